@@ -1,0 +1,147 @@
+# imgpipe: GNU make.  `make`, `make check`, `make check T=tests/x.t`,
+# `make asan`, `make install PREFIX=/usr DESTDIR=...`.  What is built lies in $B.
+
+VERSION	= 0.1.0
+PREFIX	?= /usr/local
+BINDIR	= $(PREFIX)/bin
+LIBEXECDIR = $(PREFIX)/libexec/imgpipe
+DATADIR	= $(PREFIX)/share/imgpipe
+MANDIR	= $(PREFIX)/share/man
+B	?= .build
+T	?= tests
+J	?= $(shell nproc 2>/dev/null || echo 2)
+
+CC	?= cc
+CXX	?= c++
+PKG_CONFIG ?= pkg-config
+
+# --- who links what -------------------------------------------------------
+# A tool's packages, beyond what every job line needs.
+PKGS			= libcjson
+imgp-lookup_PKGS	= libpq
+imgp-record_PKGS	= libpq
+imgp-s3cp_PKGS		= libcrypto
+imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal dcmtk
+imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk
+imgp-notify_PKGS	= libpq libcrypto libcurl
+imgp-digest_PKGS	= libpq libcrypto libcurl
+imgp-tally_PKGS		=
+# Tools whose library part has C++ in it.
+CXX_TOOLS		= imgp-dcmscan imgp-stamp
+# Programs that only scripts start.
+LIBEXEC_TOOLS		= imgp-tally
+
+# --- what there is --------------------------------------------------------
+TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))
+MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*.c libimgpipe/*.cc))
+OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/err_table.o
+SCRIPTS	= $(wildcard scripts/*)
+MAN	= $(wildcard man/*.[1-8])
+# Test programs: tests/c/x.c is linked with the library and what it asks for
+# by a line "/* PKGS: a b */".
+CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
+
+# --- flags, each used only where the compiler takes it --------------------
+WARN	= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
+	  -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+CXXWARN	= -Wall -Wextra -Wconversion -Wshadow
+HARDEN_WANTED = -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+	  -fstack-clash-protection -fcf-protection=full \
+	  -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks \
+	  -fno-strict-overflow -fno-strict-aliasing -fexceptions -fPIE
+LDHARDEN_WANTED = -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	  -Wl,-z,nodlopen -Wl,--as-needed
+OPT	?= -O2 -g
+SAN	?=
+
+takes	= $(shell printf 'int main(void){return 0;}' | $(CC) $(1) -O2 -Werror \
+	  -x c - -o /dev/null 2>/dev/null && printf '%s' '$(1)')
+# Probed once per compiler and kept in a file: a probe costs a compiler start.
+ifeq ($(filter clean uninstall help,$(MAKECMDGOALS)),)
+PROBED	:= $B/probed-$(notdir $(firstword $(CC))).mk
+ifeq ($(wildcard $(PROBED)),)
+$(shell mkdir -p $B; { \
+  printf 'HARDEN =%s\n' '$(foreach f,$(HARDEN_WANTED), $(call takes,$f))'; \
+  printf 'LDHARDEN =%s\n' '$(foreach f,$(LDHARDEN_WANTED), $(call takes,$f))'; \
+  } >$(PROBED))
+endif
+include $(PROBED)
+endif
+
+CPPFLAGS += -I. -I$B/gen -D_GNU_SOURCE -DIMGP_VERSION='"$(VERSION)"'
+CFLAGS	+= -std=c11 $(OPT) $(WARN) $(if $(SAN),$(filter-out -D_FORTIFY%,$(HARDEN)),$(HARDEN)) $(SAN)
+CXXFLAGS += -std=c++17 $(OPT) $(CXXWARN) -D_GLIBCXX_ASSERTIONS \
+	  $(if $(SAN),$(filter-out -D_FORTIFY%,$(HARDEN)),$(HARDEN)) $(SAN)
+LDFLAGS	+= $(LDHARDEN) $(SAN)
+
+# DCMTK's .pc file (3.6.7) names every library it has; only these are wanted.
+DCMTK_LIBS = -ldcmdata -loflog -lofstd
+libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
+	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
+
+# --- rules ----------------------------------------------------------------
+.PHONY: all check asan install uninstall clean lint help
+.DELETE_ON_ERROR:
+all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
+
+$B/gen/err_codes.h: libimgpipe/errors.tsv Makefile
+	@mkdir -p $(@D)
+	awk -F'\t' '/^IMGP-/ { id = substr($$1, 6); gsub(/-/, "_", id); \
+	  printf "#define IMGP_E_%s \"%s\"\n", id, $$1 }' $< >$@
+$B/gen/err_table.c: libimgpipe/errors.tsv Makefile
+	@mkdir -p $(@D)
+	awk -F'\t' 'BEGIN { print "#include \"libimgpipe/err_table.h\"\n" \
+	  "const struct imgp_error imgp_error_table[] = {" } \
+	  /^IMGP-/ { gsub(/["\\]/, "\\\\&"); printf "\t{ \"%s\", \"%s\", %d, \"%s\",\n\t  \"%s\" },\n", \
+	  $$1, $$2, $$3 == "yes", $$4, $$5 } END { print "\t{ 0, 0, 0, 0, 0 }\n};" }' $< >$@
+
+$B/lib/err_table.o: $B/gen/err_table.c $B/gen/err_codes.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$B/lib/%.o: libimgpipe/%.c | $B/gen/err_codes.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$B/lib/%.o: libimgpipe/%.cc | $B/gen/err_codes.h
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+$B/cmd/%.o: cmd/%.c | $B/gen/err_codes.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$B/libimgpipe.a: $(OBJS)
+	rm -f $@
+	ar rcs $@ $^
+
+$(addprefix $B/bin/,$(TOOLS)): $B/bin/%: $B/cmd/%.o $B/libimgpipe.a
+	@mkdir -p $(@D)
+	$(if $(filter $*,$(CXX_TOOLS)),$(CXX),$(CC)) $(LDFLAGS) -o $@ $< $B/libimgpipe.a \
+	  $(call libs,$($*_PKGS))
+$(addprefix $B/bin/,$(notdir $(SCRIPTS))): $B/bin/%: scripts/%
+	@mkdir -p $(@D)
+	install -m 755 $< $@
+
+$B/tests/%: tests/c/%.c $B/libimgpipe.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@.o $<
+	$(CXX) $(LDFLAGS) -o $@ $@.o $B/libimgpipe.a \
+	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
+
+check: all $(CTESTS)
+	BUILD=$(abspath $B) prove -j$J $(PROVEFLAGS) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
+asan:
+	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
+	  OPT='-O1 -g' check
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/sql
+	install -m 755 $(addprefix $B/bin/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(BINDIR)
+	install -m 755 $(addprefix $B/bin/,$(filter $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 scripts/imgp-run $(DESTDIR)$(BINDIR)
+	install -m 755 scripts/load-sql $(DESTDIR)$(LIBEXECDIR)
+	install -m 644 libimgpipe/errors.tsv $(DESTDIR)$(DATADIR)
+	install -m 644 sql/*.sql $(DESTDIR)$(DATADIR)/sql
+	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
+	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
+clean:
+	rm -rf .build
+
+-include $(wildcard $B/lib/*.d $B/cmd/*.d $B/tests/*.d)

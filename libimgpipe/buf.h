@@ -1,0 +1,43 @@
+/*
+ * A growing byte buffer with a ceiling.
+ *
+ * Running out of memory ends the program with a message and status 75
+ * (imgp_oom); running over the ceiling is the caller's to handle.
+ */
+#ifndef IMGPIPE_BUF_H
+#define IMGPIPE_BUF_H
+
+#include <stddef.h>
+
+struct imgp_buf {
+	char	*s;		/* NUL after the last byte; NULL when empty */
+	size_t	 len;		/* bytes used, the NUL not counted */
+	size_t	 size;		/* bytes there */
+	size_t	 max;		/* ceiling for len; 0: none */
+};
+
+#define IMGP_BUF_INIT	{ NULL, 0, 0, 0 }
+
+/* Append.  0, or -1 when the ceiling would be passed; then nothing changes. */
+int	imgp_buf_add(struct imgp_buf *b, const void *p, size_t len);
+int	imgp_buf_puts(struct imgp_buf *b, const char *s);
+int	imgp_buf_printf(struct imgp_buf *b, const char *fmt, ...)
+	    __attribute__((__format__(printf, 2, 3)));
+
+/* Empty it, keeping the memory. */
+void	imgp_buf_clear(struct imgp_buf *b);
+/* Empty it and give the memory back; ready for use again. */
+void	imgp_buf_release(struct imgp_buf *b);
+/* The text, the caller's to free (never NULL); the buffer is left empty. */
+char	*imgp_buf_steal(struct imgp_buf *b);
+
+/* malloc and friends that end the program as said above. */
+void	*imgp_alloc(size_t size);			/* zeroed */
+void	*imgp_realloc(void *p, size_t n, size_t size);	/* n * size, checked */
+char	*imgp_strdup(const char *s);
+char	*imgp_strndup(const char *s, size_t len);
+char	*imgp_asprintf(const char *fmt, ...)
+	    __attribute__((__format__(printf, 1, 2)));
+void	 imgp_oom(void) __attribute__((__noreturn__));
+
+#endif

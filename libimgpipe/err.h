@@ -1,0 +1,64 @@
+/*
+ * Why a call failed: one code of the error dictionary and one line of text.
+ *
+ * The library fills it in; only a tool prints it.  Every code stands in
+ * errors.tsv with its class, meaning and remedy; of that file the constants
+ * IMGP_E_… (dashes as underscores, the leading IMGP- dropped), the table
+ * behind imgp_error_find() and the SQL rows are made.
+ */
+#ifndef IMGPIPE_ERR_H
+#define IMGPIPE_ERR_H
+
+#include <stddef.h>
+
+#include "err_codes.h"		/* generated: IMGP_E_DB_FENCED and so on */
+
+struct imgp_err {
+	const char	*code;	/* static, of the dictionary; NULL: no failure */
+	char		 msg[512]; /* one printable line, no program name */
+};
+
+/* One row of the dictionary.  All text is static. */
+struct imgp_error {
+	const char	*code;		/* "IMGP-DB-FENCED" */
+	const char	*class;		/* "conflict"; "-" for a reason to skip */
+	int		 retryable;	/* a later try may succeed */
+	const char	*meaning;	/* for people, one line */
+	const char	*action;	/* what to do about it, one line */
+};
+
+/*
+ * Fill ${e} (which may be NULL) with ${code} and the formatted text, and
+ * return -1, so that a caller can return the result.  The text is cut to fit
+ * and made printable as imgp_printable() says, so a message is safe on a
+ * terminal and in a mail whatever bytes its arguments held.
+ */
+int	imgp_fail(struct imgp_err *e, const char *code, const char *fmt, ...)
+	    __attribute__((__format__(printf, 3, 4)));
+
+/* The same for a failed system call: appends ": " and strerror(errno). */
+int	imgp_fail_errno(struct imgp_err *e, const char *code,
+	    const char *fmt, ...) __attribute__((__format__(printf, 3, 4)));
+
+/* The dictionary row of ${code}, or NULL when it has none. */
+const struct imgp_error *imgp_error_find(const char *code);
+
+/* The row at position ${i} from 0, or NULL past the end. */
+const struct imgp_error *imgp_error_at(size_t i);
+
+/*
+ * Write ${len} bytes of ${s} to ${dst} (${size} bytes, at least 1), NUL
+ * terminated and cut where they do not fit.  Printable UTF-8 is kept; C0, C1,
+ * DEL, bidirectional controls, line separators and bytes that are not UTF-8
+ * become \xNN, byte by byte, a backslash stays itself.  Returns strlen(dst).
+ */
+size_t	imgp_printable(char *dst, size_t size, const char *s, size_t len);
+
+/*
+ * The length in bytes (1..4) of the valid UTF-8 sequence at ${s}, of which
+ * ${len} bytes may be read, with its code point in ${*cp} (NULL: not wanted);
+ * 0 when it is not valid (overlong, surrogate, cut short, above U+10FFFF).
+ */
+size_t	imgp_utf8(const char *s, size_t len, unsigned int *cp);
+
+#endif

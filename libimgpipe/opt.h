@@ -1,0 +1,63 @@
+/*
+ * Options: one table per tool makes parsing, --help and the usage line.
+ *
+ * Every tool has --help, --version, -j N (--jobs), -n (--dry-run), -q
+ * (--quiet), -v (--verbose), by getopt_long(3), options before operands.
+ */
+#ifndef IMGPIPE_OPT_H
+#define IMGPIPE_OPT_H
+
+struct imgp_opt {
+	int		 ch;	/* short option, or a number above 255 */
+	const char	*name;	/* long name, or NULL */
+	const char	*arg;	/* what its argument is called; NULL: none */
+	const char	*help;	/* one line */
+};
+
+struct imgp_tool {
+	const char	*name;		/* "imgp-stamp" */
+	const char *const *synopsis;	/* lines without the name, NULL ended */
+	const char	*about;		/* one line */
+	const struct imgp_opt *opts;	/* own options, ended by {0} */
+	const char	*(*const *libs)(void);	/* "libpq 15.18": NULL ended */
+};
+
+/* What the options that all tools share were set to. */
+struct imgp_common {
+	int	jobs;		/* -j, 1 unless given */
+	int	dry_run;	/* -n: say what would be done, change nothing */
+	int	quiet;		/* -q: no diagnostics but errors */
+	int	verbose;	/* -v, counted */
+};
+extern struct imgp_common imgp_common;
+
+/* The running tool's name, for diagnostics; set by imgp_opt(). */
+extern const char *imgp_progname;
+
+/*
+ * The next own option, as getopt_long(3): its ch, with optarg; -1 at the end,
+ * optind then naming the first operand.  Shared options are taken care of;
+ * --help and --version print and exit(0), a wrong option exits with 2.  The
+ * first call also opens /dev/null where descriptors 0 to 2 are closed, sets
+ * the locale for nothing (C everywhere) and ignores SIGPIPE, so that only a
+ * write to standard output can end a tool by it.
+ */
+int	imgp_opt(const struct imgp_tool *tool, int argc, char *argv[]);
+
+/* Print why and a hint on standard error, exit with status 2. */
+void	imgp_usage(const struct imgp_tool *tool, const char *fmt, ...)
+	    __attribute__((__format__(printf, 2, 3), __noreturn__));
+
+/* "imgp-stamp: CODE: message" on standard error. */
+struct imgp_err;
+void	imgp_complain(const struct imgp_err *e);
+/* The same, then exit: 2 for a wrong configuration, else 75 or 1. */
+void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
+
+/* A decimal integer within ${min} and ${max}, all of ${s}; 0 or -1. */
+int	imgp_parse_int(const char *s, long long min, long long max,
+	    long long *out);
+/* A duration such as 30s, 15m, 24h, 7d or plain seconds, in seconds; 0 or -1. */
+int	imgp_parse_duration(const char *s, long long *seconds);
+
+#endif
