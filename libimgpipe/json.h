@@ -19,6 +19,7 @@
 #define IMGP_JSON_MAX		((size_t)16 << 20)	/* bytes in one text */
 #define IMGP_JSON_DEPTH		32			/* arrays and objects */
 #define IMGP_JSON_VALUES	1000000			/* values in one text */
+#define IMGP_JSON_MEMBERS	4096			/* handed to a callback */
 
 struct imgp_json;		/* a value: alone, or inside another */
 
@@ -34,8 +35,7 @@ typedef void imgp_json_member(void *arg, const char *key, const char *value,
  * U+0000 and lone surrogates, no duplicate keys in one object, at most
  * IMGP_JSON_DEPTH deep, nothing but white space after it, and within the limits
  * above.  With ${fn} it must be an object, whose members are handed over, all
- * of them only after the whole text was found good.  The members' number is
- * limited like all values.  0, or -1 with IMGP-JOB-SYNTAX or IMGP-JOB-TOO-LONG
+ * of them only after the whole text was found good.  0, or -1 with IMGP-JOB-SYNTAX or IMGP-JOB-TOO-LONG
  * and the place of the first fault; the text itself is not repeated.
  */
 int	imgp_json_check(const char *s, size_t len, imgp_json_member *fn,
@@ -75,6 +75,8 @@ int	imgp_json_bool(const struct imgp_json *j);
  */
 struct imgp_json *imgp_json_new_object(void);
 struct imgp_json *imgp_json_new_array(void);
+struct imgp_json *imgp_json_new_str(const char *s);
+struct imgp_json *imgp_json_new_int(int64_t n);
 struct imgp_json *imgp_json_copy(const struct imgp_json *j);
 void	imgp_json_set_str(struct imgp_json *obj, const char *key, const char *s);
 void	imgp_json_set_int(struct imgp_json *obj, const char *key, int64_t n);

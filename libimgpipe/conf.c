@@ -1,0 +1,217 @@
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/opt.h"
+
+/* Every setting there is, with its default (NULL: none). */
+static const struct {
+	const char	*name;
+	const char	*value;
+} known[] = {
+	/* places and connections */
+	{ "source", NULL }, { "temp", NULL }, { "destination", NULL },
+	{ "logs", NULL }, { "spool", NULL }, { "database", NULL },
+	{ "replica", NULL }, { "ledger", NULL }, { "api_token_file", NULL },
+	/* look-up */
+	{ "wait", "15m" }, { "interval", "30s" },
+	/* what a pipeline wants */
+	{ "dicom", "expected" }, { "extra", "expected" },
+	/* names; the members are those of the job line */
+	{ "job_name", "{subject_id}_{subject_event_crf_id}_{ddfile_name}_"
+	    "{file_version_code}_{run_timestamp}" },
+	{ "destination_path", "quarantine/{ddcrf_name}{ddfile_name}/" },
+	{ "destination_name", "{ddcrf_name}_{ddfile_name}_{participant_code}_"
+	    "{event_code}_{subject_event_crf_id}_{revision_number}_"
+	    "{edc_pipeline_file.id}_{timestamp}{extension}" },
+	{ "temp_key", "{edc_pipeline_file.id}/{file_name}" },
+	{ "error_log_key", "image_pipelines/error_logs/{pipeline_code}/"
+	    "{file_name}_error_log.txt" },
+	{ "run_log_key", "image_pipelines/run_logs/{pipeline_code}/"
+	    "{run}.jsonl" },
+	/* the stamp */
+	{ "coordinating_center", NULL },
+	/* mail */
+	{ "mail", NULL }, { "mail_from", NULL }, { "admins", NULL },
+	{ "labs", NULL }, { "success", "digest" },
+};
+
+#define NKNOWN	(sizeof known / sizeof *known)
+
+struct entry {
+	char	*section;	/* "" above the first */
+	size_t	 which;		/* position in known[] */
+	char	*value;
+};
+
+static struct entry *entries;
+static size_t nentries;
+static int loaded;
+
+static size_t
+find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NKNOWN; i++)
+		if (strcmp(known[i].name, name) == 0)
+			break;
+	return i;
+}
+
+/* Cut white space off both ends, in place. */
+static char *
+trim(char *s)
+{
+	size_t n;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	for (n = strlen(s); n > 0 && isspace((unsigned char)s[n - 1]); n--)
+		;
+	s[n] = '\0';
+	return s;
+}
+
+static int
+take_line(char *line, char **section, struct imgp_err *e)
+{
+	char *key, *value;
+	size_t n, which;
+
+	key = trim(line);
+	if (*key == '\0' || *key == '#' || *key == ';')
+		return 0;
+	if (*key == '[') {
+		n = strlen(key);
+		if (n < 3 || key[n - 1] != ']')
+			return imgp_fail(e, IMGP_E_CONFIG,
+			    "a section is [CODE]");
+		key[n - 1] = '\0';
+		free(*section);
+		*section = imgp_strdup(trim(key + 1));
+		return 0;
+	}
+	if ((value = strchr(key, '=')) == NULL)
+		return imgp_fail(e, IMGP_E_CONFIG, "neither key = value nor "
+		    "[CODE]");
+	*value++ = '\0';
+	key = trim(key);
+	if ((which = find(key)) == NKNOWN)
+		return imgp_fail(e, IMGP_E_CONFIG, "unknown setting \"%s\"",
+		    key);
+	entries = imgp_realloc(entries, nentries + 1, sizeof *entries);
+	entries[nentries].section = imgp_strdup(*section);
+	entries[nentries].which = which;
+	entries[nentries++].value = imgp_strdup(trim(value));
+	return 0;
+}
+
+int
+imgp_conf_load(struct imgp_err *e)
+{
+	const char *path = getenv("IMGP_CONFIG");
+	char *line = NULL, *section, why[300];
+	size_t size = 0, n = 0;
+	FILE *fp;
+	int rc = -1;
+
+	if (loaded || path == NULL || *path == '\0') {
+		loaded = 1;
+		return 0;
+	}
+	if ((fp = fopen(path, "re")) == NULL)
+		return imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+	section = imgp_strdup("");
+	while (errno = 0, getline(&line, &size, fp) != -1) {
+		n++;
+		if (take_line(line, &section, e) == -1) {
+			if (e != NULL) {
+				snprintf(why, sizeof why, "%.299s", e->msg);
+				imgp_fail(e, IMGP_E_CONFIG, "%s:%zu: %s", path,
+				    n, why);
+			}
+			goto out;
+		}
+	}
+	if (ferror(fp)) {
+		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+		goto out;
+	}
+	loaded = 1;
+	rc = 0;
+out:
+	free(section);
+	free(line);
+	fclose(fp);
+	return rc;
+}
+
+static const char *
+in_file(const char *section, size_t which)
+{
+	size_t i;
+
+	for (i = nentries; i-- > 0; )	/* the last one counts */
+		if (entries[i].which == which &&
+		    strcmp(entries[i].section, section) == 0 &&
+		    *entries[i].value != '\0')
+			return entries[i].value;
+	return NULL;
+}
+
+const char *
+imgp_conf(const char *pipeline, const char *name)
+{
+	char env[64] = "IMGP_";
+	const char *s;
+	size_t which = find(name), i;
+
+	if (which == NKNOWN)
+		abort();		/* a setting that is not in the table */
+	for (i = 0; name[i] != '\0' && i + 6 < sizeof env; i++)
+		env[5 + i] = (char)toupper((unsigned char)name[i]);
+	env[5 + i] = '\0';
+	if ((s = getenv(env)) != NULL && *s != '\0')
+		return s;
+	if (pipeline != NULL && *pipeline != '\0' &&
+	    (s = in_file(pipeline, which)) != NULL)
+		return s;
+	if ((s = in_file("", which)) != NULL)
+		return s;
+	return known[which].value;
+}
+
+const char *
+imgp_conf_need(const char *pipeline, const char *name, struct imgp_err *e)
+{
+	const char *s = imgp_conf(pipeline, name);
+	char env[64];
+	size_t i;
+
+	if (s != NULL)
+		return s;
+	for (i = 0; name[i] != '\0' && i + 1 < sizeof env; i++)
+		env[i] = (char)toupper((unsigned char)name[i]);
+	env[i] = '\0';
+	imgp_fail(e, IMGP_E_CONFIG, "IMGP_%s is not set", env);
+	return NULL;
+}
+
+int
+imgp_conf_duration(const char *pipeline, const char *name, long long *seconds,
+    struct imgp_err *e)
+{
+	const char *s = imgp_conf_need(pipeline, name, e);
+
+	if (s == NULL)
+		return -1;
+	if (imgp_parse_duration(s, seconds) == -1)
+		return imgp_fail(e, IMGP_E_CONFIG, "%s: \"%s\" is no duration "
+		    "such as 30s, 15m, 24h", name, s);
+	return 0;
+}

@@ -1,0 +1,76 @@
+# Sourced by every test: a scratch directory, TAP, and a few claims.
+#
+#	. "$(dirname "$0")/lib.sh"
+#	exits 1 'what is claimed (M24)' imgp-lookup 7 <in
+#	holds out 'its output' <<'EOT' … EOT
+#	done_testing
+#
+# exits runs a command and keeps its output in files `out` and `err` of the
+# scratch directory, which is the working directory of a test.
+set -u
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+BUILD=${BUILD:-$ROOT/.build}
+SHARED=$ROOT/../shared/data
+export PATH="$BUILD/bin:$PATH" LC_ALL=C
+unset IMGP_CONFIG IMGP_RUN IMGP_SOURCE IMGP_TEMP IMGP_DESTINATION IMGP_LOGS \
+	IMGP_SPOOL IMGP_DATABASE IMGP_REPLICA IMGP_LEDGER IMGP_MAIL \
+	IMGP_ADMINS IMGP_LABS PGHOST PGPORT PGUSER PGDATABASE PGSERVICE
+# PostgreSQL's socket lives below the scratch directory: keep the path short.
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/imgp.XXXXXX") || exit 1
+cd "$WORK" || exit 1
+_n=0 _bad=0
+# What a test started it also ends: add commands with at_end.
+_end=
+at_end() { _end="$1; $_end"; }
+_finish() { _rc=$?; eval "$_end"; cd / && rm -rf "$WORK"; exit "$_rc"; }
+trap _finish EXIT
+trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+
+ok() {			# ok STATUS TITLE
+	_n=$((_n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $_n - $2"
+	else
+		echo "not ok $_n - $2"
+		_bad=$((_bad + 1))
+	fi
+	return "$1"
+}
+diag() { sed 's/^/# /' >&2; }
+skip_all() { echo "1..0 # SKIP $1"; exit 0; }
+skip() {		# skip TITLE WHY
+	_n=$((_n + 1))
+	echo "ok $_n - $1 # SKIP $2"
+}
+exits() {		# exits STATUS TITLE COMMAND...
+	_want=$1 _title=$2
+	shift 2
+	"$@" >out 2>err
+	_got=$?
+	ok $((_got != _want)) "$_title" || {
+		echo "status $_got, wanted $_want" | diag
+		head -c 2000 err | diag
+	}
+}
+is() {			# is GOT WANTED TITLE
+	[ "$1" = "$2" ]
+	ok $? "$3" || printf 'got:    %s\nwanted: %s\n' "$1" "$2" | diag
+}
+like() {		# like FILE REGEX TITLE
+	grep -Eq -- "$2" "$1"
+	ok $? "$3" || { echo "no match for $2 in:"; head -c 2000 "$1"; } | diag
+}
+unlike() {		# unlike FILE REGEX TITLE
+	! grep -Eq -- "$2" "$1"
+	ok $? "$3" || { echo "a match for $2:"; grep -E -- "$2" "$1" | head -5; } |
+	    diag
+}
+holds() {		# holds FILE TITLE <wanted
+	cat >"$WORK/.wanted"
+	diff "$WORK/.wanted" "$1" >"$WORK/.diff"
+	ok $? "$2" || diag <"$WORK/.diff"
+}
+done_testing() {
+	echo "1..$_n"
+	exit $((_bad != 0))
+}
