@@ -18,8 +18,8 @@ PKG_CONFIG ?= pkg-config
 # --- who links what -------------------------------------------------------
 # A tool's packages, beyond what every job line needs.
 PKGS			= libcjson
-imgp-lookup_PKGS	= libpq
-imgp-record_PKGS	= libpq
+imgp-lookup_PKGS	= libpq libcrypto
+imgp-record_PKGS	= libpq libcrypto
 imgp-s3cp_PKGS		= libcrypto
 imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal dcmtk
 imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk

@@ -3,12 +3,13 @@
  * (M7-M17, M54, M64-M67).
  *
  * Names come from templates, which are settings (imgpipe.conf(5)): literal text
- * with {member} for a member of the job line and {member.key} for one inside
- * it, {timestamp} for edc_pipeline_file.ts_create and {run_timestamp} for the
- * run's start, both as YYYYMMDD_HHMMSS in UTC.  From every component all Unicode
- * white space is removed; a component with a control character, '/', '\', or
- * that is "." or "..", is refused, never mapped.  An empty component is allowed
- * only for {extension}.
+ * with {member} for a member of the job line, {edc_pipeline_file.id},
+ * {timestamp} for edc_pipeline_file.ts_create and {run_timestamp} for the run's
+ * start, both as YYYYMMDD_HHMMSS in UTC.  From every component all Unicode white
+ * space (the White_Space property; tab and line feed are of it) is removed.  A
+ * component with another control or a format character (Cc, Cf: bidirectional
+ * and zero-width ones), a noncharacter, '/', '\', or that is "." or "..", is
+ * refused, never mapped.  An empty component is allowed only for {extension}.
  */
 #ifndef IMGPIPE_NAMES_H
 #define IMGPIPE_NAMES_H
@@ -19,8 +20,9 @@
 /*
  * Each sets ${*out}, the caller's to free, and returns 0; or returns -1 with
  * IMGP-NAME-INVALID (naming the member, never its value), IMGP-NAME-TOO-LONG
- * (a key above 1024 bytes, a path segment above 255), IMGP-NAME-TEMPLATE or
- * IMGP-JOB-TYPE.
+ * (a key above 1024 bytes, a path segment above 255; a destination's file name
+ * above 241 and its path above 768, so that path, name and the error log's name
+ * fit together), IMGP-NAME-TEMPLATE or IMGP-JOB-TYPE.
  */
 
 /* "job" (M54): from subject, event form, field, version code, run's start. */
@@ -36,7 +38,8 @@ int	imgp_names_temp_key(struct imgp_job *job, const char *file_name,
 	    char **out, struct imgp_err *e);
 /*
  * The key of the error log in IMGP_LOGS (M64-M66): below the pipeline's code
- * where the job has a row and a file name, else below _unmatched.
+ * where the job has a row and a file name, else below _unmatched, of the
+ * SHA-256 of the input: its "input", else its id, else its source.
  */
 int	imgp_names_error_log_key(struct imgp_job *job, char **out,
 	    struct imgp_err *e);

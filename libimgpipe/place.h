@@ -19,13 +19,16 @@ struct imgp_place {
 /*
  * Take ${url} apart.  Refused with IMGP-PLACE-INVALID: another scheme, bytes
  * that are not UTF-8, control characters, "." and ".." as a segment, a relative
- * file path, a bad bucket name.  Release with imgp_place_release().
+ * file path, a bad bucket name, an S3 key above 1024 bytes.  Release with imgp_place_release().
  */
 int	imgp_place_parse(const char *url, struct imgp_place *p,
 	    struct imgp_err *e);
 void	imgp_place_release(struct imgp_place *p);
 
-/* ${base}, one '/' and ${key}: the caller's to free.  No check but of '/'. */
+/*
+ * ${base} without '/' at its end, one '/' and ${key} as it is: the caller's to
+ * free.  Nothing is checked.
+ */
 char	*imgp_place_join(const char *base, const char *key);
 
 /*

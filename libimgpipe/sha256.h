@@ -1,0 +1,30 @@
+/*
+ * SHA-256 (FIPS 180-4) of bytes that pass by, by OpenSSL's EVP.
+ */
+#ifndef IMGPIPE_SHA256_H
+#define IMGPIPE_SHA256_H
+
+#include <stddef.h>
+
+#define IMGP_SHA256_LEN	32	/* bytes of a digest */
+#define IMGP_SHA256_HEX	65	/* its lower-case hex digits and a NUL */
+
+struct imgp_sha256;
+
+/* A running sum over nothing yet; never NULL. */
+struct imgp_sha256 *imgp_sha256_new(void);
+void	imgp_sha256_free(struct imgp_sha256 *h);	/* NULL is fine */
+void	imgp_sha256_add(struct imgp_sha256 *h, const void *p, size_t len);
+/* The digest of all that was added; ${h} then stands at nothing again. */
+void	imgp_sha256_end(struct imgp_sha256 *h,
+	    unsigned char digest[IMGP_SHA256_LEN]);
+void	imgp_sha256_end_hex(struct imgp_sha256 *h, char hex[IMGP_SHA256_HEX]);
+
+/* Of one buffer. */
+void	imgp_sha256_hex(const void *p, size_t len, char hex[IMGP_SHA256_HEX]);
+/* ${len} bytes as lower-case hex digits: 2 * len + 1 bytes at ${hex}. */
+void	imgp_hex(const unsigned char *p, size_t len, char *hex);
+/* Nonzero when ${s} is 64 lower-case hex digits. */
+int	imgp_sha256_is_hex(const char *s);
+
+#endif
