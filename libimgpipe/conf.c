@@ -31,6 +31,8 @@ static const struct {
 	{ "temp_key", "{edc_pipeline_file.id}/{file_name}" },
 	{ "error_log_key", "image_pipelines/error_logs/{pipeline_code}/"
 	    "{file_name}_error_log.txt" },
+	{ "unmatched_log_key", "image_pipelines/error_logs/_unmatched/"
+	    "{input_sha256}_{run_timestamp}_error_log.txt" },
 	{ "run_log_key", "image_pipelines/run_logs/{pipeline_code}/"
 	    "{run}.jsonl" },
 	/* the stamp */

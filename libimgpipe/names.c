@@ -141,9 +141,9 @@ stamp_of_iso(const char *iso, char stamp[16])
 	check = tm;
 	t = timegm(&check);
 	/* timegm() carries over what is out of range: then it was no date. */
-	if (t == (time_t)-1 || check.tm_mday != tm.tm_mday ||
-	    check.tm_hour != tm.tm_hour || check.tm_min != tm.tm_min ||
-	    check.tm_sec != tm.tm_sec)
+	if (t == (time_t)-1 || check.tm_mon != tm.tm_mon ||
+	    check.tm_mday != tm.tm_mday || check.tm_hour != tm.tm_hour ||
+	    check.tm_min != tm.tm_min || check.tm_sec != tm.tm_sec)
 		return -1;
 	t -= zh * 3600 + zm * 60;
 	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 0 || tm.tm_year > 8099 ||
