@@ -1,0 +1,685 @@
+-- The record keeping's functions: (jsonb) returns jsonb, in the API's envelope
+-- {"success", "error_code", "error", "data"}.  Loaded anew whenever a file of
+-- sql/ changed.
+--
+-- Every one of them may be asked twice: the second answer is the first, and no
+-- row is made or changed by it (M51).  What is refused is answered with success
+-- false and a code of the error dictionary; only what has nothing to do with the
+-- request (a lost connection, a deadlock, a missing right) is raised.
+
+create or replace function pipeline.version() returns integer
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+	select max(version) from pipeline.schema_version;
+$$;
+
+-- Refuse a request: caught by the functions below, which answer with it.
+create or replace function pipeline.deny(code text, error text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	raise exception using errcode = 'IM002', message = error, detail = code;
+end $$;
+
+create or replace function pipeline.answer(data jsonb) returns jsonb
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+	select jsonb_build_object('success', true, 'data', data);
+$$;
+
+-- The answer for a caught error.  A value never stands in it: of data errors
+-- only the SQLSTATE and, with constraints, their name are told.
+create or replace function pipeline.denied(state text, code text, error text)
+returns jsonb language sql immutable set search_path = pg_catalog, pg_temp as $$
+	select jsonb_build_object('success', false,
+	    'error_code', case state when 'IM001' then 'IMGP-DB-STATE'
+	        when 'IM002' then code else 'IMGP-DB-REQUEST' end,
+	    'error', case when left(state, 2) = '22'
+	        then 'a value of the request is not usable (SQLSTATE ' || state || ')'
+	        else error end,
+	    'data', null);
+$$;
+
+create or replace function pipeline.utc(t timestamptz) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+	select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
+$$;
+
+-- An integer member of a request, null when it is not there or null.
+create or replace function pipeline.want_int(req jsonb, name text)
+returns bigint language plpgsql immutable
+set search_path = pg_catalog, pg_temp as $$
+declare
+	n numeric;
+begin
+	if coalesce(jsonb_typeof(req -> name), 'null') = 'null' then
+		return null;
+	end if;
+	if jsonb_typeof(req -> name) = 'number' then
+		n := (req ->> name)::numeric;
+		if n = trunc(n) and n between -9223372036854775808
+		    and 9223372036854775807 then
+			return n::bigint;
+		end if;
+	end if;
+	perform pipeline.deny('IMGP-DB-REQUEST', name || ' is not an integer');
+end $$;
+
+create or replace function pipeline.want_text(req jsonb, name text)
+returns text language plpgsql immutable
+set search_path = pg_catalog, pg_temp as $$
+begin
+	if coalesce(jsonb_typeof(req -> name), 'null') = 'null' then
+		return null;
+	end if;
+	if jsonb_typeof(req -> name) <> 'string' then
+		perform pipeline.deny('IMGP-DB-REQUEST', name || ' is not a string');
+	end if;
+	return req ->> name;
+end $$;
+
+create or replace function pipeline.want_bool(req jsonb, name text)
+returns boolean language plpgsql immutable
+set search_path = pg_catalog, pg_temp as $$
+begin
+	if coalesce(jsonb_typeof(req -> name), 'null') = 'null' then
+		return null;
+	end if;
+	if jsonb_typeof(req -> name) <> 'boolean' then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    name || ' is neither true nor false');
+	end if;
+	return (req -> name)::boolean;
+end $$;
+
+-- The row's id; the page's spelling of it is read as well (M45).
+create or replace function pipeline.want_file_id(req jsonb) returns bigint
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+	select coalesce(pipeline.want_int(req, 'edc_pipeline_file_id'),
+	    pipeline.want_int(req, 'edc_pipieline_file_id'));
+$$;
+
+-- The statuses in any of the page's spellings (M41); null for null.
+create or replace function pipeline.want_status(req jsonb) returns text
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+	s text := lower(translate(pipeline.want_text(req, 'status'), '_', ' '));
+begin
+	return case
+	    when s is null then null
+	    when s = 'started' then 'Started'
+	    when s = 'in progress' then 'In Progress'
+	    when s in ('completed', 'done') then 'Completed'
+	    when s in ('failed', 'error') then 'Failed'
+	    else (select 'x' from pipeline.deny('IMGP-DB-REQUEST',
+	        'no such status')) end;
+end $$;
+
+create or replace function pipeline.file_json(f pipeline.edcpipelinefile,
+    holds boolean) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+	select jsonb_build_object('edc_pipeline_file', jsonb_strip_nulls(
+	    jsonb_build_object('sha256_source', f.sha256_source)) ||
+	    jsonb_build_object('id', f.id, 'status', f.status,
+	    'has_error', f.has_error, 'file_name', f.file_name,
+	    'file_path', f.file_path, 'ts_create', pipeline.utc(f.ts_create),
+	    'revision_number', f.revision_number, 'attempt', f.attempt,
+	    'lease', case when holds then f.lease end));
+$$;
+
+-- The row of a request that names one by id, locked, after checking that the
+-- request means the same upload and pipeline: after a failover that lost rows,
+-- an id alone could be another file's.
+create or replace function pipeline.file_locked(req jsonb)
+returns pipeline.edcpipelinefile language plpgsql
+set search_path = pg_catalog, pg_temp as $$
+declare
+	f pipeline.edcpipelinefile;
+	code text;
+begin
+	select * into f from pipeline.edcpipelinefile
+	    where id = pipeline.want_file_id(req) for update;
+	if f.id is null then
+		perform pipeline.deny('IMGP-DB-FENCED', 'there is no such row');
+	end if;
+	select p.code into code from pipeline.edcpipeline p
+	    where p.id = f.edcpipeline_id;
+	if pipeline.want_int(req, 'subject_event_crf_file_id') <>
+	    f.subjecteventcrffile_id or
+	    pipeline.want_text(req, 'pipeline_code') <> code then
+		perform pipeline.deny('IMGP-DB-FENCED',
+		    'the row is another upload''s');
+	end if;
+	return f;
+end $$;
+
+-- Stop unless the request holds the row's lease.  A lease whose time is over
+-- counts until another run has taken the row.
+create or replace function pipeline.check_lease(f pipeline.edcpipelinefile,
+    req jsonb) returns void language plpgsql
+set search_path = pg_catalog, pg_temp as $$
+begin
+	if pipeline.want_int(req, 'lease') is distinct from f.lease then
+		perform pipeline.deny('IMGP-DB-FENCED',
+		    'the lease is not this request''s');
+	elsif f.ts_finish is not null then
+		perform pipeline.deny('IMGP-DB-STATE', 'the row is ' || f.status);
+	elsif f.lease_until is null then
+		perform pipeline.deny('IMGP-DB-FENCED', 'the lease was released');
+	end if;
+end $$;
+
+-- What became known of the content; null leaves what is there.
+create or replace function pipeline.note_content(file_id bigint, req jsonb)
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+	update pipeline.edcpipelinefile f set
+	    source_etag = coalesce(pipeline.want_text(req, 'source_etag'),
+	        f.source_etag),
+	    bytes_source = coalesce(pipeline.want_int(req -> 'bytes', 'source'),
+	        f.bytes_source),
+	    bytes_destination = coalesce(pipeline.want_int(req -> 'bytes',
+	        'destination'), f.bytes_destination),
+	    sha256_source = coalesce(pipeline.want_text(req -> 'sha256', 'source'),
+	        f.sha256_source),
+	    sha256_destination = coalesce(pipeline.want_text(req -> 'sha256',
+	        'destination'), f.sha256_destination)
+	where f.id = file_id and (req ? 'source_etag' or req ? 'bytes' or
+	    req ? 'sha256');
+$$;
+
+-- Claim a file for a run: the row is made or opened, the attempt counted and a
+-- new lease given.
+create or replace function pipeline.file_claim(req jsonb) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+	upload bigint := pipeline.want_int(req, 'subject_event_crf_file_id');
+	revision bigint := pipeline.want_int(req, 'revision_number');
+	by_run text := pipeline.want_text(req, 'run');
+	by_claim text := pipeline.want_text(req, 'claim');
+	again boolean := coalesce(pipeline.want_bool(req, 'again'), false);
+	p pipeline.edcpipeline;
+	f pipeline.edcpipelinefile;
+	current bigint;
+begin
+	if upload is null or upload <= 0 then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    'subject_event_crf_file_id is missing or not positive');
+	end if;
+	select * into p from pipeline.edcpipeline
+	    where code = pipeline.want_text(req, 'pipeline_code');
+	if p.id is null then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'no pipeline has this code');
+	end if;
+
+	-- The replica that was asked may be behind this database.
+	select u.revision_number into current from pipeline.upload u
+	    where u.subject_event_crf_file_id = upload
+	    and u.pipeline_code = p.code;
+	if current is null then
+		perform pipeline.deny('IMGP-LOOKUP-NOT-FOUND',
+		    'the primary database knows no such upload in this pipeline');
+	elsif revision is null then
+		revision := current;
+	elsif revision <> current then
+		perform pipeline.deny('IMGP-LOOKUP-STALE', format(
+		    'revision %s was looked up, the primary database has %s',
+		    revision, current));
+	end if;
+
+	select * into f from pipeline.edcpipelinefile e
+	    where e.edcpipeline_id = p.id and e.subjecteventcrffile_id = upload
+	    and e.revision_number = revision;
+	if f.status = 'Completed' or (f.failed_for_good and not again) then
+		return pipeline.file_json(f, false);
+	end if;
+	if p.paused then
+		perform pipeline.deny('IMGP-SKIP-PAUSED', 'the pipeline is paused');
+	end if;
+	if exists (select from pipeline.edcpipelinewaiver w
+	    where w.edcpipeline_id = p.id and w.subjecteventcrffile_id = upload
+	    and (w.expires is null or w.expires > clock_timestamp())) then
+		perform pipeline.deny('IMGP-SKIP-WAIVED', 'the upload is waived');
+	end if;
+
+	if f.id is null then
+		insert into pipeline.edcpipelinefile
+		    (edcpipeline_id, subjecteventcrffile_id, revision_number)
+		values (p.id, upload, revision) on conflict
+		    (edcpipeline_id, subjecteventcrffile_id, revision_number)
+		    do nothing;
+	end if;
+	select * into strict f from pipeline.edcpipelinefile e
+	    where e.edcpipeline_id = p.id and e.subjecteventcrffile_id = upload
+	    and e.revision_number = revision for update;
+	if f.status = 'Completed' or (f.failed_for_good and not again) then
+		return pipeline.file_json(f, false);
+	end if;
+	if f.lease_until > clock_timestamp() then
+		-- The same request asked again gets the same lease; without a
+		-- claim it is known by its run.
+		return pipeline.file_json(f, f.claim is not distinct from by_claim
+		    and f.run is not distinct from by_run
+		    and coalesce(by_claim, by_run) is not null);
+	end if;
+	update pipeline.edcpipelinefile e set
+	    status = 'Started', has_error = false, failed_for_good = false,
+	    error_code = null, ts_finish = null, attempt = e.attempt + 1,
+	    reopened = e.reopened + e.failed_for_good::integer,
+	    lease = nextval('pipeline.lease_no'),
+	    lease_until = clock_timestamp() + interval '15 minutes',
+	    run = by_run, claim = by_claim
+	where e.id = f.id returning * into f;
+	return pipeline.file_json(f, true);
+end $$;
+
+-- Store the names, once for the row's life.
+create or replace function pipeline.file_names(req jsonb) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+	f pipeline.edcpipelinefile := pipeline.file_locked(req);
+begin
+	perform pipeline.check_lease(f, req);
+	if f.file_name is null and req ->> 'file_name' is not null then
+		update pipeline.edcpipelinefile e set
+		    file_name = pipeline.want_text(req, 'file_name'),
+		    file_path = coalesce(pipeline.want_text(req, 'file_path'), '')
+		where e.id = f.id;
+	end if;
+	perform pipeline.note_content(f.id, req);
+	select * into f from pipeline.edcpipelinefile e where e.id = f.id;
+	return pipeline.file_json(f, true);
+end $$;
+
+-- {"pipeline_code", "subject_event_crf_file_id", "revision_number", "run",
+-- "claim", "again"} claims; with "edc_pipeline_file_id" and "lease" it stores
+-- "file_name" and "file_path".  data.edc_pipeline_file.lease is null unless the
+-- asking run holds it.
+create or replace function pipeline.file_start(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	code text;
+begin
+	if pipeline.want_file_id(req) is null then
+		return pipeline.answer(pipeline.file_claim(req));
+	end if;
+	return pipeline.answer(pipeline.file_names(req));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- The series of a request: one row each, in the request's order.
+create or replace function pipeline.scans_of(req jsonb)
+returns table (ord bigint, study text, studyuid text, serieuid text,
+    serienum bigint, instances bigint)
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+	if jsonb_typeof(req -> 'scans') is distinct from 'array' then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'scans is not an array');
+	end if;
+	return query select row_number() over (order by s.n, e.n), s.n::text,
+	    coalesce(pipeline.want_text(s.o, 'study_uid'),
+	        pipeline.want_text(s.o, 'studyuid')),
+	    pipeline.want_text(e.o, 'series_uid'),
+	    pipeline.want_int(e.o, 'series_number'),
+	    coalesce(pipeline.want_int(e.o, 'number_of_instances'),
+	        pipeline.want_int(e.o, 'number_of_instance'))
+	from jsonb_array_elements(req -> 'scans') with ordinality s(o, n),
+	    jsonb_array_elements(s.o -> 'series') with ordinality e(o, n);
+end $$;
+
+create or replace function pipeline.scans_store(req jsonb) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+	f pipeline.edcpipelinefile := pipeline.file_locked(req);
+	scans jsonb;
+begin
+	perform pipeline.check_lease(f, req);
+	if exists (select from pipeline.scans_of(req) s
+	    group by s.studyuid, s.serieuid having count(*) > 1) then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    'a series stands twice in scans');
+	end if;
+	-- Numbers are given once: what is new comes after what is there, in the
+	-- order of study, series number and series (M29).
+	insert into pipeline.edcpipelinefiledicom as d (edcpipelinefile_id,
+	    scan_no, studyuid, serieuid, serienum, number_of_instances)
+	select f.id, coalesce((select max(scan_no)
+	        from pipeline.edcpipelinefiledicom where edcpipelinefile_id = f.id),
+	        0) + row_number() over (order by s.studyuid collate "C",
+	        s.serienum nulls last, s.serieuid collate "C"),
+	    s.studyuid, s.serieuid, s.serienum, s.instances
+	from pipeline.scans_of(req) s
+	where not exists (select from pipeline.edcpipelinefiledicom h
+	    where h.edcpipelinefile_id = f.id and h.studyuid = s.studyuid
+	    and h.serieuid = s.serieuid);
+	update pipeline.edcpipelinefiledicom d set serienum = s.serienum,
+	    number_of_instances = s.instances
+	from pipeline.scans_of(req) s
+	where d.edcpipelinefile_id = f.id and d.studyuid = s.studyuid
+	    and d.serieuid = s.serieuid and (d.serienum, d.number_of_instances)
+	    is distinct from (s.serienum, s.instances);
+	if f.status <> 'In Progress' then
+		update pipeline.edcpipelinefile e set status = 'In Progress'
+		    where e.id = f.id;
+	end if;
+	perform pipeline.note_content(f.id, req);
+	select * into f from pipeline.edcpipelinefile e where e.id = f.id;
+	select coalesce(jsonb_agg(jsonb_build_object('study_uid', t.studyuid,
+	    'series', t.series) order by t.study), '[]') into scans
+	from (select min(s.ord) as study, s.studyuid,
+	    jsonb_agg(jsonb_build_object('series_uid', s.serieuid,
+	        'atri_uid', d.atriuid) order by s.ord) as series
+	    from pipeline.scans_of(req) s
+	    join pipeline.edcpipelinefiledicom d on d.edcpipelinefile_id = f.id
+	        and d.studyuid = s.studyuid and d.serieuid = s.serieuid
+	    group by s.study, s.studyuid) t;
+	return pipeline.file_json(f, true) || jsonb_build_object(
+	    'edc_pipeline_file_id', f.id,
+	    'pipeline_code', (select p.code from pipeline.edcpipeline p
+	        where p.id = f.edcpipeline_id),
+	    'subject_event_crf_file_id', f.subjecteventcrffile_id,
+	    'scans', scans);
+end $$;
+
+-- {"edc_pipeline_file_id", "lease", "scans": [{"study_uid", "series":
+-- [{"series_uid", "series_number", "number_of_instances"}]}], "sha256",
+-- "bytes"}: In Progress; data.scans has each series' atri_uid (M48-M50).
+create or replace function pipeline.file_scans(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	code text;
+begin
+	return pipeline.answer(pipeline.scans_store(req));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- The errors of a request.  What it does not say of one is taken from the
+-- dictionary; an error that nobody knows is retryable: no file is given up for
+-- want of a reason.
+create or replace function pipeline.errors_of(errors jsonb, outcome text)
+returns table (n bigint, stage text, error_code text, error text,
+    fatal boolean, retryable boolean)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+	select a.n, coalesce(pipeline.want_text(a.o, 'stage'), ''),
+	    coalesce(pipeline.want_text(a.o, 'error_code'), 'IMGP-INTERNAL'),
+	    coalesce(pipeline.want_text(a.o, 'error'), ''),
+	    coalesce(pipeline.want_bool(a.o, 'fatal'), outcome = 'Failed'),
+	    coalesce(pipeline.want_bool(a.o, 'retryable'),
+	        (select c.retryable from pipeline.error_code c
+	            where c.code = a.o ->> 'error_code'), true)
+	from jsonb_array_elements(errors) with ordinality a(o, n);
+$$;
+
+create or replace function pipeline.finish_store(req jsonb) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+	f pipeline.edcpipelinefile := pipeline.file_locked(req);
+	outcome text := pipeline.want_status(req);
+	errors jsonb := coalesce(nullif(req -> 'errors', 'null'), '[]');
+	worst record;
+begin
+	if outcome is null or outcome not in ('Completed', 'Failed') then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    'a file is finished as Completed or Failed');
+	end if;
+	if jsonb_typeof(errors) <> 'array' then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'errors is not an array');
+	end if;
+	if f.status = outcome and f.lease = pipeline.want_int(req, 'lease') then
+		return pipeline.file_json(f, false);	-- asked again
+	end if;
+	perform pipeline.check_lease(f, req);
+	if outcome = 'Completed' and exists (
+	    select from jsonb_array_elements(errors) e
+	    where (e -> 'fatal') = 'true') then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    'a file with a fatal error is not Completed');
+	end if;
+
+	insert into pipeline.edcpipelinefileerrorlog (edcpipelinefile_id, attempt,
+	    stage, error_code, error, fatal, retryable, run)
+	select f.id, f.attempt, r.stage, r.error_code, r.error, r.fatal,
+	    r.retryable, f.run
+	from pipeline.errors_of(errors, outcome) r order by r.n;
+	perform pipeline.note_content(f.id, req);
+	select * into worst from pipeline.errors_of(errors, outcome) r
+	    order by not r.fatal, r.n limit 1;
+	update pipeline.edcpipelinefile e set
+	    status = outcome,
+	    has_error = outcome = 'Failed' or worst.n is not null or
+	        coalesce(pipeline.want_bool(req, 'has_error'), false),
+	    failed_for_good = outcome = 'Failed' and exists (
+	        select from pipeline.errors_of(errors, outcome) r
+	        where r.fatal and not r.retryable),
+	    error_code = worst.error_code,
+	    lease_until = null, ts_finish = clock_timestamp()
+	where e.id = f.id returning * into f;
+	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status,
+	    has_error, error_code, error)
+	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
+	    worst.error);
+	return pipeline.file_json(f, false);
+end $$;
+
+-- {"edc_pipeline_file_id", "lease", "status", "has_error", "errors", "sha256",
+-- "bytes"}: the end of an attempt.
+create or replace function pipeline.file_finish(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	code text;
+begin
+	return pipeline.answer(pipeline.finish_store(req));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"edc_pipeline_file_id", "lease"} or {"run"}: 15 minutes more for one row, or
+-- for all that the run holds; data.count says how many.
+create or replace function pipeline.file_renew(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	f pipeline.edcpipelinefile;
+	code text;
+	n bigint;
+begin
+	if pipeline.want_file_id(req) is null then
+		if pipeline.want_text(req, 'run') is null then
+			perform pipeline.deny('IMGP-DB-REQUEST', 'no row and no run');
+		end if;
+		update pipeline.edcpipelinefile e
+		    set lease_until = clock_timestamp() + interval '15 minutes'
+		where e.run = req ->> 'run' and e.lease_until is not null;
+		get diagnostics n = row_count;
+		return pipeline.answer(jsonb_build_object('count', n));
+	end if;
+	f := pipeline.file_locked(req);
+	perform pipeline.check_lease(f, req);
+	update pipeline.edcpipelinefile e
+	    set lease_until = clock_timestamp() + interval '15 minutes'
+	where e.id = f.id;
+	return pipeline.answer(pipeline.file_json(f, true) ||
+	    jsonb_build_object('count', 1));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"edc_pipeline_file_id", "lease"} or {"run"}, "uncounted": give up what is
+-- unfinished, so that the next run need not wait; uncounted takes the attempt
+-- back.  Statuses stay.
+create or replace function pipeline.file_release(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	f pipeline.edcpipelinefile;
+	back integer;
+	code text;
+	n bigint;
+begin
+	back := coalesce(pipeline.want_bool(req, 'uncounted'), false)::integer;
+	if pipeline.want_file_id(req) is null then
+		if pipeline.want_text(req, 'run') is null then
+			perform pipeline.deny('IMGP-DB-REQUEST', 'no row and no run');
+		end if;
+		update pipeline.edcpipelinefile e
+		    set lease_until = null, attempt = greatest(e.attempt - back, 0)
+		where e.run = req ->> 'run' and e.lease_until is not null;
+		get diagnostics n = row_count;
+		return pipeline.answer(jsonb_build_object('count', n));
+	end if;
+	f := pipeline.file_locked(req);
+	if f.lease_until is null and f.ts_finish is null and
+	    pipeline.want_int(req, 'lease') = f.lease then
+		return pipeline.answer(pipeline.file_json(f, false) ||
+		    jsonb_build_object('count', 0));	-- asked again
+	end if;
+	perform pipeline.check_lease(f, req);
+	update pipeline.edcpipelinefile e
+	    set lease_until = null, attempt = greatest(e.attempt - back, 0)
+	where e.id = f.id returning * into f;
+	return pipeline.answer(pipeline.file_json(f, false) ||
+	    jsonb_build_object('count', 1));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"edc_pipeline_file_id"}: data.rows, all that ever went wrong with the file,
+-- oldest first.
+create or replace function pipeline.error_log(req jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+	file_id bigint;
+	rows jsonb;
+	code text;
+begin
+	file_id := pipeline.want_file_id(req);
+	if file_id is null then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'no row is named');
+	end if;
+	select coalesce(jsonb_agg(jsonb_build_object('attempt', l.attempt,
+	    'stage', l.stage, 'error_code', l.error_code, 'error', l.error,
+	    'fatal', l.fatal, 'retryable', l.retryable, 'run', l.run,
+	    'ts', pipeline.utc(l.ts)) order by l.id), '[]') into rows
+	from pipeline.edcpipelinefileerrorlog l
+	where l.edcpipelinefile_id = file_id;
+	return pipeline.answer(jsonb_build_object('rows', rows));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- What a digest says of the outcomes numbered ${ids}: a file stands in it once,
+-- with the last of them.
+create or replace function pipeline.digest_json(ids bigint[], since timestamptz,
+    until timestamptz) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+	with last as (
+		select distinct on (o.edcpipelinefile_id) o.*
+		from pipeline.outcome o where o.id = any (ids)
+		order by o.edcpipelinefile_id, o.id desc)
+	select jsonb_build_object(
+	    'since', pipeline.utc(since), 'until', pipeline.utc(until),
+	    'files', coalesce(jsonb_agg(jsonb_build_object(
+	        'edc_pipeline_file_id', f.id, 'pipeline_code', p.code,
+	        'subject_event_crf_file_id', f.subjecteventcrffile_id,
+	        'revision_number', f.revision_number,
+	        'file_name', f.file_name, 'file_path', f.file_path,
+	        'status', l.status, 'has_error', l.has_error,
+	        'failed_for_good', f.failed_for_good,
+	        'attempt', l.attempt, 'error_code', l.error_code,
+	        'error', l.error, 'bytes', f.bytes_destination,
+	        'ts', pipeline.utc(l.ts)) order by l.id), '[]'),
+	    'counts', jsonb_build_object(
+	        'new', count(*) filter (where l.status = 'Completed'),
+	        'failed', count(*) filter (where l.status = 'Failed'),
+	        'with_error', count(*) filter (where l.status = 'Completed'
+	            and l.has_error)))
+	from last l
+	join pipeline.edcpipelinefile f on f.id = l.edcpipelinefile_id
+	join pipeline.edcpipeline p on p.id = f.edcpipeline_id;
+$$;
+
+-- {}: the digest that is to be sent, data as digest_json() with "digest_id".
+-- Opening freezes it: until it is sent, the same is answered (M73).
+create or replace function pipeline.digest_open(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	d pipeline.digest;
+	ids bigint[];
+begin
+	lock table pipeline.digest in share row exclusive mode;
+	select * into d from pipeline.digest where ts_sent is null;
+	if d.id is null then
+		insert into pipeline.digest (since, until)
+		values ((select max(s.until) from pipeline.digest s),
+		    clock_timestamp()) returning * into d;
+		with mine as (
+			update pipeline.outcome o set digest_id = d.id
+			where o.digest_id is null returning o.id)
+		select coalesce(array_agg(id), '{}') into ids from mine;
+		update pipeline.digest g
+		    set content = pipeline.digest_json(ids, d.since, d.until)
+		where g.id = d.id returning * into d;
+	end if;
+	return pipeline.answer(d.content || jsonb_build_object('digest_id', d.id));
+end $$;
+
+-- {"digest_id"}: it went out.
+create or replace function pipeline.digest_sent(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	d pipeline.digest;
+	code text;
+begin
+	select * into d from pipeline.digest
+	    where id = pipeline.want_int(req, 'digest_id') for update;
+	if d.id is null then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'there is no such digest');
+	elsif d.ts_sent is null then
+		update pipeline.digest g set ts_sent = clock_timestamp()
+		where g.id = d.id returning * into d;
+	end if;
+	return pipeline.answer(jsonb_build_object('digest_id', d.id,
+	    'ts_sent', pipeline.utc(d.ts_sent)));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"since", "until"} (ISO 8601, until null: now): what a digest of that time
+-- would say; since null: what is in no digest that was sent.  Changes nothing.
+create or replace function pipeline.digest_preview(req jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+	t_since timestamptz;
+	t_until timestamptz;
+	ids bigint[];
+	code text;
+begin
+	t_since := pipeline.want_text(req, 'since')::timestamptz;
+	t_until := coalesce(pipeline.want_text(req, 'until')::timestamptz,
+	    clock_timestamp());
+	select coalesce(array_agg(o.id), '{}') into ids
+	from pipeline.outcome o
+	left join pipeline.digest d on d.id = o.digest_id
+	where o.ts <= t_until and
+	    (o.ts > t_since or (t_since is null and d.ts_sent is null));
+	return pipeline.answer(pipeline.digest_json(ids, coalesce(t_since,
+	    (select max(d.until) from pipeline.digest d
+	        where d.ts_sent is not null)), t_until));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;

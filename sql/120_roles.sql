@@ -1,0 +1,36 @@
+-- Least privilege: three roles without login, which a site grants to the users
+-- that its tools log in as.  imgp_lookup reads two views; imgp_record and
+-- imgp_digest execute functions and see no table.
+do $$
+declare
+	r text;
+begin
+	foreach r in array array['imgp_lookup', 'imgp_record', 'imgp_digest'] loop
+		if not exists (select from pg_roles where rolname = r) then
+			begin
+				execute format('create role %I nologin', r);
+			exception when duplicate_object or unique_violation then
+				null;	-- another database's load was faster
+			end;
+		end if;
+	end loop;
+end $$;
+
+revoke all on schema pipeline from public;
+revoke all on all tables in schema pipeline from public, imgp_lookup,
+    imgp_record, imgp_digest;
+revoke all on all sequences in schema pipeline from public, imgp_lookup,
+    imgp_record, imgp_digest;
+revoke all on all functions in schema pipeline from public, imgp_lookup,
+    imgp_record, imgp_digest;
+
+grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest;
+grant execute on function pipeline.version() to imgp_lookup, imgp_record,
+    imgp_digest;
+grant select on pipeline.upload, pipeline.pending to imgp_lookup;
+grant execute on function pipeline.file_start(jsonb),
+    pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
+    pipeline.file_renew(jsonb), pipeline.file_release(jsonb) to imgp_record;
+grant execute on function pipeline.error_log(jsonb),
+    pipeline.digest_open(jsonb), pipeline.digest_sent(jsonb),
+    pipeline.digest_preview(jsonb) to imgp_digest;
