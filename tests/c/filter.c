@@ -1,0 +1,116 @@
+/* PKGS: libcjson */
+/*
+ * A filter over the real line loop, for tests/filter.t: `filter MODE [-j N]`.
+ * pass: sets "seen"; hold: gives jobs with an even id back only at the end of
+ * input; alone: each step in its own process, where the id says what happens.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/filter.h"
+#include "libimgpipe/opt.h"
+
+static struct imgp_job *held[64];
+static size_t nheld;
+
+static int
+pass(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	(void)f;
+	(void)arg;
+	switch (imgp_job_id(job)) {
+	case 3:
+		return imgp_fail(e, IMGP_E_STORE_NOT_FOUND, "not there\033[1m");
+	case 4:
+		return imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "away");
+	default:
+		imgp_job_set_int(job, "seen", 1);
+		return 0;
+	}
+}
+
+static int
+hold(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	if (imgp_job_id(job) % 2 != 0)
+		return pass(f, job, arg, e);
+	held[nheld++] = job;
+	return IMGP_STEP_HELD;
+}
+
+static int64_t
+idle(struct imgp_filter *f, void *arg, int eof)
+{
+	struct imgp_err e;
+
+	(void)arg;
+	if (!eof || nheld == 0)
+		return -1;
+	nheld--;
+	imgp_fail(&e, IMGP_E_LOOKUP_NOT_FOUND, "not found");
+	imgp_filter_put(f, held[nheld], imgp_job_id(held[nheld]) == 8 ? &e :
+	    NULL);
+	return nheld == 0 ? -1 : 5;
+}
+
+static int
+alone(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	volatile char *nowhere = NULL;
+
+	switch (imgp_job_id(job)) {
+	case 13:
+		*nowhere = 1;
+		break;
+	case 14:
+		pause();
+		break;
+	case 15:
+		_exit(3);
+	case 16:
+		imgp_job_set_int(job, "subject_event_crf_file_id", 17);
+		return 0;
+	case 18:
+		imgp_job_set_str(job, "destination", "file:///elsewhere");
+		return 0;
+	default:
+		break;
+	}
+	return pass(f, job, arg, e);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const char *const synopsis[] = { "MODE", NULL };
+	static const struct imgp_tool tool = { "filter", synopsis,
+	    "A filter for the tests.", NULL, NULL };
+	struct imgp_filter_ops ops;
+	const char *mode;
+
+	memset(&ops, 0, sizeof ops);
+	ops.stage = "stamp";
+	ops.step = pass;
+	if (imgp_opt(&tool, argc, argv) != -1 || optind + 1 > argc)
+		imgp_usage(&tool, "no mode");
+	mode = argv[optind++];
+	if (strcmp(mode, "hold") == 0) {
+		ops.step = hold;
+		ops.idle = idle;
+	} else if (strcmp(mode, "alone") == 0) {
+		ops.step = alone;
+		ops.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE;
+		ops.seconds = 2;
+		ops.died = IMGP_E_DICOM_CRASH;
+	} else if (strcmp(mode, "sees") == 0)
+		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED |
+		    IMGP_NEVER_FATAL;
+	if (optind < argc)
+		return imgp_filter_operands(&ops, NULL, 1, argv + optind,
+		    (size_t)(argc - optind));
+	return imgp_filter_run(&ops, NULL, imgp_common.jobs);
+}
