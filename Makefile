@@ -104,6 +104,8 @@ $B/lib/%.o: libimgpipe/%.c | $B/gen/err_codes.h
 $B/lib/%.o: libimgpipe/%.cc | $B/gen/err_codes.h
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+# The one module that sees libpq's header, which lies in a directory of its own.
+$B/lib/db.o: CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
 $B/cmd/%.o: cmd/%.c | $B/gen/err_codes.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
