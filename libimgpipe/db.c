@@ -228,6 +228,12 @@ keywords(const struct imgp_db *db, const char **key, const char **val)
 	}
 	if ((host = said(o, "hostaddr", "PGHOSTADDR")) == NULL)
 		host = said(o, "host", "PGHOST");
+	if (host != NULL && strchr(host, ',') != NULL &&
+	    !(db->flags & IMGP_DB_READ_ONLY) &&
+	    said(o, "target_session_attrs", "PGTARGETSESSIONATTRS") == NULL) {
+		key[n] = "target_session_attrs";
+		val[n++] = "read-write";
+	}
 	if (said(o, "sslmode", "PGSSLMODE") == NULL &&
 	    said(o, "service", "PGSERVICE") == NULL &&
 	    host != NULL && !are_local(host)) {
@@ -399,6 +405,16 @@ lost:
 	return imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
 }
 
+/* After a failover a connection may lead to a standby: another host is wanted. */
+static int
+is_useless(const PGconn *conn, const PGresult *res)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	return PQstatus(conn) != CONNECTION_OK ||
+	    (state != NULL && strcmp(state, "25006") == 0);
+}
+
 /*
  * Take the results of ${n} statements: each is a result and a NULL; after a
  * failure, those that follow are "aborted".  0; 1 when a statement failed; -1
@@ -409,7 +425,7 @@ take_all(PGconn *conn, size_t n, struct imgp_rows **rows, struct imgp_err *e)
 {
 	PGresult *res;
 	size_t i;
-	int bad = 0;
+	int bad = 0, useless;
 
 	for (i = 0; i < n; i++) {
 		if (await(conn, e) == -1)
@@ -428,8 +444,9 @@ take_all(PGconn *conn, size_t n, struct imgp_rows **rows, struct imgp_err *e)
 			if (!bad)
 				fail_result(e, res);
 			bad = 1;
+			useless = is_useless(conn, res);
 			PQclear(res);
-			if (PQstatus(conn) != CONNECTION_OK)
+			if (useless)
 				return -1;
 		}
 		if (await(conn, e) == -1)
@@ -497,6 +514,15 @@ imgp_db_exec(struct imgp_db *db, const char *sql, struct imgp_err *e)
 
 	imgp_rows_free(r);
 	return r == NULL ? -1 : 0;
+}
+
+void
+imgp_db_rollback(struct imgp_db *db)
+{
+	if (db->conn == NULL || PQtransactionStatus(db->conn) == PQTRANS_IDLE)
+		return;
+	if (imgp_db_exec(db, "rollback", NULL) == -1)
+		drop(db);
 }
 
 size_t

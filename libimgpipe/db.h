@@ -70,6 +70,8 @@ int	imgp_db_batch(struct imgp_db *db, const struct imgp_db_stmt *stmts,
  * happened.
  */
 int	imgp_db_exec(struct imgp_db *db, const char *sql, struct imgp_err *e);
+/* Give up the transaction that is open, if there is one. */
+void	imgp_db_rollback(struct imgp_db *db);
 
 /*
  * 0 when the schema "pipeline" is loaded in the version that this program was
