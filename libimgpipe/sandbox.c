@@ -205,9 +205,9 @@ load_filter(void)
 	    != 0 ||
 	/* abort() of this process, and limits read but not set. */
 	    seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) != 0 ||
+	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)) != 0 ||
 	    seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-	    SCMP_A2(SCMP_CMP_EQ, 0)) != 0)
+	    SCMP_A2(SCMP_CMP_EQ, 0, 0)) != 0)
 		goto out;
 	rc = seccomp_load(c) == 0 ? 0 : -1;
 out:

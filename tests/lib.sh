@@ -70,6 +70,8 @@ holds() {		# holds FILE TITLE <wanted
 	diff "$WORK/.wanted" "$1" >"$WORK/.diff"
 	ok $? "$2" || diag <"$WORK/.diff"
 }
+# Built by `make asan`: address space limits do not fit then.
+is_sanitized() { grep -q __asan_init "$1"; }
 done_testing() {
 	echo "1..$_n"
 	exit $((_bad != 0))
