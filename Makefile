@@ -133,6 +133,18 @@ asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check
 
+# libFuzzer (clang): make fuzz-job FUZZ_SECONDS=600; corpus and findings in $B.
+FUZZ_SECONDS ?= 60
+FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz-%: tests/fuzz/%.c
+	$(MAKE) CC=clang CXX=clang++ B=$B/fuzz SAN='$(FUZZ_SAN)' OPT='-O1 -g' $B/fuzz/libimgpipe.a
+	clang $(CPPFLAGS) -I$B/fuzz/gen -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=all -o $B/fuzz/$* $< $B/fuzz/libimgpipe.a \
+	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<)) -lstdc++
+	mkdir -p $B/fuzz/corpus-$*
+	$B/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+	  $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix=$B/fuzz/ $B/fuzz/corpus-$*
+
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/sql
 	install -m 755 $(addprefix $B/bin/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(BINDIR)
