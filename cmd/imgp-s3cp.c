@@ -1,0 +1,151 @@
+/*
+ * imgp-s3cp: moves a job's object from one of its places to the next, or one
+ * object from one URL to another.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/meter.h"
+#include "libimgpipe/opt.h"
+#include "libimgpipe/place.h"
+#include "libimgpipe/store.h"
+#include "libimgpipe/transfer.h"
+
+enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE };
+
+static const struct imgp_opt opts[] = {
+	{ OPT_KEEP, "keep", NULL, "leave what was copied where it was" },
+	{ OPT_READBACK, "readback", NULL, "read all that was written again" },
+	{ OPT_REPLACE, "replace", NULL, "URLs: replace what lies at TO" },
+	{ 0, NULL, NULL, NULL }
+};
+static const char *const synopsis[] = {
+	"[-nqv] [-j N] [--keep] source local",
+	"[-nqv] [-j N] [--keep] local temp",
+	"[-nqv] [-j N] [--keep] [--readback] temp destination",
+	"[-nqv] [--readback] [--replace] FROM TO",
+	NULL
+};
+static const struct imgp_tool tool = {
+	"imgp-s3cp", synopsis,
+	"Move each job's object from one of its places to the next; or copy the\n"
+	"object at the URL FROM to the URL TO.", opts, NULL
+};
+
+static int
+step(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	(void)f;
+	return imgp_transfer_job(arg, job, e);
+}
+
+static int
+run_filter(const char *from, const char *to, unsigned int flags)
+{
+	struct imgp_filter_ops ops = { .step = step };
+	struct imgp_err e = { NULL, "" };
+	struct imgp_transfer *t = imgp_transfer_new(from, to, flags, &e);
+	int rc;
+
+	if (t == NULL)
+		imgp_die(&e);
+	ops.stage = imgp_transfer_stage(t);
+	if (imgp_transfer_sees_failed(t))
+		ops.flags = IMGP_SEES_FAILED;
+	rc = imgp_filter_run(&ops, t, imgp_common.jobs);
+	imgp_transfer_free(t);
+	return rc;
+}
+
+/* The store that ${url} is in: its directory, or its bucket. */
+static struct imgp_store *
+store_of(const char *url, struct imgp_err *e)
+{
+	struct imgp_store *st;
+	char *base = imgp_strdup(url), *end;
+
+	end = strncmp(url, "file:///", 8) == 0 ? strrchr(base + 7, '/') + 1 :
+	    strncmp(url, "s3://", 5) == 0 ? base + 5 + strcspn(base + 5, "/") :
+	    base + strlen(base);
+	*end = '\0';
+	st = imgp_store_open(base, 0, e);
+	free(base);
+	return st;
+}
+
+static int
+copy_url(const char *from, const char *to, unsigned int flags)
+{
+	struct imgp_err e = { NULL, "" };
+	struct imgp_store *src, *dst = NULL;
+	struct imgp_meter meter;
+	struct imgp_progress progress = { imgp_meter_moved, &meter };
+	struct imgp_copied copied = { .existed = 0 };
+	const char *name = strrchr(from, '/');
+	char *target = to[0] != '\0' && to[strlen(to) - 1] == '/' &&
+	    name != NULL ? imgp_place_join(to, name + 1) : imgp_strdup(to);
+	int rc = -1;
+
+	imgp_meter_init(&meter, imgp_common.quiet);
+	if ((src = store_of(from, &e)) == NULL ||
+	    (dst = store_of(target, &e)) == NULL)
+		goto out;
+	if (imgp_common.dry_run) {
+		rc = imgp_store_head(src, from, 0, &copied.object, &e);
+		goto out;
+	}
+	rc = imgp_store_copy(src, from, dst, target, flags, NULL, &progress,
+	    &copied, &e);
+	imgp_meter_end(&meter);
+	if (rc == 0 && copied.existed && !imgp_common.quiet)
+		fprintf(stderr, "%s: %s: the same bytes lay there before\n",
+		    imgp_progname, target);
+	if (rc == 0 && imgp_common.verbose)
+		fprintf(stderr, "%s: %lld bytes, SHA-256 %s\n", imgp_progname,
+		    (long long)copied.object.bytes, copied.object.sha256);
+out:
+	imgp_store_close(src);
+	imgp_store_close(dst);
+	free(target);
+	if (rc == -1)
+		imgp_die(&e);
+	return IMGP_EX_OK;
+}
+
+int
+main(int argc, char *argv[])
+{
+	unsigned int copy = IMGP_COPY_CREATE, hop = 0;
+	struct imgp_err e = { NULL, "" };
+	int ch;
+
+	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
+		switch (ch) {
+		case OPT_KEEP:
+			hop |= IMGP_TRANSFER_KEEP;
+			break;
+		case OPT_READBACK:
+			hop |= IMGP_TRANSFER_READBACK;
+			copy |= IMGP_COPY_READBACK;
+			break;
+		case OPT_REPLACE:
+			copy &= ~IMGP_COPY_CREATE;
+			break;
+		}
+	argv += optind;
+	if (argc - optind != 2)
+		imgp_usage(&tool, "two operands are wanted, FROM and TO");
+	if (imgp_conf_load(&e) == -1)
+		imgp_die(&e);
+	if (imgp_common.dry_run)
+		hop |= IMGP_TRANSFER_DRY;
+	if (strstr(argv[0], "://") != NULL || strstr(argv[1], "://") != NULL)
+		return copy_url(argv[0], argv[1], copy);
+	return run_filter(argv[0], argv[1], hop);
+}

@@ -1,0 +1,316 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/names.h"
+#include "libimgpipe/store.h"
+#include "libimgpipe/transfer.h"
+
+enum hop { FETCH, STAGE, DELIVER };
+
+static const struct {
+	const char	*from, *to;	/* members of a job line */
+	const char	*from_base, *to_base; /* settings */
+	const char	*stage;
+} hops[] = {
+	[FETCH] = { "source", "local", "source", "spool", "fetch" },
+	[STAGE] = { "local", "temp", "spool", "temp", "stage" },
+	[DELIVER] = { "temp", "destination", "temp", "destination", "deliver" },
+};
+
+/* A store that is open, by its base. */
+struct base {
+	char		*url;
+	struct imgp_store *store;
+	struct base	*next;
+};
+
+struct imgp_transfer {
+	enum hop	 hop;
+	unsigned int	 flags;
+	pthread_mutex_t	 lock;		/* of bases */
+	struct base	*bases;
+};
+
+struct imgp_transfer *
+imgp_transfer_new(const char *from, const char *to, unsigned int flags,
+    struct imgp_err *e)
+{
+	struct imgp_transfer *t;
+	size_t i;
+
+	for (i = 0; i < sizeof hops / sizeof hops[0]; i++)
+		if (strcmp(from, hops[i].from) == 0 &&
+		    strcmp(to, hops[i].to) == 0)
+			break;
+	if (i == sizeof hops / sizeof hops[0]) {
+		imgp_fail(e, IMGP_E_CONFIG, "no way from \"%.40s\" to \"%.40s\": "
+		    "there are source local, local temp, temp destination",
+		    from, to);
+		return NULL;
+	}
+	/* A place may also be a pipeline's own, in the file. */
+	if (getenv("IMGP_CONFIG") == NULL &&
+	    (imgp_conf_need(NULL, hops[i].from_base, e) == NULL ||
+	    imgp_conf_need(NULL, hops[i].to_base, e) == NULL))
+		return NULL;
+	t = imgp_alloc(sizeof *t);
+	t->hop = (enum hop)i;
+	t->flags = flags;
+	pthread_mutex_init(&t->lock, NULL);
+	return t;
+}
+
+void
+imgp_transfer_free(struct imgp_transfer *t)
+{
+	struct base *b;
+
+	if (t == NULL)
+		return;
+	while ((b = t->bases) != NULL) {
+		t->bases = b->next;
+		imgp_store_close(b->store);
+		free(b->url);
+		free(b);
+	}
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+const char *
+imgp_transfer_stage(const struct imgp_transfer *t)
+{
+	return hops[t->hop].stage;
+}
+
+int
+imgp_transfer_sees_failed(const struct imgp_transfer *t)
+{
+	return t->hop == DELIVER;
+}
+
+/* The store below the setting ${setting} for ${job}, opened once. */
+static struct imgp_store *
+store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
+    struct imgp_err *e)
+{
+	int is_spool = strcmp(setting, "spool") == 0;
+	const char *value = imgp_conf_need(imgp_job_str(job, "pipeline_code"),
+	    setting, e);
+	struct imgp_store *st = NULL;
+	struct base *b;
+	char *url;
+
+	if (value == NULL)
+		return NULL;
+	url = is_spool ? imgp_asprintf("file://%s", value) :
+	    imgp_strdup(value);
+	pthread_mutex_lock(&t->lock);
+	for (b = t->bases; b != NULL && strcmp(b->url, url) != 0; b = b->next)
+		;
+	if (b == NULL && (st = imgp_store_open(url,
+	    is_spool ? IMGP_STORE_PRIVATE : 0, e)) != NULL) {
+		b = imgp_alloc(sizeof *b);
+		b->url = imgp_strdup(url);
+		b->store = st;
+		b->next = t->bases;
+		t->bases = b;
+	} else if (b != NULL)
+		st = b->store;
+	pthread_mutex_unlock(&t->lock);
+	free(url);
+	return st;
+}
+
+/* What ${job} promises of its content at the place ${at}. */
+static void
+promised(struct imgp_job *job, const char *at, struct imgp_object *o)
+{
+	const char *sum = imgp_job_sub_str(job, "sha256", at);
+
+	if (imgp_job_sub_int(job, "bytes", at, &o->bytes) == -1)
+		o->bytes = -1;
+	o->sha256[0] = '\0';
+	if (sum != NULL && imgp_sha256_is_hex(sum))
+		memcpy(o->sha256, sum, sizeof o->sha256);
+}
+
+static void
+note(struct imgp_job *job, const char *at, const struct imgp_object *o)
+{
+	imgp_job_set_sub_str(job, "sha256", at, o->sha256);
+	imgp_job_set_sub_int(job, "bytes", at, o->bytes);
+}
+
+/* Remove the object at ${job}'s place ${at}, if it names one. */
+static int
+drop(struct imgp_transfer *t, struct imgp_job *job, const char *at,
+    const char *setting, struct imgp_err *e)
+{
+	const char *url = imgp_job_str(job, at);
+	struct imgp_store *st;
+
+	if (url == NULL)
+		return 0;
+	if ((st = store_of(t, job, setting, e)) == NULL)
+		return -1;
+	return imgp_store_remove(st, url, e);
+}
+
+/* A dry run's mark. */
+static void
+plan(struct imgp_job *job)
+{
+	imgp_job_set(job, "planned", imgp_json_parse("true", 4, NULL));
+}
+
+/* --- source to local -------------------------------------------------------- */
+
+/*
+ * The upload's bytes were recorded when it was first fetched, here or by an
+ * earlier attempt: the same revision must be the same bytes (M44).
+ */
+static int
+is_as_recorded(struct imgp_job *job, const char *recorded,
+    const struct imgp_object *got, struct imgp_err *e)
+{
+	const char *of_row = imgp_job_sub_str(job, "edc_pipeline_file",
+	    "sha256_source");
+
+	if (recorded[0] == '\0' && of_row != NULL)
+		recorded = of_row;
+	if (recorded[0] == '\0' || strcmp(recorded, got->sha256) == 0)
+		return 0;
+	return imgp_fail(e, IMGP_E_SOURCE_CHANGED, "the upload has SHA-256 "
+	    "%.12s..., %.12s... was recorded for this revision", got->sha256,
+	    recorded);
+}
+
+static int
+fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
+    struct imgp_store *dst, struct imgp_err *e)
+{
+	const char *code = imgp_job_str(job, "pipeline_code");
+	const char *spool = imgp_conf_need(code, "spool", e);
+	const char *source = imgp_job_need_str(job, "source", e);
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_object recorded;
+	char *local = NULL;
+	int rc = -1;
+
+	if (spool == NULL || source == NULL ||
+	    imgp_names_local(job, spool, &local, e) == -1)
+		return -1;
+	promised(job, "source", &recorded);
+	if (t->flags & IMGP_TRANSFER_DRY) {
+		if ((rc = imgp_store_head(src, source, 0, &copied.object,
+		    e)) == 0)
+			plan(job);
+		goto out;
+	}
+	rc = imgp_store_copy(src, source, dst, local, 0, NULL, NULL, &copied,
+	    e);
+	if (copied.retries > 0)
+		imgp_job_retried(job, "fetch", copied.retries);
+	if (rc == -1)
+		goto out;
+	if ((rc = is_as_recorded(job, recorded.sha256, &copied.object,
+	    e)) == -1) {
+		(void)imgp_store_remove(dst, local, NULL);
+		goto out;
+	}
+	note(job, "source", &copied.object);
+	note(job, "local", &copied.object);
+	imgp_job_set_str(job, "local", local);
+out:
+	free(local);
+	return rc;
+}
+
+/* --- local to temp, temp to destination -------------------------------------- */
+
+/*
+ * ${from} is gone: a run that was killed may have removed it after ${to} was
+ * made.  0 when there lies what the job promises.
+ */
+static int
+is_done(struct imgp_store *dst, const char *to, const struct imgp_object *want,
+    struct imgp_object *got)
+{
+	return want->sha256[0] != '\0' &&
+	    imgp_store_head(dst, to, 1, got, NULL) == 0 &&
+	    strcmp(got->sha256, want->sha256) == 0;
+}
+
+static int
+move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
+    struct imgp_store *dst, struct imgp_err *e)
+{
+	const char *from = imgp_job_need_str(job, hops[t->hop].from, e);
+	const char *to = imgp_job_need_str(job, hops[t->hop].to, e);
+	unsigned int flags = t->hop == DELIVER ? IMGP_COPY_CREATE : 0;
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_object want;
+	int rc;
+
+	if (from == NULL || to == NULL)
+		return -1;
+	if (t->flags & IMGP_TRANSFER_READBACK)
+		flags |= IMGP_COPY_READBACK;
+	promised(job, hops[t->hop].from, &want);
+	rc = imgp_store_copy(src, from, dst, to, flags, &want, NULL, &copied,
+	    e);
+	if (copied.retries > 0)
+		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
+	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 &&
+	    is_done(dst, to, &want, &copied.object))
+		rc = 0;
+	if (rc == -1)
+		return -1;
+	note(job, hops[t->hop].to, &copied.object);
+	if (t->flags & IMGP_TRANSFER_KEEP)
+		return 0;
+	/* What was moved, and what an earlier hop kept. */
+	if (imgp_store_remove(src, from, e) == -1)
+		return -1;
+	return t->hop == DELIVER ? drop(t, job, "local", "spool", e) : 0;
+}
+
+/* A failed job's copies serve nobody; that they went is no news. */
+static void
+clear_up(struct imgp_transfer *t, struct imgp_job *job)
+{
+	struct imgp_err e = { NULL, "" };
+
+	if (t->flags & (IMGP_TRANSFER_KEEP | IMGP_TRANSFER_DRY))
+		return;
+	if (drop(t, job, "local", "spool", &e) == -1)
+		imgp_job_warn(job, "deliver", &e);
+	if (drop(t, job, "temp", "temp", &e) == -1)
+		imgp_job_warn(job, "deliver", &e);
+}
+
+int
+imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	struct imgp_store *src, *dst;
+
+	if (imgp_job_standing(job) != IMGP_GOING_ON) {
+		clear_up(t, job);
+		return 0;
+	}
+	if ((src = store_of(t, job, hops[t->hop].from_base, e)) == NULL ||
+	    (dst = store_of(t, job, hops[t->hop].to_base, e)) == NULL)
+		return -1;
+	if (t->hop == FETCH)
+		return fetch(t, job, src, dst, e);
+	if (t->flags & IMGP_TRANSFER_DRY) {
+		plan(job);
+		return 0;
+	}
+	return move(t, job, src, dst, e);
+}

@@ -1,0 +1,215 @@
+/* PKGS: libcjson libcrypto */
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/store.h"
+#include "tests/c/tap.h"
+
+static char dir[] = "/tmp/imgp-store.XXXXXX";
+static char base[64];
+
+static char *
+at(const char *key)
+{
+	return imgp_asprintf("%s/%s", base, key);
+}
+
+static char *
+path(const char *key)
+{
+	return imgp_asprintf("%s/%s", dir, key);
+}
+
+static void
+put(struct imgp_store *st, const char *key, const char *data, const char *code)
+{
+	struct imgp_err e = { NULL, "" };
+	char *url = at(key);
+	int rc = imgp_store_put(st, url, data, strlen(data), &e);
+
+	if (code == NULL)
+		ok(rc == 0, "put %s%s%s", key, rc == 0 ? "" : ": ", e.msg);
+	else
+		is(rc == 0 ? "no error" : e.code, code, key);
+	free(url);
+}
+
+static void
+holds(struct imgp_store *st, const char *key, const char *data)
+{
+	struct imgp_object o = IMGP_OBJECT_UNKNOWN;
+	struct imgp_err e = { NULL, "" };
+	char *url = at(key), sum[IMGP_SHA256_HEX];
+
+	imgp_sha256_hex(data, strlen(data), sum);
+	ok(imgp_store_head(st, url, 1, &o, &e) == 0 &&
+	    o.bytes == (int64_t)strlen(data), "%s has its size", key);
+	is(o.sha256, sum, "... and its sum");
+	free(url);
+}
+
+static int
+count(void *arg, const char *url, const struct imgp_object *object)
+{
+	struct imgp_buf *b = arg;
+
+	imgp_buf_printf(b, "%s:%lld ", url + strlen(base),
+	    (long long)object->bytes);
+	return 0;
+}
+
+static void
+lists(struct imgp_store *st, const char *prefix, const char *want)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_err e = { NULL, "" };
+	char *url = at(prefix);
+
+	ok(imgp_store_list(st, url, count, &b, &e) == 0, "a listing");
+	is(b.s == NULL ? "" : b.s, want, "... of what is there");
+	imgp_buf_release(&b);
+	free(url);
+}
+
+/* The name of the first temporary for the target ${name}. */
+static char *
+temporary(const char *name, int slot)
+{
+	char sum[IMGP_SHA256_HEX];
+
+	imgp_sha256_hex(name, strlen(name), sum);
+	return imgp_asprintf("%s/q/.imgp-%.24s.%d", dir, sum, slot);
+}
+
+static void
+test_leftovers(struct imgp_store *st)
+{
+	char *dead = temporary("o", 0), *url;
+	struct stat sb;
+	int fd;
+
+	fd = open(dead, O_WRONLY | O_CREAT, 0666);
+	ok(fd != -1 && write(fd, "half", 4) == 4, "a killed writer's file");
+	close(fd);
+	lists(st, "q", "/q/o:3 ");
+	put(st, "q/o", "four", NULL);
+	ok(stat(dead, &sb) == -1, "R4: ... goes with the next attempt");
+	fd = open(dead, O_WRONLY | O_CREAT, 0666);
+	ok(flock(fd, LOCK_EX) == 0, "a living writer's file");
+	put(st, "q/o", "fives", NULL);
+	ok(stat(dead, &sb) == 0, "R6: ... stays");
+	holds(st, "q/o", "fives");
+	close(fd);
+	ok(unlink(dead) == 0 && symlink("/etc/passwd", dead) == 0,
+	    "a link under a temporary's name");
+	put(st, "q/o", "six", NULL);
+	ok(lstat(dead, &sb) == -1, "R41: ... is removed, not followed");
+	free(dead);
+	url = imgp_asprintf("%s/q/.imgp-x", base);
+	ok(imgp_store_remove(st, url, NULL) == -1,
+	    "what is named as a temporary is no object");
+	free(url);
+}
+
+static void
+test_create_only(struct imgp_store *st)
+{
+	struct imgp_copied copied;
+	struct imgp_err e = { NULL, "" };
+	struct imgp_object wrong = { 3, "" };
+	char *a = at("a"), *b = at("b/c/d"), *c = at("c");
+
+	put(st, "a", "one", NULL);
+	ok(imgp_store_copy(st, a, st, b, IMGP_COPY_CREATE, NULL, NULL, &copied,
+	    &e) == 0 && !copied.existed, "R31: create");
+	ok(imgp_store_copy(st, a, st, b, IMGP_COPY_CREATE, NULL, NULL, &copied,
+	    &e) == 0 && copied.existed, "R31: ... the same again");
+	put(st, "a", "two", NULL);
+	ok(imgp_store_copy(st, a, st, b, IMGP_COPY_CREATE, NULL, NULL, &copied,
+	    &e) == -1, "R31: ... other bytes of the same size");
+	is(e.code, IMGP_E_STORE_EXISTS, "... by their code");
+	holds(st, "b/c/d", "one");
+	imgp_sha256_hex("one", 3, wrong.sha256);
+	ok(imgp_store_copy(st, a, st, c, 0, &wrong, NULL, &copied, &e) == -1,
+	    "R23: not what was promised");
+	is(e.code, IMGP_E_STORE_INTEGRITY, "... by its code");
+	ok(imgp_store_head(st, c, 0, &wrong, &e) == -1 &&
+	    strcmp(e.code, IMGP_E_STORE_NOT_FOUND) == 0, "... leaves no trace");
+	free(a);
+	free(b);
+	free(c);
+}
+
+static void
+test_removing(struct imgp_store *st)
+{
+	struct imgp_err e = { NULL, "" };
+	struct stat sb;
+	char *b = at("b/c/d"), *p = path("b"), *r = path("");
+
+	ok(imgp_store_remove(st, b, &e) == 0, "remove");
+	ok(stat(p, &sb) == -1, "... with the directories that it leaves empty");
+	ok(stat(r, &sb) == 0, "... but not the base");
+	ok(imgp_store_remove(st, b, &e) == 0, "... again is fine");
+	free(b);
+	free(p);
+	free(r);
+}
+
+static void
+test_links(struct imgp_store *st)
+{
+	char *p = path("way"), *l = path("link");
+
+	ok(symlink("/tmp", p) == 0 && symlink("a", l) == 0, "links");
+	put(st, "way/x", "no", IMGP_E_STORE_NOT_FOUND);
+	put(st, "link", "link", NULL);
+	holds(st, "link", "link");
+	holds(st, "a", "two");
+	put(st, "../x", "no", IMGP_E_PLACE_INVALID);
+	unlink(p);
+	free(p);
+	free(l);
+}
+
+int
+main(void)
+{
+	struct imgp_store *st;
+	struct imgp_err e = { NULL, "" };
+	char *cmd;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	snprintf(base, sizeof base, "file://%s", dir);
+	if ((st = imgp_store_open(base, 0, &e)) == NULL) {
+		printf("Bail out! %s\n", e.msg);
+		return 1;
+	}
+	put(st, "q/o", "two", NULL);
+	holds(st, "q/o", "two");
+	put(st, "q/o", "", NULL);
+	holds(st, "q/o", "");
+	put(st, "q/o", "odd", NULL);
+	put(st, "q/o/x", "no", IMGP_E_STORE_NOT_FOUND);
+	test_leftovers(st);
+	test_create_only(st);
+	lists(st, "b", "/b/c/d:3 ");
+	lists(st, "nothing", "");
+	test_removing(st);
+	test_links(st);
+	imgp_store_close(st);
+	ok((st = imgp_store_open("file:///nonexistent/imgp", 0, &e)) == NULL,
+	    "a base that is not there");
+	is(e.code, IMGP_E_STORE_NOT_FOUND, "... is said");
+	cmd = imgp_asprintf("rm -rf '%s'", dir);
+	if (system(cmd) != 0)
+		return 1;
+	free(cmd);
+	return done_testing();
+}
