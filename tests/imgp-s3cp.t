@@ -194,10 +194,9 @@ if [ "$(id -u)" -ne 0 ]; then
 	rm -r dst/quarantine
 fi
 mkdir -m 777 open
-(IMGP_SPOOL=$WORK/open; exits 1 'a spool that others can write to (R41)' \
-	imgp-s3cp source local <line1)
-is "$?" 0 '... is refused'
-_n=$((_n + 1))
+IMGP_SPOOL=$WORK/open exits 1 'a spool that others can write to (R41)' \
+	imgp-s3cp source local <line1
+is "$(code out)" IMGP-STORE-DENIED '... is refused'
 imgp-s3cp source local <line1 >/dev/full 2>err
 is "$?" 75 'a full disk behind standard output (R39)'
 
