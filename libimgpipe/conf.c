@@ -39,8 +39,11 @@ static const struct {
 	/* the stamp */
 	{ "coordinating_center", NULL },
 	/* mail */
-	{ "mail", NULL }, { "mail_from", NULL }, { "admins", NULL },
-	{ "labs", NULL }, { "success", "digest" },
+	{ "mail", NULL }, { "mail_from", NULL }, { "mail_tls", "auto" },
+	{ "mail_password_file", NULL }, { "mail_ca_file", NULL },
+	{ "mail_timeout", "60s" }, { "mail_title", "imgpipe" },
+	{ "admins", NULL }, { "labs", NULL }, { "success", "digest" },
+	{ "digest_empty", "yes" },
 };
 
 #define NKNOWN	(sizeof known / sizeof *known)
