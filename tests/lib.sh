@@ -72,6 +72,32 @@ holds() {		# holds FILE TITLE <wanted
 }
 # Built by `make asan`: address space limits do not fit then.
 is_sanitized() { grep -q __asan_init "$1"; }
+# A world for whole runs: a database with the sample EDC, its uploads, places,
+# a spool and a mail directory below the scratch directory.
+world() {
+	"$ROOT/scripts/pg" start "$WORK/pg" >pg.env ||
+		skip_all 'no PostgreSQL server can be started here'
+	at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
+	. ./pg.env
+	"$ROOT/scripts/load-sql" "$IMGP_DATABASE" --sample || exit 1
+	mkdir images temp mail spool
+	"$ROOT/scripts/sample-uploads" "$WORK/source" || exit 1
+	export IMGP_SOURCE="file://$WORK/source" IMGP_TEMP="file://$WORK/temp" \
+		IMGP_DESTINATION="file://$WORK/images" IMGP_SPOOL="$WORK/spool" \
+		IMGP_MAIL="file://$WORK/mail" IMGP_ADMINS=admins@example.org \
+		IMGP_LABS=labs@example.org IMGP_WAIT=0
+}
+sql() { psql -X -q -At -d "$IMGP_DATABASE" -c "$1"; }
+# uploads FIRST N FILE: N uploads of FILE more, with ids from FIRST.
+uploads() {
+	sql "insert into edc.subjecteventcrffile (id, subjecteventcrf_id,
+	    ddfile_id, revisionnumber, version_code, extension)
+	    select i, 5101, 21, 1, 'u' || i, '.zip'
+	    from generate_series($1, $1 + $2 - 1) i"
+	for _i in $(seq "$1" $(($1 + $2 - 1))); do
+		cp "$3" "$WORK/source/subjecteventcrffile/301/5101/mri_zip/u$_i.zip"
+	done
+}
 done_testing() {
 	echo "1..$_n"
 	exit $((_bad != 0))
