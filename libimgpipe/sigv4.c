@@ -1,0 +1,384 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "libimgpipe/sha256.h"
+#include "libimgpipe/sigv4.h"
+
+#define ALGORITHM	"AWS4-HMAC-SHA256"
+
+/* A name and a value that are sorted by both. */
+struct pair {
+	char	*name, *value;
+	size_t	 nth;		/* keeps the order of equal names */
+};
+
+static int
+is_unreserved(int c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	    (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+	    c == '~';
+}
+
+static void
+encode(struct imgp_buf *out, const char *s, size_t len, int slash)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		int c = (unsigned char)s[i];
+
+		if (is_unreserved(c) || (slash && c == '/'))
+			imgp_buf_add(out, s + i, 1);
+		else
+			imgp_buf_printf(out, "%%%02X", (unsigned int)c);
+	}
+}
+
+void
+imgp_sigv4_encode(struct imgp_buf *out, const char *s, int slash)
+{
+	encode(out, s, strlen(s), slash);
+}
+
+static int
+hex_value(int c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ?
+	    c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* ${len} bytes with %XX resolved, and encoded again as AWS does it. */
+static char *
+recode(const char *s, size_t len)
+{
+	struct imgp_buf raw = IMGP_BUF_INIT, out = IMGP_BUF_INIT;
+	size_t i;
+	char c;
+
+	for (i = 0; i < len; i++) {
+		c = s[i];
+		if (c == '%' && len - i > 2 && hex_value(s[i + 1]) >= 0 &&
+		    hex_value(s[i + 2]) >= 0) {
+			c = (char)(hex_value(s[i + 1]) * 16 +
+			    hex_value(s[i + 2]));
+			i += 2;
+		}
+		imgp_buf_add(&raw, &c, 1);
+	}
+	encode(&out, raw.s, raw.len, 0);
+	imgp_buf_release(&raw);
+	return imgp_buf_steal(&out);
+}
+
+/* --- the canonical request -------------------------------------------------- */
+
+/* Remove dot segments and doubled slashes (RFC 3986, 5.2.4, and more). */
+static char *
+normalize(const char *path)
+{
+	struct imgp_buf out = IMGP_BUF_INIT;
+	const char *p = path;
+	size_t len;
+
+	imgp_buf_puts(&out, "");
+	while (*p != '\0') {
+		p += strspn(p, "/");
+		len = strcspn(p, "/");
+		if (len == 2 && memcmp(p, "..", 2) == 0) {
+			while (out.len > 0 && out.s[--out.len] != '/')
+				;
+			out.s[out.len] = '\0';
+		} else if (len > 0 && !(len == 1 && *p == '.')) {
+			imgp_buf_add(&out, "/", 1);
+			imgp_buf_add(&out, p, len);
+		}
+		p += len;
+		if (*p == '/' && p[strspn(p, "/")] == '\0')
+			break;		/* it ends with a slash: so stay it */
+	}
+	if (out.len == 0 || (path[0] != '\0' && path[strlen(path) - 1] == '/'))
+		imgp_buf_add(&out, "/", 1);
+	return imgp_buf_steal(&out);
+}
+
+static void
+add_path(const struct imgp_sigv4 *r, struct imgp_buf *out)
+{
+	char *path = r->flags & IMGP_SIGV4_NORMALIZE ? normalize(r->path) :
+	    imgp_strdup(r->path);
+
+	if (r->flags & IMGP_SIGV4_ENCODE)
+		encode(out, path, strlen(path), 1);
+	else
+		imgp_buf_puts(out, path);
+	free(path);
+}
+
+static int
+by_name_value(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+	int d = strcmp(x->name, y->name);
+
+	return d != 0 ? d : strcmp(x->value, y->value);
+}
+
+static int
+by_name_nth(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+	int d = strcmp(x->name, y->name);
+
+	return d != 0 ? d : x->nth < y->nth ? -1 : x->nth > y->nth;
+}
+
+static void
+free_pairs(struct pair *p, size_t n)
+{
+	while (n-- > 0) {
+		free(p[n].name);
+		free(p[n].value);
+	}
+	free(p);
+}
+
+static void
+add_query(const char *query, struct imgp_buf *out)
+{
+	struct pair *p = NULL;
+	const char *q = query == NULL ? "" : query;
+	size_t n = 0, i, len, eq;
+
+	while (*q != '\0') {
+		len = strcspn(q, "&");
+		if (len > 0) {
+			eq = 0;
+			while (eq < len && q[eq] != '=')
+				eq++;
+			p = imgp_realloc(p, n + 1, sizeof *p);
+			p[n].nth = n;
+			p[n].name = recode(q, eq);
+			p[n++].value = eq < len ?
+			    recode(q + eq + 1, len - eq - 1) : imgp_strdup("");
+		}
+		q += len + (q[len] == '&');
+	}
+	if (n > 1)
+		qsort(p, n, sizeof *p, by_name_value);
+	for (i = 0; i < n; i++)
+		imgp_buf_printf(out, "%s%s=%s", i == 0 ? "" : "&", p[i].name,
+		    p[i].value);
+	free_pairs(p, n);
+}
+
+/* The value with white space at its ends gone and inside it made one blank. */
+static char *
+trim_value(const char *s)
+{
+	struct imgp_buf out = IMGP_BUF_INIT;
+	int blank = 0;
+
+	imgp_buf_puts(&out, "");
+	for (; *s != '\0'; s++) {
+		if (isspace((unsigned char)*s)) {
+			blank = out.len > 0;
+			continue;
+		}
+		if (blank)
+			imgp_buf_add(&out, " ", 1);
+		blank = 0;
+		imgp_buf_add(&out, s, 1);
+	}
+	return imgp_buf_steal(&out);
+}
+
+static struct pair *
+sorted_headers(const struct imgp_sigv4 *r)
+{
+	struct pair *p = imgp_alloc(r->nheaders * sizeof *p);
+	size_t i;
+	char *s;
+
+	for (i = 0; i < r->nheaders; i++) {
+		p[i].nth = i;
+		p[i].name = imgp_strdup(r->headers[i].name);
+		for (s = p[i].name; *s != '\0'; s++)
+			*s = (char)tolower((unsigned char)*s);
+		p[i].value = trim_value(r->headers[i].value);
+	}
+	if (r->nheaders > 1)
+		qsort(p, r->nheaders, sizeof *p, by_name_nth);
+	return p;
+}
+
+static void
+add_signed_names(const struct imgp_sigv4 *r, struct imgp_buf *out)
+{
+	struct pair *p = sorted_headers(r);
+	size_t i, n = 0;
+
+	for (i = 0; i < r->nheaders; i++)
+		if (i == 0 || strcmp(p[i].name, p[i - 1].name) != 0)
+			imgp_buf_printf(out, "%s%s", n++ == 0 ? "" : ";",
+			    p[i].name);
+	free_pairs(p, r->nheaders);
+}
+
+static void
+add_headers(const struct imgp_sigv4 *r, struct imgp_buf *out)
+{
+	struct pair *p = sorted_headers(r);
+	size_t i;
+
+	for (i = 0; i < r->nheaders; i++)
+		if (i > 0 && strcmp(p[i].name, p[i - 1].name) == 0)
+			imgp_buf_printf(out, ",%s", p[i].value);
+		else
+			imgp_buf_printf(out, "%s%s:%s", i == 0 ? "" : "\n",
+			    p[i].name, p[i].value);
+	imgp_buf_puts(out, "\n");
+	free_pairs(p, r->nheaders);
+}
+
+void
+imgp_sigv4_canonical(const struct imgp_sigv4 *r, struct imgp_buf *out)
+{
+	imgp_buf_printf(out, "%s\n", r->method);
+	add_path(r, out);
+	imgp_buf_puts(out, "\n");
+	add_query(r->query, out);
+	imgp_buf_puts(out, "\n");
+	add_headers(r, out);
+	imgp_buf_puts(out, "\n");
+	add_signed_names(r, out);
+	imgp_buf_printf(out, "\n%s", r->payload);
+}
+
+/* --- signing ------------------------------------------------------------------ */
+
+void
+imgp_sigv4_date(time_t now, char date[17])
+{
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(date, 17, "%Y%m%dT%H%M%SZ", &tm);
+}
+
+static void
+add_scope(const struct imgp_sigv4 *r, struct imgp_buf *out)
+{
+	char date[17];
+
+	imgp_sigv4_date(r->now, date);
+	imgp_buf_printf(out, "%.8s/%s/%s/aws4_request", date, r->region,
+	    r->service);
+}
+
+void
+imgp_sigv4_to_sign(const struct imgp_sigv4 *r, const char *canonical,
+    struct imgp_buf *out)
+{
+	char date[17], sum[IMGP_SHA256_HEX];
+
+	imgp_sigv4_date(r->now, date);
+	imgp_sha256_hex(canonical, strlen(canonical), sum);
+	imgp_buf_printf(out, ALGORITHM "\n%s\n", date);
+	add_scope(r, out);
+	imgp_buf_printf(out, "\n%s", sum);
+}
+
+static void
+hmac(const void *key, size_t len, const char *text,
+    unsigned char mac[IMGP_SHA256_LEN])
+{
+	if (HMAC(EVP_sha256(), key, (int)len, (const unsigned char *)text,
+	    strlen(text), mac, NULL) == NULL)
+		imgp_oom();
+}
+
+static void
+sign(const struct imgp_sigv4 *r, char signature[IMGP_SHA256_HEX])
+{
+	struct imgp_buf canonical = IMGP_BUF_INIT, text = IMGP_BUF_INIT;
+	unsigned char k[IMGP_SHA256_LEN];
+	char *secret = imgp_asprintf("AWS4%s", r->secret_key), date[17];
+
+	imgp_sigv4_canonical(r, &canonical);
+	imgp_sigv4_to_sign(r, canonical.s, &text);
+	imgp_sigv4_date(r->now, date);
+	date[8] = '\0';
+	hmac(secret, strlen(secret), date, k);
+	hmac(k, sizeof k, r->region, k);
+	hmac(k, sizeof k, r->service, k);
+	hmac(k, sizeof k, "aws4_request", k);
+	hmac(k, sizeof k, text.s, k);
+	imgp_hex(k, sizeof k, signature);
+	OPENSSL_cleanse(k, sizeof k);
+	OPENSSL_cleanse(secret, strlen(secret));
+	free(secret);
+	imgp_buf_release(&canonical);
+	imgp_buf_release(&text);
+}
+
+void
+imgp_sigv4_authorize(const struct imgp_sigv4 *r, struct imgp_buf *out)
+{
+	char signature[IMGP_SHA256_HEX];
+
+	sign(r, signature);
+	imgp_buf_printf(out, ALGORITHM " Credential=%s/", r->access_key);
+	add_scope(r, out);
+	imgp_buf_puts(out, ", SignedHeaders=");
+	add_signed_names(r, out);
+	imgp_buf_printf(out, ", Signature=%s", signature);
+}
+
+/* Append &NAME=VALUE, the value encoded. */
+static void
+add_parameter(struct imgp_buf *out, const char *name, const char *value)
+{
+	imgp_buf_printf(out, "%s%s=", out->len == 0 ? "" : "&", name);
+	imgp_sigv4_encode(out, value, 0);
+}
+
+void
+imgp_sigv4_presign(const struct imgp_sigv4 *r, unsigned int seconds,
+    struct imgp_buf *out)
+{
+	struct imgp_buf query = IMGP_BUF_INIT, text = IMGP_BUF_INIT;
+	struct imgp_sigv4 copy = *r;
+	char date[17], signature[IMGP_SHA256_HEX], expires[16];
+	int late = (r->flags & IMGP_SIGV4_TOKEN_LATE) != 0;
+
+	if (r->query != NULL)
+		imgp_buf_puts(&query, r->query);
+	add_parameter(&query, "X-Amz-Algorithm", ALGORITHM);
+	imgp_buf_printf(&text, "%s/", r->access_key);
+	add_scope(r, &text);
+	add_parameter(&query, "X-Amz-Credential", text.s);
+	imgp_sigv4_date(r->now, date);
+	add_parameter(&query, "X-Amz-Date", date);
+	if (r->token != NULL && !late)
+		add_parameter(&query, "X-Amz-Security-Token", r->token);
+	imgp_buf_clear(&text);
+	add_signed_names(r, &text);
+	add_parameter(&query, "X-Amz-SignedHeaders", text.s);
+	snprintf(expires, sizeof expires, "%u", seconds);
+	add_parameter(&query, "X-Amz-Expires", expires);
+	copy.query = query.s;
+	sign(&copy, signature);
+	if (r->token != NULL && late)
+		add_parameter(&query, "X-Amz-Security-Token", r->token);
+	add_parameter(&query, "X-Amz-Signature", signature);
+	imgp_buf_add(out, query.s, query.len);
+	imgp_buf_release(&query);
+	imgp_buf_release(&text);
+}
