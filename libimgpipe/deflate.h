@@ -19,8 +19,7 @@
  *
  * Offsets and lengths are bytes.  "Content" is what the stream holds.  All
  * functions are safe on any input bytes, and use at most IMGP_DEFLATE_MEMORY
- * bytes for one struct imgp_deflate, whatever the stream.  Every code of a
- * stream is judged as zlib's inflate() judges it.
+ * bytes for one struct imgp_deflate, whatever the stream.
  */
 #ifndef IMGPIPE_DEFLATE_H
 #define IMGPIPE_DEFLATE_H
@@ -125,10 +124,10 @@ void	imgp_deflate_free(struct imgp_deflate *d);	/* NULL is fine */
 /*
  * Fill ${p} for ${src} changed by ${edit[0 .. n-1]} (n may be 0: a copy).
  * 0, or:
- * 1	declined, ${e} says why: the change is not worth a patch or passes a
- *	limit; the stream may be quite right.  Decode and encode instead.
- * -1	IMGP_E_ARCHIVE_DAMAGED: the head is not valid deflate, or not of
- *	src.size; IMGP_E_INTERNAL: the edits are not as said above; or what
+ * 1	declined, ${e} says why: the change passes a limit; the stream may be
+ *	quite right.  Decode and encode instead.
+ * -1	IMGP_E_ARCHIVE_DAMAGED: the head is not what zlib's inflate() takes
+ *	for valid, or ends too early, or is the whole and fails its CRC; IMGP_E_INTERNAL: the edits are not as said above; or what
  *	src.read said.
  */
 int	imgp_deflate_plan(struct imgp_deflate *d,
@@ -140,7 +139,8 @@ int	imgp_deflate_plan(struct imgp_deflate *d,
  * Decode the whole new stream with ISA-L and compare length and CRC with the
  * plan.  As the plan's CRC is derived from what the container says of the
  * source, this one pass proves both: that the source was sound, and that the
- * new stream holds exactly the changed content.
+ * new stream holds exactly the changed content.  (ISA-L takes some codes that
+ * zlib refuses; the content is proved all the same.)
  * 0, or -1: IMGP_E_ARCHIVE_DAMAGED when the source itself does not hold what
  * src.size and src.crc say (it is decoded too in that case, to tell), else
  * IMGP_E_STAMP_CHECK, or what src.read said.

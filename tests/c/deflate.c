@@ -1,0 +1,815 @@
+/* PKGS: zlib libdeflate libisal */
+/*
+ * libimgpipe/deflate against zlib, libdeflate and ISA-L.
+ *
+ *	deflate valid N SEED	N streams of those encoders and of one of our
+ *				own, edited at random: all three must decode
+ *				the edited content; undo gives the source back
+ *	deflate corrupt N SEED	N damaged streams: what is not refused must
+ *				read as bad, or not be damaged at all
+ *	deflate cases		single cases, as TAP
+ *
+ * Stream i of SEED is stream 0 of SEED + i, so a failure is run again alone.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <isa-l/igzip_lib.h>
+#include <libdeflate.h>
+#include <zlib.h>
+
+#include "libimgpipe/deflate.h"
+
+#define CONTENT_MAX	(1 << 18)
+#define STREAM_MAX	(2 * CONTENT_MAX + 65536)
+#define NEW_MAX		(CONTENT_MAX + IMGP_DEFLATE_INSERT)
+
+typedef unsigned char byte;
+
+static uint64_t rng;
+
+static uint64_t
+rnd(uint64_t n)		/* 0 .. n - 1 */
+{
+	uint64_t z = rng += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ z >> 31) % n;
+}
+
+struct stream {
+	byte	content[CONTENT_MAX];
+	size_t	size;
+	byte	z[STREAM_MAX];
+	size_t	len;
+	uint32_t crc;
+	char	how[80];
+};
+
+struct sink {
+	byte	*p;
+	size_t	 len, max;
+};
+
+static int
+sink(void *arg, const void *buf, size_t len, struct imgp_err *e)
+{
+	struct sink *s = arg;
+
+	if (len > s->max - s->len)
+		return imgp_fail(e, IMGP_E_INTERNAL, "longer than planned");
+	memcpy(s->p + s->len, buf, len);
+	s->len += len;
+	return 0;
+}
+
+/* A reader that knows the length, so that no byte outside is asked for. */
+struct bounded {
+	const byte *p;
+	size_t	 len;
+};
+
+static int
+read_bounded(void *arg, uint64_t off, void *buf, size_t len,
+    struct imgp_err *e)
+{
+	const struct bounded *b = arg;
+
+	(void)e;
+	if (off > b->len || len > b->len - off)
+		errx(99, "read outside of the stream");
+	memcpy(buf, b->p + off, len);
+	return 0;
+}
+
+/* --- content ------------------------------------------------------------ */
+
+static void
+make_content(struct stream *s)
+{
+	size_t i = 0, n, k, back;
+	unsigned kind;
+
+	s->size = rnd(UINT64_C(1) << (1 + rnd(18)));
+	while (i < s->size) {
+		kind = (unsigned)rnd(7);
+		n = 1 + rnd(UINT64_C(1) << (1 + rnd(15)));
+		if (n > s->size - i)
+			n = s->size - i;
+		back = i == 0 ? 0 : 1 + rnd(i < 40000 ? i : 40000);
+		for (k = 0; k < n; k++, i++)
+			switch (kind) {
+			case 0: s->content[i] = (byte)rnd(256); break;
+			case 1: s->content[i] = 0; break;
+			case 2: s->content[i] = (byte)("1.2.840.10008."[
+			    rnd(14)]); break;
+			case 3: s->content[i] = (byte)(i & 1 ? rnd(2) :
+			    128 + rnd(12) + rnd(12)); break;
+			case 4: s->content[i] = back == 0 ? 7 :
+			    s->content[i - back]; break;
+			case 5: s->content[i] = back == 0 || rnd(9) == 0 ?
+			    (byte)rnd(64) : s->content[i - back]; break;
+			default: s->content[i] = (byte)rnd(3); break;
+			}
+	}
+}
+
+/* --- encoders ----------------------------------------------------------- */
+
+static void
+by_zlib(struct stream *s)
+{
+	static const int flush[] = { Z_NO_FLUSH, Z_NO_FLUSH, Z_PARTIAL_FLUSH,
+	    Z_SYNC_FLUSH, Z_FULL_FLUSH, Z_BLOCK };
+	int level = (int)rnd(10), bits = 9 + (int)rnd(7), mem = 1 + (int)rnd(9);
+	int strategy = (int)rnd(5), fl = flush[rnd(6)], rc;
+	size_t at = 0, n;
+	z_stream z;
+
+	if (rnd(2) == 0) {
+		bits = 15;
+		mem = 8;
+		strategy = Z_DEFAULT_STRATEGY;
+	}
+	memset(&z, 0, sizeof(z));
+	if (deflateInit2(&z, level, Z_DEFLATED, -bits, mem, strategy) != Z_OK)
+		errx(99, "deflateInit2");
+	z.next_out = s->z;
+	z.avail_out = sizeof(s->z);
+	do {
+		n = s->size - at;
+		if (fl != Z_NO_FLUSH && n > 0)
+			n = 1 + rnd(n < 20000 ? n : 20000);
+		z.next_in = s->content + at;
+		z.avail_in = (uInt)n;
+		at += n;
+		rc = deflate(&z, at == s->size ? Z_FINISH :
+		    rnd(8) == 0 ? Z_SYNC_FLUSH : fl);
+	} while (rc == Z_OK && at < s->size);
+	if (rc != Z_STREAM_END)
+		errx(99, "deflate: %d", rc);
+	s->len = sizeof(s->z) - z.avail_out;
+	deflateEnd(&z);
+	snprintf(s->how, sizeof(s->how), "zlib level %d window %d memory %d "
+	    "strategy %d flush %d", level, bits, mem, strategy, fl);
+}
+
+static void
+by_libdeflate(struct stream *s)
+{
+	static struct libdeflate_compressor *c[13];
+	int level = (int)rnd(13);
+
+	if (c[level] == NULL && (c[level] = libdeflate_alloc_compressor(
+	    level)) == NULL)
+		errx(99, "libdeflate_alloc_compressor");
+	s->len = libdeflate_deflate_compress(c[level], s->content, s->size,
+	    s->z, sizeof(s->z));
+	if (s->len == 0)
+		errx(99, "libdeflate_deflate_compress");
+	snprintf(s->how, sizeof(s->how), "libdeflate level %d", level);
+}
+
+static void
+by_isal(struct stream *s)
+{
+	static byte level_buf[ISAL_DEF_LVL3_EXTRA_LARGE];
+	static const uint32_t sizes[] = { 0, ISAL_DEF_LVL1_DEFAULT,
+	    ISAL_DEF_LVL2_DEFAULT, ISAL_DEF_LVL3_DEFAULT };
+	static struct isal_zstream z;
+	uint32_t level = (uint32_t)rnd(4);
+	uint16_t fl = (uint16_t)rnd(3);
+	size_t at = 0, n;
+	int rc;
+
+	isal_deflate_init(&z);
+	z.level = level;
+	z.level_buf = level_buf;
+	z.level_buf_size = sizes[level];
+	z.hist_bits = (uint16_t)(rnd(2) == 0 ? 0 : 9 + rnd(7));
+	z.next_out = s->z;
+	z.avail_out = sizeof(s->z);
+	do {
+		n = s->size - at;
+		if (fl != NO_FLUSH && n > 0)
+			n = 1 + rnd(n < 20000 ? n : 20000);
+		z.next_in = s->content + at;
+		z.avail_in = (uint32_t)n;
+		at += n;
+		z.flush = fl;
+		z.end_of_stream = at == s->size;
+		if ((rc = isal_deflate(&z)) != COMP_OK)
+			errx(99, "isal_deflate: %d", rc);
+	} while (at < s->size);
+	s->len = sizeof(s->z) - z.avail_out;
+	snprintf(s->how, sizeof(s->how), "igzip level %u flush %u hist %u",
+	    level, fl, z.hist_bits);
+}
+
+/* --- an encoder of our own: whatever RFC 1951 permits ------------------- */
+
+struct bits {
+	byte	*p;
+	size_t	 n;		/* bits written */
+};
+
+static void
+w(struct bits *b, uint32_t v, unsigned n)
+{
+	for (; n > 0; n--, v >>= 1, b->n++) {
+		if ((b->n & 7) == 0)
+			b->p[b->n >> 3] = 0;
+		b->p[b->n >> 3] |= (byte)((v & 1) << (b->n & 7));
+	}
+}
+
+struct huff {
+	byte	 len[288];
+	uint16_t code[288];
+	unsigned used, sym[288];
+};
+
+static void
+huff_codes(struct huff *h, unsigned n)
+{
+	unsigned l, i, j, c = 0;
+
+	h->used = 0;
+	for (l = 1; l < 16; l++, c <<= 1)
+		for (i = 0; i < n; i++)
+			if (h->len[i] == l) {
+				uint16_t r = 0;
+
+				for (j = 0; j < l; j++)
+					r |= (uint16_t)((c >> j & 1) <<
+					    (l - 1 - j));
+				h->code[i] = r;
+				c++;
+				h->sym[h->used++] = i;
+			}
+}
+
+/* A random complete code of ${m} of ${n} symbols, ${must} one of them. */
+static void
+huff_random(struct huff *h, unsigned n, unsigned m, unsigned must)
+{
+	byte leaf[288];
+	unsigned leaves = 1, i, k;
+
+	memset(h, 0, sizeof(*h));
+	leaf[0] = 0;
+	while (leaves < m) {
+		k = (unsigned)rnd(leaves);
+		if (rnd(3) > 0)		/* skewed: some words are long */
+			k = leaves - 1;
+		for (i = 0; leaf[k] == 15; i++)
+			k = (k + 1) % leaves;
+		leaf[k]++;
+		leaf[leaves++] = leaf[k];
+	}
+	if (m == 1)
+		leaf[0] = 1;
+	for (i = 0; i < leaves; i++) {
+		do
+			k = i == 0 ? must : (unsigned)rnd(n);
+		while (h->len[k] != 0);
+		h->len[k] = leaf[i];
+	}
+	huff_codes(h, n);
+}
+
+static const unsigned lbase[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19,
+    23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258 };
+static const unsigned lextra[] = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2,
+    2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0 };
+static const unsigned dbase[] = { 1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65,
+    97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145,
+    8193, 12289, 16385, 24577 };
+static const unsigned dextra[] = { 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5,
+    6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13 };
+
+/* Up to ${n} words, chosen at random among those that can be said here. */
+static void
+synth_words(struct stream *s, struct bits *b, const struct huff *l,
+    const struct huff *d, size_t n)
+{
+	unsigned sym, ds, x, dx, i, len, dist;
+
+	for (; n > 0 && s->size + 258 <= CONTENT_MAX &&
+	    b->n / 8 + 4096 < STREAM_MAX; n--) {
+		sym = l->sym[rnd(l->used)];
+		if (sym == 256 || sym > 285)
+			continue;
+		if (sym < 256) {
+			w(b, l->code[sym], l->len[sym]);
+			s->content[s->size++] = (byte)sym;
+			continue;
+		}
+		if (d->used == 0)
+			continue;
+		ds = d->sym[rnd(d->used)];
+		if (ds > 29)
+			continue;
+		x = (unsigned)rnd(UINT64_C(1) << lextra[sym - 257]);
+		dx = (unsigned)rnd(UINT64_C(1) << dextra[ds]);
+		len = lbase[sym - 257] + x;	/* 284 + 31 is 258, too */
+		dist = dbase[ds] + dx;
+		if (dist > s->size)
+			continue;
+		w(b, l->code[sym], l->len[sym]);
+		w(b, x, lextra[sym - 257]);
+		w(b, d->code[ds], d->len[ds]);
+		w(b, dx, dextra[ds]);
+		for (i = 0; i < len; i++, s->size++)
+			s->content[s->size] = s->content[s->size - dist];
+	}
+	w(b, l->code[256], l->len[256]);
+}
+
+static void
+synth_dynamic(struct stream *s, struct bits *b)
+{
+	static const byte order[] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11,
+	    4, 12, 3, 13, 2, 14, 1, 15 };
+	struct huff l, d, p;
+	unsigned i, n, run, nl = 286, nd = 30, used;
+	byte all[316];
+
+	huff_random(&l, 286, rnd(9) == 0 ? 1 + (unsigned)rnd(4) :
+	    2 + (unsigned)rnd(284), 256);
+	used = rnd(9) == 0 ? 0 : 1 + (unsigned)rnd(rnd(2) ? 30 : 4);
+	if (used > 0)
+		huff_random(&d, 30, used, (unsigned)rnd(30));
+	else
+		memset(&d, 0, sizeof(d));
+	while (nl > 257 && l.len[nl - 1] == 0 && rnd(9) > 0)
+		nl--;
+	while (nd > 1 && d.len[nd - 1] == 0 && rnd(9) > 0)
+		nd--;
+	memset(&p, 0, sizeof(p));
+	for (i = 0; i < 19; i++)	/* 13 of 4 bits, 6 of 5: complete */
+		p.len[i] = i < 13 ? 4 : 5;
+	huff_codes(&p, 19);
+	w(b, 2, 2);
+	w(b, nl - 257, 5);
+	w(b, nd - 1, 5);
+	w(b, 15, 4);
+	for (i = 0; i < 19; i++)
+		w(b, p.len[order[i]], 3);
+	memcpy(all, l.len, nl);
+	memcpy(all + nl, d.len, nd);
+	n = nl + nd;
+	for (i = 0; i < n; i += run) {
+		for (run = 1; i + run < n && all[i + run] == all[i]; run++)
+			;
+		if (all[i] == 0 && run >= 11 && rnd(9) > 0) {
+			run = run > 138 ? 138 : run;
+			w(b, p.code[18], p.len[18]);
+			w(b, run - 11, 7);
+		} else if (all[i] == 0 && run >= 3 && rnd(9) > 0) {
+			run = run > 10 ? 10 : run;
+			w(b, p.code[17], p.len[17]);
+			w(b, run - 3, 3);
+		} else if (i > 0 && all[i] == all[i - 1] && run >= 3) {
+			run = run > 6 ? 6 : run;
+			w(b, p.code[16], p.len[16]);
+			w(b, run - 3, 2);
+		} else {
+			run = 1;
+			w(b, p.code[all[i]], p.len[all[i]]);
+		}
+	}
+	synth_words(s, b, &l, &d, rnd(UINT64_C(1) << rnd(14)));
+}
+
+static void
+synth_fixed(struct stream *s, struct bits *b)
+{
+	struct huff l, d;
+	unsigned i;
+
+	for (i = 0; i < 288; i++)
+		l.len[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
+	huff_codes(&l, 288);
+	memset(d.len, 5, 32);
+	huff_codes(&d, 32);
+	w(b, 1, 2);
+	synth_words(s, b, &l, &d, rnd(UINT64_C(1) << rnd(13)));
+}
+
+static void
+synth_stored(struct stream *s, struct bits *b)
+{
+	uint32_t n = (uint32_t)rnd(UINT64_C(1) << rnd(17)), i;
+
+	if (rnd(16) == 0)
+		n = 65535;
+	if (n > CONTENT_MAX - s->size)
+		n = (uint32_t)(CONTENT_MAX - s->size);
+	w(b, 0, 2);
+	while ((b->n & 7) != 0)
+		w(b, (uint32_t)rnd(2), 1);	/* padding may be anything */
+	w(b, n, 16);
+	w(b, ~n & 0xffff, 16);
+	for (i = 0; i < n; i++) {
+		s->content[s->size] = (byte)rnd(256);
+		w(b, s->content[s->size++], 8);
+	}
+}
+
+static void
+by_synth(struct stream *s)
+{
+	struct bits b = { s->z, 0 };
+	unsigned n = 1 + (unsigned)rnd(UINT64_C(1) << rnd(7));
+
+	s->size = 0;
+	for (; n > 0; n--) {
+		if (s->size > CONTENT_MAX - 70000 ||
+		    b.n / 8 > STREAM_MAX - 140000)
+			n = 1;
+		w(&b, n == 1, 1);
+		switch (rnd(5)) {
+		case 0: synth_stored(s, &b); break;
+		case 1: synth_fixed(s, &b); break;
+		default: synth_dynamic(s, &b); break;
+		}
+	}
+	while ((b.n & 7) != 0)
+		w(&b, (uint32_t)rnd(2), 1);
+	s->len = b.n / 8;
+	snprintf(s->how, sizeof(s->how), "synthetic");
+}
+
+static void
+make_stream(struct stream *s)
+{
+	unsigned kind = (unsigned)rnd(10);
+
+	if (kind < 8)
+		make_content(s);
+	if (kind < 4)
+		by_zlib(s);
+	else if (kind < 6)
+		by_libdeflate(s);
+	else if (kind < 8)
+		by_isal(s);
+	else
+		by_synth(s);
+	s->crc = (uint32_t)crc32(0, s->content, (uInt)s->size);
+}
+
+/* --- edits -------------------------------------------------------------- */
+
+struct edits {
+	struct imgp_deflate_edit e[IMGP_DEFLATE_EDITS];
+	size_t	n;
+	byte	ins[IMGP_DEFLATE_INSERT];
+};
+
+static void
+make_edits(struct edits *x, size_t size)
+{
+	size_t at = 0, pool = 0, left, room, i, j;
+	struct imgp_deflate_edit *e;
+
+	x->n = 1 + rnd(rnd(4) == 0 ? 8 : 3);
+	for (i = 0; i < x->n; i++) {
+		e = &x->e[i];
+		left = size - at;
+		room = left;
+		if (room > 4000 && rnd(4) > 0)
+			room = 4000;
+		at += rnd(8) == 0 ? left : rnd(8) == 0 ? 0 : rnd(room + 1);
+		e->at = at;
+		left = size - at;
+		switch (rnd(8)) {
+		case 0: e->del = rnd(left + 1); break;
+		case 1: e->del = rnd(left < 600 ? left + 1 : 600); break;
+		case 2: case 3: e->del = left < 4 ? left : 4; break;
+		default: e->del = 0; break;
+		}
+		room = IMGP_DEFLATE_INSERT - pool;
+		switch (rnd(16)) {
+		case 0: e->inslen = 0; break;
+		case 1: e->inslen = rnd(room + 1); break;
+		case 2: case 3: case 4: e->inslen = e->del < room ? e->del :
+		    room; break;
+		default: e->inslen = rnd(room < 80 ? room + 1 : 80); break;
+		}
+		e->ins = x->ins + pool;
+		for (j = 0; j < e->inslen; j++)
+			x->ins[pool + j] = rnd(3) > 0 ?
+			    (byte)"0123456789."[rnd(11)] : (byte)rnd(256);
+		pool += e->inslen;
+		at += e->del;
+	}
+}
+
+static size_t
+apply(byte *out, const byte *in, size_t size, const struct edits *x)
+{
+	size_t at = 0, n = 0, i;
+
+	for (i = 0; i < x->n; i++) {
+		memcpy(out + n, in + at, x->e[i].at - at);
+		n += x->e[i].at - at;
+		memcpy(out + n, x->e[i].ins, x->e[i].inslen);
+		n += x->e[i].inslen;
+		at = x->e[i].at + x->e[i].del;
+	}
+	memcpy(out + n, in + at, size - at);
+	return n + size - at;
+}
+
+/* --- decoders ----------------------------------------------------------- */
+
+/* What zlib makes of it: 1 and the content, or 0. */
+static int
+zlib_decodes(const byte *z, size_t len, byte *out, size_t max, size_t *size)
+{
+	static z_stream s;
+	static int made;
+	int rc;
+
+	if (!made && inflateInit2(&s, -15) != Z_OK)
+		errx(99, "inflateInit2");
+	made = 1;
+	inflateReset(&s);
+	s.next_in = (Bytef *)(uintptr_t)z;
+	s.avail_in = (uInt)len;
+	s.next_out = out;
+	s.avail_out = (uInt)max;
+	rc = inflate(&s, Z_FINISH);
+	*size = max - s.avail_out;
+	return rc == Z_STREAM_END && s.avail_in == 0;
+}
+
+static int
+libdeflate_decodes(const byte *z, size_t len, byte *out, size_t max,
+    size_t *size)
+{
+	static struct libdeflate_decompressor *d;
+	size_t used;
+
+	if (d == NULL && (d = libdeflate_alloc_decompressor()) == NULL)
+		errx(99, "libdeflate_alloc_decompressor");
+	return libdeflate_deflate_decompress_ex(d, z, len, out, max, &used,
+	    size) == LIBDEFLATE_SUCCESS && used == len;
+}
+
+static int
+isal_decodes(const byte *z, size_t len, byte *out, size_t max, size_t *size)
+{
+	static struct inflate_state s;
+
+	isal_inflate_init(&s);
+	s.next_in = (uint8_t *)(uintptr_t)z;
+	s.avail_in = (uint32_t)len;
+	s.next_out = out;
+	s.avail_out = (uint32_t)max;
+	if (isal_inflate_stateless(&s) != ISAL_DECOMP_OK)
+		return 0;
+	*size = max - s.avail_out;
+	return s.avail_in == 0;
+}
+
+static const struct decoder {
+	const char *name;
+	int	(*decodes)(const byte *, size_t, byte *, size_t, size_t *);
+} decoders[] = { { "zlib", zlib_decodes }, { "libdeflate", libdeflate_decodes },
+    { "ISA-L", isal_decodes } };
+
+/* --- judgement ---------------------------------------------------------- */
+
+static struct stream s;
+static struct edits x;
+static byte want[NEW_MAX + 64], got[NEW_MAX + 64];
+static byte out[STREAM_MAX + NEW_MAX], back[STREAM_MAX];
+static struct {
+	uint64_t ok, declined, refused, bad, harmless, grown, undo, alien;
+} count;
+
+static int
+wrong(const char *what, const struct imgp_err *e)
+{
+	size_t i;
+
+	printf("# %s: %s; %s, content %zu, stream %zu\n", what,
+	    e != NULL && e->code != NULL ? e->msg : "-", s.how, s.size, s.len);
+	for (i = 0; i < x.n; i++)
+		printf("#   at %llu delete %llu insert %zu\n",
+		    (unsigned long long)x.e[i].at,
+		    (unsigned long long)x.e[i].del, x.e[i].inslen);
+	return -1;
+}
+
+static int
+is_code(const struct imgp_err *e, const char *code)
+{
+	return e->code != NULL && strcmp(e->code, code) == 0;
+}
+
+/* out[], a stream made by ${p} of ${src}, must become that again. */
+static int
+undo_gives_back(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+    const struct imgp_deflate_plan *p, const byte *z)
+{
+	static byte rec[1 << 20];
+	struct bounded b = { out, p->len };
+	struct imgp_deflate_src new = { read_bounded, &b, p->len, p->size,
+	    p->crc };
+	struct sink k = { back, 0, sizeof(back) };
+	struct imgp_deflate_plan q;
+	struct imgp_err e = { 0 };
+	size_t reclen = p->undolen;
+
+	memcpy(rec, p->undo, reclen);
+	count.undo += reclen;
+	if (imgp_deflate_undo(d, &new, rec, reclen, &q, &e) == -1)
+		return wrong("undo refused", &e);
+	if (q.len != src->len || q.size != src->size || q.crc != src->crc)
+		return wrong("undo gives another length or CRC", NULL);
+	if (imgp_deflate_emit(d, &new, &q, sink, &k, &e) == -1)
+		return wrong("undo not emitted", &e);
+	if (k.len != src->len || memcmp(back, z, k.len) != 0)
+		return wrong("undo does not give the source back", NULL);
+	/* a record that is damaged may be refused or not, no more */
+	rec[rnd(reclen)] ^= (byte)(1 << rnd(8));
+	k.len = 0;
+	if (imgp_deflate_undo(d, &new, rec, rnd(2) ? reclen : rnd(reclen), &q,
+	    &e) == 0 && imgp_deflate_emit(d, &new, &q, sink, &k, &e) == 0 &&
+	    k.len != q.len)
+		return wrong("undo of a damaged record", NULL);
+	return 0;
+}
+
+static int
+judge_valid(struct imgp_deflate *d)
+{
+	struct bounded b = { s.z, s.len };
+	struct imgp_deflate_src src = { read_bounded, &b, s.len, s.size,
+	    s.crc };
+	struct imgp_deflate_plan p;
+	struct sink k = { out, 0, sizeof(out) };
+	struct imgp_err e = { 0 };
+	size_t size, n, i;
+	int rc;
+
+	rc = imgp_deflate_plan(d, &src, x.e, x.n, &p, &e);
+	if (rc == 1) {
+		count.declined++;
+		return 0;
+	}
+	if (rc != 0)
+		return wrong("a valid stream is refused", &e);
+	if (imgp_deflate_check(d, &src, &p, rnd(2) ? IMGP_DEFLATE_BEYOND :
+	    rnd(100), &e) == -1)
+		return wrong("check", &e);
+	if (imgp_deflate_verify(d, &src, &p, &e) == -1)
+		return wrong("verify", &e);
+	if (imgp_deflate_emit(d, &src, &p, sink, &k, &e) == -1)
+		return wrong("emit", &e);
+	size = apply(want, s.content, s.size, &x);
+	if (k.len != p.len || p.size != size ||
+	    p.crc != (uint32_t)crc32(0, want, (uInt)size))
+		return wrong("length, size or CRC is not as planned", NULL);
+	for (i = 0; i < 3; i++)
+		if (!decoders[i].decodes(out, k.len, got, sizeof(got), &n) ||
+		    n != size || memcmp(got, want, n) != 0)
+			return wrong(decoders[i].name, NULL);
+	count.ok++;
+	if (k.len > s.len)
+		count.grown += k.len - s.len;
+	return undo_gives_back(d, &src, &p, s.z);
+}
+
+static size_t
+damage(byte *z, size_t len)
+{
+	unsigned n = 1 + (unsigned)rnd(3);
+	size_t head = len < 3000 || rnd(2) ? len : 3000;
+
+	for (; n > 0 && len > 0; n--)
+		switch (rnd(8)) {
+		case 0: z[rnd(head)] = (byte)rnd(256); break;
+		case 1: len = rnd(len) + 1; head = head < len ? head : len;
+			break;
+		case 2: z[len++] = (byte)rnd(256); break;
+		default: z[rnd(head)] ^= (byte)(1 << rnd(8)); break;
+		}
+	return len;
+}
+
+static int
+judge_corrupt(struct imgp_deflate *d)
+{
+	static byte z[STREAM_MAX + 8];
+	struct bounded b = { z, 0 };
+	struct imgp_deflate_src src = { read_bounded, &b, 0, s.size, s.crc };
+	struct imgp_deflate_plan p;
+	struct sink k = { out, 0, sizeof(out) };
+	struct imgp_err e = { 0 };
+	size_t n;
+	int rc, good, sound, verified;
+
+	memcpy(z, s.z, s.len);
+	src.len = b.len = damage(z, s.len);
+	if (rnd(16) == 0)
+		src.crc ^= 1U << rnd(32);
+	if (rnd(16) == 0)
+		src.size += rnd(3) - (src.size > 0);
+	if (x.e[x.n - 1].at + x.e[x.n - 1].del > src.size)
+		src.size = s.size;
+	sound = zlib_decodes(z, src.len, got, sizeof(got), &n) &&
+	    n == src.size && (uint32_t)crc32(0, got, (uInt)n) == src.crc;
+	rc = imgp_deflate_plan(d, &src, x.e, x.n, &p, &e);
+	if (rc != 0) {
+		if (rc == -1 && !is_code(&e, IMGP_E_ARCHIVE_DAMAGED))
+			return wrong("refused with another code", &e);
+		if (rc == -1 && sound)
+			return wrong("refused what zlib accepts", &e);
+		count.refused++;
+		return 0;
+	}
+	if (imgp_deflate_check(d, &src, &p, IMGP_DEFLATE_BEYOND, &e) == -1 &&
+	    (sound || !is_code(&e, IMGP_E_ARCHIVE_DAMAGED)))
+		return wrong("check", &e);
+	rc = imgp_deflate_verify(d, &src, &p, &e);
+	if (rc == -1 && (sound || !is_code(&e, IMGP_E_ARCHIVE_DAMAGED)))
+		return wrong("verify", &e);
+	verified = rc == 0;
+	if (imgp_deflate_emit(d, &src, &p, sink, &k, &e) == -1 ||
+	    k.len != p.len)
+		return wrong("emit", &e);
+	good = zlib_decodes(out, k.len, got, sizeof(got), &n) &&
+	    n == p.size && (uint32_t)crc32(0, got, (uInt)n) == p.crc;
+	if (good && !sound)
+		return wrong("LAUNDERED", NULL);
+	/* ISA-L takes codes that zlib does not; then the content is right */
+	if (verified && !sound && (!isal_decodes(z, src.len, got, sizeof(got),
+	    &n) || n != src.size ||
+	    (uint32_t)crc32(0, got, (uInt)n) != src.crc))
+		return wrong("LAUNDERED by verify", NULL);
+	if (!good && sound)
+		return wrong("a sound stream was damaged", NULL);
+	if (good)
+		count.harmless++;
+	else
+		count.bad++;
+	return undo_gives_back(d, &src, &p, z);
+}
+
+static int
+run(const char *what, uint64_t n, uint64_t seed)
+{
+	struct imgp_deflate *d = imgp_deflate_new();
+	int corrupt = strcmp(what, "corrupt") == 0, rc = 0;
+	uint64_t i, failed = 0;
+	unsigned k;
+
+	for (i = 0; i < n && failed < 10; i++) {
+		rng = seed + (corrupt ? i / 4 : i);
+		rng = rnd(UINT64_MAX);
+		make_stream(&s);
+		make_edits(&x, s.size);
+		if (!corrupt)
+			rc = judge_valid(d);
+		for (k = 0; corrupt && k < 4 && i < n && rc == 0; k++, i++)
+			rc = judge_corrupt(d);
+		i -= (uint64_t)corrupt;
+		if (rc != 0) {
+			printf("# failed: %s 4 %llu\n", what,
+			    (unsigned long long)(seed + (corrupt ? i / 4 : i)));
+			failed++;
+			rc = 0;
+			i |= corrupt ? 3 : 0;
+		}
+	}
+	imgp_deflate_free(d);
+	printf("%s: %llu streams from seed %llu, %llu failed: ", what,
+	    (unsigned long long)i, (unsigned long long)seed,
+	    (unsigned long long)failed);
+	if (corrupt)
+		printf("%llu refused, %llu read as bad, %llu were harmless\n",
+		    (unsigned long long)count.refused,
+		    (unsigned long long)count.bad,
+		    (unsigned long long)count.harmless);
+	else
+		printf("%llu patched, %llu declined\n",
+		    (unsigned long long)count.ok,
+		    (unsigned long long)count.declined);
+	return failed != 0;
+}
+
+int
+main(int argc, char *argv[])
+{
+	if (argc == 4)
+		return run(argv[1], strtoull(argv[2], NULL, 10),
+		    strtoull(argv[3], NULL, 10));
+	errx(2, "usage: deflate valid|corrupt N SEED");
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# libimgpipe/deflate: streams patched without recompression, judged by zlib,
+# libdeflate and ISA-L.  The full fuzz: tests/fuzz/deflate.
+. "$(dirname "$0")/lib.sh"
+seed=${SEED:-20240229}
+echo "# seed $seed"
+n=4000
+is_sanitized "$BUILD/tests/deflate" && n=400
+
+exits 0 "$n random streams of zlib, libdeflate, igzip and our own encoder: \
+three decoders give the edited content, undo the source (F4, F40, R60)" \
+	"$BUILD/tests/deflate" valid "$n" "$seed"
+diag <out
+exits 0 "$((2 * n)) damaged streams: none is laundered (R60)" \
+	"$BUILD/tests/deflate" corrupt "$((2 * n))" "$seed"
+diag <out
+done_testing
