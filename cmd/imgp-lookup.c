@@ -73,7 +73,8 @@ parse_id(const char *s, size_t len, int64_t *id)
 	char digits[32];
 	long long n;
 
-	if (len == 0 || len >= sizeof digits || s[0] < '1' || s[0] > '9')
+	if (len == 0 || len >= sizeof digits || s[0] < '1' || s[0] > '9' ||
+	    memchr(s, '\0', len) != NULL)
 		return -1;
 	memcpy(digits, s, len);
 	digits[len] = '\0';
