@@ -167,18 +167,19 @@ begin
 	end if;
 end $$;
 
--- What became known of the content; null leaves what is there.
+-- What became known of the content.  Of the upload the first that was recorded
+-- stays: under the same revision other bytes are found by it (M44).
 create or replace function pipeline.note_content(file_id bigint, req jsonb)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
 	update pipeline.edcpipelinefile f set
-	    source_etag = coalesce(pipeline.want_text(req, 'source_etag'),
-	        f.source_etag),
-	    bytes_source = coalesce(pipeline.want_int(req -> 'bytes', 'source'),
-	        f.bytes_source),
+	    source_etag = coalesce(f.source_etag,
+	        pipeline.want_text(req, 'source_etag')),
+	    bytes_source = coalesce(f.bytes_source,
+	        pipeline.want_int(req -> 'bytes', 'source')),
+	    sha256_source = coalesce(f.sha256_source,
+	        pipeline.want_text(req -> 'sha256', 'source')),
 	    bytes_destination = coalesce(pipeline.want_int(req -> 'bytes',
 	        'destination'), f.bytes_destination),
-	    sha256_source = coalesce(pipeline.want_text(req -> 'sha256', 'source'),
-	        f.sha256_source),
 	    sha256_destination = coalesce(pipeline.want_text(req -> 'sha256',
 	        'destination'), f.sha256_destination)
 	where f.id = file_id and (req ? 'source_etag' or req ? 'bytes' or
@@ -315,6 +316,10 @@ language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
 	if jsonb_typeof(req -> 'scans') is distinct from 'array' then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'scans is not an array');
+	end if;
+	if exists (select from jsonb_array_elements(req -> 'scans') s(o)
+	    where jsonb_typeof(s.o -> 'series') is distinct from 'array') then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'series is not an array');
 	end if;
 	return query select row_number() over (order by s.n, e.n), s.n::text,
 	    coalesce(pipeline.want_text(s.o, 'study_uid'),
