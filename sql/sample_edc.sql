@@ -104,10 +104,11 @@ values
 on conflict do nothing;
 
 insert into pipeline.edcpipeline (code, label, ddfiles, paused, paused_reason)
-values
-	('image', 'Images to the labs', '{21,22,23,24}', false, null),
-	('audio', 'Voice recordings', '{26}', true, 'waits for the lab''s agreement')
-on conflict do nothing;
+select * from (values
+	('image', 'Images to the labs', '{21,22,23,24}'::bigint[], false, null),
+	('audio', 'Voice recordings', '{26}', true,
+	    'waits for the lab''s agreement')) p(code)
+where not exists (select from pipeline.edcpipeline e where e.code = p.code);
 insert into pipeline.edcpipelinewaiver
 	(edcpipeline_id, subjecteventcrffile_id, reason, waived_by)
 select id, 1212, 'phantom uploaded by mistake', 'data manager'

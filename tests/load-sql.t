@@ -1,0 +1,135 @@
+#!/bin/sh
+# load-sql and the roles: loading, loading again, a site's view, versions.
+. "$(dirname "$0")/lib.sh"
+command -v psql >/dev/null || skip_all 'no PostgreSQL here'
+at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
+eval "$("$ROOT/scripts/pg" start "$WORK/pg")"
+sql() { psql -X -q -At -v ON_ERROR_STOP=1 -d "$IMGP_DATABASE" "$@"; }
+load="$ROOT/scripts/load-sql"
+# Everything that loading made, and when its rows were written.
+state() {
+	pg_dump -d "$IMGP_DATABASE" --schema=pipeline --schema=edc |
+	    grep -v '^.\(un\)\?restrict ' >"$1"
+	sql -c "select 'row', xmin, code from pipeline.error_code order by code" \
+	    -c "select 'row', xmin, * from pipeline.schema_version" \
+	    -c "select 'proc', xmin, proname from pg_proc
+	        where pronamespace = 'pipeline'::regnamespace order by 3" >>"$1"
+}
+
+exits 0 'loads into an empty database' "$load" "$IMGP_DATABASE"
+[ ! -s out ] && [ ! -s err ]
+ok $? 'silently'
+is "$(sql -c 'select count(*) from pipeline.upload')" 0 \
+    'pipeline.upload is a placeholder without rows'
+is "$(sql -c 'select count(*) from pipeline.error_code')" \
+    "$(grep -c '^IMGP-' "$ROOT/libimgpipe/errors.tsv")" \
+    'the whole error dictionary is in it (M68)'
+is "$(sql -c "select action from pipeline.error_code
+    where code = 'IMGP-SKIP-DONE'")" nothing 'with its columns in order'
+state one
+exits 0 'loads again' "$load" "$IMGP_DATABASE"
+state two
+cmp one two >/dev/null
+ok $? 'loading twice is a no-op: not one row was written' ||
+    diff one two | head | diag
+
+# The sample, then a site's own view.
+exits 0 'loads the sample' "$load" "$IMGP_DATABASE" --sample
+sql -c "insert into pipeline.edcpipeline (code) values ('own')"
+state one
+exits 0 'and the sample again' "$load" "$IMGP_DATABASE" --sample
+state two
+cmp one two >/dev/null
+ok $? 'which changes nothing either' || diff one two | head | diag
+sql -c "create or replace view pipeline.upload as select 7::bigint as
+    subject_event_crf_file_id, 'own' as pipeline_code, 1::bigint as subject_id,
+    'P' as participant_code, 'E' as event_code, 'F' as ddcrf_name,
+    'U' as ddfile_name, 1::bigint as subject_event_crf_id,
+    1::bigint as revision_number, 'v' as file_version_code, '' as extension,
+    'k' as source_key" -c "comment on view pipeline.upload is 'ours'"
+exits 3 'the sample stays away from a site'"'"'s view' \
+    "$load" "$IMGP_DATABASE" --sample
+# As after an upgrade: the files differ from what was loaded.
+sql -c "update pipeline.schema_version set sha256 = 'of an older release'" \
+    -c "update pipeline.error_code set action = '' where code = 'IMGP-INTERNAL'" \
+    -c "insert into pipeline.error_code values ('X', 'data', false, 'm', 'a')"
+exits 0 'other files are loaded' "$load" "$IMGP_DATABASE"
+is "$(sql -c 'select subject_event_crf_file_id from pipeline.upload')" 7 \
+    'and leave a site'"'"'s view as it is'
+is "$(sql -c "select count(*) from pipeline.error_code where action = ''")" 0 \
+    'changed rows of the dictionary are renewed'
+is "$(sql -c "select count(*) from pipeline.error_code where code = 'X'")" 1 \
+    'a site'"'"'s own codes stay'
+is "$(sql -c 'select * from pipeline.pending' | cut -d'|' -f1,2)" '7|own' \
+    'pending follows the site'"'"'s view'
+
+# A later release: one more migration, over a schema with data in it.
+mkdir -p later/libimgpipe
+cp -r "$ROOT/sql" later
+mkdir later/scripts
+cp "$load" later/scripts
+cp "$ROOT/libimgpipe/errors.tsv" later/libimgpipe
+echo 'alter table pipeline.edcpipeline add column later integer default 5;' \
+    >later/sql/002_later.sql
+sql -c "set role imgp_record" -c "select pipeline.file_start('{\"run\": \"R\",
+    \"pipeline_code\": \"own\", \"subject_event_crf_file_id\": 7}')" >out
+like out '"lease": [1-9]' 'a row before the upgrade'
+exits 0 'a later migration is applied' later/scripts/load-sql "$IMGP_DATABASE"
+is "$(sql -c 'select later from pipeline.edcpipeline limit 1')" 5 'once'
+exits 0 'and not twice' later/scripts/load-sql "$IMGP_DATABASE"
+is "$(sql -c 'select pipeline.version(), count(*) from
+    pipeline.edcpipelinefile')" '2|1' 'the version is 2, the row is there'
+exits 3 'older files leave a newer schema alone' "$load" "$IMGP_DATABASE"
+like err 'newer than these files' 'and say why'
+export IMGP_SOURCE=file:///src IMGP_TEMP=file:///t IMGP_DESTINATION=file:///d
+exits 2 'imgp-record stops at another version (R10)' imgp-record start </dev/null
+like err 'IMGP-DB-SCHEMA: the database has version 2' 'and says so'
+exits 2 'imgp-lookup too' imgp-lookup 7
+like err 'IMGP-DB-SCHEMA: the database has version 2' 'and says so'
+sql -c 'create database empty'
+exits 2 'imgp-record stops where nothing was loaded' env \
+    IMGP_DATABASE="$(echo "$IMGP_DATABASE" | sed 's/imgpipe/empty/')" \
+    imgp-record start </dev/null
+like err 'IMGP-DB-SCHEMA: ' 'and says so'
+
+# A migration that fails leaves everything as it was.
+echo 'select 1/0;' >later/sql/003_bad.sql
+state one
+exits 3 'a failing migration is an error' later/scripts/load-sql "$IMGP_DATABASE"
+state two
+cmp one two >/dev/null
+ok $? 'and nothing of it stays'
+
+exits 2 'wrong usage' "$load" --no-such-option
+exits 2 'no database named' "$load"
+
+# Who may what.
+has() {			# has ROLE: all that the role may do in the schema
+	sql -c "select p.proname || '()' from pg_proc p
+	    where p.pronamespace = 'pipeline'::regnamespace
+	    and has_function_privilege('$1', p.oid, 'execute')
+	    and p.prorettype <> 'trigger'::regtype
+	    union all select c.relname || ' ' || lower(x) from pg_class c,
+	    unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
+	    'REFERENCES', 'TRIGGER']) x
+	    where c.relnamespace = 'pipeline'::regnamespace
+	    and c.relkind in ('r', 'v') and has_table_privilege('$1', c.oid, x)
+	    union all select relname || ' sequence' from pg_class
+	    where relnamespace = 'pipeline'::regnamespace and case relkind
+	    when 'S' then has_sequence_privilege('$1', oid,
+	    'USAGE, SELECT, UPDATE') end
+	    order by 1" | tr '\n' ' '
+}
+is "$(has imgp_lookup)" 'pending select upload select version() ' \
+    'imgp_lookup reads two views and the version, and that is all'
+is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
+ file_start() version() " 'imgp_record executes its functions alone'
+is "$(has imgp_digest)" "digest_open() digest_preview() digest_sent()\
+ error_log() version() " 'imgp_digest executes its functions alone'
+sql -c 'create role stranger'
+is "$(has stranger)" '' 'everybody else may nothing'
+is "$(sql -c "select proname from pg_proc where prosecdef and
+    pronamespace = 'pipeline'::regnamespace and not exists (select from
+    unnest(proconfig) c where c = 'search_path=pg_catalog, pg_temp')")" '' \
+    'every function with the owner'"'"'s rights has a fixed search_path'
+done_testing
