@@ -42,7 +42,7 @@ static const struct {
 	{ "mail", NULL }, { "mail_from", NULL }, { "mail_tls", "auto" },
 	{ "mail_password_file", NULL }, { "mail_ca_file", NULL },
 	{ "mail_timeout", "60s" }, { "mail_title", "imgpipe" },
-	{ "admins", NULL }, { "labs", NULL }, { "success", "digest" },
+	{ "admins", "root@localhost" }, { "labs", NULL }, { "success", "digest" },
 	{ "digest_empty", "yes" },
 };
 

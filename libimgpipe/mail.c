@@ -8,7 +8,8 @@
 #include "libimgpipe/sha256.h"
 
 #define ADDRESS_MAX	254	/* RFC 5321 4.5.3.1.3, without < and > */
-#define LINE_PLAIN	76	/* longer lines are encoded */
+#define LINE_PLAIN	500	/* longer lines are encoded; RFC 5322 has 998,
+				 * and 78 where no path need be copied */
 #define WORD_BYTES	45	/* of text in one encoded word of 75 */
 
 /* --- addresses ----------------------------------------------------------- */

@@ -38,7 +38,7 @@ struct imgp_mail {
 };
 
 /*
- * Append the message to ${out}: CRLF line ends, no line above 998 bytes, no
+ * Append the message to ${out}: CRLF line ends, no line above 500 bytes, no
  * byte above 126, Auto-Submitted: auto-generated (RFC 3834).  Text that is
  * not plain ASCII goes as quoted-printable, an attachment as base64, a name
  * or subject that is not plain as encoded words.  0, or -1 with

@@ -1,0 +1,709 @@
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libimgpipe/carrier.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/db.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/mail.h"
+#include "libimgpipe/names.h"
+#include "libimgpipe/notify.h"
+#include "libimgpipe/place.h"
+#include "libimgpipe/post.h"
+#include "libimgpipe/report.h"
+#include "libimgpipe/store.h"
+
+#define QUEUE_MOST	1000	/* logs that wait; then they are written first */
+#define ERRORS_MOST	5	/* of one job in the mail */
+
+/* A log object that is to be written. */
+struct waiting {
+	struct waiting	 *next;
+	struct imgp_json *told;		/* the job */
+	char		 *base;		/* its store */
+	char		 *url;
+};
+
+/* The lines of one pipeline's run log. */
+struct runlog {
+	struct runlog	*next;
+	char		*pipeline;	/* NULL: jobs that have none */
+	char		*run;
+	FILE		*lines;
+};
+
+struct failure {
+	struct imgp_json *told;
+	enum imgp_outcome outcome;
+	char		 *url;		/* of its log; NULL: none */
+};
+
+/* Those who get the same mail, and what it says. */
+struct audience {
+	struct audience	*next;
+	char		*pipeline;	/* one of theirs, for its settings */
+	char		*key;		/* admins, sender and carrier */
+	int64_t		 counts[IMGP_N_OUTCOMES];
+	struct failure	 failures[IMGP_NOTIFY_MOST];
+	size_t		 nfailures;	/* all of them, told or not */
+	int64_t		*codes;		/* how often, as imgp_error_at() counts */
+	struct imgp_buf	 sum;		/* names a run that has no name */
+};
+
+struct open_store {
+	struct open_store *next;
+	char		  *base;
+	struct imgp_store *store;	/* NULL: cannot be opened */
+};
+
+struct imgp_notify {
+	void		 (*complain)(const struct imgp_err *);
+	void		 (*show)(const char *);
+	int		 dry_run;
+	int		 status;
+	char		*run;
+	struct waiting	*queue, **queue_end;
+	size_t		 nqueue;
+	struct runlog	*runlogs;
+	struct audience	*audiences;
+	struct open_store *stores;
+	struct imgp_post *post;
+};
+
+static void
+went_wrong(struct imgp_notify *n, const struct imgp_err *e)
+{
+	const struct imgp_error *row = imgp_error_find(e->code);
+
+	n->complain(e);
+	n->status = imgp_exit_worse(n->status, row != NULL && row->retryable ?
+	    IMGP_EX_TEMPFAIL : IMGP_EX_ERRORS);
+}
+
+/* --- stores -------------------------------------------------------------- */
+
+static const char *
+logs_base(const char *pipeline)
+{
+	const char *base = imgp_conf(pipeline, "logs");
+
+	return base != NULL ? base : imgp_conf(pipeline, "source");
+}
+
+/* The store ${base}, opened once; one that cannot be is complained of once. */
+static struct imgp_store *
+store_of(struct imgp_notify *n, const char *base)
+{
+	struct open_store *o;
+	struct imgp_err e;
+
+	for (o = n->stores; o != NULL; o = o->next)
+		if (strcmp(o->base, base) == 0)
+			return o->store;
+	o = imgp_alloc(sizeof *o);
+	o->base = imgp_strdup(base);
+	if ((o->store = imgp_store_open(base, 0, &e)) == NULL)
+		went_wrong(n, &e);
+	o->next = n->stores;
+	n->stores = o;
+	return o->store;
+}
+
+/* --- the error log ------------------------------------------------------- */
+
+static void
+log_line(struct imgp_buf *b, const char *what, const struct imgp_json *v)
+{
+	const char *s = imgp_json_str(v);
+	int64_t i;
+
+	if (s != NULL)
+		imgp_buf_printf(b, "%-13s%s\n", what, s);
+	else if (imgp_json_int(v, &i) == 0)
+		imgp_buf_printf(b, "%-13s%lld\n", what, (long long)i);
+}
+
+/* Old stamps that turned up (M34). */
+static void
+log_replaced(struct imgp_buf *b, const struct imgp_json *told)
+{
+	const struct imgp_json *r = imgp_json_get(told, "replaced"), *i;
+	int64_t others;
+
+	if (r == NULL)
+		return;
+	imgp_buf_puts(b, "\nstamps that were there before:");
+	for (i = imgp_json_first(imgp_json_get(r, "atri_uids")); i != NULL;
+	    i = imgp_json_next(i))
+		imgp_buf_printf(b, " %s", imgp_json_str(i));
+	if (imgp_json_int(imgp_json_get(r, "others"), &others) == 0 &&
+	    others > 0)
+		imgp_buf_printf(b, " (and %lld of another form)",
+		    (long long)others);
+	imgp_buf_puts(b, "\n");
+}
+
+static int
+same(const struct imgp_json *a, const struct imgp_json *b, const char *key)
+{
+	const char *s = imgp_json_str(imgp_json_get(a, key));
+	const char *t = imgp_json_str(imgp_json_get(b, key));
+
+	return s != NULL && t != NULL && strcmp(s, t) == 0;
+}
+
+/* Nonzero when the record has this error of this attempt. */
+static int
+is_recorded(const struct imgp_json *error, int64_t attempt,
+    const struct imgp_json *rows)
+{
+	const struct imgp_json *r;
+	int64_t a;
+
+	for (r = imgp_json_first(rows); r != NULL; r = imgp_json_next(r))
+		if (imgp_json_int(imgp_json_get(r, "attempt"), &a) == 0 &&
+		    a == attempt && same(r, error, "stage") &&
+		    same(r, error, "error_code") && same(r, error, "error"))
+			return 1;
+	return 0;
+}
+
+static void
+log_rows(struct imgp_buf *b, const struct imgp_json *rows)
+{
+	const struct imgp_json *r;
+	const char *ts, *run;
+	int64_t a, last = -1;
+
+	for (r = imgp_json_first(rows); r != NULL; r = imgp_json_next(r)) {
+		if (imgp_json_int(imgp_json_get(r, "attempt"), &a) == -1)
+			a = 0;
+		ts = imgp_json_str(imgp_json_get(r, "ts"));
+		run = imgp_json_str(imgp_json_get(r, "run"));
+		if (a != last)
+			imgp_buf_printf(b, "\nattempt %lld, %s, run %s\n",
+			    (long long)a, ts == NULL ? "?" : ts,
+			    run == NULL ? "?" : run);
+		last = a;
+		imgp_report_error(b, "    ", r);
+	}
+}
+
+/* The whole text: from the record's rows, and what only this run knows. */
+static void
+log_text(struct imgp_buf *b, const struct imgp_json *told,
+    const struct imgp_json *rows)
+{
+	const struct imgp_json *row = imgp_json_get(told, "edc_pipeline_file");
+	const struct imgp_json *i;
+	int64_t attempt = -1;
+	int said = 0;
+
+	imgp_buf_puts(b, "imgpipe error log\n\n");
+	log_line(b, "upload", imgp_json_get(told, "subject_event_crf_file_id"));
+	log_line(b, "record", imgp_json_get(row, "id"));
+	log_line(b, "pipeline", imgp_json_get(told, "pipeline_code"));
+	log_line(b, "file", imgp_json_get(row, "file_name"));
+	log_line(b, "place", imgp_json_get(told, "destination"));
+	log_line(b, "status", imgp_json_get(row, "status"));
+	log_line(b, "job", imgp_json_get(told, "job"));
+	imgp_json_int(imgp_json_get(row, "attempt"), &attempt);
+	log_rows(b, rows);
+	for (i = imgp_json_first(imgp_json_get(told, "errors")); i != NULL;
+	    i = imgp_json_next(i)) {
+		if (is_recorded(i, attempt, rows))
+			continue;
+		if (!said++) {
+			const char *run = imgp_json_str(imgp_json_get(told,
+			    "run"));
+
+			imgp_buf_printf(b, "\nrun %s%s\n",
+			    run == NULL ? "?" : run, rows == NULL ? "" :
+			    ", not in the record");
+		}
+		imgp_report_error(b, "    ", i);
+	}
+	log_replaced(b, told);
+}
+
+static void
+write_log(struct imgp_notify *n, const struct waiting *w)
+{
+	struct imgp_store *store = store_of(n, w->base);
+	struct imgp_json *rows = NULL;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_err e;
+	int64_t id;
+	int asked = 1;
+
+	if (store == NULL)
+		return;
+	if (imgp_json_int(imgp_json_get(imgp_json_get(w->told,
+	    "edc_pipeline_file"), "id"), &id) == 0 &&
+	    imgp_post_error_log(n->post, id, &rows, &e) == -1) {
+		went_wrong(n, &e);
+		asked = 0;
+	}
+	log_text(&b, w->told, imgp_json_get(rows, "rows"));
+	if (!asked)
+		imgp_buf_puts(&b, "\nThe record could not be asked: what went "
+		    "wrong before this run stands there.\n");
+	if (imgp_store_put(store, w->url, b.s, b.len, &e) == -1)
+		went_wrong(n, &e);
+	imgp_buf_release(&b);
+	imgp_json_free(rows);
+}
+
+int
+imgp_notify_work(struct imgp_notify *n)
+{
+	struct waiting *w = n->queue;
+
+	if (w == NULL)
+		return 0;
+	if ((n->queue = w->next) == NULL)
+		n->queue_end = &n->queue;
+	n->nqueue--;
+	write_log(n, w);
+	imgp_json_free(w->told);
+	free(w->base);
+	free(w->url);
+	free(w);
+	return n->queue != NULL;
+}
+
+/* Queue the log of a job with errors; its place, the caller's, or NULL. */
+static char *
+queue_log(struct imgp_notify *n, struct imgp_job *job,
+    const struct imgp_json *told)
+{
+	const char *base = logs_base(imgp_job_str(job, "pipeline_code"));
+	struct waiting *w;
+	struct imgp_err e;
+	char *key, *url;
+
+	if (base == NULL)
+		return NULL;
+	if (imgp_names_error_log_key(job, &key, &e) == -1) {
+		went_wrong(n, &e);
+		return NULL;
+	}
+	url = imgp_place_join(base, key);
+	free(key);
+	if (n->dry_run)
+		return url;
+	w = imgp_alloc(sizeof *w);
+	w->told = imgp_json_copy(told);
+	w->base = imgp_strdup(base);
+	w->url = imgp_strdup(url);
+	*n->queue_end = w;
+	n->queue_end = &w->next;
+	if (++n->nqueue > QUEUE_MOST)
+		imgp_notify_work(n);
+	return url;
+}
+
+/* --- the run log --------------------------------------------------------- */
+
+static int
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static struct runlog *
+runlog_of(struct imgp_notify *n, const char *pipeline, const char *run)
+{
+	struct runlog *l;
+	struct imgp_err e;
+
+	for (l = n->runlogs; l != NULL; l = l->next)
+		if (same_text(l->pipeline, pipeline) &&
+		    strcmp(l->run, run) == 0)
+			return l;
+	l = imgp_alloc(sizeof *l);
+	if (pipeline != NULL)
+		l->pipeline = imgp_strdup(pipeline);
+	l->run = imgp_strdup(run);
+	if ((l->lines = tmpfile()) == NULL) {
+		imgp_fail_errno(&e, IMGP_E_STORE_IO, "a temporary file");
+		went_wrong(n, &e);
+	}
+	l->next = n->runlogs;
+	n->runlogs = l;
+	return l;
+}
+
+static void
+note_run(struct imgp_notify *n, struct imgp_job *job,
+    const struct imgp_json *told)
+{
+	const char *run = imgp_job_str(job, "run");
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct runlog *l;
+
+	if (run == NULL || !imgp_names_is_run(run) || n->dry_run)
+		return;
+	l = runlog_of(n, imgp_job_str(job, "pipeline_code"), run);
+	if (l->lines == NULL)
+		return;
+	imgp_json_print(told, &b);
+	imgp_buf_puts(&b, "\n");
+	fwrite(b.s, 1, b.len, l->lines);
+	imgp_buf_release(&b);
+}
+
+static void
+write_runlog(struct imgp_notify *n, const struct runlog *l)
+{
+	const char *base = logs_base(l->pipeline);
+	struct imgp_store *store;
+	struct imgp_err e;
+	struct stat st;
+	char *key, *url;
+	void *p;
+
+	if (base == NULL || l->lines == NULL ||
+	    (store = store_of(n, base)) == NULL)
+		return;
+	if (fflush(l->lines) == EOF || ferror(l->lines) ||
+	    fstat(fileno(l->lines), &st) == -1 || (p = mmap(NULL,
+	    (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fileno(l->lines),
+	    0)) == MAP_FAILED) {
+		imgp_fail_errno(&e, IMGP_E_STORE_IO, "a temporary file");
+		went_wrong(n, &e);
+		return;
+	}
+	if (imgp_names_run_log_key(l->pipeline == NULL ? "_unmatched" :
+	    l->pipeline, l->run, &key, &e) == -1)
+		went_wrong(n, &e);
+	else {
+		url = imgp_place_join(base, key);
+		if (imgp_store_put(store, url, p, (size_t)st.st_size, &e) == -1)
+			went_wrong(n, &e);
+		free(url);
+		free(key);
+	}
+	munmap(p, (size_t)st.st_size);
+}
+
+/* --- who is told --------------------------------------------------------- */
+
+static const char *
+or_empty(const char *s)
+{
+	return s == NULL ? "" : s;
+}
+
+static struct audience *
+audience_of(struct imgp_notify *n, const char *pipeline)
+{
+	char *key = imgp_asprintf("%s\n%s\n%s",
+	    or_empty(imgp_conf(pipeline, "admins")),
+	    or_empty(imgp_conf(pipeline, "mail_from")),
+	    or_empty(imgp_conf(pipeline, "mail")));
+	struct audience *a;
+	size_t i;
+
+	for (a = n->audiences; a != NULL; a = a->next)
+		if (strcmp(a->key, key) == 0) {
+			free(key);
+			return a;
+		}
+	a = imgp_alloc(sizeof *a);
+	a->key = key;
+	if (pipeline != NULL)
+		a->pipeline = imgp_strdup(pipeline);
+	for (i = 0; imgp_error_at(i) != NULL; i++)
+		;
+	a->codes = imgp_alloc((i + 1) * sizeof *a->codes);
+	a->next = n->audiences;
+	n->audiences = a;
+	return a;
+}
+
+static void
+count_codes(struct audience *a, const struct imgp_json *told)
+{
+	const struct imgp_error *row;
+	const struct imgp_json *i;
+	const char *code;
+	size_t k;
+
+	for (i = imgp_json_first(imgp_json_get(told, "errors")); i != NULL;
+	    i = imgp_json_next(i)) {
+		code = imgp_json_str(imgp_json_get(i, "error_code"));
+		for (k = 0; (row = imgp_error_at(k)) != NULL; k++)
+			if (strcmp(row->code, code) == 0)
+				break;
+		a->codes[k]++;		/* the last one: unknown */
+	}
+}
+
+void
+imgp_notify_see(struct imgp_notify *n, struct imgp_job *job)
+{
+	const char *pipeline = imgp_job_str(job, "pipeline_code");
+	enum imgp_outcome outcome = imgp_report_outcome(job);
+	struct imgp_json *told;
+	struct audience *a;
+	struct failure *f;
+	char *url;
+
+	if (n->run == NULL && imgp_job_str(job, "run") != NULL)
+		n->run = imgp_strdup(imgp_job_str(job, "run"));
+	a = audience_of(n, pipeline);
+	a->counts[outcome]++;
+	if (outcome == IMGP_PASSED_OVER)
+		return;			/* no log, no mail */
+	told = imgp_report_job(job);
+	note_run(n, job, told);
+	if (n->run == NULL)
+		imgp_buf_printf(&a->sum, "%lld %d\n",
+		    (long long)imgp_job_id(job), (int)outcome);
+	if (!imgp_job_has_errors(job)) {
+		imgp_json_free(told);
+		return;
+	}
+	url = queue_log(n, job, told);
+	count_codes(a, told);
+	if (a->nfailures < IMGP_NOTIFY_MOST) {
+		f = &a->failures[a->nfailures];
+		f->told = told;
+		f->url = url;
+		f->outcome = outcome;
+	} else {
+		imgp_json_free(told);
+		free(url);
+	}
+	a->nfailures++;
+}
+
+/* --- the mail ------------------------------------------------------------ */
+
+static void
+put_counts(struct imgp_buf *b, const struct audience *a)
+{
+	int i;
+
+	for (i = 0; i < IMGP_N_OUTCOMES; i++)
+		if (a->counts[i] != 0)
+			imgp_buf_printf(b, "  %8lld  %s\n",
+			    (long long)a->counts[i],
+			    imgp_outcome_name((enum imgp_outcome)i));
+}
+
+static void
+put_codes(struct imgp_buf *b, const struct audience *a)
+{
+	const struct imgp_error *row;
+	size_t i;
+
+	imgp_buf_puts(b, "\nerrors by code:\n\n");
+	for (i = 0; (row = imgp_error_at(i)) != NULL; i++)
+		if (a->codes[i] != 0)
+			imgp_buf_printf(b, "  %8lld  %s: %s\n",
+			    (long long)a->codes[i], row->code, row->meaning);
+	if (a->codes[i] != 0)
+		imgp_buf_printf(b, "  %8lld  of an unknown code\n",
+		    (long long)a->codes[i]);
+}
+
+static void
+put_failure(struct imgp_buf *b, size_t number, const struct failure *f)
+{
+	const struct imgp_json *row = imgp_json_get(f->told,
+	    "edc_pipeline_file");
+	const struct imgp_json *i;
+	size_t k = 0, all;
+	int64_t id;
+
+	if (imgp_json_int(imgp_json_get(f->told, "subject_event_crf_file_id"),
+	    &id) == 0)
+		imgp_buf_printf(b, "\n%zu. upload %lld: %s\n\n", number,
+		    (long long)id, imgp_outcome_name(f->outcome));
+	else
+		imgp_buf_printf(b, "\n%zu. an input line that names no upload: "
+		    "%s\n\n", number, imgp_outcome_name(f->outcome));
+	all = imgp_json_count(imgp_json_get(f->told, "errors"));
+	for (i = imgp_json_first(imgp_json_get(f->told, "errors"));
+	    i != NULL && k < ERRORS_MOST; i = imgp_json_next(i), k++)
+		imgp_report_error(b, "   ", i);
+	if (k < all)
+		imgp_buf_printf(b, "   and %zu more errors\n", all - k);
+	log_line(b, "   record", imgp_json_get(row, "id"));
+	log_line(b, "   file", imgp_json_get(row, "file_name"));
+	log_line(b, "   job", imgp_json_get(f->told, "job"));
+	if (f->url != NULL)
+		imgp_buf_printf(b, "   log       %s\n", f->url);
+}
+
+static void
+put_text(struct imgp_notify *n, const struct audience *a, struct imgp_buf *b)
+{
+	size_t i;
+
+	imgp_buf_printf(b, "Run %s\n\n", n->run == NULL ? "without a name" :
+	    n->run);
+	put_counts(b, a);
+	if (a->nfailures == 0)
+		return;
+	put_codes(b, a);
+	for (i = 0; i < a->nfailures && i < IMGP_NOTIFY_MOST; i++)
+		put_failure(b, i + 1, &a->failures[i]);
+	if (a->nfailures > IMGP_NOTIFY_MOST)
+		imgp_buf_printf(b, "\nand %zu more, in the record and in the "
+		    "logs\n", a->nfailures - IMGP_NOTIFY_MOST);
+}
+
+static int64_t
+all_of(const struct audience *a)
+{
+	int64_t sum = 0;
+	int i;
+
+	for (i = 0; i < IMGP_N_OUTCOMES; i++)
+		sum += a->counts[i];
+	return sum;
+}
+
+static void
+send_mail(struct imgp_notify *n, const struct audience *a)
+{
+	const char *title = imgp_conf(a->pipeline, "mail_title");
+	struct imgp_buf text = IMGP_BUF_INIT;
+	struct imgp_err e;
+	struct imgp_letter l = { 0 };
+	char *about, *subject;
+
+	subject = a->nfailures == 0 ?
+	    imgp_asprintf("%s: %lld files, no errors", title,
+	    (long long)all_of(a)) :
+	    imgp_asprintf("%s: errors with %zu of %lld files", title,
+	    a->nfailures, (long long)all_of(a));
+	put_text(n, a, &text);
+	/* One run, one mail: told again, it is the same one. */
+	about = imgp_asprintf("run %s\n%s\n%s", or_empty(n->run), a->key,
+	    or_empty(a->sum.s));
+	l.pipeline = a->pipeline;
+	l.to = IMGP_TO_ADMINS;
+	l.about = about;
+	l.subject = subject;
+	l.text = text.s;
+	l.date = (int64_t)time(NULL);
+	if (n->dry_run) {
+		n->show(subject);
+		n->show(text.s);
+	} else if (imgp_post_letter(n->post, &l, &e) == -1)
+		went_wrong(n, &e);
+	free(about);
+	free(subject);
+	imgp_buf_release(&text);
+}
+
+static int
+wants_mail(const struct audience *a)
+{
+	const char *success = imgp_conf(a->pipeline, "success");
+
+	return a->nfailures > 0 || (strcmp(success, "immediate") == 0 &&
+	    all_of(a) > a->counts[IMGP_PASSED_OVER]);
+}
+
+int
+imgp_notify_end(struct imgp_notify *n)
+{
+	const struct runlog *l;
+	const struct audience *a;
+
+	while (imgp_notify_work(n))
+		;
+	for (l = n->runlogs; l != NULL; l = l->next)
+		write_runlog(n, l);
+	for (a = n->audiences; a != NULL; a = a->next)
+		if (wants_mail(a))
+			send_mail(n, a);
+	return n->status;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+struct imgp_notify *
+imgp_notify_new(void (*complain)(const struct imgp_err *), int dry_run,
+    void (*show)(const char *text), struct imgp_err *e)
+{
+	struct imgp_notify *n = imgp_alloc(sizeof *n);
+
+	n->complain = complain;
+	n->dry_run = dry_run;
+	n->show = show;
+	n->queue_end = &n->queue;
+	if ((n->post = imgp_post_open(e)) == NULL) {
+		imgp_notify_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+static void
+free_audience(struct audience *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nfailures && i < IMGP_NOTIFY_MOST; i++) {
+		imgp_json_free(a->failures[i].told);
+		free(a->failures[i].url);
+	}
+	imgp_buf_release(&a->sum);
+	free(a->codes);
+	free(a->key);
+	free(a->pipeline);
+	free(a);
+}
+
+void
+imgp_notify_free(struct imgp_notify *n)
+{
+	struct open_store *o;
+	struct audience *a;
+	struct runlog *l;
+	struct waiting *w;
+
+	if (n == NULL)
+		return;
+	while ((w = n->queue) != NULL) {
+		n->queue = w->next;
+		imgp_json_free(w->told);
+		free(w->base);
+		free(w->url);
+		free(w);
+	}
+	while ((l = n->runlogs) != NULL) {
+		n->runlogs = l->next;
+		if (l->lines != NULL)
+			fclose(l->lines);
+		free(l->pipeline);
+		free(l->run);
+		free(l);
+	}
+	while ((a = n->audiences) != NULL) {
+		n->audiences = a->next;
+		free_audience(a);
+	}
+	while ((o = n->stores) != NULL) {
+		n->stores = o->next;
+		imgp_store_close(o->store);
+		free(o->base);
+		free(o);
+	}
+	imgp_post_close(n->post);
+	free(n->run);
+	free(n);
+}

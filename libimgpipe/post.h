@@ -1,0 +1,61 @@
+/*
+ * The post office: letters to a pipeline's admins or labs, made and sent as
+ * the settings say, and the record's side of it.
+ *
+ * The record is that of the setting ledger, else database, where it is a
+ * libpq connection string.
+ */
+#ifndef IMGPIPE_POST_H
+#define IMGPIPE_POST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/err.h"
+#include "libimgpipe/json.h"
+#include "libimgpipe/mail.h"
+
+enum imgp_readers { IMGP_TO_ADMINS, IMGP_TO_LABS };
+
+struct imgp_letter {
+	const char	*pipeline;	/* whose settings count; NULL: all's */
+	enum imgp_readers to;		/* labs that are not set: the admins */
+	const char	*about;		/* the same letter, the same words here:
+					 * of this its Message-ID is made */
+	const char	*subject;
+	const char	*text;
+	const char	*html;		/* NULL: none */
+	const struct imgp_mail_file *files;
+	size_t		 n_files;
+	int64_t		 date;
+};
+
+struct imgp_post;
+
+/* NULL with IMGP-CONFIG or IMGP-MAIL-ADDRESS when the settings cannot work.
+ * Nothing is connected to yet.  Close with imgp_post_close(), NULL is fine. */
+struct imgp_post *imgp_post_open(struct imgp_err *e);
+void	imgp_post_close(struct imgp_post *p);
+
+/* Send ${l}.  0 when every reader's copy was taken over; else -1, ${e} naming
+ * one that was not, and why. */
+int	imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
+	    struct imgp_err *e);
+/* The message itself, appended to ${out}. */
+int	imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
+	    struct imgp_buf *out, struct imgp_err *e);
+
+/* Nonzero when there is a record that libpq reaches. */
+int	imgp_post_has_record(const struct imgp_post *p);
+/*
+ * Ask the record: select pipeline.${function}(${request}).  ${request} is taken
+ * over.  The answer's data in ${*data}, the caller's; or -1 and ${e}.
+ */
+int	imgp_post_ask(struct imgp_post *p, const char *function,
+	    struct imgp_json *request, struct imgp_json **data,
+	    struct imgp_err *e);
+/* What ever went wrong with a file: {"rows": […]}; NULL without a record. */
+int	imgp_post_error_log(struct imgp_post *p, int64_t file_id,
+	    struct imgp_json **data, struct imgp_err *e);
+
+#endif
