@@ -1,11 +1,10 @@
 #include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
+#include "libimgpipe/ini.h"
 #include "libimgpipe/opt.h"
 
 /* Every setting there is, with its default (NULL: none). */
@@ -69,51 +68,20 @@ find(const char *name)
 	return i;
 }
 
-/* Cut white space off both ends, in place. */
-static char *
-trim(char *s)
-{
-	size_t n;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	for (n = strlen(s); n > 0 && isspace((unsigned char)s[n - 1]); n--)
-		;
-	s[n] = '\0';
-	return s;
-}
-
 static int
-take_line(char *line, char **section, struct imgp_err *e)
+take(void *arg, const char *section, const char *key, const char *value,
+    struct imgp_err *e)
 {
-	char *key, *value;
-	size_t n, which;
+	size_t which = find(key);
 
-	key = trim(line);
-	if (*key == '\0' || *key == '#' || *key == ';')
-		return 0;
-	if (*key == '[') {
-		n = strlen(key);
-		if (n < 3 || key[n - 1] != ']')
-			return imgp_fail(e, IMGP_E_CONFIG,
-			    "a section is [CODE]");
-		key[n - 1] = '\0';
-		free(*section);
-		*section = imgp_strdup(trim(key + 1));
-		return 0;
-	}
-	if ((value = strchr(key, '=')) == NULL)
-		return imgp_fail(e, IMGP_E_CONFIG, "neither key = value nor "
-		    "[CODE]");
-	*value++ = '\0';
-	key = trim(key);
-	if ((which = find(key)) == NKNOWN)
+	(void)arg;
+	if (which == NKNOWN)
 		return imgp_fail(e, IMGP_E_CONFIG, "unknown setting \"%s\"",
 		    key);
 	entries = imgp_realloc(entries, nentries + 1, sizeof *entries);
-	entries[nentries].section = imgp_strdup(*section);
+	entries[nentries].section = imgp_strdup(section);
 	entries[nentries].which = which;
-	entries[nentries++].value = imgp_strdup(trim(value));
+	entries[nentries++].value = imgp_strdup(value);
 	return 0;
 }
 
@@ -121,40 +89,14 @@ int
 imgp_conf_load(struct imgp_err *e)
 {
 	const char *path = getenv("IMGP_CONFIG");
-	char *line = NULL, *section, why[300];
-	size_t size = 0, n = 0;
-	FILE *fp;
-	int rc = -1;
 
-	if (loaded || path == NULL || *path == '\0') {
-		loaded = 1;
+	if (loaded)
 		return 0;
-	}
-	if ((fp = fopen(path, "re")) == NULL)
-		return imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
-	section = imgp_strdup("");
-	while (errno = 0, getline(&line, &size, fp) != -1) {
-		n++;
-		if (take_line(line, &section, e) == -1) {
-			if (e != NULL) {
-				snprintf(why, sizeof why, "%.299s", e->msg);
-				imgp_fail(e, IMGP_E_CONFIG, "%s:%zu: %s", path,
-				    n, why);
-			}
-			goto out;
-		}
-	}
-	if (ferror(fp)) {
-		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
-		goto out;
-	}
+	if (path != NULL && *path != '\0' &&
+	    imgp_ini_read(path, 0, take, NULL, e) == -1)
+		return -1;
 	loaded = 1;
-	rc = 0;
-out:
-	free(section);
-	free(line);
-	fclose(fp);
-	return rc;
+	return 0;
 }
 
 static const char *

@@ -5,6 +5,8 @@
 #ifndef IMGPIPE_INI_H
 #define IMGPIPE_INI_H
 
+#include <stddef.h>
+
 #include "libimgpipe/err.h"
 
 /*
@@ -22,10 +24,12 @@ typedef int imgp_ini_setting(void *arg, const char *section, const char *key,
  */
 #define IMGP_INI_AWS	1u
 
+#define IMGP_INI_MAX	((size_t)1 << 20)	/* bytes in a file */
+
 /*
  * Read ${path}.  0, or -1 with IMGP-CONFIG naming file and line, not the line's
  * text: it may hold a secret.  With IMGP_INI_AWS ${key} is folded to lower
- * case.  The memory that held lines is wiped.
+ * case.  The memory that held the file is wiped.
  */
 int	imgp_ini_read(const char *path, unsigned int flags,
 	    imgp_ini_setting *fn, void *arg, struct imgp_err *e);
