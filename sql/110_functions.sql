@@ -602,7 +602,17 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 	        'failed_for_good', f.failed_for_good,
 	        'attempt', l.attempt, 'error_code', l.error_code,
 	        'error', l.error, 'bytes', f.bytes_destination,
+	        'sha256', f.sha256_destination,
+	        'participant_code', u.participant_code,
+	        'event_code', u.event_code,
+	        'scans', (select coalesce(jsonb_agg(jsonb_build_object(
+	            'atri_uid', s.atriuid, 'number_of_instances',
+	            s.number_of_instances) order by s.scan_no), '[]')
+	            from pipeline.edcpipelinefiledicom s
+	            where s.edcpipelinefile_id = f.id),
 	        'ts', pipeline.utc(l.ts)) order by l.id), '[]'),
+	    'pipelines', (select coalesce(jsonb_agg(c.code order by c.code), '[]')
+	        from pipeline.edcpipeline c),
 	    'counts', jsonb_build_object(
 	        'new', count(*) filter (where l.status = 'Completed'),
 	        'failed', count(*) filter (where l.status = 'Failed'),
@@ -610,7 +620,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 	            and l.has_error)))
 	from last l
 	join pipeline.edcpipelinefile f on f.id = l.edcpipelinefile_id
-	join pipeline.edcpipeline p on p.id = f.edcpipeline_id;
+	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+	left join lateral (select v.participant_code, v.event_code
+	    from pipeline.upload v where v.pipeline_code = p.code
+	    and v.subject_event_crf_file_id = f.subjecteventcrffile_id limit 1) u
+	    on true;
 $$;
 
 -- {}: the digest that is to be sent, data as digest_json() with "digest_id".

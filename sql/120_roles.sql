@@ -33,4 +33,8 @@ grant execute on function pipeline.file_start(jsonb),
     pipeline.file_renew(jsonb), pipeline.file_release(jsonb) to imgp_record;
 grant execute on function pipeline.error_log(jsonb),
     pipeline.digest_open(jsonb), pipeline.digest_sent(jsonb),
-    pipeline.digest_preview(jsonb) to imgp_digest;
+    pipeline.digest_preview(jsonb), pipeline.digest_resend(jsonb),
+    pipeline.digest_days(jsonb), pipeline.outbox_put(jsonb),
+    pipeline.outbox_take(jsonb), pipeline.outbox_done(jsonb),
+    pipeline.outbox_state(jsonb), pipeline.run_end(jsonb),
+    pipeline.run_watch(jsonb) to imgp_digest;

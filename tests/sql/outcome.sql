@@ -96,7 +96,9 @@ select is(answer #> '{data,files,3}' #- '{edc_pipeline_file_id}' #- '{ts}',
     "revision_number": 1, "file_name": "1204.zip", "file_path": "q/",
     "status": "Failed", "has_error": true, "failed_for_good": true,
     "attempt": 1, "error_code": "IMGP-SOURCE-CHANGED",
-    "error": "why IMGP-SOURCE-CHANGED", "bytes": null}'::jsonb,
+    "error": "why IMGP-SOURCE-CHANGED", "bytes": null, "sha256": null,
+    "participant_code": "TRC-0302", "event_code": "BL",
+    "scans": []}'::jsonb,
     'what it says of a file') from pg_temp.d;
 select pg_temp.finish(1203, 'Completed', '[]') \g /dev/null
 select pg_temp.finish(1205, 'Failed', '[]') \g /dev/null

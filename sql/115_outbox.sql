@@ -1,0 +1,205 @@
+-- The outbox of letters and what digest, status and watch are made of: functions
+-- in the envelope of 110_functions.sql.
+
+-- {"message_id", "pipeline_code", "sender", "recipients", "message",
+-- "digest_id"}: keep a letter for sending.  The same letter is kept once;
+-- data.new says whether it was this request that brought it.
+create or replace function pipeline.outbox_put(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	letter bigint;
+	code text;
+begin
+	if jsonb_typeof(req -> 'recipients') is distinct from 'array' or
+	    jsonb_array_length(req -> 'recipients') = 0 then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'a letter to nobody');
+	end if;
+	insert into pipeline.outbox (message_id, pipeline_code, sender, message,
+	    digest_id)
+	values (pipeline.want_text(req, 'message_id'),
+	    pipeline.want_text(req, 'pipeline_code'),
+	    pipeline.want_text(req, 'sender'),
+	    pipeline.want_text(req, 'message'),
+	    pipeline.want_int(req, 'digest_id'))
+	on conflict (message_id) do nothing returning id into letter;
+	if letter is not null then
+		insert into pipeline.outboxrecipient (outbox_id, address)
+		select letter, a from (select distinct a from
+		    jsonb_array_elements_text(req -> 'recipients') r(a)) s;
+	end if;
+	return pipeline.answer(jsonb_build_object('new', letter is not null));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"after"}: the next letter, its number above ${after}, that some recipient
+-- waits for and no other process has in hand: data.letter, or null.  It is this
+-- process's for ten minutes; whoever dies with it in hand leaves it to the next.
+create or replace function pipeline.outbox_take(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	o pipeline.outbox;
+	code text;
+begin
+	update pipeline.outbox u
+	    set busy_until = clock_timestamp() + interval '10 minutes'
+	where u.id = (select b.id from pipeline.outbox b
+	    where b.id > coalesce(pipeline.want_int(req, 'after'), 0)
+	    and (b.busy_until is null or b.busy_until < clock_timestamp())
+	    and exists (select from pipeline.outboxrecipient r
+	        where r.outbox_id = b.id and r.status = 'waiting')
+	    order by b.id limit 1 for update skip locked)
+	returning * into o;
+	if o.id is null then
+		return pipeline.answer(jsonb_build_object('letter', null));
+	end if;
+	return pipeline.answer(jsonb_build_object('letter', jsonb_build_object(
+	    'outbox_id', o.id, 'message_id', o.message_id,
+	    'pipeline_code', o.pipeline_code, 'sender', o.sender,
+	    'message', o.message, 'ts_create', pipeline.utc(o.ts_create),
+	    'recipients', (select jsonb_agg(r.address order by r.address)
+	        from pipeline.outboxrecipient r
+	        where r.outbox_id = o.id and r.status = 'waiting'))));
+exception when data_exception or sqlstate 'IM002' then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"outbox_id", "results": [{"address", "status", "error_code", "error"}]}: what
+-- became of it.  What was sent stays sent.
+create or replace function pipeline.outbox_done(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	letter bigint := pipeline.want_int(req, 'outbox_id');
+	code text;
+begin
+	update pipeline.outboxrecipient r set status = n.o ->> 'status',
+	    tries = r.tries + 1, error_code = n.o ->> 'error_code',
+	    error = n.o ->> 'error', ts = clock_timestamp()
+	from jsonb_array_elements(req -> 'results') n(o)
+	where r.outbox_id = letter and r.address = n.o ->> 'address'
+	and r.status = 'waiting';
+	update pipeline.outbox o set busy_until = null where o.id = letter;
+	return pipeline.answer('{}');
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {}: letters that did not arrive: data.waiting and data.refused, each an array
+-- of {"address", "tries", "error_code", "error", "since", "ts"}; refused ones of
+-- the last 7 days.
+create or replace function pipeline.outbox_state(req jsonb) returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+	with r as (
+		select c.status, c.ts, o.ts_create, jsonb_build_object(
+		    'address', c.address, 'tries', c.tries,
+		    'error_code', c.error_code, 'error', c.error,
+		    'since', pipeline.utc(o.ts_create),
+		    'ts', pipeline.utc(c.ts)) as j
+		from pipeline.outboxrecipient c
+		join pipeline.outbox o on o.id = c.outbox_id
+		where c.status <> 'sent')
+	select pipeline.answer(jsonb_build_object(
+	    'waiting', coalesce((select jsonb_agg(j order by ts_create) from r
+	        where status = 'waiting'), '[]'),
+	    'refused', coalesce((select jsonb_agg(j order by ts) from r
+	        where status = 'refused' and ts > now() - interval '7 days'),
+	        '[]')));
+$$;
+
+-- {"digest_id"}: send its letters once more, as they are.
+create or replace function pipeline.digest_resend(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	digest bigint := pipeline.want_int(req, 'digest_id');
+	n bigint;
+	code text;
+begin
+	update pipeline.outboxrecipient r set status = 'waiting',
+	    ts = clock_timestamp()
+	from pipeline.outbox o
+	where o.id = r.outbox_id and o.digest_id = digest;
+	get diagnostics n = row_count;
+	if n = 0 then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    'there are no letters of such a digest');
+	end if;
+	return pipeline.answer(jsonb_build_object('count', n));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"until", "days"}: data.days, one {"day", "delivered", "with_error", "failed"}
+-- a day (UTC), the last of them that of ${until}: ends of attempts, a file
+-- counted once a day by the last of them.
+create or replace function pipeline.digest_days(req jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+	last date := (coalesce(pipeline.want_text(req, 'until')::timestamptz,
+	    now()) at time zone 'UTC')::date;
+	n integer := least(greatest(coalesce(pipeline.want_int(req, 'days'), 14),
+	    1), 366);
+	days jsonb;
+	code text;
+begin
+	select jsonb_agg(jsonb_build_object('day', to_char(d.day, 'YYYY-MM-DD'),
+	    'delivered', c.delivered, 'with_error', c.with_error,
+	    'failed', c.failed) order by d.day) into days
+	from (select last - i as day from generate_series(0, n - 1) i) d
+	cross join lateral (
+		select count(*) filter (where o.status = 'Completed'
+		        and not o.has_error) as delivered,
+		    count(*) filter (where o.status = 'Completed'
+		        and o.has_error) as with_error,
+		    count(*) filter (where o.status = 'Failed') as failed
+		from (select distinct on (q.edcpipelinefile_id) q.status, q.has_error
+			from pipeline.outcome q
+			where q.ts >= d.day::timestamp at time zone 'UTC'
+			and q.ts < (d.day + 1)::timestamp at time zone 'UTC'
+			order by q.edcpipelinefile_id, q.id desc) o) c;
+	return pipeline.answer(jsonb_build_object('days', days));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"run", "counts"}: a run came to its end.
+create or replace function pipeline.run_end(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	code text;
+begin
+	insert into pipeline.run (run, counts)
+	values (pipeline.want_text(req, 'run'), coalesce(req -> 'counts', '{}'))
+	on conflict (run) do update set ts_finish = now(),
+	    counts = excluded.counts;
+	return pipeline.answer('{}');
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- {"seconds"}: data.stale, whether no run has come to its end for that long,
+-- data.last_run, when the last one did (null: none ever), data.now.
+create or replace function pipeline.run_watch(req jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+	last timestamptz := (select max(ts_finish) from pipeline.run);
+	code text;
+begin
+	return pipeline.answer(jsonb_build_object(
+	    'stale', last is null or last < now() -
+	        make_interval(secs => pipeline.want_int(req, 'seconds')),
+	    'last_run', pipeline.utc(last), 'now', pipeline.utc(now())));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;

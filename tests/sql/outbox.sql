@@ -1,0 +1,62 @@
+-- The outbox of letters, days, runs and their watch (M73, F22, R44-R46)
+create function pg_temp.put(id text, variadic who text[]) returns jsonb
+language sql as $$
+	select pipeline.outbox_put(jsonb_build_object('message_id', id,
+	    'sender', 's@x', 'message', 'm of ' || id, 'recipients', who));
+$$;
+select is(pg_temp.put('m1', 'a@x', 'b@x', 'a@x') #>> '{data,new}', 'true',
+    'a letter is kept');
+select is(pg_temp.put('m1', 'c@x') #>> '{data,new}', 'false',
+    'the same letter is kept once');
+select is(pipeline.outbox_put('{"message_id": "m2", "sender": "s@x",
+    "message": "m", "recipients": []}') ->> 'error_code', 'IMGP-DB-REQUEST',
+    'a letter to nobody is refused');
+select pg_temp.put('m3', 'c@x') \g /dev/null
+create table pg_temp.t as
+    select pipeline.outbox_take('{}') #> '{data,letter}' as l;
+select is(l - 'outbox_id' - 'ts_create', '{"message_id": "m1",
+    "pipeline_code": null, "sender": "s@x", "message": "m of m1",
+    "recipients": ["a@x", "b@x"]}'::jsonb, 'the oldest letter is taken')
+from pg_temp.t;
+select is(pipeline.outbox_take('{}') #>> '{data,letter,message_id}', 'm3',
+    'one in hand is not taken by another process');
+select is(pipeline.outbox_take('{}') #>> '{data,letter}', null,
+    'and then there is none');
+update pipeline.outbox set busy_until = busy_until - interval '11 minutes';
+select is(pipeline.outbox_take('{}') #>> '{data,letter,message_id}', 'm1',
+    'who died with a letter in hand leaves it to the next (R46)');
+select pipeline.outbox_done(jsonb_build_object('outbox_id', l -> 'outbox_id',
+    'results', '[{"address": "a@x", "status": "sent"}, {"address": "b@x",
+    "status": "waiting", "error_code": "IMGP-MAIL-UNAVAILABLE",
+    "error": "451"}]'::jsonb)) from pg_temp.t \g /dev/null
+select is(pipeline.outbox_take('{}') #> '{data,letter,recipients}',
+    '["b@x"]'::jsonb, 'who has it does not get it again (R45)');
+select pipeline.outbox_done(jsonb_build_object('outbox_id', l -> 'outbox_id',
+    'results', '[{"address": "a@x", "status": "waiting"}, {"address": "b@x",
+    "status": "refused", "error_code": "IMGP-MAIL-REFUSED",
+    "error": "550"}]'::jsonb)) from pg_temp.t \g /dev/null
+select is((pipeline.outbox_state('{}') #> '{data,refused,0}') - 'since' - 'ts',
+    '{"address": "b@x", "tries": 2, "error_code": "IMGP-MAIL-REFUSED",
+    "error": "550"}'::jsonb, 'what was refused is known');
+select is(pipeline.outbox_state('{}') #>> '{data,waiting,0,address}', 'c@x',
+    'and what waits; what was sent stays sent');
+select is(pipeline.outbox_done('{"outbox_id": 1,
+    "results": [{"address": "c@x", "status": "lost"}]}') ->> 'success', 'true',
+    'results of another letter''s readers change nothing');
+select is(pipeline.digest_resend('{"digest_id": 7}') ->> 'error_code',
+    'IMGP-DB-REQUEST', 'no letters, nothing to send again');
+
+select is(jsonb_array_length(pipeline.digest_days('{"days": 5,
+    "until": "2019-01-18T12:00:00Z"}') #> '{data,days}'), 5, 'a row a day');
+select is(pipeline.digest_days('{"days": 5, "until": "2019-01-18T12:00:00Z"}')
+    #> '{data,days,4}', '{"day": "2019-01-18", "delivered": 0,
+    "with_error": 0, "failed": 0}'::jsonb, 'to the last, empty ones too');
+
+select is(pipeline.run_watch('{"seconds": 3600}') #>> '{data,stale}', 'true',
+    'no run ever: stale (F22)');
+select pipeline.run_end('{"run": "r1"}') \g /dev/null
+select is(pipeline.run_watch('{"seconds": 3600}') #>> '{data,stale}', 'false',
+    'a run ended just now: not stale');
+update pipeline.run set ts_finish = ts_finish - interval '2 hours';
+select is(pipeline.run_watch('{"seconds": 3600}') #>> '{data,stale}', 'true',
+    'two hours ago: stale after one');
