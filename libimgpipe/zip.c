@@ -1,0 +1,961 @@
+#include <sys/stat.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/zip.h"
+
+#define SIG_LOCAL	0x04034b50u
+#define SIG_CENTRAL	0x02014b50u
+#define SIG_SIGNATURE	0x05054b50u
+#define SIG_DESCRIPTOR	0x08074b50u
+#define SIG_END		0x06054b50u
+#define SIG_END64	0x06064b50u
+#define SIG_LOCATOR	0x07064b50u
+
+#define LOCAL		30		/* fixed parts of the records */
+#define CENTRAL		46
+#define END		22
+#define END64		56
+#define LOCATOR		20
+#define EXTRA64		0x0001
+#define EXTRA64_MAX	64		/* bytes; 28 are defined */
+
+#define MAX16		0xffffu
+#define MAX32		0xffffffffu
+
+#define FLAG_ENCRYPTED	0x0001u
+#define FLAG_DESCRIPTOR	0x0008u
+#define FLAG_PATCH	0x0020u
+#define FLAG_STRONG	0x0040u
+#define FLAG_MASKED	0x2000u
+/* Flags that change how the data are read. */
+#define FLAGS_READING	(FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED)
+
+#define WINDOW		((size_t)256 << 10)	/* above the longest record */
+#define TAIL		((size_t)192 << 10)	/* where the end is looked for */
+
+const struct imgp_zip_limits imgp_zip_limits = {
+	.members = 100000,
+	.bytes = (uint64_t)1 << 40,
+	.ratio = 200,
+	.ratio_from = (uint64_t)64 << 20,
+};
+
+/* Where a directory is, and what its end records say of it. */
+struct ending {
+	uint64_t	 end, end64;	/* the end records; end64 0: none */
+	uint64_t	 cd, cd_size;	/* the directory, where it really is */
+	uint64_t	 count;
+	uint64_t	 base;		/* what all stated offsets lack */
+	unsigned int	 comment;
+};
+
+struct imgp_zip {
+	int		 fd;
+	uint64_t	 size;
+	struct ending	 at;
+	struct imgp_zip_member *m;
+	size_t		 n;
+	uint32_t	*order;
+};
+
+static uint32_t
+get16(const unsigned char *p)
+{
+	return (uint32_t)p[1] << 8 | p[0];
+}
+
+static uint32_t
+get32(const unsigned char *p)
+{
+	return get16(p + 2) << 16 | get16(p);
+}
+
+static uint64_t
+get64(const unsigned char *p)
+{
+	return (uint64_t)get32(p + 4) << 32 | get32(p);
+}
+
+static void
+put16(unsigned char *p, uint32_t v)
+{
+	p[0] = (unsigned char)v;
+	p[1] = (unsigned char)(v >> 8);
+}
+
+static void
+put32(unsigned char *p, uint64_t v)
+{
+	put16(p, (uint32_t)v & MAX16);
+	put16(p + 2, (uint32_t)(v >> 16) & MAX16);
+}
+
+static void
+put64(unsigned char *p, uint64_t v)
+{
+	put32(p, v & MAX32);
+	put32(p + 4, v >> 32);
+}
+
+/* --- the end of the archive ----------------------------------------------- */
+
+/* The zip64 records in front of ${p} (at t->end): 1 there, 0 not, -1 bad. */
+static int
+read_end64(int fd, const unsigned char *p, struct ending *t)
+{
+	unsigned char loc[LOCATOR], r[END64];
+	uint64_t at, len;
+	int tries;
+
+	if (t->end < LOCATOR + END64 ||
+	    imgp_pread(fd, loc, LOCATOR, t->end - LOCATOR, NULL) == -1 ||
+	    get32(loc) != SIG_LOCATOR)
+		return 0;
+	if (get32(loc + 4) != 0 || get32(loc + 16) > 1)
+		return -1;
+	/* Where it is said to be, else right in front of the locator. */
+	at = get64(loc + 8);
+	for (tries = 0; tries < 2; tries++, at = t->end - LOCATOR - END64) {
+		if (at > t->end - LOCATOR - END64 ||
+		    imgp_pread(fd, r, END64, at, NULL) == -1 ||
+		    get32(r) != SIG_END64)
+			continue;
+		len = get64(r + 4);
+		if (len != t->end - LOCATOR - at - 12)
+			continue;
+		/* What both records state, they must state alike. */
+		if (get32(r + 16) != 0 || get32(r + 20) != 0 ||
+		    get64(r + 24) != get64(r + 32) ||
+		    (get16(p + 10) != MAX16 && get16(p + 10) != get64(r + 32)) ||
+		    (get32(p + 12) != MAX32 && get32(p + 12) != get64(r + 40)) ||
+		    (get32(p + 16) != MAX32 && get32(p + 16) != get64(r + 48)))
+			return -1;
+		t->end64 = at;
+		t->count = get64(r + 32);
+		t->cd_size = get64(r + 40);
+		t->cd = get64(r + 48);
+		return 1;
+	}
+	return -1;
+}
+
+/* Is the record ${p}, at ${pos}, the end of an archive?  1, 0; -1: of a part. */
+static int
+is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
+    struct ending *t)
+{
+	unsigned char sig[4];
+	uint64_t end;
+	int rc;
+
+	memset(t, 0, sizeof *t);
+	t->end = pos;
+	t->comment = get16(p + 20);
+	if (t->comment > size - pos - END)
+		return 0;
+	t->count = get16(p + 10);
+	t->cd_size = get32(p + 12);
+	t->cd = get32(p + 16);
+	if ((rc = read_end64(fd, p, t)) == -1)
+		return 0;
+	if (rc == 0 && (t->cd_size == MAX32 || t->cd == MAX32))
+		return 0;
+	if ((get16(p + 4) != 0 && get16(p + 4) != MAX16) ||
+	    (get16(p + 6) != 0 && get16(p + 6) != MAX16) ||
+	    get16(p + 8) != get16(p + 10))
+		return -1;
+	end = t->end64 != 0 ? t->end64 : t->end;
+	if (t->cd_size > end || t->cd > end - t->cd_size ||
+	    t->count > t->cd_size / CENTRAL || (t->count == 0) != (t->cd_size == 0))
+		return 0;
+	t->base = end - t->cd_size - t->cd;
+	t->cd += t->base;
+	if (t->count == 0)
+		return 1;
+	if (imgp_pread(fd, sig, 4, t->cd, NULL) == -1 ||
+	    get32(sig) != SIG_CENTRAL)
+		return 0;
+	return 1;
+}
+
+/*
+ * Find the end record.  The last one that fits counts, unless it lies in the
+ * comment of another that fits: then nobody can say which was meant.
+ */
+static int
+find_end(int fd, uint64_t size, struct ending *t, struct imgp_err *e)
+{
+	size_t n = size < TAIL ? (size_t)size : TAIL, i;
+	unsigned char *buf = imgp_alloc(n);
+	struct ending c;
+	int found = 0, part = 0, rc = -1, is;
+
+	if (imgp_pread(fd, buf, n, size - n, e) == -1)
+		goto out;
+	for (i = n < END ? 0 : n - END + 1; i-- > 0; ) {
+		if (get32(buf + i) != SIG_END)
+			continue;
+		is = is_end(fd, buf + i, size - n + i, size, &c);
+		part |= is == -1;
+		if (is != 1)
+			continue;
+		if (!found) {
+			*t = c;
+			found = 1;
+		} else if (c.end + END + c.comment > t->end) {
+			imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
+			    "it has two directories");
+			goto out;
+		}
+	}
+	if (found)
+		rc = 0;
+	else if (part)
+		imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
+		    "it is one part of an archive in several");
+	else
+		imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED,
+		    "its directory is not there or does not fit");
+out:
+	free(buf);
+	return rc;
+}
+
+static int
+file_size(int fd, uint64_t *size, struct imgp_err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "stat");
+	if (!S_ISREG(st.st_mode))
+		return imgp_fail(e, IMGP_E_STORE_IO, "not a regular file");
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+int
+imgp_zip_probe(int fd, struct imgp_err *e)
+{
+	struct imgp_err why = { NULL, "" };
+	struct ending t;
+	uint64_t size;
+
+	if (file_size(fd, &size, e) == -1)
+		return -1;
+	if (size < END)
+		return 0;
+	if (find_end(fd, size, &t, &why) == 0)
+		return t.count > 0;
+	if (strcmp(why.code, IMGP_E_STORE_IO) == 0) {
+		*e = why;
+		return -1;
+	}
+	return strcmp(why.code, IMGP_E_ARCHIVE_UNSAFE) == 0;
+}
+
+/* --- records -------------------------------------------------------------- */
+
+/* The extra field ${id} in ${len} bytes at ${p}: its data and ${*n}, or NULL. */
+static unsigned char *
+extra(unsigned char *p, size_t len, uint32_t id, size_t *n)
+{
+	size_t k;
+
+	while (len >= 4) {
+		k = get16(p + 2);
+		if (k > len - 4)
+			return NULL;
+		if (get16(p) == id) {
+			*n = k;
+			return p + 4;
+		}
+		p += 4 + k;
+		len -= 4 + k;
+	}
+	return NULL;
+}
+
+/* The next zip64 value for a field that is full, or the field's own. */
+static int
+full(uint64_t *v, unsigned char **x, size_t *n)
+{
+	if (*v != MAX32)
+		return 0;
+	if (*x == NULL || *n < 8)
+		return -1;
+	*v = get64(*x);
+	*x += 8;
+	*n -= 8;
+	return 0;
+}
+
+static int
+unsafe(struct imgp_err *e, size_t i, const char *what)
+{
+	return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE, "member %zu: %s", i + 1,
+	    what);
+}
+
+/* Every extra field fits; up to 3 bytes of padding are left over by some. */
+static int
+extras_fit(const unsigned char *p, size_t len)
+{
+	size_t k;
+
+	for (; len >= 4; p += 4 + k, len -= 4 + k)
+		if ((k = get16(p + 2)) > len - 4)
+			return 0;
+	return 1;
+}
+
+/* A size in a local header; 0 where it is left to the descriptor. */
+static int
+local_size(uint64_t *v, int later, unsigned char **x, size_t *n)
+{
+	if (later && *v == MAX32 && (*x == NULL || *n < 8)) {
+		*v = 0;
+		return 0;
+	}
+	return full(v, x, n);
+}
+
+/* A field of a local header that may be left to the descriptor. */
+static int
+agrees(uint64_t local, uint64_t central, int later)
+{
+	return local == central || (later && local == 0);
+}
+
+/* How many bytes the descriptor behind the data has; -1: there is none. */
+static int
+descriptor(const unsigned char *p, size_t n, const struct imgp_zip_member *m)
+{
+	unsigned int sig = n >= 4 && get32(p) == SIG_DESCRIPTOR ? 4 : 0;
+
+	for (;; sig = 0) {
+		if (n >= 20u + sig && get32(p + sig) == m->crc &&
+		    get64(p + sig + 4) == m->csize &&
+		    get64(p + sig + 12) == m->size)
+			return (int)sig + 20;
+		if (n >= 12u + sig && get32(p + sig) == m->crc &&
+		    get32(p + sig + 4) == (m->csize & MAX32) &&
+		    get32(p + sig + 8) == (m->size & MAX32))
+			return (int)sig + 12;
+		if (sig == 0)
+			return -1;
+	}
+}
+
+/*
+ * Compare the local header of member ${i} with what its directory record ${c}
+ * (with the name behind it) said, and find where its data begin and end.
+ */
+static int
+check_local(struct imgp_zip *z, size_t i, const unsigned char *c,
+    unsigned char *buf, struct imgp_err *e)
+{
+	struct imgp_zip_member *m = &z->m[i];
+	uint64_t csize, size, room = z->at.cd;
+	size_t nlen = get16(c + 28), n, xn = 0;
+	unsigned char *x;
+	uint32_t flags;
+	int later, d;
+
+	if (m->local > room || room - m->local < LOCAL + nlen)
+		return unsafe(e, i, "it lies outside the archive");
+	n = LOCAL + nlen + 64;
+	if (n > room - m->local)
+		n = (size_t)(room - m->local);
+	if (imgp_pread(z->fd, buf, n, m->local, e) == -1)
+		return -1;
+	if (get32(buf) != SIG_LOCAL)
+		return unsafe(e, i, "its header is not where the directory says");
+	m->data = m->local + LOCAL + get16(buf + 26) + get16(buf + 28);
+	if (m->data > room || m->csize > room - m->data)
+		return unsafe(e, i, "its data reach into the directory");
+	if (LOCAL + nlen + get16(buf + 28) > n &&
+	    imgp_pread(z->fd, buf, LOCAL + nlen + get16(buf + 28), m->local,
+	    e) == -1)
+		return -1;
+	flags = get16(buf + 6);
+	later = (flags & FLAG_DESCRIPTOR) != 0;
+	csize = get32(buf + 18);
+	size = get32(buf + 22);
+	x = extra(buf + LOCAL + nlen, get16(buf + 28), EXTRA64, &xn);
+	if (get16(buf + 26) != nlen ||
+	    memcmp(buf + LOCAL, c + CENTRAL, nlen) != 0)
+		return unsafe(e, i, "its two names differ");
+	if (get16(buf + 8) != m->method ||
+	    ((flags ^ get16(c + 8)) & FLAGS_READING) != 0)
+		return unsafe(e, i, "its two headers differ");
+	if (!extras_fit(buf + LOCAL + nlen, get16(buf + 28)))
+		return unsafe(e, i, "its extra fields do not fit");
+	if (local_size(&size, later, &x, &xn) == -1 ||
+	    local_size(&csize, later, &x, &xn) == -1 ||
+	    !agrees(get32(buf + 14), m->crc, later) ||
+	    !agrees(csize, m->csize, later) || !agrees(size, m->size, later))
+		return unsafe(e, i, "its two headers differ");
+	m->end = m->data + m->csize;
+	if (!later)
+		return 0;
+	n = room - m->end < 24 ? (size_t)(room - m->end) : 24;
+	later = get32(buf + 14) == 0 || csize == 0;
+	if (imgp_pread(z->fd, buf, n, m->end, e) == -1)
+		return -1;
+	if ((d = descriptor(buf, n, m)) == -1) {
+		/* Some say "later" and yet said all at once. */
+		if (later && (m->crc != 0 || m->csize != 0))
+			return unsafe(e, i, "its descriptor differs");
+		return 0;
+	}
+	m->descriptor = (unsigned char)d;
+	m->end += (uint64_t)d;
+	return 0;
+}
+
+static int
+is_suffix(const unsigned char *s, size_t n, const char *what)
+{
+	size_t k = strlen(what);
+
+	return n >= k && memcmp(s + n - k, what, k) == 0;
+}
+
+static enum imgp_zip_type
+type_of(const unsigned char *c)
+{
+	const unsigned char *name = c + CENTRAL, *base;
+	size_t n = get16(c + 28), k;
+	uint32_t mode = get16(c + 4) >> 8 == 3 ? get32(c + 38) >> 16 : 0;
+
+	if ((mode & S_IFMT) == S_IFLNK)
+		return IMGP_ZIP_LINK;
+	if (n > 0 && name[n - 1] == '/')
+		return IMGP_ZIP_DIR;
+	for (k = n; k > 0 && name[k - 1] != '/'; k--)
+		;
+	base = name + k;
+	if ((n >= 9 && memcmp(name, "__MACOSX/", 9) == 0) ||
+	    (n - k >= 2 && base[0] == '.' && base[1] == '_') ||
+	    (is_suffix(name, n, ".DS_Store") && n - k == 9))
+		return IMGP_ZIP_MAC;
+	return IMGP_ZIP_FILE;
+}
+
+/* A directory record, complete at ${c}. */
+static int
+read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
+    struct imgp_err *e)
+{
+	struct imgp_zip_member *m = &z->m[i];
+	uint32_t flags = get16(c + 8), disk = get16(c + 34);
+	size_t n = 0;
+	unsigned char *x;
+
+	memset(m, 0, sizeof *m);
+	m->method = (uint16_t)get16(c + 10);
+	m->crc = get32(c + 16);
+	m->csize = get32(c + 20);
+	m->size = get32(c + 24);
+	m->local = get32(c + 42);
+	x = extra(c + CENTRAL + get16(c + 28), get16(c + 30), EXTRA64, &n);
+	if (!extras_fit(c + CENTRAL + get16(c + 28), get16(c + 30)))
+		return unsafe(e, i, "its extra fields do not fit");
+	if (n > EXTRA64_MAX)
+		return unsafe(e, i, "its zip64 field is too long");
+	if (full(&m->size, &x, &n) == -1 || full(&m->csize, &x, &n) == -1 ||
+	    full(&m->local, &x, &n) == -1)
+		return unsafe(e, i, "its zip64 field is not there");
+	if (disk != 0 && (disk != MAX16 || n < 4 || get32(x) != 0))
+		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
+		    "member %zu: it is in another part of the archive", i + 1);
+	if (m->local > z->at.cd - z->at.base)
+		return unsafe(e, i, "it lies outside the archive");
+	m->local += z->at.base;
+	m->type = (unsigned char)type_of(c);
+	if (check_local(z, i, c, buf, e) == -1)
+		return -1;
+	if ((flags & FLAGS_READING) != 0 || m->method == 99)
+		return imgp_fail(e, IMGP_E_ARCHIVE_ENCRYPTED,
+		    "member %zu is encrypted", i + 1);
+	if (m->method != IMGP_ZIP_STORED && m->method != IMGP_ZIP_DEFLATED)
+		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
+		    "member %zu is compressed by method %u", i + 1, m->method);
+	/* Deflate's best is 1032 to 1. */
+	if (m->method == IMGP_ZIP_STORED ? m->csize != m->size :
+	    m->size / 1032 > m->csize)
+		return unsafe(e, i, "its sizes cannot be right");
+	return 0;
+}
+
+static int
+read_directory(struct imgp_zip *z, struct imgp_err *e)
+{
+	uint64_t pos = z->at.cd, end = z->at.cd + z->at.cd_size, have = 0;
+	unsigned char *win = imgp_alloc(WINDOW), *buf = imgp_alloc(WINDOW), *c;
+	size_t start = 0, len;
+	int rc = -1;
+
+	while (pos < end) {
+		if (have - start < CENTRAL + 3 * MAX16 &&
+		    end - pos > have - start) {
+			memmove(win, win + start, (size_t)have - start);
+			have -= start;
+			start = 0;
+			len = WINDOW - (size_t)have;
+			if (len > end - pos - have)
+				len = (size_t)(end - pos - have);
+			if (imgp_pread(z->fd, win + have, len, pos + have,
+			    e) == -1)
+				goto out;
+			have += len;
+		}
+		c = win + start;
+		if (have - start >= 6 && get32(c) == SIG_SIGNATURE &&
+		    z->n == z->at.count && get16(c + 4) == end - pos - 6) {
+			pos = end;
+			break;
+		}
+		if (have - start < CENTRAL || get32(c) != SIG_CENTRAL ||
+		    z->n == z->at.count) {
+			unsafe(e, z->n, "the directory does not go on here");
+			goto out;
+		}
+		len = CENTRAL + get16(c + 28) + get16(c + 30) + get16(c + 32);
+		if (len > have - start) {
+			unsafe(e, z->n, "its record leaves the directory");
+			goto out;
+		}
+		if (read_central(z, z->n, c, buf, e) == -1)
+			goto out;
+		z->m[z->n++].central = pos;
+		start += len;
+		pos += len;
+	}
+	if (z->n != z->at.count)
+		unsafe(e, z->n, "the directory says there are more");
+	else
+		rc = 0;
+out:
+	free(buf);
+	free(win);
+	return rc;
+}
+
+static int
+by_offset(const void *a, const void *b, void *arg)
+{
+	const struct imgp_zip_member *m = arg;
+	uint64_t x = m[*(const uint32_t *)a].local;
+	uint64_t y = m[*(const uint32_t *)b].local;
+
+	return x < y ? -1 : x > y;
+}
+
+/* No byte belongs to two members, and the sizes stay within the limits. */
+static int
+check_whole(struct imgp_zip *z, const struct imgp_zip_limits *lim,
+    struct imgp_err *e)
+{
+	uint64_t bytes = 0, data = 0, end = 0;
+	struct imgp_zip_member *m;
+	size_t k;
+
+	z->order = imgp_alloc(z->n * sizeof *z->order);
+	for (k = 0; k < z->n; k++)
+		z->order[k] = (uint32_t)k;
+	qsort_r(z->order, z->n, sizeof *z->order, by_offset, z->m);
+	for (k = 0; k < z->n; k++) {
+		m = &z->m[z->order[k]];
+		if (m->local < end)
+			return unsafe(e, z->order[k], "it overlaps another");
+		end = m->end;
+		data += m->csize;
+		if (m->size > lim->bytes - bytes)
+			return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+			    "it unpacks to more than %llu bytes",
+			    (unsigned long long)lim->bytes);
+		bytes += m->size;
+	}
+	if (end > z->at.cd)
+		return unsafe(e, z->order[z->n - 1],
+		    "it reaches into the directory");
+	if (bytes > lim->ratio_from && bytes / lim->ratio > data)
+		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+		    "it unpacks to more than %llu times its size",
+		    (unsigned long long)lim->ratio);
+	return 0;
+}
+
+struct imgp_zip *
+imgp_zip_open(int fd, const struct imgp_zip_limits *lim, struct imgp_err *e)
+{
+	struct imgp_zip *z = imgp_alloc(sizeof *z);
+
+	if (lim == NULL)
+		lim = &imgp_zip_limits;
+	z->fd = fd;
+	if (file_size(fd, &z->size, e) == -1 ||
+	    find_end(fd, z->size, &z->at, e) == -1)
+		goto fail;
+	if (z->at.count > lim->members || z->at.count > UINT32_MAX) {
+		imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+		    "it has more than %llu members",
+		    (unsigned long long)lim->members);
+		goto fail;
+	}
+	z->m = imgp_alloc((size_t)z->at.count * sizeof *z->m);
+	if (read_directory(z, e) == -1 || check_whole(z, lim, e) == -1)
+		goto fail;
+	return z;
+fail:
+	imgp_zip_free(z);
+	return NULL;
+}
+
+void
+imgp_zip_free(struct imgp_zip *z)
+{
+	if (z == NULL)
+		return;
+	free(z->order);
+	free(z->m);
+	free(z);
+}
+
+size_t
+imgp_zip_count(const struct imgp_zip *z)
+{
+	return z->n;
+}
+
+const struct imgp_zip_member *
+imgp_zip_at(const struct imgp_zip *z, size_t i)
+{
+	return &z->m[i];
+}
+
+size_t
+imgp_zip_in_order(const struct imgp_zip *z, size_t k)
+{
+	return z->order[k];
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+/* What becomes of a member. */
+struct fate {
+	uint64_t	 local, csize, size;
+	uint32_t	 crc;
+};
+
+struct imgp_zip_writer {
+	struct imgp_zip	*z;
+	struct imgp_out	*out;
+	struct fate	*fate;		/* by position in the directory */
+	uint64_t	 start;		/* of the archive in out */
+	uint64_t	 pos;		/* of the source: written up to there */
+	uint64_t	 data;		/* of out: where the open data began */
+	size_t		 next;		/* in order: fate's offset not known */
+	size_t		 open;		/* the begun member, or SIZE_MAX */
+	unsigned char	*buf;		/* one record */
+};
+
+struct imgp_zip_writer *
+imgp_zip_writer_new(struct imgp_zip *z, struct imgp_out *out)
+{
+	struct imgp_zip_writer *w = imgp_alloc(sizeof *w);
+	size_t i;
+
+	w->z = z;
+	w->out = out;
+	w->start = out->n;
+	w->open = SIZE_MAX;
+	w->fate = imgp_alloc(z->n * sizeof *w->fate);
+	w->buf = imgp_alloc(WINDOW);
+	for (i = 0; i < z->n; i++) {
+		w->fate[i].crc = z->m[i].crc;
+		w->fate[i].csize = z->m[i].csize;
+		w->fate[i].size = z->m[i].size;
+	}
+	return w;
+}
+
+void
+imgp_zip_writer_free(struct imgp_zip_writer *w)
+{
+	if (w == NULL)
+		return;
+	free(w->buf);
+	free(w->fate);
+	free(w);
+}
+
+/* Where the next byte goes, as offsets in the archive are stated. */
+static uint64_t
+stated(const struct imgp_zip_writer *w)
+{
+	return w->out->n - w->start - w->z->at.base;
+}
+
+/* Copy the source up to ${upto}, and note where the members in it come. */
+static int
+copy_up_to(struct imgp_zip_writer *w, uint64_t upto, struct imgp_err *e)
+{
+	struct imgp_zip *z = w->z;
+	uint64_t local;
+
+	for (; w->next < z->n; w->next++) {
+		local = z->m[z->order[w->next]].local;
+		if (local > upto)
+			break;
+		w->fate[z->order[w->next]].local = stated(w) + local - w->pos;
+	}
+	if (imgp_out_copy(w->out, z->fd, w->pos, upto - w->pos, e) == -1)
+		return -1;
+	w->pos = upto;
+	return 0;
+}
+
+int
+imgp_zip_writer_fits(const struct imgp_zip_writer *w, size_t i, uint64_t csize,
+    uint64_t size, struct imgp_err *e)
+{
+	const struct imgp_zip_member *m = &w->z->m[i];
+
+	if ((m->csize < MAX32 && csize >= MAX32) ||
+	    (m->size < MAX32 && size >= MAX32))
+		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+		    "it would grow over 4 GiB");
+	return 0;
+}
+
+/* Set a size in a local header: the field, or its zip64 value. */
+static void
+set_size(unsigned char *field, uint64_t v, int later, unsigned char **x,
+    size_t *n)
+{
+	if (get32(field) == MAX32 && *x != NULL && *n >= 8) {
+		if (!later || get64(*x) != 0)
+			put64(*x, v);
+		*x += 8;
+		*n -= 8;
+	} else if (!later || (get32(field) != 0 && get32(field) != MAX32))
+		put32(field, v);
+}
+
+int
+imgp_zip_writer_begin(struct imgp_zip_writer *w, size_t i, uint32_t crc,
+    uint64_t csize, uint64_t size, struct imgp_err *e)
+{
+	const struct imgp_zip_member *m = &w->z->m[i];
+	size_t len = (size_t)(m->data - m->local), n = 0;
+	unsigned char *h = w->buf, *x;
+	int later;
+
+	if (w->open != SIZE_MAX || m->local < w->pos)
+		return imgp_fail(e, IMGP_E_INTERNAL,
+		    "zip: members out of order");
+	if (imgp_zip_writer_fits(w, i, csize, size, e) == -1 ||
+	    copy_up_to(w, m->local, e) == -1 ||
+	    imgp_pread(w->z->fd, h, len, m->local, e) == -1)
+		return -1;
+	later = (get16(h + 6) & FLAG_DESCRIPTOR) != 0;
+	x = extra(h + LOCAL + get16(h + 26), get16(h + 28), EXTRA64, &n);
+	if (!later || get32(h + 14) != 0)
+		put32(h + 14, crc);
+	/* In a zip64 field the size stands before the compressed size. */
+	set_size(h + 22, size, later, &x, &n);
+	set_size(h + 18, csize, later, &x, &n);
+	if (imgp_out_write(w->out, h, len, e) == -1)
+		return -1;
+	w->fate[i].crc = crc;
+	w->fate[i].csize = csize;
+	w->fate[i].size = size;
+	w->open = i;
+	w->data = w->out->n;
+	return 0;
+}
+
+int
+imgp_zip_writer_end(struct imgp_zip_writer *w, struct imgp_err *e)
+{
+	const struct imgp_zip_member *m = &w->z->m[w->open];
+	const struct fate *f = &w->fate[w->open];
+	unsigned char d[24], *p = d;
+
+	if (w->out->n - w->data != f->csize)
+		return imgp_fail(e, IMGP_E_INTERNAL,
+		    "zip: %llu bytes of data instead of %llu",
+		    (unsigned long long)(w->out->n - w->data),
+		    (unsigned long long)f->csize);
+	if (m->descriptor == 16 || m->descriptor == 24) {
+		put32(p, SIG_DESCRIPTOR);
+		p += 4;
+	}
+	put32(p, f->crc);
+	if (m->descriptor >= 20) {
+		put64(p + 4, f->csize);
+		put64(p + 12, f->size);
+	} else {
+		put32(p + 4, f->csize);
+		put32(p + 8, f->size);
+	}
+	w->open = SIZE_MAX;
+	w->pos = m->end;
+	return imgp_out_write(w->out, d, m->descriptor, e);
+}
+
+/*
+ * Set ${*field} to ${v}.  What was in the zip64 field stays there, and what has
+ * become too large goes there: append it to ${*y}.
+ */
+static void
+move_field(unsigned char *field, uint64_t v, unsigned char **y)
+{
+	if (get32(field) != MAX32 && v < MAX32) {
+		put32(field, v);
+		return;
+	}
+	put32(field, MAX32);
+	put64(*y, v);
+	*y += 8;
+}
+
+/*
+ * Bring the directory record of ${len} bytes in w->buf up to date; returns its
+ * new length.  It grows only when something passes 4 GiB by the stamps.
+ */
+static size_t
+update_central(struct imgp_zip_writer *w, const struct fate *f, size_t len)
+{
+	unsigned char *c = w->buf, *x, y[4 + 24 + EXTRA64_MAX], *yend = y + 4;
+	unsigned char *at = c + CENTRAL + get16(c + 28);
+	size_t xlen = get16(c + 30), n = 0, old = 0, new, used;
+
+	x = extra(at, xlen, EXTRA64, &n);
+	used = (get32(c + 24) == MAX32 ? 8u : 0u) +
+	    (get32(c + 20) == MAX32 ? 8u : 0u) +
+	    (get32(c + 42) == MAX32 ? 8u : 0u);
+	put32(c + 16, f->crc);
+	move_field(c + 24, f->size, &yend);
+	move_field(c + 20, f->csize, &yend);
+	move_field(c + 42, f->local, &yend);
+	if (x != NULL) {	/* what follows in it, a disk number, is kept */
+		memcpy(yend, x + used, n - used);
+		yend += n - used;
+		old = n + 4;
+		at = x - 4;
+	}
+	new = (size_t)(yend - y);
+	if (new == 4 && old == 0)
+		return len;
+	put16(y, EXTRA64);
+	put16(y + 2, (uint32_t)(new - 4));
+	memmove(at + new, at + old, len - (size_t)(at - c) - old);
+	memcpy(at, y, new);
+	put16(c + 30, (uint32_t)(xlen + new - old));
+	if (new > old && get16(c + 6) < 45)
+		put16(c + 6, 45);	/* version needed: zip64 */
+	return len + new - old;
+}
+
+static int
+write_directory(struct imgp_zip_writer *w, struct imgp_err *e)
+{
+	struct imgp_zip *z = w->z;
+	uint64_t next;
+	size_t i, len;
+
+	for (i = 0; i < z->n; i++) {
+		next = i + 1 < z->n ? z->m[i + 1].central :
+		    z->at.cd + z->at.cd_size;
+		len = (size_t)(next - z->m[i].central);
+		if (i + 1 == z->n) {	/* a signature may follow the last */
+			if (imgp_pread(z->fd, w->buf, CENTRAL,
+			    z->m[i].central, e) == -1)
+				return -1;
+			len = CENTRAL + get16(w->buf + 28) +
+			    get16(w->buf + 30) + get16(w->buf + 32);
+		}
+		if (imgp_pread(z->fd, w->buf, len, z->m[i].central, e) == -1)
+			return -1;
+		w->pos = z->m[i].central + len;
+		len = update_central(w, &w->fate[i], len);
+		if (imgp_out_write(w->out, w->buf, len, e) == -1)
+			return -1;
+	}
+	return imgp_out_copy(w->out, z->fd, w->pos,
+	    z->at.cd + z->at.cd_size - w->pos, e);
+}
+
+/* The zip64 end record and its locator: as they were, or made new. */
+static int
+write_end64(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
+    struct imgp_err *e)
+{
+	struct imgp_zip *z = w->z;
+	unsigned char *r = w->buf, loc[LOCATOR];
+	size_t len = END64;
+	uint64_t at = stated(w);
+
+	memset(loc, 0, sizeof loc);
+	memset(r, 0, END64);
+	if (z->at.end64 != 0) {
+		len = (size_t)(z->at.end - LOCATOR - z->at.end64);
+		if (imgp_pread(z->fd, r, END64, z->at.end64, e) == -1 ||
+		    imgp_pread(z->fd, loc, LOCATOR, z->at.end - LOCATOR,
+		    e) == -1)
+			return -1;
+	} else {
+		put32(r, SIG_END64);
+		put64(r + 4, END64 - 12);
+		put16(r + 12, 45);
+		put16(r + 14, 45);
+		put64(r + 24, z->n);
+		put64(r + 32, z->n);
+		put32(loc, SIG_LOCATOR);
+		put32(loc + 16, 1);
+	}
+	put64(r + 40, cd_size);
+	put64(r + 48, cd);
+	put64(loc + 8, at);
+	if (imgp_out_write(w->out, r, END64, e) == -1 ||
+	    imgp_out_copy(w->out, z->fd, z->at.end64 + END64, len - END64,
+	    e) == -1)
+		return -1;
+	return imgp_out_write(w->out, loc, LOCATOR, e);
+}
+
+int
+imgp_zip_writer_finish(struct imgp_zip_writer *w, struct imgp_err *e)
+{
+	struct imgp_zip *z = w->z;
+	unsigned char end[END];
+	uint64_t cd, cd_size, tail = z->at.end + END;
+
+	if (w->open != SIZE_MAX)
+		return imgp_fail(e, IMGP_E_INTERNAL, "zip: a member is open");
+	if (copy_up_to(w, z->at.cd, e) == -1)
+		return -1;
+	cd = stated(w);
+	if (write_directory(w, e) == -1)
+		return -1;
+	cd_size = stated(w) - cd;
+	if (imgp_pread(z->fd, end, END, z->at.end, e) == -1)
+		return -1;
+	if ((z->at.end64 != 0 || cd >= MAX32 || cd_size >= MAX32) &&
+	    write_end64(w, cd, cd_size, e) == -1)
+		return -1;
+	if (get32(end + 12) != MAX32 || z->at.end64 == 0)
+		put32(end + 12, cd_size < MAX32 ? cd_size : MAX32);
+	if (get32(end + 16) != MAX32 || z->at.end64 == 0)
+		put32(end + 16, cd < MAX32 ? cd : MAX32);
+	if (imgp_out_write(w->out, end, END, e) == -1)
+		return -1;
+	return imgp_out_copy(w->out, z->fd, tail, z->size - tail, e);
+}
