@@ -37,6 +37,11 @@ static const struct {
 	    "{run}.jsonl" },
 	/* the stamp */
 	{ "coordinating_center", NULL },
+	/* what an upload may cost (imgp-dcmscan(1)) */
+	{ "limit_members", "100000" }, { "limit_bytes", "1099511627776" },
+	{ "limit_ratio", "200" }, { "limit_series", "10000" },
+	{ "limit_header", "16777216" }, { "limit_elements", "1000000" },
+	{ "limit_items", "100000" }, { "limit_depth", "64" },
 	/* mail */
 	{ "mail", NULL }, { "mail_from", NULL }, { "mail_tls", "auto" },
 	{ "mail_password_file", NULL }, { "mail_ca_file", NULL },

@@ -16,6 +16,8 @@ enum { ROOT, ITEM, SEQUENCE, FRAGMENTS };
 #define TAG_ITEM_END	IMGP_TAG(0xfffe, 0xe00d)
 #define TAG_SEQ_END	IMGP_TAG(0xfffe, 0xe0dd)
 #define TAG_SIGNATURES	IMGP_TAG(0xfffa, 0xfffa)
+/* Every signature names a MAC of this sequence, which stands before pixels. */
+#define TAG_MACS	IMGP_TAG(0x4ffe, 0x0001)
 #define TAG_PIXELS	IMGP_TAG(0x7fe0, 0x0010)
 
 #define UID_DICOMDIR	"1.2.840.10008.1.3.10"
@@ -436,8 +438,10 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 			else if (note(d, tag, len, value) == -1)
 				return;
 		}
-		if (tag == TAG_SIGNATURES)
+		if (tag == TAG_SIGNATURES || tag == TAG_MACS)
 			d->is_signed = 1;
+		if (tag >> 16 == 0x7fe0)
+			d->at_pixels = 1;
 	}
 	if (is_over(d))
 		return;
@@ -846,7 +850,9 @@ int
 imgp_dicom_uid(const struct imgp_dicom *d, enum imgp_dicom_which w,
     char out[IMGP_UID_MAX + 1])
 {
-	return imgp_dicom_text(d, w, out, IMGP_UID_MAX + 1) >= 1 ? 0 : -1;
+	if (imgp_dicom_text(d, w, out, IMGP_UID_MAX + 1) < 1)
+		return -1;
+	return strchr(out, ' ') == NULL ? 0 : -1;
 }
 
 int

@@ -106,7 +106,8 @@ struct imgp_dicom {
 	uint64_t	 data;		/* where the data set begins */
 	uint64_t	 head;		/* bytes needed to know all this */
 	/* Results of feeding on to the end. */
-	int		 is_signed;	/* (FFFA,FFFA) at top level */
+	int		 is_signed;	/* (4FFE,0001) or (FFFA,FFFA) at top level */
+	int		 at_pixels;	/* a tag of group 7FE0 was seen */
 	int		 tail_lost;	/* what follows the head makes no sense:
 					 * it was not looked at any further */
 	/* On IMGP_DICOM_BAD. */
@@ -157,7 +158,8 @@ enum imgp_dicom_state imgp_dicom_end(struct imgp_dicom *d);
  */
 int	imgp_dicom_text(const struct imgp_dicom *d, enum imgp_dicom_which w,
 	    char *out, size_t size);
-/* A UID: 1 to 64 printable ASCII characters; 0, or -1 when there is none. */
+/* A UID: 1 to 64 printable ASCII characters without blanks (real ones hold other
+ * things than digits and dots, too); 0, or -1 when there is none. */
 int	imgp_dicom_uid(const struct imgp_dicom *d, enum imgp_dicom_which w,
 	    char out[IMGP_UID_MAX + 1]);
 /* Series Number: 0 and ${*n}, or -1: absent, empty or no 32-bit integer. */

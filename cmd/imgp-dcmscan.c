@@ -1,0 +1,85 @@
+/*
+ * imgp-dcmscan: which images does an upload hold?
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "libimgpipe/conf.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/opt.h"
+#include "libimgpipe/sandbox.h"
+#include "libimgpipe/scan_job.h"
+
+enum { OPT_NO_SANDBOX = 256 };
+
+static const struct imgp_opt opts[] = {
+	{ OPT_NO_SANDBOX, "no-sandbox", NULL,
+	    "keep all rights while hostile bytes are read" },
+	{ 0, NULL, NULL, NULL }
+};
+static const char *const synopsis[] = {
+	"[-nqv] [-j N] [--no-sandbox]",
+	"[-nqv] [--no-sandbox] FILE | -",
+	NULL
+};
+static const struct imgp_tool tool = {
+	"imgp-dcmscan", synopsis,
+	"Find the DICOM studies, series and instances in each job's upload; or in\n"
+	"FILE, or in what comes on standard input.", opts, NULL
+};
+
+static int
+step(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	(void)f;
+	return imgp_scan_job(arg, job, e);
+}
+
+static int
+confine(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	const struct imgp_scan_job *s = arg;
+
+	return imgp_scan_confine(job, s->fd != -1, 0, 0, e);
+}
+
+static int
+required(struct imgp_job *job, void *arg)
+{
+	(void)arg;
+	return imgp_scan_required(job);
+}
+
+static const struct imgp_filter_ops ops = {
+	.stage = "scan",
+	.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE,
+	.step = step,
+	.confine = confine,
+	.required = required,
+	.seconds = 3600,
+	.died = IMGP_E_DICOM_CRASH,
+};
+
+int
+main(int argc, char *argv[])
+{
+	struct imgp_scan_job s = { .fd = -1 };
+	struct imgp_err e = { NULL, "" };
+	struct imgp_job *job;
+	int ch;
+
+	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
+		if (ch == OPT_NO_SANDBOX)
+			imgp_sandbox_off();
+	if (argc - optind > 1)
+		imgp_usage(&tool, "one operand at most: FILE or -");
+	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
+		imgp_die(&e);
+	if (optind == argc)
+		return imgp_filter_run(&ops, &s, imgp_common.jobs);
+	job = imgp_job_new();
+	if ((s.fd = imgp_scan_open(argv[optind], job, &e)) == -1)
+		imgp_die(&e);
+	return imgp_filter_one(&ops, &s, job);
+}

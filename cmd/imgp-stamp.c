@@ -1,0 +1,121 @@
+/*
+ * imgp-stamp: writes each series' ATRIUID into its instances.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/conf.h"
+#include "libimgpipe/dcm.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/opt.h"
+#include "libimgpipe/sandbox.h"
+#include "libimgpipe/stamp_file.h"
+#include "libimgpipe/scan_job.h"
+
+enum { OPT_ID = 256, OPT_SCANS, OPT_REPLACE, OPT_TRUST, OPT_NO_SANDBOX };
+
+static const struct imgp_opt opts[] = {
+	{ 'o', "output", "FILE", "write the stamped upload to FILE, or -" },
+	{ OPT_ID, "id", "ID", "the ATRIUID of the one series in the upload" },
+	{ OPT_SCANS, "scans", "FILE", "the ATRIUIDs: a job line with scans" },
+	{ OPT_REPLACE, "replace", NULL, "replace another value" },
+	{ OPT_TRUST, "trust", NULL, "do not check the CRC of what is read" },
+	{ OPT_NO_SANDBOX, "no-sandbox", NULL,
+	    "keep all rights while hostile bytes are read" },
+	{ 0, NULL, NULL, NULL }
+};
+static const char *const synopsis[] = {
+	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox]",
+	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox] --id ID -o OUT IN",
+	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox] --scans FILE -o OUT IN",
+	NULL
+};
+static const struct imgp_tool tool = {
+	"imgp-stamp", synopsis,
+	"Write each series' ATRIUID into the instances of each job's upload; or of\n"
+	"the upload IN, giving OUT.  Nothing else in it changes.", opts, NULL
+};
+
+static int
+step(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	(void)f;
+	return imgp_stamp_job(arg, job, e);
+}
+
+static int
+confine(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	const struct imgp_stamp_job *s = arg;
+
+	return imgp_scan_confine(job, 0, 1, s->opts.threads, e);
+}
+
+static int
+required(struct imgp_job *job, void *arg)
+{
+	(void)arg;
+	return imgp_scan_required(job);
+}
+
+static const struct imgp_filter_ops ops = {
+	.stage = "stamp",
+	.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE,
+	.step = step,
+	.confine = confine,
+	.required = required,
+	.seconds = 3600,
+	.died = IMGP_E_DICOM_CRASH,
+};
+
+int
+main(int argc, char *argv[])
+{
+	struct imgp_stamp_job s = { .dry_run = 0 };
+	const char *out = NULL, *scans = NULL;
+	struct imgp_err e = { NULL, "" };
+	int ch;
+
+	s.opts.want = imgp_dicom_want;
+	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
+		switch (ch) {
+		case 'o':
+			out = optarg;
+			break;
+		case OPT_ID:
+			s.opts.only_id = optarg;
+			break;
+		case OPT_SCANS:
+			scans = optarg;
+			break;
+		case OPT_REPLACE:
+			s.opts.replace = 1;
+			break;
+		case OPT_TRUST:
+			s.opts.trust = 1;
+			break;
+		case OPT_NO_SANDBOX:
+			imgp_sandbox_off();
+			break;
+		}
+	s.opts.threads = imgp_common.jobs;
+	s.dry_run = imgp_common.dry_run;
+	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
+		imgp_die(&e);
+	s.opts.lim = &s.lim;
+	if (optind == argc) {
+		if (out != NULL || scans != NULL || s.opts.only_id != NULL)
+			imgp_usage(&tool, "an operand is wanted: IN");
+		imgp_dcm_init();
+		return imgp_filter_run(&ops, &s, imgp_common.jobs);
+	}
+	if (argc - optind != 1 || out == NULL)
+		imgp_usage(&tool, "one operand and -o OUT are wanted");
+	if ((s.opts.only_id == NULL) == (scans == NULL))
+		imgp_usage(&tool, "one of --id and --scans is wanted");
+	imgp_dcm_init();
+	return imgp_stamp_file(&s, argv[optind], out, scans);
+}

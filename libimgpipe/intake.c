@@ -1,0 +1,169 @@
+#include <sys/stat.h>
+
+#include <string.h>
+
+#include "libimgpipe/conf.h"
+#include "libimgpipe/opt.h"
+#include "libimgpipe/out.h"
+#include "libimgpipe/intake.h"
+
+/* What is known by its first bytes. */
+static const struct {
+	size_t		 off, len;
+	const char	*bytes, *kind;
+} magic[] = {
+	{ 0, 4, "PK\3\4", "archive" },
+	{ 0, 4, "PK\5\6", "archive" },
+	{ 0, 4, "PK\7\10", "archive" },
+	{ 0, 6, "7z\xbc\xaf\x27\x1c", "archive" },
+	{ 0, 6, "Rar!\x1a\7", "archive" },
+	{ 0, 6, "\xfd" "7zXZ\0", "archive" },
+	{ 0, 3, "\x1f\x8b\x8", "archive" },
+	{ 0, 3, "BZh", "archive" },
+	{ 0, 4, "\x28\xb5\x2f\xfd", "archive" },
+	{ 257, 5, "ustar", "archive" },
+	{ 0, 5, "%PDF-", "pdf" },
+	{ 0, 3, "\xff\xd8\xff", "image" },
+	{ 0, 8, "\x89PNG\r\n\x1a\n", "image" },
+	{ 0, 4, "GIF8", "image" },
+	{ 0, 4, "II*\0", "image" },
+	{ 0, 4, "MM\0*", "image" },
+	{ 344, 4, "n+1\0", "nifti" },
+	{ 344, 4, "ni1\0", "nifti" },
+};
+
+static int
+is_text(const unsigned char *p, size_t len)
+{
+	size_t i, n;
+	unsigned int c;
+
+	for (i = 0; i < len; i += n) {
+		n = imgp_utf8((const char *)p + i, len - i, &c);
+		if (n == 0)		/* the last one may be cut */
+			return len - i < 4 && p[i] >= 0xc2 && i > 0;
+		if ((c < 0x20 && strchr("\t\n\v\f\r\x1b", (int)c) == NULL) ||
+		    c == 0 || c == 0x7f)
+			return 0;
+	}
+	return 1;
+}
+
+const char *
+imgp_kind(const unsigned char *first, size_t len)
+{
+	size_t i;
+
+	if (len == 0)
+		return "empty";
+	if (len > IMGP_INTAKE_FIRST)
+		len = IMGP_INTAKE_FIRST;
+	for (i = 0; i < sizeof magic / sizeof *magic; i++)
+		if (len >= magic[i].off + magic[i].len && memcmp(first +
+		    magic[i].off, magic[i].bytes, magic[i].len) == 0)
+			return magic[i].kind;
+	return is_text(first, len) ? "text" : "other";
+}
+
+/* A tar header's checksum is the sum of its bytes, with spaces in its place. */
+static int
+is_tar(const unsigned char *p, size_t len)
+{
+	unsigned int sum = 0, stated = 0, i;
+
+	if (len < 512 || p[0] == '\0')
+		return 0;
+	for (i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? ' ' : p[i];
+	for (i = 148; i < 156 && p[i] == ' '; i++)
+		;
+	for (; i < 156 && p[i] >= '0' && p[i] <= '7'; i++)
+		stated = stated * 8 + (p[i] - '0');
+	return sum == stated;
+}
+
+int
+imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
+{
+	unsigned char p[IMGP_INTAKE_FIRST];
+	struct imgp_dicom d;
+	struct stat st;
+	size_t n;
+	int zip;
+
+	memset(u, 0, sizeof *u);
+	u->fd = fd;
+	if (fstat(fd, &st) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "stat");
+	if (!S_ISREG(st.st_mode))
+		return imgp_fail(e, IMGP_E_STORE_IO, "not a regular file");
+	u->size = (uint64_t)st.st_size;
+	n = u->size < sizeof p ? (size_t)u->size : sizeof p;
+	if (imgp_pread(fd, p, n, 0, e) == -1)
+		return -1;
+	u->what = imgp_kind(p, n);
+	if (n == 0)
+		return 0;
+	imgp_dicom_init(&d, NULL, NULL);
+	imgp_dicom_feed(&d, p, n);
+	if (n == u->size)
+		imgp_dicom_end(&d);
+	/* Without a preamble it is only a guess until the UIDs are seen. */
+	if (d.preamble || d.meta || d.state != IMGP_DICOM_NOT)
+		u->kind = IMGP_INTAKE_DICOM;
+	imgp_dicom_release(&d);
+	if (u->kind == IMGP_INTAKE_DICOM && (d.preamble || d.meta))
+		return 0;
+	if (memcmp(p, "PK\3\4", 4) == 0 || memcmp(p, "PK\5\6", 4) == 0 ||
+	    memcmp(p, "PK\7\10", 4) == 0)
+		zip = 1;
+	else if ((zip = imgp_zip_probe(fd, e)) == -1)
+		return -1;
+	if (zip)
+		u->kind = IMGP_INTAKE_ZIP;
+	else if (u->kind == IMGP_INTAKE_DICOM)
+		;
+	else if (is_tar(p, n))
+		u->kind = IMGP_INTAKE_TAR;
+	else if (n >= 3 && memcmp(p, "\x1f\x8b\x8", 3) == 0)
+		u->kind = IMGP_INTAKE_TGZ;
+	else
+		u->kind = strcmp(u->what, "archive") == 0 ?
+		    IMGP_INTAKE_ARCHIVE : IMGP_INTAKE_OTHER;
+	return 0;
+}
+
+static int
+load(const char *name, long long max, uint64_t *v, struct imgp_err *e)
+{
+	const char *s = imgp_conf(NULL, name);
+	long long n;
+
+	if (imgp_parse_int(s, 1, max, &n) == -1)
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "%s: not a number from 1 to %lld", name, max);
+	*v = (uint64_t)n;
+	return 0;
+}
+
+int
+imgp_limits_load(struct imgp_limits *l, struct imgp_err *e)
+{
+	uint64_t elements, items, depth;
+
+	l->dicom = imgp_dicom_limits;
+	l->zip = imgp_zip_limits;
+	if (load("limit_members", UINT32_MAX, &l->zip.members, e) == -1 ||
+	    load("limit_bytes", INT64_MAX, &l->zip.bytes, e) == -1 ||
+	    load("limit_ratio", UINT32_MAX, &l->zip.ratio, e) == -1 ||
+	    load("limit_series", UINT32_MAX, &l->series, e) == -1 ||
+	    load("limit_header", 1 << 30, &l->dicom.head, e) == -1 ||
+	    load("limit_elements", 1 << 30, &elements, e) == -1 ||
+	    load("limit_items", 1 << 30, &items, e) == -1 ||
+	    load("limit_depth", IMGP_DICOM_DEPTH, &depth, e) == -1)
+		return -1;
+	l->dicom.elements = (uint32_t)elements;
+	l->dicom.items = (uint32_t)items;
+	l->dicom.depth = (uint32_t)depth;
+	return 0;
+}

@@ -1,0 +1,321 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/encode.h"
+#include "libimgpipe/place.h"
+#include "libimgpipe/sandbox.h"
+#include "libimgpipe/scan.h"
+#include "libimgpipe/scan_job.h"
+#include "libimgpipe/sha256.h"
+
+/* The path of the job's work copy, the caller's to free; NULL and ${e}. */
+static char *
+local_path(struct imgp_job *job, struct imgp_err *e)
+{
+	const char *url = imgp_job_need_str(job, "local", e);
+	const char *spool = imgp_conf(NULL, "spool");
+	struct imgp_place p;
+	char *base, *path = NULL;
+	int rc = 0;
+
+	if (url == NULL || imgp_place_parse(url, &p, e) == -1)
+		return NULL;
+	if (p.scheme != IMGP_FILE)
+		imgp_fail(e, IMGP_E_PLACE_INVALID, "local is not file:///...");
+	else {
+		if (spool != NULL) {
+			base = imgp_asprintf("file://%s", spool);
+			rc = imgp_place_within(url, base, e);
+			free(base);
+		}
+		if (rc == 0)
+			path = imgp_strdup(p.key);
+	}
+	imgp_place_release(&p);
+	return path;
+}
+
+static int
+open_local(const char *path, struct imgp_err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd == -1)
+		imgp_fail_errno(e, errno == ENOENT ? IMGP_E_STORE_NOT_FOUND :
+		    IMGP_E_STORE_IO, "the work copy");
+	return fd;
+}
+
+static const char *
+dicom_setting(struct imgp_job *job)
+{
+	return imgp_conf(imgp_job_str(job, "pipeline_code"), "dicom");
+}
+
+int
+imgp_scan_required(struct imgp_job *job)
+{
+	return strcmp(dicom_setting(job), "required") == 0;
+}
+
+int
+imgp_scan_confine(struct imgp_job *job, int is_open, int write, int threads,
+    struct imgp_err *e)
+{
+	struct imgp_rights r = { NULL, NULL, 3600, 0 };
+	char *path = NULL, *slash;
+	int rc;
+
+	if (is_open)
+		path = NULL;
+	else if ((path = local_path(job, e)) == NULL)
+		return -1;
+	r.memory = ((unsigned long long)768 << 20) +
+	    ((unsigned long long)threads << 27);
+	if (write && path != NULL) {
+		if ((slash = strrchr(path, '/')) != NULL && slash != path)
+			*slash = '\0';
+		r.write_path = path;
+	} else
+		r.read_path = path;
+	rc = imgp_sandbox(&r, e);
+	free(path);
+	return rc;
+}
+
+/* --- scanning ---------------------------------------------------------------- */
+
+static void
+set_listing(struct imgp_job *job, const struct imgp_scan_result *r)
+{
+	struct imgp_json *o = imgp_json_new_object();
+	size_t i;
+
+	for (i = 0; i < r->nlisting; i++)
+		imgp_json_set_int(o, r->listing[i].kind,
+		    (int64_t)r->listing[i].count);
+	imgp_job_set(job, "listing", o);
+}
+
+int
+imgp_scan_job(struct imgp_scan_job *s, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	struct imgp_scan_result r;
+	struct imgp_err none;
+	const char *wanted = dicom_setting(job);
+	char *path = NULL;
+	int fd = s->fd, rc;
+
+	if (fd == -1) {
+		if ((path = local_path(job, e)) == NULL)
+			return -1;
+		fd = open_local(path, e);
+		free(path);
+		if (fd == -1)
+			return -1;
+	}
+	rc = imgp_scan_upload(fd, &s->lim, &r, e);
+	if (fd != s->fd)
+		close(fd);
+	if (rc == 0) {
+		imgp_scans_set(job, &r.scans);
+		set_listing(job, &r);
+		if (r.instances == 0 && r.faults.n == 0) {
+			imgp_fail(&none, IMGP_E_DICOM_NONE,
+			    "no DICOM instance was found");
+			imgp_faults_add(&r.faults, 0, &none);
+		}
+		/* Where no images are expected, none are missed. */
+		if (r.instances > 0 || strcmp(wanted, "no") != 0)
+			imgp_faults_tell(&r.faults, job, "scan",
+			    imgp_scan_required(job));
+	}
+	imgp_scan_release(&r);
+	return rc;
+}
+
+static int
+keep_stdin(struct imgp_err *e)
+{
+	const char *dir = imgp_conf(NULL, "spool");
+	unsigned char buf[65536];
+	struct imgp_out out;
+	ssize_t n;
+	int fd, rc = 0;
+
+	if (dir == NULL)
+		dir = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+	if ((fd = imgp_tmpfile(dir, e)) == -1)
+		return -1;
+	imgp_out_init(&out, fd);
+	while (rc == 0 && (n = read(STDIN_FILENO, buf, sizeof buf)) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		rc = n == -1 ? imgp_fail_errno(e, IMGP_E_STORE_IO,
+		    "standard input") :
+		    imgp_out_write(&out, buf, (size_t)n, e);
+	}
+	if (rc == 0)
+		rc = imgp_out_flush(&out, e);
+	imgp_out_release(&out);
+	if (rc == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+imgp_scan_open(const char *file, struct imgp_job *job, struct imgp_err *e)
+{
+	char *path, *url;
+	int fd;
+
+	if (strcmp(file, "-") == 0)
+		return keep_stdin(e);
+	if ((fd = open(file, O_RDONLY | O_CLOEXEC)) == -1 ||
+	    (path = realpath(file, NULL)) == NULL) {
+		imgp_fail_errno(e, IMGP_E_STORE_NOT_FOUND, "%s", file);
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	url = imgp_asprintf("file://%s", path);
+	imgp_job_set_str(job, "local", url);
+	free(url);
+	free(path);
+	return fd;
+}
+
+/* --- stamping ---------------------------------------------------------------- */
+
+/* Read ${fd} from its start: what later stages are to find. */
+static int
+sum_up(int fd, struct imgp_job *job, struct imgp_err *e)
+{
+	struct imgp_sha256 *h = imgp_sha256_new();
+	unsigned char *buf = imgp_alloc((size_t)256 << 10);
+	char hex[IMGP_SHA256_HEX];
+	int64_t bytes = 0;
+	ssize_t n;
+	int rc = -1;
+
+	while ((n = pread(fd, buf, (size_t)256 << 10, bytes)) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1) {
+			imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
+			goto out;
+		}
+		imgp_sha256_add(h, buf, (size_t)n);
+		bytes += n;
+	}
+	imgp_sha256_end_hex(h, hex);
+	imgp_job_set_sub_str(job, "sha256", "local", hex);
+	imgp_job_set_sub_int(job, "bytes", "local", bytes);
+	rc = 0;
+out:
+	free(buf);
+	imgp_sha256_free(h);
+	return rc;
+}
+
+static void
+tell(struct imgp_job *job, const struct imgp_stamp_result *r)
+{
+	struct imgp_json *a;
+	struct imgp_err e;
+	size_t i;
+
+	imgp_faults_tell(&r->faults, job, "stamp", imgp_scan_required(job));
+	for (i = 0; i < r->warnings.n; i++) {
+		imgp_fault_text(&r->warnings.fault[i], &e);
+		imgp_job_warn(job, "stamp", &e);
+	}
+	if (r->nreplaced == 0)
+		return;
+	a = imgp_json_new_array();
+	for (i = 0; i < r->nreplaced; i++)
+		imgp_json_append_str(a, r->replaced[i]);
+	imgp_job_set(job, "replaced", a);
+}
+
+/*
+ * Stamp ${fd} into ${tmp} and put that in place of ${path}.  It is not synced:
+ * after a power cut the spool is thrown away whole.
+ */
+static int
+replace_local(struct imgp_stamp_job *s, struct imgp_job *job, int fd,
+    const char *path, const char *tmp, struct imgp_err *e)
+{
+	struct imgp_stamp_result r;
+	struct imgp_out out;
+	int to, rc;
+
+	unlink(tmp);		/* of a run that was killed */
+	to = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	    0600);
+	if (to == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO,
+		    "the stamped file");
+	imgp_out_init(&out, to);
+	rc = imgp_stamp_upload(fd, &out, &s->opts, &r, e);
+	imgp_out_release(&out);
+	tell(job, &r);
+	if (rc == 0 && r.stamped > 0 && !s->dry_run) {
+		rc = sum_up(to, job, e);
+		if (rc == 0 && rename(tmp, path) == -1)
+			rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
+			    "rename the stamped file");
+	} else
+		unlink(tmp);
+	if (rc == -1)
+		unlink(tmp);
+	if (close(to) == -1 && rc == 0)
+		rc = imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
+	return rc == -1 ? -1 : 0;
+}
+
+int
+imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	struct imgp_scans scans = IMGP_SCANS_INIT;
+	char *path = NULL, *tmp = NULL, *dir = NULL;
+	int fd = -1, rc = -1;
+
+	if (imgp_scans_get(job, &scans, e) == -1)
+		goto out;
+	if (imgp_scans_series(&scans) == 0) {
+		rc = 0;		/* no image: nothing to stamp */
+		goto out;
+	}
+	if ((path = local_path(job, e)) == NULL ||
+	    (fd = open_local(path, e)) == -1)
+		goto out;
+	dir = imgp_strndup(path, (size_t)(strrchr(path, '/') - path));
+	tmp = imgp_asprintf("%s.stamp", path);
+	s->opts.lim = &s->lim;
+	s->opts.scans = &scans;
+	s->opts.tmpdir = dir;
+	s->opts.center = imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    "coordinating_center");
+	rc = replace_local(s, job, fd, path, tmp, e);
+out:
+	if (fd != -1)
+		close(fd);
+	free(tmp);
+	free(dir);
+	free(path);
+	imgp_scans_release(&scans);
+	return rc;
+}

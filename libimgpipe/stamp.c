@@ -1,0 +1,480 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/census.h"
+#include "libimgpipe/mark.h"
+#include "libimgpipe/stamp.h"
+
+/* Objects that are prepared ahead, for each thread. */
+#define AHEAD	2
+
+/* A series and its id, sorted for bsearch. */
+struct id {
+	const char	*study, *series, *id;
+};
+
+/* One object in work. */
+struct slot {
+	struct imgp_mark *o;
+	struct imgp_mark_src src;
+	size_t		 member;	/* position in the archive */
+	int		 done;
+};
+
+struct stamp {
+	const struct imgp_stamp_opts *opts;
+	struct imgp_mark_opts oo;
+	struct imgp_stamp_result *r;
+	struct imgp_census *census;
+	struct imgp_out	*out;
+	struct id	*id;
+	size_t		 ids;
+	pthread_mutex_t	 only;		/* guards what follows */
+	char		 study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
+};
+
+int
+imgp_is_atri_uid(const char *s)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strspn(s, digits), k;
+
+	if (n == 0 || s[n] != '.')
+		return 0;
+	k = strspn(s + n + 1, digits);
+	return k > 0 && s[n + 1 + k] == '\0';
+}
+
+/* --- ids ------------------------------------------------------------------- */
+
+static int
+by_uids(const void *a, const void *b)
+{
+	const struct id *x = a, *y = b;
+	int rc = strcmp(x->study, y->study);
+
+	return rc != 0 ? rc : strcmp(x->series, y->series);
+}
+
+static void
+load_ids(struct stamp *s)
+{
+	const struct imgp_scans *scans = s->opts->scans;
+	struct id *id;
+	size_t i, k;
+
+	s->id = imgp_alloc((imgp_scans_series(scans) + 1) * sizeof *s->id);
+	for (i = 0; i < scans->n; i++)
+		for (k = 0; k < scans->scan[i].n; k++) {
+			id = &s->id[s->ids++];
+			id->study = scans->scan[i].study_uid;
+			id->series = scans->scan[i].series[k].series_uid;
+			id->id = scans->scan[i].series[k].atri_uid;
+		}
+	qsort(s->id, s->ids, sizeof *s->id, by_uids);
+}
+
+static const char *
+id_of(void *arg, const char *study, const char *series, struct imgp_err *e)
+{
+	const struct stamp *s = arg;
+	const struct id key = { study, series, NULL }, *id;
+
+	id = bsearch(&key, s->id, s->ids, sizeof *s->id, by_uids);
+	if (id == NULL)
+		imgp_fail(e, IMGP_E_STAMP_NO_ID,
+		    "its series is not among the scans");
+	else if (id->id == NULL)
+		imgp_fail(e, IMGP_E_STAMP_NO_ID, "its series has no ATRIUID");
+	return id == NULL ? NULL : id->id;
+}
+
+/* One id was given: for the first series that is seen, and no other. */
+static const char *
+only_id(void *arg, const char *study, const char *series, struct imgp_err *e)
+{
+	struct stamp *s = arg;
+	const char *id = s->opts->only_id;
+
+	pthread_mutex_lock(&s->only);
+	if (s->study[0] == '\0') {
+		strcpy(s->study, study);
+		strcpy(s->series, series);
+	} else if (strcmp(s->study, study) != 0 ||
+	    strcmp(s->series, series) != 0) {
+		imgp_fail(e, IMGP_E_STAMP_SERIES,
+		    "one id was given, but there are several series");
+		id = NULL;
+	}
+	pthread_mutex_unlock(&s->only);
+	return id;
+}
+
+/* --- what became of an object -------------------------------------------------- */
+
+static void
+remember_old(struct imgp_stamp_result *r, const char *old)
+{
+	size_t i;
+
+	for (i = 0; i < r->nreplaced; i++)
+		if (strcmp(r->replaced[i], old) == 0)
+			return;
+	if (i < IMGP_STAMP_REPLACED)
+		strcpy(r->replaced[r->nreplaced++], old);
+}
+
+/* Count it; 0, 1 when the upload must stay as it is, -1 when it failed. */
+static int
+take(struct stamp *s, const struct imgp_mark *o, size_t number,
+    struct imgp_err *e)
+{
+	struct imgp_stamp_result *r = s->r;
+	struct imgp_err why;
+
+	if (o->is_instance)
+		imgp_census_add(s->census, o->study, o->series, o->instance,
+		    NULL);
+	if (o->is_signed && o->outcome == IMGP_MARK_STAMPED) {
+		imgp_fail(&why, IMGP_E_STAMP_SIGNED,
+		    "it is signed; the signature does not cover the stamp");
+		imgp_faults_add(&r->warnings, number, &why);
+	}
+	if (o->old[0] != '\0' && o->outcome == IMGP_MARK_STAMPED)
+		remember_old(r, o->old);
+	switch (o->outcome) {
+	case IMGP_MARK_OTHER:
+		r->other++;
+		return 0;
+	case IMGP_MARK_ALREADY:
+		r->already++;
+		return 0;
+	case IMGP_MARK_STAMPED:
+		r->stamped++;
+		return 0;
+	case IMGP_MARK_DECLINED:
+		r->declined++;
+		if (!o->is_fatal) {
+			imgp_faults_add(&r->faults, number, &o->err);
+			return strcmp(o->err.code, IMGP_E_STAMP_SERIES) == 0;
+		}
+		imgp_faults_add_fatal(&r->faults, number, &o->err);
+		return 1;
+	case IMGP_MARK_FAILED:
+		break;
+	}
+	*e = o->err;
+	if (number != 0)
+		imgp_fail(e, o->err.code, "member %zu: %.400s", number,
+		    o->err.msg);
+	return -1;
+}
+
+static int
+write_pieces(struct stamp *s, const struct imgp_mark *o, struct imgp_err *e)
+{
+	const struct imgp_mark_piece *p;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < o->pieces && rc == 0; i++) {
+		p = &o->piece[i];
+		rc = p->mem != NULL ?
+		    imgp_out_write(s->out, p->mem, (size_t)p->len, e) :
+		    imgp_out_copy(s->out, p->fd, p->off, p->len, e);
+	}
+	return rc;
+}
+
+/* --- a bare object --------------------------------------------------------------- */
+
+static int
+stamp_bare(struct stamp *s, const struct imgp_intake *u, struct imgp_err *e)
+{
+	struct imgp_mark_src src;
+	struct imgp_mark *o = imgp_mark_new(&s->oo);
+	int rc;
+
+	memset(&src, 0, sizeof src);
+	src.fd = u->fd;
+	src.csize = src.size = u->size;
+	imgp_mark_prepare(o, &src);
+	rc = take(s, o, 0, e);
+	if (rc == 0)
+		rc = o->outcome == IMGP_MARK_STAMPED ?
+		    write_pieces(s, o, e) :
+		    imgp_out_copy(s->out, u->fd, 0, u->size, e);
+	imgp_mark_free(o);
+	return rc;
+}
+
+/* --- an archive ------------------------------------------------------------------- */
+
+/*
+ * Members are prepared by several threads, each in a slot of a ring, and taken
+ * from it in the order of the file: so the output is the same for any number of
+ * threads.
+ */
+struct ring {
+	struct stamp	*s;
+	struct imgp_zip	*z;
+	int		 fd;
+	struct slot	*slot;
+	size_t		 n;
+	pthread_mutex_t	 lock;		/* guards what follows, and done */
+	pthread_cond_t	 changed;
+	size_t		 next;		/* in order: the next one to prepare */
+	size_t		 taken;		/* in order: the next one to take */
+	int		 stop;
+};
+
+static int
+is_candidate(const struct imgp_zip_member *m)
+{
+	return m->type == IMGP_ZIP_FILE && m->size > 0;
+}
+
+static void
+prepare(struct ring *g, struct slot *t, size_t k)
+{
+	const struct imgp_zip_member *m;
+
+	t->member = imgp_zip_in_order(g->z, k);
+	m = imgp_zip_at(g->z, t->member);
+	if (!is_candidate(m))
+		return;
+	t->src.fd = g->fd;
+	t->src.off = m->data;
+	t->src.csize = m->csize;
+	t->src.size = m->size;
+	t->src.crc = m->crc;
+	t->src.has_crc = 1;
+	t->src.deflated = m->method == IMGP_ZIP_DEFLATED;
+	if (t->o == NULL)
+		t->o = imgp_mark_new(&g->s->oo);
+	imgp_mark_prepare(t->o, &t->src);
+}
+
+static void *
+worker(void *arg)
+{
+	struct ring *g = arg;
+	struct slot *t;
+	size_t k;
+
+	pthread_mutex_lock(&g->lock);
+	for (;;) {
+		while (!g->stop && g->next < imgp_zip_count(g->z) &&
+		    g->next - g->taken >= g->n)
+			pthread_cond_wait(&g->changed, &g->lock);
+		if (g->stop || g->next >= imgp_zip_count(g->z))
+			break;
+		k = g->next++;
+		t = &g->slot[k % g->n];
+		pthread_mutex_unlock(&g->lock);
+		prepare(g, t, k);
+		pthread_mutex_lock(&g->lock);
+		t->done = 1;
+		pthread_cond_broadcast(&g->changed);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return NULL;
+}
+
+/* Take the ${k}th member: count it, and write it when it is stamped. */
+static int
+commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
+    struct imgp_err *e)
+{
+	const struct imgp_mark *o = t->o;
+	struct imgp_stamp_result *r = g->s->r;
+	struct imgp_err why;
+	int rc;
+
+	if (!is_candidate(imgp_zip_at(g->z, t->member)))
+		return 0;
+	if (o->outcome == IMGP_MARK_STAMPED && imgp_zip_writer_fits(w,
+	    t->member, o->csize, o->size, &why) == -1) {
+		imgp_faults_add(&r->faults, t->member + 1, &why);
+		r->declined++;
+		imgp_census_add(g->s->census, o->study, o->series,
+		    o->instance, NULL);
+		return 0;
+	}
+	if ((rc = take(g->s, o, t->member + 1, e)) != 0)
+		return rc;
+	if (o->outcome != IMGP_MARK_STAMPED)
+		return 0;
+	if (t->src.deflated && o->is_patched)
+		r->patched++;
+	else if (t->src.deflated)
+		r->encoded++;
+	if (imgp_zip_writer_begin(w, t->member, o->crc, o->csize, o->size,
+	    e) == -1 || write_pieces(g->s, o, e) == -1)
+		return -1;
+	return imgp_zip_writer_end(w, e);
+}
+
+static int
+take_all(struct ring *g, struct imgp_zip_writer *w, int threaded,
+    struct imgp_err *e)
+{
+	struct slot *t;
+	int rc = 0;
+
+	for (; rc == 0 && g->taken < imgp_zip_count(g->z); ) {
+		t = &g->slot[g->taken % g->n];
+		if (threaded) {
+			pthread_mutex_lock(&g->lock);
+			while (!t->done)
+				pthread_cond_wait(&g->changed, &g->lock);
+			pthread_mutex_unlock(&g->lock);
+		} else
+			prepare(g, t, g->taken);
+		rc = commit(g, w, t, e);
+		pthread_mutex_lock(&g->lock);
+		t->done = 0;
+		g->taken++;
+		pthread_cond_broadcast(&g->changed);
+		pthread_mutex_unlock(&g->lock);
+	}
+	return rc;
+}
+
+static int
+stamp_members(struct stamp *s, struct imgp_zip *z, int fd, struct imgp_err *e)
+{
+	struct imgp_zip_writer *w = imgp_zip_writer_new(z, s->out);
+	size_t threads = (size_t)s->opts->threads, i, started = 0;
+	pthread_t *thread = imgp_alloc(threads * sizeof *thread);
+	struct ring g;
+	int rc;
+
+	memset(&g, 0, sizeof g);
+	g.s = s;
+	g.z = z;
+	g.fd = fd;
+	g.n = threads < 2 ? 1 : threads * AHEAD;
+	g.slot = imgp_alloc(g.n * sizeof *g.slot);
+	pthread_mutex_init(&g.lock, NULL);
+	pthread_cond_init(&g.changed, NULL);
+	for (i = 0; threads > 1 && i < threads; i++)
+		if (pthread_create(&thread[started], NULL, worker, &g) == 0)
+			started++;
+	rc = take_all(&g, w, started > 0, e);
+	pthread_mutex_lock(&g.lock);
+	g.stop = 1;
+	pthread_cond_broadcast(&g.changed);
+	pthread_mutex_unlock(&g.lock);
+	for (i = 0; i < started; i++)
+		pthread_join(thread[i], NULL);
+	if (rc == 0)
+		rc = imgp_zip_writer_finish(w, e);
+	for (i = 0; i < g.n; i++)
+		imgp_mark_free(g.slot[i].o);
+	pthread_cond_destroy(&g.changed);
+	pthread_mutex_destroy(&g.lock);
+	free(g.slot);
+	free(thread);
+	imgp_zip_writer_free(w);
+	return rc;
+}
+
+/* An error that is the upload's own leaves it untouched. */
+static int
+untouched(struct stamp *s, const struct imgp_err *why, struct imgp_err *e)
+{
+	const struct imgp_error *row = imgp_error_find(why->code);
+
+	if (row == NULL || strcmp(row->class, "data") != 0) {
+		*e = *why;
+		return -1;
+	}
+	imgp_faults_add(&s->r->faults, 0, why);
+	return 1;
+}
+
+static int
+stamp_zip(struct stamp *s, int fd, struct imgp_err *e)
+{
+	struct imgp_err why;
+	struct imgp_zip *z;
+	int rc;
+
+	if ((z = imgp_zip_open(fd, &s->opts->lim->zip, &why)) == NULL)
+		return untouched(s, &why, e);
+	rc = stamp_members(s, z, fd, e);
+	imgp_zip_free(z);
+	return rc;
+}
+
+static int
+stamp_any(struct stamp *s, int fd, struct imgp_err *e)
+{
+	struct imgp_intake u;
+	struct imgp_err why;
+
+	if (imgp_intake_look(fd, &u, e) == -1)
+		return -1;
+	switch (u.kind) {
+	case IMGP_INTAKE_DICOM:
+		return stamp_bare(s, &u, e);
+	case IMGP_INTAKE_ZIP:
+		return stamp_zip(s, fd, e);
+	case IMGP_INTAKE_EMPTY:
+		imgp_fail(&why, IMGP_E_ARCHIVE_EMPTY, "the upload is empty");
+		return untouched(s, &why, e);
+	case IMGP_INTAKE_TAR:
+	case IMGP_INTAKE_TGZ:
+	case IMGP_INTAKE_ARCHIVE:
+		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,
+		    "an archive of a format that is not supported");
+		return untouched(s, &why, e);
+	case IMGP_INTAKE_OTHER:
+		break;
+	}
+	imgp_fail(&why, IMGP_E_DICOM_NONE, "it holds no DICOM");
+	return untouched(s, &why, e);
+}
+
+int
+imgp_stamp_upload(int fd, struct imgp_out *out,
+    const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,
+    struct imgp_err *e)
+{
+	struct stamp s;
+	int rc;
+
+	memset(r, 0, sizeof *r);
+	memset(&s, 0, sizeof s);
+	s.opts = opts;
+	s.r = r;
+	s.out = out;
+	s.census = imgp_census_new();
+	pthread_mutex_init(&s.only, NULL);
+	s.oo.lim = &opts->lim->dicom;
+	s.oo.want = opts->want;
+	s.oo.vr = opts->vr == NULL ? "LO" : opts->vr;
+	s.oo.center = opts->center == NULL ? "" : opts->center;
+	s.oo.tmpdir = opts->tmpdir;
+	s.oo.replace = opts->replace;
+	s.oo.trust = opts->trust;
+	s.oo.id_of = opts->scans != NULL ? id_of : only_id;
+	s.oo.arg = &s;
+	if (opts->scans != NULL)
+		load_ids(&s);
+	rc = stamp_any(&s, fd, e);
+	/* What the scan counted must all have come by. */
+	if (rc == 0 && opts->scans != NULL &&
+	    !imgp_census_equal(s.census, opts->scans))
+		rc = imgp_fail(e, IMGP_E_STAMP_COUNT,
+		    "its instances are not those that were scanned");
+	if (rc == 0)
+		rc = imgp_out_flush(out, e);
+	pthread_mutex_destroy(&s.only);
+	imgp_census_free(s.census);
+	free(s.id);
+	return rc;
+}

@@ -1,0 +1,67 @@
+/*
+ * Writing each series' ATRIUID into its instances, and changing nothing else.
+ *
+ * What is delivered is the upload's own bytes with a few spliced in: (0012,0071)
+ * with the id, (0012,0060) where it is absent, and (0012,0000) corrected where
+ * it is present.  A deflated member is patched (deflate.h) or, where that is
+ * not possible, decoded and encoded again.  Each result is read again, by a
+ * second walk and by DCMTK, before it is believed; ids are bound to instances by
+ * their UIDs and nothing else.  An instance that cannot be stamped costs itself
+ * alone: it is carried over as it is.
+ */
+#ifndef IMGPIPE_STAMP_H
+#define IMGPIPE_STAMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/err.h"
+#include "libimgpipe/faults.h"
+#include "libimgpipe/out.h"
+#include "libimgpipe/scans.h"
+#include "libimgpipe/intake.h"
+
+struct imgp_stamp_opts {
+	const struct imgp_limits *lim;
+	/* The ids, and how many instances to expect; or NULL and only_id: */
+	const struct imgp_scans *scans;
+	const char	*only_id;	/* for the one series there must be */
+	struct imgp_dicom_want want;	/* where the id goes */
+	const char	*vr;		/* two letters, NULL: LO */
+	const char	*center;	/* (0012,0060) where absent; NULL: empty */
+	const char	*tmpdir;	/* for unnamed files, made when needed */
+	int		 replace;	/* another value may be replaced */
+	int		 trust;		/* do not check the CRC of the source */
+	int		 threads;	/* members at once, at least 1 */
+};
+
+#define IMGP_STAMP_REPLACED	64	/* old values that are told */
+
+struct imgp_stamp_result {
+	uint64_t	 stamped;	/* objects that got the id */
+	uint64_t	 already;	/* that had it */
+	uint64_t	 declined;	/* instances carried over as they are */
+	uint64_t	 other;		/* what is no instance */
+	uint64_t	 patched, encoded;	/* how deflated ones were done */
+	struct imgp_faults faults;
+	struct imgp_faults warnings;	/* signed objects */
+	/* Old values of the form of an ATRIUID that were replaced. */
+	char		 replaced[IMGP_STAMP_REPLACED][IMGP_UID_MAX + 1];
+	size_t		 nreplaced;
+};
+
+/*
+ * Stamp the upload in ${fd}, a regular file, and write all of it to ${out}
+ * (flushed).  0: ${out} is complete, the same bytes where nothing was to be
+ * done.  1: the upload is not to be touched, the faults say why; ${out} may have
+ * got nothing or a part.  -1 and ${e}: reading, writing or a check failed;
+ * ${out} is not to be used.
+ */
+int	imgp_stamp_upload(int fd, struct imgp_out *out,
+	    const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,
+	    struct imgp_err *e);
+
+/* Nonzero when ${s} has the form of an ATRIUID: digits.digits. */
+int	imgp_is_atri_uid(const char *s);
+
+#endif
