@@ -20,11 +20,11 @@ PKG_CONFIG ?= pkg-config
 PKGS			= libcjson
 imgp-lookup_PKGS	= libpq libcrypto
 imgp-record_PKGS	= libpq libcrypto
-imgp-s3cp_PKGS		= libcrypto
+imgp-s3cp_PKGS		= libcrypto libcurl expat
 imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal dcmtk
 imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk
-imgp-notify_PKGS	= libpq libcrypto libcurl
-imgp-digest_PKGS	= libpq libcrypto libcurl
+imgp-notify_PKGS	= libpq libcrypto libcurl expat
+imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-tally_PKGS		=
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-dcmscan imgp-stamp

@@ -35,6 +35,12 @@ static const struct {
 	    "{input_sha256}_{run_timestamp}_error_log.txt" },
 	{ "run_log_key", "image_pipelines/run_logs/{pipeline_code}/"
 	    "{run}.jsonl" },
+	/* S3 */
+	{ "source_owner", NULL }, { "temp_owner", NULL },
+	{ "destination_owner", NULL }, { "logs_owner", NULL },
+	{ "s3_patience", "5m" }, { "s3_part_bytes", "33554432" },
+	{ "s3_multipart_bytes", "268435456" },
+	{ "s3_copy_bytes", "5368709120" },
 	/* the stamp */
 	{ "coordinating_center", NULL },
 	/* what an upload may cost (imgp-dcmscan(1)) */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/s3.h"
 #include "libimgpipe/store_priv.h"
 
 struct imgp_store *
@@ -16,9 +17,8 @@ imgp_store_open(const char *base, unsigned int flags, struct imgp_err *e)
 	st->dir = -1;
 	if (imgp_place_parse(base, &st->place, e) == -1)
 		goto fail;
-	if (st->place.scheme == IMGP_S3)
-		imgp_fail(e, IMGP_E_PLACE_INVALID, "%s: no S3 here yet", base);
-	else if (imgp_store_file_open(st, e) == 0)
+	if ((st->place.scheme == IMGP_FILE ? imgp_store_file_open(st, e) :
+	    imgp_store_s3_open(st, e)) == 0)
 		return st;
 fail:
 	imgp_store_close(st);
@@ -35,6 +35,13 @@ imgp_store_close(struct imgp_store *st)
 	imgp_place_release(&st->place);
 	free(st->base);
 	free(st);
+}
+
+void
+imgp_store_set_owner(struct imgp_store *st, const char *account)
+{
+	if (st->place.scheme == IMGP_S3)
+		imgp_s3_set_owner(st->s3, account);
 }
 
 /* The key that ${url} has in ${st}: the caller's to free; NULL and ${e}. */

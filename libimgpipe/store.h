@@ -40,6 +40,8 @@ struct imgp_object {
 struct imgp_store *imgp_store_open(const char *base, unsigned int flags,
 	    struct imgp_err *e);
 void	imgp_store_close(struct imgp_store *st);	/* NULL is fine */
+/* The account that must own an S3 store's bucket (M18); NULL: any. */
+void	imgp_store_set_owner(struct imgp_store *st, const char *account);
 
 /* Told of a transfer's progress now and then, from the thread that runs it. */
 struct imgp_progress {

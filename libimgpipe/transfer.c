@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,10 +103,11 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 	    setting, e);
 	struct imgp_store *st = NULL;
 	struct base *b;
-	char *url;
+	char *url, owner[32];
 
 	if (value == NULL)
 		return NULL;
+	snprintf(owner, sizeof owner, "%s_owner", setting);
 	url = is_spool ? imgp_asprintf("file://%s", value) :
 	    imgp_strdup(value);
 	pthread_mutex_lock(&t->lock);
@@ -113,6 +115,9 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 		;
 	if (b == NULL && (st = imgp_store_open(url,
 	    is_spool ? IMGP_STORE_PRIVATE : 0, e)) != NULL) {
+		if (!is_spool)
+			imgp_store_set_owner(st, imgp_conf(
+			    imgp_job_str(job, "pipeline_code"), owner));
 		b = imgp_alloc(sizeof *b);
 		b->url = imgp_strdup(url);
 		b->store = st;

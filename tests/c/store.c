@@ -1,4 +1,4 @@
-/* PKGS: libcjson libcrypto */
+/* PKGS: libcjson libcrypto libcurl expat */
 #include <sys/file.h>
 #include <sys/stat.h>
 

@@ -1,0 +1,867 @@
+#include <sys/random.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "libimgpipe/aws.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/s3.h"
+#include "libimgpipe/xml.h"
+
+/* AWS's "standard" retry mode, with more tries since nobody watches. */
+#define TRIES		8
+#define BASE_FAULT	50		/* ms */
+#define BASE_THROTTLE	1000		/* ms */
+#define DELAY_MAX	20000		/* ms */
+#define QUOTA		500
+#define COST_FAULT	14
+#define COST_THROTTLE	5
+#define AFTER_MAX	5000		/* ms added to what the server asks for */
+#define SKEW_MAX	86400		/* s */
+#define STALL		60		/* s without a byte */
+
+#define HEADERS_MAX	24
+#define IO_BUFFER	(256L << 10)
+
+struct imgp_s3 {
+	char	*bucket;
+	char	*scheme_host;		/* "https://host:port" */
+	char	*host;			/* what stands in Host */
+	int	 path_style;
+	int	 custom;		/* the endpoint was given */
+	int	 trusts_date;		/* over TLS, or to ourselves */
+	char	*owner;
+	int64_t	 patience;		/* ms for one request with repetitions */
+
+	pthread_mutex_t lock;		/* of all below */
+	char	*region;
+	long	 skew;			/* seconds to add to our clock */
+	int	 quota;
+	CURL	**idle;			/* handles, with their connections */
+	size_t	 nidle;
+};
+
+/* How an attempt ended. */
+enum outcome { DONE, FINAL, FAULT, THROTTLE, AT_ONCE };
+
+/* One attempt, for curl's callbacks. */
+struct attempt {
+	const struct imgp_s3_request *r;
+	struct imgp_s3_answer *a;
+	struct imgp_err	*e;
+	CURL		*curl;
+	int64_t		 at;		/* bytes of the body sent */
+	int		 begun;		/* the answer's headers were judged */
+	int		 refused;	/* by begin or sink: ${e} is filled in */
+	int64_t		 got;		/* bytes of the answer's body */
+	int64_t		 after;		/* ms the server asks for; -1 */
+	time_t		 date;		/* of the server; 0 */
+	char		 region[40];	/* x-amz-bucket-region */
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+start_curl(void)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		imgp_oom();
+}
+
+const char *
+imgp_s3_version(void)
+{
+	return curl_version();
+}
+
+/* --- where it goes --------------------------------------------------------------- */
+
+static int
+is_loopback(const char *host)
+{
+	size_t n = strcspn(host, ":");
+
+	return (n == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+	    (strncmp(host, "127.", 4) == 0 &&
+	    strspn(host, "0123456789.") == n) ||
+	    strncmp(host, "[::1]", 5) == 0;
+}
+
+static int
+set_endpoint(struct imgp_s3 *s3, const char *endpoint, struct imgp_err *e)
+{
+	const char *p = strstr(endpoint, "://");
+	int https = strncmp(endpoint, "https://", 8) == 0;
+	size_t len;
+
+	if (p == NULL || (!https && strncmp(endpoint, "http://", 7) != 0))
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "the S3 endpoint is neither https:// nor http://");
+	p += 3;
+	len = strcspn(p, "/?#@");
+	if (len == 0 || (p[len] != '\0' && strcmp(p + len, "/") != 0))
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "the S3 endpoint is not a host and a port alone");
+	s3->host = imgp_strndup(p, len);
+	s3->scheme_host = imgp_strndup(endpoint,
+	    (size_t)(p - endpoint) + len);
+	if (!https && !is_loopback(s3->host))
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "the S3 endpoint must be https:// (http:// only here)");
+	/* Host goes without a port that is the scheme's own. */
+	if (https && len > 4 && strcmp(s3->host + len - 4, ":443") == 0)
+		s3->host[len - 4] = '\0';
+	else if (!https && len > 3 && strcmp(s3->host + len - 3, ":80") == 0)
+		s3->host[len - 3] = '\0';
+	s3->path_style = s3->custom = 1;
+	s3->trusts_date = 1;
+	return 0;
+}
+
+static int
+is_region(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n > 0 && n < 33 && s[n] == '\0';
+}
+
+static void
+set_aws(struct imgp_s3 *s3)
+{
+	const char *suffix = strncmp(s3->region, "cn-", 3) == 0 ?
+	    "amazonaws.com.cn" : "amazonaws.com";
+
+	free(s3->host);
+	free(s3->scheme_host);
+	/* A dot in the bucket's name does not fit the certificate. */
+	s3->path_style = strchr(s3->bucket, '.') != NULL;
+	s3->host = s3->path_style ? imgp_asprintf("s3.%s.%s", s3->region,
+	    suffix) : imgp_asprintf("%s.s3.%s.%s", s3->bucket, s3->region,
+	    suffix);
+	s3->scheme_host = imgp_asprintf("https://%s", s3->host);
+	s3->trusts_date = 1;
+}
+
+struct imgp_s3 *
+imgp_s3_new(const char *bucket, struct imgp_err *e)
+{
+	struct imgp_s3 *s3 = imgp_alloc(sizeof *s3);
+	char *endpoint = imgp_aws_endpoint();
+	long long patience;
+
+	pthread_once(&once, start_curl);
+	pthread_mutex_init(&s3->lock, NULL);
+	s3->bucket = imgp_strdup(bucket);
+	s3->region = imgp_aws_region();
+	s3->quota = QUOTA;
+	if (imgp_conf_duration(NULL, "s3_patience", &patience, e) == -1)
+		goto fail;
+	s3->patience = patience * 1000;
+	if (!is_region(s3->region)) {
+		imgp_fail(e, IMGP_E_CONFIG, "not a region: %.40s", s3->region);
+		goto fail;
+	}
+	if (endpoint == NULL)
+		set_aws(s3);
+	else if (set_endpoint(s3, endpoint, e) == -1)
+		goto fail;
+	free(endpoint);
+	return s3;
+fail:
+	free(endpoint);
+	imgp_s3_free(s3);
+	return NULL;
+}
+
+void
+imgp_s3_free(struct imgp_s3 *s3)
+{
+	if (s3 == NULL)
+		return;
+	while (s3->nidle > 0)
+		curl_easy_cleanup(s3->idle[--s3->nidle]);
+	free(s3->idle);
+	free(s3->bucket);
+	free(s3->scheme_host);
+	free(s3->host);
+	free(s3->owner);
+	free(s3->region);
+	pthread_mutex_destroy(&s3->lock);
+	free(s3);
+}
+
+const char *
+imgp_s3_bucket(const struct imgp_s3 *s3)
+{
+	return s3->bucket;
+}
+
+const char *
+imgp_s3_owner(const struct imgp_s3 *s3)
+{
+	return s3->owner;
+}
+
+void
+imgp_s3_set_owner(struct imgp_s3 *s3, const char *account)
+{
+	free(s3->owner);
+	s3->owner = account == NULL ? NULL : imgp_strdup(account);
+}
+
+/* --- handles ------------------------------------------------------------------------ */
+
+/* A handle of the pool, its connection alive, or a new one. */
+static CURL *
+take_handle(struct imgp_s3 *s3)
+{
+	CURL *c = NULL;
+
+	pthread_mutex_lock(&s3->lock);
+	if (s3->nidle > 0)
+		c = s3->idle[--s3->nidle];
+	pthread_mutex_unlock(&s3->lock);
+	if (c == NULL && (c = curl_easy_init()) == NULL)
+		imgp_oom();
+	return c;
+}
+
+static void
+give_handle(struct imgp_s3 *s3, CURL *c)
+{
+	curl_easy_reset(c);	/* options only: connections and DNS stay */
+	pthread_mutex_lock(&s3->lock);
+	s3->idle = imgp_realloc(s3->idle, s3->nidle + 1, sizeof *s3->idle);
+	s3->idle[s3->nidle++] = c;
+	pthread_mutex_unlock(&s3->lock);
+}
+
+/* --- the answer ---------------------------------------------------------------------- */
+
+void
+imgp_s3_answer_release(struct imgp_s3_answer *a)
+{
+	imgp_buf_release(&a->body);
+}
+
+/* Forget the last attempt's answer; the count of repetitions stays. */
+static void
+clear_answer(struct imgp_s3_answer *a)
+{
+	int64_t retries = a->retries;
+
+	imgp_buf_release(&a->body);
+	memset(a, 0, sizeof *a);
+	a->length = a->total = -1;
+	a->body.max = IMGP_XML_MAX;
+	a->retries = retries;
+}
+
+/* The header line ${p} if it is ${name}: its value, trimmed, in ${dst}. */
+static int
+header_is(const char *p, size_t len, const char *name, char *dst, size_t size)
+{
+	size_t n = strlen(name);
+
+	if (len <= n || p[n] != ':' || strncasecmp(p, name, n) != 0)
+		return 0;
+	p += n + 1;
+	len -= n + 1;
+	while (len > 0 && (*p == ' ' || *p == '\t')) {
+		p++;
+		len--;
+	}
+	while (len > 0 && isspace((unsigned char)p[len - 1]))
+		len--;
+	if (len >= size)
+		len = 0;	/* too long to be what it should be */
+	memcpy(dst, p, len);
+	dst[len] = '\0';
+	return 1;
+}
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct attempt *t = arg;
+	struct imgp_s3_answer *a = t->a;
+	size_t len = size * n;
+	long long x, y, z;
+	char v[160];
+
+	if (len > 5 && strncmp(p, "HTTP/", 5) == 0) {
+		/* A 100 came before: what it said does not count. */
+		clear_answer(a);
+	} else if (header_is(p, len, "ETag", a->etag, sizeof a->etag) ||
+	    header_is(p, len, "x-amz-version-id", a->version,
+	    sizeof a->version) ||
+	    header_is(p, len, "Content-Type", a->type, sizeof a->type) ||
+	    header_is(p, len, "x-amz-bucket-region", t->region,
+	    sizeof t->region))
+		;
+	else if (header_is(p, len, "x-amz-meta-sha256", v, sizeof v)) {
+		if (imgp_sha256_is_hex(v))
+			memcpy(a->sha256, v, sizeof a->sha256);
+	} else if (header_is(p, len, "Content-Length", v, sizeof v)) {
+		if (sscanf(v, "%lld", &x) == 1 && x >= 0)
+			a->length = x;
+	} else if (header_is(p, len, "Content-Range", v, sizeof v)) {
+		if (sscanf(v, "bytes %lld-%lld/%lld", &x, &y, &z) == 3) {
+			a->first = x;
+			a->total = z;
+		} else if (sscanf(v, "bytes */%lld", &z) == 1)
+			a->total = z;
+	} else if (header_is(p, len, "x-amz-retry-after", v, sizeof v)) {
+		if (sscanf(v, "%lld", &x) == 1 && x >= 0)
+			t->after = x;
+	} else if (header_is(p, len, "Retry-After", v, sizeof v)) {
+		if (t->after < 0 && sscanf(v, "%lld", &x) == 1 && x >= 0 &&
+		    x <= 3600)
+			t->after = x * 1000;
+	} else if (header_is(p, len, "Date", v, sizeof v))
+		t->date = curl_getdate(v, NULL);
+	return len;
+}
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct attempt *t = arg;
+	size_t len = size * n;
+
+	if (t->a->status == 0)
+		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE,
+		    &t->a->status);
+	t->got += (int64_t)len;
+	if (t->a->status / 100 != 2 || t->r->sink == NULL)
+		return imgp_buf_add(&t->a->body, p, len) == 0 ? len : 0;
+	if (!t->begun) {
+		t->begun = 1;
+		if (t->a->total < 0)
+			t->a->total = t->a->length;
+		if (t->r->begin != NULL &&
+		    t->r->begin(t->r->arg, t->a, t->e) == -1) {
+			t->refused = 1;
+			return 0;
+		}
+	}
+	if (t->r->sink(t->r->arg, p, len) == -1) {
+		imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ?
+		    IMGP_E_STORE_FULL : IMGP_E_STORE_IO,
+		    "writing what %s holds", t->r->key);
+		t->refused = 1;
+		return 0;
+	}
+	return len;
+}
+
+/* --- the request ---------------------------------------------------------------------- */
+
+static size_t
+on_read(char *p, size_t size, size_t n, void *arg)
+{
+	struct attempt *t = arg;
+	int64_t left = t->r->len - t->at;
+	size_t len = size * n;
+	ssize_t got;
+
+	if ((int64_t)len > left)
+		len = (size_t)left;
+	if (len == 0)
+		return 0;
+	if (t->r->data != NULL) {
+		memcpy(p, t->r->data + t->at, len);
+		got = (ssize_t)len;
+	} else {
+		do
+			got = pread(t->r->fd, p, len, t->r->offset + t->at);
+		while (got == -1 && errno == EINTR);
+		if (got <= 0) {
+			imgp_fail(t->e, IMGP_E_STORE_IO, "reading %s: %s",
+			    t->r->key, got == 0 ? "it became shorter" :
+			    strerror(errno));
+			t->refused = 1;
+			return CURL_READFUNC_ABORT;
+		}
+	}
+	t->at += got;
+	if (t->r->sent != NULL)
+		t->r->sent(t->r->arg, t->at);
+	return (size_t)got;
+}
+
+static int
+on_seek(void *arg, curl_off_t offset, int whence)
+{
+	struct attempt *t = arg;
+
+	if (whence != SEEK_SET || offset < 0 || offset > t->r->len)
+		return CURL_SEEKFUNC_CANTSEEK;
+	t->at = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+/* A line "Name: value"; a header must not become two (E13). */
+static int
+add_line(struct curl_slist **list, const char *name, const char *value)
+{
+	struct curl_slist *l;
+	char *line;
+
+	if (strpbrk(value, "\r\n") != NULL)
+		return -1;
+	line = imgp_asprintf("%s: %s", name, value);
+	if ((l = curl_slist_append(*list, line)) == NULL)
+		imgp_oom();
+	free(line);
+	*list = l;
+	return 0;
+}
+
+/* The headers of ${r}, signed, as curl wants them. */
+static int
+make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
+    const struct imgp_aws_key *key, const char *path, const char *region,
+    long skew, const char *host, struct curl_slist **list, struct imgp_err *e)
+{
+	struct imgp_header h[HEADERS_MAX];
+	struct imgp_buf auth = IMGP_BUF_INIT;
+	struct imgp_sigv4 sig = { .service = "s3" };
+	const char *payload = r->payload == NULL ? IMGP_SHA256_EMPTY :
+	    r->payload;
+	char date[17];
+	size_t n = 0, i;
+	int rc = 0;
+
+	sig.now = time(NULL) + skew;
+	imgp_sigv4_date(sig.now, date);
+	h[n++] = (struct imgp_header){ "Host", host };
+	h[n++] = (struct imgp_header){ "x-amz-content-sha256", payload };
+	h[n++] = (struct imgp_header){ "x-amz-date", date };
+	if (key->token != NULL)
+		h[n++] = (struct imgp_header){ "x-amz-security-token",
+		    key->token };
+	if (s3->owner != NULL)
+		h[n++] = (struct imgp_header){ "x-amz-expected-bucket-owner",
+		    s3->owner };
+	for (i = 0; i < r->nheaders && n < HEADERS_MAX; i++)
+		h[n++] = r->headers[i];
+	if (key->access != NULL) {
+		sig.access_key = key->access;
+		sig.secret_key = key->secret;
+		sig.token = key->token;
+		sig.region = region;
+		sig.method = r->method;
+		sig.path = path;
+		sig.query = r->query;
+		sig.headers = h;
+		sig.nheaders = n;
+		sig.payload = payload;
+		imgp_sigv4_authorize(&sig, &auth);
+		rc = add_line(list, "Authorization", auth.s);
+	}
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = add_line(list, h[i].name, h[i].value);
+	imgp_buf_release(&auth);
+	if (rc == -1)
+		return imgp_fail(e, IMGP_E_PLACE_INVALID,
+		    "%s: a header would hold a line break", r->key);
+	/* What curl would add by itself. */
+	*list = curl_slist_append(*list, "Accept:");
+	*list = curl_slist_append(*list, "Expect:");
+	return 0;
+}
+
+static void
+set_options(CURL *c, struct attempt *t, const char *url,
+    struct curl_slist *list)
+{
+	const struct imgp_s3_request *r = t->r;
+	const char *ca = getenv("AWS_CA_BUNDLE");
+
+	if (ca == NULL || *ca == '\0')
+		ca = getenv("SSL_CERT_FILE");
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, IO_BUFFER);
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, IO_BUFFER);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "imgpipe/" IMGP_VERSION);
+	if (strncmp(url, "http://", 7) == 0) {	/* to this machine only */
+		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
+		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	} else
+		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+	if (ca != NULL && *ca != '\0')
+		curl_easy_setopt(c, CURLOPT_CAINFO, ca);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	if (strcmp(r->method, "HEAD") == 0)
+		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+	else if (strcmp(r->method, "PUT") == 0 ||
+	    strcmp(r->method, "POST") == 0) {
+		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE,
+		    (curl_off_t)(r->payload == NULL ? 0 : r->len));
+		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
+		curl_easy_setopt(c, CURLOPT_READDATA, t);
+		curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+		curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
+	}
+	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
+/* --- judging an answer ------------------------------------------------------------------ */
+
+static int
+is_one_of(const char *s, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (strcmp(s, *list) == 0)
+			return 1;
+	return 0;
+}
+
+/* curl could not bring an answer. */
+static enum outcome
+judge_transport(const struct attempt *t, CURLcode rc, const char *what,
+    struct imgp_err *e)
+{
+	switch (rc) {
+	case CURLE_OUT_OF_MEMORY:
+		imgp_oom();
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_ISSUER_ERROR:
+		imgp_fail(e, IMGP_E_STORE_DENIED, "%s: %s", what,
+		    curl_easy_strerror(rc));
+		return FINAL;
+	default:
+		imgp_fail(e, IMGP_E_STORE_IO, "%s: %s", what,
+		    curl_easy_strerror(rc));
+		return t->refused ? FINAL : FAULT;
+	}
+}
+
+static const char *
+code_of(const struct imgp_s3_answer *a)
+{
+	static const char *const full[] = { "QuotaExceeded",
+	    "InsufficientCapacity", NULL };
+	static const char *const broken[] = { "BadDigest",
+	    "XAmzContentSHA256Mismatch", "InvalidDigest",
+	    "XAmzContentChecksumMismatch", "IncompleteBody", NULL };
+
+	if (is_one_of(a->code, full) || a->status == 507)
+		return IMGP_E_STORE_FULL;
+	if (is_one_of(a->code, broken))
+		return IMGP_E_STORE_INTEGRITY;
+	switch (a->status) {
+	case 401:
+	case 403:
+		return IMGP_E_STORE_DENIED;
+	case 404:
+		return IMGP_E_STORE_NOT_FOUND;
+	case 412:
+		return IMGP_E_STORE_EXISTS;
+	case 301:
+	case 307:
+	case 308:
+		return IMGP_E_CONFIG;
+	default:
+		return a->status == 400 && strcmp(a->code,
+		    "AuthorizationHeaderMalformed") == 0 ? IMGP_E_CONFIG :
+		    IMGP_E_STORE_IO;
+	}
+}
+
+/* A region that the server names, where following it stays in the family. */
+static int
+take_region(struct imgp_s3 *s3, const struct attempt *t)
+{
+	char named[40] = "";
+	int rc = 0;
+
+	if (t->region[0] != '\0')
+		snprintf(named, sizeof named, "%s", t->region);
+	else
+		imgp_xml_text(t->a->body.s, t->a->body.len, "Error/Region",
+		    named, sizeof named);
+	pthread_mutex_lock(&s3->lock);
+	if (is_region(named) && strcmp(named, s3->region) != 0) {
+		free(s3->region);
+		s3->region = imgp_strdup(named);
+		if (!s3->custom)
+			set_aws(s3);	/* the same suffix, by construction */
+		rc = 1;
+	}
+	pthread_mutex_unlock(&s3->lock);
+	return rc;
+}
+
+static int
+take_date(struct imgp_s3 *s3, const struct attempt *t)
+{
+	long skew;
+	int rc = 0;
+
+	if (t->date <= 0 || !s3->trusts_date)
+		return 0;
+	skew = (long)(t->date - time(NULL));
+	pthread_mutex_lock(&s3->lock);
+	if (labs(skew) <= SKEW_MAX && labs(skew - s3->skew) > 60) {
+		s3->skew = skew;
+		rc = 1;
+	}
+	pthread_mutex_unlock(&s3->lock);
+	return rc;
+}
+
+/* The server answered with something else than 2xx, or with an error in it. */
+static enum outcome
+judge_error(struct imgp_s3 *s3, const struct attempt *t,
+    const struct imgp_aws_key *key, const char *what, unsigned int *spent,
+    struct imgp_err *e)
+{
+	static const char *const throttled[] = { "SlowDown", "Throttling",
+	    "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
+	    "BandwidthLimitExceeded", "RequestThrottled", "ReduceRequestRate",
+	    NULL };
+	static const char *const passing[] = { "InternalError",
+	    "RequestTimeout", "ServiceUnavailable", "OperationAborted",
+	    "ConditionalRequestConflict", "BadDigest", "IncompleteBody",
+	    "XAmzContentSHA256Mismatch", NULL };
+	static const char *const ended[] = { "ExpiredToken",
+	    "ExpiredTokenException", "TokenRefreshRequired", NULL };
+	enum { REGION = 1, CLOCK = 2, TOKEN = 4 };
+	struct imgp_s3_answer *a = t->a;
+	struct imgp_aws_key fresh;
+	char message[200] = "";
+
+	imgp_xml_text(a->body.s, a->body.len, "Error/Code", a->code,
+	    sizeof a->code);
+	imgp_xml_text(a->body.s, a->body.len, "Error/Message", message,
+	    sizeof message);
+	imgp_fail(e, code_of(a), "%s: status %ld%s%s%s%s", what, a->status,
+	    a->code[0] == '\0' ? "" : " ", a->code,
+	    message[0] == '\0' ? "" : ": ", message);
+	if ((a->status == 301 || a->status == 307 || a->status == 400) &&
+	    !(*spent & REGION) && take_region(s3, t)) {
+		*spent |= REGION;
+		return AT_ONCE;
+	}
+	if (strcmp(a->code, "RequestTimeTooSkewed") == 0 &&
+	    !(*spent & CLOCK) && take_date(s3, t)) {
+		*spent |= CLOCK;
+		return AT_ONCE;
+	}
+	if (is_one_of(a->code, ended) && !(*spent & TOKEN)) {
+		*spent |= TOKEN;
+		if (imgp_aws_key(&fresh, key->access, NULL) == 0) {
+			imgp_aws_key_release(&fresh);
+			return AT_ONCE;
+		}
+	}
+	if (a->status == 429 || is_one_of(a->code, throttled) ||
+	    (a->status == 503 && a->code[0] == '\0'))
+		return THROTTLE;
+	if (a->status / 100 == 2 || a->status == 500 || a->status == 502 ||
+	    a->status == 503 || a->status == 504 || is_one_of(a->code, passing))
+		return FAULT;
+	return FINAL;
+}
+
+/* --- one attempt, and the next ------------------------------------------------------------ */
+
+static enum outcome
+try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
+    struct imgp_s3_answer *a, int64_t *after, unsigned int *spent,
+    struct imgp_err *e)
+{
+	struct attempt t = { .r = r, .a = a, .e = e, .after = -1 };
+	struct imgp_buf path = IMGP_BUF_INIT, what = IMGP_BUF_INIT;
+	struct curl_slist *list = NULL;
+	struct imgp_aws_key key;
+	enum outcome outcome = FINAL;
+	char *url, *region, *host;
+	long skew;
+	CURLcode rc;
+
+	clear_answer(a);
+	if (imgp_aws_key(&key, NULL, e) == -1)
+		return FINAL;
+	imgp_buf_printf(&what, "%s s3://%s/%.256s", r->method, s3->bucket,
+	    r->key == NULL ? "" : r->key);
+	imgp_buf_puts(&path, "/");
+	pthread_mutex_lock(&s3->lock);
+	region = imgp_strdup(s3->region);
+	skew = s3->skew;
+	if (s3->path_style)
+		imgp_buf_printf(&path, "%s%s", s3->bucket,
+		    r->key == NULL ? "" : "/");
+	if (r->key != NULL)
+		imgp_sigv4_encode(&path, r->key, 1);
+	host = imgp_strdup(s3->host);
+	url = imgp_asprintf("%s%s%s%s", s3->scheme_host, path.s,
+	    r->query == NULL ? "" : "?", r->query == NULL ? "" : r->query);
+	pthread_mutex_unlock(&s3->lock);
+	if (make_headers(s3, r, &key, path.s, region, skew, host, &list,
+	    e) == -1)
+		goto out;
+	t.curl = take_handle(s3);
+	set_options(t.curl, &t, url, list);
+	rc = curl_easy_perform(t.curl);
+	curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &a->status);
+	give_handle(s3, t.curl);
+	if (a->total < 0)
+		a->total = a->length;
+	*after = t.after;
+	if (t.refused)
+		goto out;
+	/* An error that is answered early may break off our sending. */
+	if (rc != CURLE_OK && !(rc == CURLE_SEND_ERROR && a->status >= 400)) {
+		outcome = judge_transport(&t, rc, what.s, e);
+		goto out;
+	}
+	if (a->status / 100 != 2 || ((r->flags & IMGP_S3_MAY_BE_ERROR) &&
+	    (a->body.len == 0 || imgp_xml_text(a->body.s, a->body.len,
+	    "Error/Code", a->code, sizeof a->code) == 0))) {
+		outcome = judge_error(s3, &t, &key, what.s, spent, e);
+		goto out;
+	}
+	/* A sink that saw no byte has not seen the headers either. */
+	if (r->sink != NULL && !t.begun && r->begin != NULL &&
+	    r->begin(r->arg, a, e) == -1)
+		goto out;
+	outcome = DONE;
+out:
+	curl_slist_free_all(list);
+	imgp_aws_key_release(&key);
+	imgp_buf_release(&path);
+	imgp_buf_release(&what);
+	free(region);
+	free(host);
+	free(url);
+	return outcome;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* A number from 0 to ${max}. */
+static int64_t
+jitter(int64_t max)
+{
+	uint32_t r = 0;
+
+	while (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
+		;
+	return (int64_t)((double)r / 4294967296.0 * (double)max);
+}
+
+/* Take ${cost} out of the quota, which all requests share; -1: it is used up. */
+static int
+take_quota(struct imgp_s3 *s3, int cost)
+{
+	int rc = -1;
+
+	pthread_mutex_lock(&s3->lock);
+	if (s3->quota >= cost) {
+		s3->quota -= cost;
+		rc = 0;
+	}
+	pthread_mutex_unlock(&s3->lock);
+	return rc;
+}
+
+static void
+give_quota(struct imgp_s3 *s3, int cost)
+{
+	pthread_mutex_lock(&s3->lock);
+	s3->quota = s3->quota + cost > QUOTA ? QUOTA : s3->quota + cost;
+	pthread_mutex_unlock(&s3->lock);
+}
+
+/* Wait before repetition ${n} (from 0); -1: there is to be none. */
+static int
+wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
+    int64_t deadline, int *cost)
+{
+	int64_t max = why == THROTTLE ? BASE_THROTTLE : BASE_FAULT, delay;
+	struct timespec ts;
+	int i;
+
+	*cost = why == THROTTLE ? COST_THROTTLE : COST_FAULT;
+	for (i = 0; i < n && max < DELAY_MAX; i++)
+		max *= 2;
+	delay = jitter(max < DELAY_MAX ? max : DELAY_MAX);
+	/* Never less than the server asks for, never much more. */
+	if (after >= 0)
+		delay = delay < after ? after : delay > after + AFTER_MAX ?
+		    after + AFTER_MAX : delay;
+	if (now_ms() + delay > deadline || take_quota(s3, *cost) == -1)
+		return -1;
+	ts.tv_sec = (time_t)(delay / 1000);
+	ts.tv_nsec = (long)(delay % 1000) * 1000000;
+	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
+		;
+	return 0;
+}
+
+int
+imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
+    struct imgp_s3_answer *a, struct imgp_err *e)
+{
+	struct imgp_err own = { NULL, "" };
+	int64_t deadline = now_ms() + s3->patience, after = -1;
+	unsigned int spent = 0;
+	enum outcome outcome;
+	int n, cost = 0;
+
+	memset(a, 0, sizeof *a);
+	if (e == NULL)
+		e = &own;
+	for (n = 0;; n++) {
+		outcome = try_once(s3, r, a, &after, &spent, e);
+		if (outcome == DONE || outcome == FINAL || n + 1 >= TRIES)
+			break;
+		if (outcome != AT_ONCE && wait_for(s3, outcome, n, after,
+		    deadline, &cost) == -1)
+			break;
+		a->retries++;
+		if (r->again != NULL)
+			r->again(r->arg);
+	}
+	if (outcome == DONE)
+		give_quota(s3, cost == 0 ? 1 : cost);
+	return outcome == DONE ? 0 : -1;
+}

@@ -1,0 +1,1260 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/conf.h"
+#include "libimgpipe/opt.h"
+#include "libimgpipe/s3.h"
+#include "libimgpipe/store_priv.h"
+#include "libimgpipe/xml.h"
+
+#define CHUNK		((size_t)1 << 20)	/* read and summed at once */
+#define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for */
+#define PARTS_MAX	10000			/* S3's own */
+#define STREAMS		4			/* parts in flight */
+#define TRIES_WHOLE	3			/* downloads of an object that
+						 * comes wrong (R23) */
+
+static void	s3_close(struct imgp_store *);
+static int	s3_head(struct imgp_store *, const char *, int,
+		    struct imgp_object *, struct imgp_err *);
+static int	s3_remove(struct imgp_store *, const char *, struct imgp_err *);
+static int	s3_put(struct imgp_store *, const char *, const void *, size_t,
+		    struct imgp_err *);
+static int	s3_list(struct imgp_store *, const char *, imgp_store_found *,
+		    void *, struct imgp_err *);
+static int	s3_upload(struct imgp_store *, const char *, int,
+		    struct imgp_move *, struct imgp_err *);
+static int	s3_download(struct imgp_store *, const char *, int,
+		    int (*)(void *, int64_t, struct imgp_err *), void *,
+		    struct imgp_move *, struct imgp_object *,
+		    struct imgp_err *);
+static int	s3_copy(struct imgp_store *, const char *, struct imgp_store *,
+		    const char *, struct imgp_move *, struct imgp_err *);
+
+const struct imgp_store_kind imgp_store_s3_kind = {
+	s3_close, s3_head, s3_remove, s3_put, s3_list, s3_upload, s3_download,
+	s3_copy
+};
+
+int
+imgp_store_s3_open(struct imgp_store *st, struct imgp_err *e)
+{
+	if ((st->s3 = imgp_s3_new(st->place.bucket, e)) == NULL)
+		return -1;
+	st->kind = &imgp_store_s3_kind;
+	return 0;
+}
+
+static void
+s3_close(struct imgp_store *st)
+{
+	imgp_s3_free(st->s3);
+}
+
+/* --- settings ------------------------------------------------------------------ */
+
+static int64_t
+setting(const char *name, int64_t min)
+{
+	const char *s = imgp_conf(NULL, name);
+	long long n;
+
+	return s == NULL || imgp_parse_int(s, min, INT64_MAX, &n) == -1 ? min :
+	    n;
+}
+
+/* The size of a part of ${total} bytes: as set, or what keeps their number. */
+static int64_t
+part_size(int64_t total)
+{
+	int64_t size = setting("s3_part_bytes", 1 << 20);
+
+	while (total / size >= PARTS_MAX)
+		size *= 2;
+	return size;
+}
+
+/* --- looking at an object --------------------------------------------------------- */
+
+static int
+head(struct imgp_s3 *s3, const char *key, struct imgp_s3_answer *a,
+    struct imgp_err *e)
+{
+	struct imgp_s3_request r = { .method = "HEAD", .key = key };
+
+	return imgp_s3_do(s3, &r, a, e);
+}
+
+/* What a whole GET is summed up in. */
+struct summing {
+	struct imgp_sha256 *sum;
+	int64_t		 bytes;
+	char		 range[96], match[136];
+	struct imgp_header headers[2];
+	struct imgp_s3_request r;
+};
+
+static int
+sum_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
+{
+	struct summing *s = arg;
+
+	if (s->match[0] == '\0')
+		snprintf(s->match, sizeof s->match, "%s", a->etag);
+	if (a->first != s->bytes)
+		return imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the server sent another range", s->r.key);
+	return 0;
+}
+
+static int
+sum_sink(void *arg, const char *p, size_t len)
+{
+	struct summing *s = arg;
+
+	imgp_sha256_add(s->sum, p, len);
+	s->bytes += (int64_t)len;
+	return 0;
+}
+
+/* Go on where it broke off, of the same object (R21, R32). */
+static void
+sum_again(void *arg)
+{
+	struct summing *s = arg;
+
+	if (s->bytes == 0)
+		return;
+	snprintf(s->range, sizeof s->range, "bytes=%lld-",
+	    (long long)s->bytes);
+	s->headers[0] = (struct imgp_header){ "Range", s->range };
+	s->headers[1] = (struct imgp_header){ "If-Match", s->match };
+	s->r.nheaders = 2;
+}
+
+/* Read all of it and sum it. */
+static int
+sum_object(struct imgp_s3 *s3, const char *key, struct imgp_object *o,
+    int64_t *retries, struct imgp_err *e)
+{
+	struct summing s = { .bytes = 0 };
+	struct imgp_s3_answer a;
+	int rc;
+
+	s.sum = imgp_sha256_new();
+	s.r = (struct imgp_s3_request){ .method = "GET", .key = key,
+	    .headers = s.headers, .begin = sum_begin, .sink = sum_sink,
+	    .again = sum_again, .arg = &s };
+	rc = imgp_s3_do(s3, &s.r, &a, e);
+	if (rc == 0 && a.total >= 0 && a.total != s.bytes)
+		rc = imgp_fail(e, IMGP_E_STORE_IO, "%s: %lld bytes of %lld",
+		    key, (long long)s.bytes, (long long)a.total);
+	if (rc == 0) {
+		o->bytes = s.bytes;
+		imgp_sha256_end_hex(s.sum, o->sha256);
+	}
+	*retries += a.retries;
+	imgp_s3_answer_release(&a);
+	imgp_sha256_free(s.sum);
+	return rc;
+}
+
+static int
+s3_head(struct imgp_store *st, const char *key, int sum,
+    struct imgp_object *object, struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	int64_t retries = 0;
+	int rc;
+
+	if (sum)
+		return sum_object(st->s3, key, object, &retries, e);
+	if ((rc = head(st->s3, key, &a, e)) == 0) {
+		object->bytes = a.length;
+		memcpy(object->sha256, a.sha256, sizeof object->sha256);
+	}
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+static int
+s3_remove(struct imgp_store *st, const char *key, struct imgp_err *e)
+{
+	struct imgp_s3_request r = { .method = "DELETE", .key = key };
+	struct imgp_s3_answer a;
+	int rc;
+
+	rc = imgp_s3_do(st->s3, &r, &a, e);
+	if (rc == -1 && a.status == 404 && strcmp(a.code, "NoSuchBucket") != 0)
+		rc = 0;
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+/* --- create-only ------------------------------------------------------------------- */
+
+/* Quotes do not tell ETags apart: servers spell them both ways. */
+static int
+same_etag(const char *a, const char *b)
+{
+	size_t n, m;
+
+	a += *a == '"';
+	b += *b == '"';
+	n = strcspn(a, "\"");
+	m = strcspn(b, "\"");
+	return n > 0 && n == m && memcmp(a, b, n) == 0;
+}
+
+/*
+ * Does ${key} hold ${want} already (${etag}: of an object with these bytes, or
+ * NULL)?  1: it does; 0: nothing lies there; -1: ${e}, IMGP-STORE-EXISTS where
+ * other bytes do.
+ */
+static int
+compare_existing(struct imgp_s3 *s3, const char *key,
+    const struct imgp_object *want, const char *etag, struct imgp_move *m,
+    struct imgp_err *e)
+{
+	struct imgp_object there = IMGP_OBJECT_UNKNOWN;
+	struct imgp_s3_answer a;
+	int rc = head(s3, key, &a, e), proven;
+
+	m->copied->retries += a.retries;
+	proven = rc == 0 && etag != NULL && same_etag(a.etag, etag);
+	there.bytes = a.length;
+	imgp_s3_answer_release(&a);
+	if (rc == -1)
+		return a.status == 404 ? 0 : -1;
+	if (there.bytes == want->bytes && !proven && want->sha256[0] != '\0') {
+		/* Metadata can be copied along with anything: read it. */
+		if (sum_object(s3, key, &there, &m->copied->retries, e) == -1)
+			return -1;
+		proven = strcmp(there.sha256, want->sha256) == 0;
+	}
+	if (!proven || there.bytes != want->bytes)
+		return imgp_fail(e, IMGP_E_STORE_EXISTS,
+		    "s3://%s/%.256s: holds %lld other bytes",
+		    imgp_s3_bucket(s3), key, (long long)there.bytes);
+	m->copied->existed = 1;
+	m->copied->object = *want;
+	return 1;
+}
+
+/* --- what is written must be there ---------------------------------------------------- */
+
+/*
+ * HEAD after a write that the server did not check by itself: size, our
+ * metadata, and the ETag that the write was answered with or that the source
+ * has; where the ETag proves nothing, or with IMGP_COPY_READBACK, read it all.
+ */
+static int
+verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
+    const char *etag, struct imgp_move *m, struct imgp_err *e)
+{
+	struct imgp_object got = IMGP_OBJECT_UNKNOWN;
+	struct imgp_s3_answer a;
+	int rc = head(s3, key, &a, e), proven;
+
+	m->copied->retries += a.retries;
+	proven = etag != NULL && same_etag(a.etag, etag);
+	if (rc == 0 && (a.length != want->bytes || (want->sha256[0] != '\0' &&
+	    strcmp(a.sha256, want->sha256) != 0)))
+		rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY, "s3://%s/%.256s: "
+		    "%lld bytes are there, or other metadata; %lld were "
+		    "written", imgp_s3_bucket(s3), key, (long long)a.length,
+		    (long long)want->bytes);
+	imgp_s3_answer_release(&a);
+	if (rc == -1 || (proven && !(m->flags & IMGP_COPY_READBACK)))
+		return rc;
+	if (sum_object(s3, key, &got, &m->copied->retries, e) == -1)
+		return -1;
+	if (got.bytes != want->bytes || (want->sha256[0] != '\0' &&
+	    strcmp(got.sha256, want->sha256) != 0))
+		return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+		    "s3://%s/%.256s: read back with SHA-256 %.12s...",
+		    imgp_s3_bucket(s3), key, got.sha256);
+	return 0;
+}
+
+/* --- parts, several at once -------------------------------------------------------------- */
+
+/* A transfer in parts; threads take one after the other. */
+struct parts {
+	struct imgp_s3	*s3;
+	const char	*key;
+	struct imgp_move *m;
+	int64_t		 start, total, size;	/* the first part's start */
+	int		 count;
+	int		(*one)(struct parts *p, int i, int64_t offset,
+			    int64_t len, int64_t *retries, struct imgp_err *e);
+
+	int		 fd;		/* the file on our side */
+	const char	*upload;	/* the upload's id, encoded */
+	const char	*source, *match, *owner; /* copy: of the source */
+	char		(*etags)[128];	/* of the parts sent */
+
+	pthread_mutex_t	 lock;		/* of all below */
+	pthread_cond_t	 moved;		/* a part is done, or one failed */
+	int		 next;
+	char		*done;		/* of each part */
+	int64_t		 bytes;
+	int		 failed;
+	struct imgp_err	 why;
+};
+
+static void *
+work_on_parts(void *arg)
+{
+	struct parts *p = arg;
+	int64_t offset, len, retries;
+	struct imgp_err e = { NULL, "" };
+	int i, rc;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->failed && p->next < p->count) {
+		i = p->next++;
+		pthread_mutex_unlock(&p->lock);
+		offset = p->start + i * p->size;
+		len = p->total - offset < p->size ? p->total - offset : p->size;
+		retries = 0;
+		rc = p->one(p, i, offset, len, &retries, &e);
+		pthread_mutex_lock(&p->lock);
+		p->m->copied->retries += retries;
+		if (rc == -1 && !p->failed) {
+			p->failed = 1;
+			p->why = e;
+		} else if (rc == 0) {
+			p->done[i] = 1;
+			p->bytes += len;
+		}
+		pthread_cond_broadcast(&p->moved);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/*
+ * Do all parts, STREAMS at once; meanwhile ${in_order} (or NULL) is called in
+ * this thread for each part in order once it is done.
+ */
+static int
+do_parts(struct parts *p, int (*in_order)(struct parts *p, int64_t offset,
+    int64_t len, void *arg, struct imgp_err *e), void *arg,
+    struct imgp_err *e)
+{
+	pthread_t threads[STREAMS];
+	int64_t offset, len;
+	int i, n = 0, rc = 0, started;
+
+	p->count = (int)((p->total - p->start + p->size - 1) / p->size);
+	p->done = imgp_alloc((size_t)p->count);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->moved, NULL);
+	started = p->count < STREAMS ? p->count : STREAMS;
+	while (n < started &&
+	    pthread_create(&threads[n], NULL, work_on_parts, p) == 0)
+		n++;
+	if (n == 0)
+		work_on_parts(p);	/* no thread to be had: one by one */
+	for (i = 0; i < p->count; i++) {
+		pthread_mutex_lock(&p->lock);
+		while (!p->failed && !p->done[i])
+			pthread_cond_wait(&p->moved, &p->lock);
+		rc = p->failed ? -1 : 0;
+		imgp_store_progress(p->m, p->start + p->bytes, p->total);
+		pthread_mutex_unlock(&p->lock);
+		if (rc == -1)
+			break;
+		offset = p->start + i * p->size;
+		len = p->total - offset < p->size ? p->total - offset : p->size;
+		if (in_order != NULL && in_order(p, offset, len, arg,
+		    &p->why) == -1) {
+			pthread_mutex_lock(&p->lock);
+			p->failed = 1;
+			pthread_mutex_unlock(&p->lock);
+			rc = -1;
+			break;
+		}
+	}
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+	if (rc == -1 && e != NULL)
+		*e = p->why;
+	pthread_cond_destroy(&p->moved);
+	pthread_mutex_destroy(&p->lock);
+	free(p->done);
+	return rc;
+}
+
+/* Add ${len} bytes of the file from ${offset} to ${sum}. */
+static int
+sum_range(int fd, int64_t offset, int64_t len, struct imgp_sha256 *sum)
+{
+	char *buf = imgp_alloc(CHUNK);
+	ssize_t n = 0;
+
+	while (len > 0) {
+		n = pread(fd, buf, len < (int64_t)CHUNK ? (size_t)len : CHUNK,
+		    offset);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		imgp_sha256_add(sum, buf, (size_t)n);
+		offset += n;
+		len -= n;
+	}
+	free(buf);
+	if (len > 0 && n == 0)
+		errno = EIO;	/* it became shorter */
+	return len > 0 ? -1 : 0;
+}
+
+static int
+sum_part(struct parts *p, int64_t offset, int64_t len, void *arg,
+    struct imgp_err *e)
+{
+	return sum_range(p->fd, offset, len, arg) == -1 ?
+	    imgp_store_errno(e, p->key) : 0;
+}
+
+/* --- download ------------------------------------------------------------------------------ */
+
+/* One GET of a range, written where it belongs. */
+struct get {
+	struct imgp_s3_request r;
+	struct imgp_header headers[2];
+	char		 range[96], match[136];
+	int		 fd;
+	int64_t		 offset, end;	/* next byte; past the last wanted */
+	struct imgp_sha256 *sum;	/* NULL: not summed here */
+	/* Of the first GET: what the others need, and what it is told. */
+	int64_t		 total;
+	int		(*room)(void *arg, int64_t bytes, struct imgp_err *e);
+	void		*room_arg;
+	struct imgp_move *m;
+};
+
+static int
+get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
+{
+	struct get *g = arg;
+
+	if (a->first != g->offset || a->total < 0)
+		return imgp_fail(e, IMGP_E_STORE_IO, a->total < 0 ?
+		    "%s: the server does not say how long it is" :
+		    "%s: the server sent another range", g->r.key);
+	if (g->total >= 0)
+		return 0;
+	g->total = a->total;
+	if (a->status == 200 || g->end > a->total)
+		g->end = a->total;	/* ranges are not for every server */
+	snprintf(g->match, sizeof g->match, "%s", a->etag);
+	return g->room == NULL ? 0 : g->room(g->room_arg, a->total, e);
+}
+
+static int
+get_sink(void *arg, const char *p, size_t len)
+{
+	struct get *g = arg;
+	ssize_t n;
+
+	if ((int64_t)len > g->end - g->offset) {
+		errno = EPROTO;		/* more than was asked for */
+		return -1;
+	}
+	if (g->sum != NULL)
+		imgp_sha256_add(g->sum, p, len);
+	while (len > 0) {
+		if ((n = pwrite(g->fd, p, len, g->offset)) == -1) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		p += n;
+		len -= (size_t)n;
+		g->offset += n;
+	}
+	if (g->m != NULL)
+		imgp_store_progress(g->m, g->offset, g->total);
+	return 0;
+}
+
+/* Ask for what is still missing, of the same object once one is known. */
+static void
+get_again(void *arg)
+{
+	struct get *g = arg;
+
+	snprintf(g->range, sizeof g->range, "bytes=%lld-%lld",
+	    (long long)g->offset, (long long)g->end - 1);
+	g->headers[0] = (struct imgp_header){ "Range", g->range };
+	g->r.nheaders = 1;
+	if (g->match[0] != '\0') {
+		g->headers[1] = (struct imgp_header){ "If-Match", g->match };
+		g->r.nheaders = 2;
+	}
+}
+
+static void
+get_init(struct get *g, const char *key, int fd, int64_t offset, int64_t len)
+{
+	memset(g, 0, sizeof *g);
+	g->fd = fd;
+	g->offset = offset;
+	g->end = offset + len;
+	g->total = -1;
+	g->r = (struct imgp_s3_request){ .method = "GET", .key = key,
+	    .headers = g->headers, .begin = get_begin, .sink = get_sink,
+	    .again = get_again, .arg = g };
+	get_again(g);
+}
+
+/* The object changed between two requests: start over (R32). */
+static int
+start_over(const char *key, struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+	    "%s: it changed while it was read", key);
+}
+
+static int
+get_part(struct parts *p, int i, int64_t offset, int64_t len,
+    int64_t *retries, struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	struct get g;
+	int rc;
+
+	(void)i;
+	get_init(&g, p->key, p->fd, offset, len);
+	g.total = p->total;
+	snprintf(g.match, sizeof g.match, "%s", p->match);
+	get_again(&g);
+	rc = imgp_s3_do(p->s3, &g.r, &a, e);
+	*retries += a.retries;
+	if (rc == -1 && a.status == 412)
+		rc = start_over(p->key, e);
+	else if (rc == 0 && (a.total != p->total || g.offset != g.end))
+		rc = imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the server sent another range", p->key);
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+/* The whole object, once: its first bytes, then the rest in parts. */
+static int
+download_once(struct imgp_store *st, const char *key, struct get *g,
+    struct imgp_object *got, char meta[IMGP_SHA256_HEX], struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	struct parts p = { .s3 = st->s3, .key = key, .m = g->m, .fd = g->fd };
+	int rc = imgp_s3_do(st->s3, &g->r, &a, e);
+
+	g->m->copied->retries += a.retries;
+	memcpy(meta, a.sha256, IMGP_SHA256_HEX);
+	if (rc == -1 && a.status == 416 && g->offset == 0) {
+		/* No byte to ask for: an empty object has its headers still. */
+		imgp_s3_answer_release(&a);
+		if ((rc = head(st->s3, key, &a, e)) == 0 && a.length != 0)
+			rc = start_over(key, e);
+		memcpy(meta, a.sha256, IMGP_SHA256_HEX);
+		g->total = g->end = 0;
+	} else if (rc == -1 && a.status == 412)
+		rc = start_over(key, e);
+	else if (rc == 0 && g->offset != g->end)
+		rc = imgp_fail(e, IMGP_E_STORE_IO, "%s: %lld bytes of %lld",
+		    key, (long long)g->offset, (long long)g->end);
+	imgp_s3_answer_release(&a);
+	if (rc == 0 && g->offset < g->total) {
+		p.start = g->offset;
+		p.total = g->total;
+		p.size = part_size(g->total);
+		p.match = g->match;
+		p.one = get_part;
+		rc = do_parts(&p, sum_part, g->sum, e);
+	}
+	if (rc == 0) {
+		got->bytes = g->total;
+		imgp_sha256_end_hex(g->sum, got->sha256);
+	}
+	return rc;
+}
+
+static int
+s3_download(struct imgp_store *st, const char *key, int fd,
+    int (*room)(void *, int64_t, struct imgp_err *), void *room_arg,
+    struct imgp_move *m, struct imgp_object *got, struct imgp_err *e)
+{
+	struct imgp_err own = { NULL, "" };
+	char meta[IMGP_SHA256_HEX];
+	struct get g;
+	int tries, rc = -1;
+
+	if (e == NULL)
+		e = &own;
+	for (tries = 0; tries < TRIES_WHOLE; tries++) {
+		get_init(&g, key, fd, 0, FIRST);
+		g.room = room;
+		g.room_arg = room_arg;
+		g.m = m;
+		g.sum = imgp_sha256_new();
+		rc = download_once(st, key, &g, got, meta, e);
+		imgp_sha256_free(g.sum);
+		if (rc == 0 && meta[0] != '\0' &&
+		    strcmp(meta, got->sha256) != 0)
+			rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+			    "s3://%s/%.256s: SHA-256 %.12s..., its metadata "
+			    "says %.12s...", imgp_s3_bucket(st->s3), key,
+			    got->sha256, meta);
+		if (rc == 0)
+			rc = imgp_store_expected(m, got, key, e);
+		if (rc == 0 || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
+			break;
+		m->copied->retries++;
+		if (ftruncate(fd, 0) == -1)
+			return imgp_store_errno(e, key);
+	}
+	return rc;
+}
+
+/* --- upload ----------------------------------------------------------------------------------- */
+
+/* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 wants it. */
+static void
+hex_to_base64(const char *hex, char out[48])
+{
+	unsigned char raw[IMGP_SHA256_LEN];
+	unsigned int byte;
+	size_t i;
+
+	for (i = 0; i < sizeof raw; i++) {
+		sscanf(hex + 2 * i, "%2x", &byte);
+		raw[i] = (unsigned char)byte;
+	}
+	EVP_EncodeBlock((unsigned char *)out, raw, (int)sizeof raw);
+}
+
+static void
+report_sent(void *arg, int64_t bytes)
+{
+	const struct imgp_move *m = arg;
+
+	imgp_store_progress(m, bytes, m->copied->object.bytes);
+}
+
+/*
+ * PUT an object whole.  The server checks the signed sum of its body: its 200
+ * is proof.  ${create}: If-None-Match; a server that does not know it says 501
+ * and is asked without.
+ */
+static int
+put_whole(struct imgp_s3 *s3, const char *key, const char *data, int fd,
+    const struct imgp_object *o, int create, struct imgp_move *m,
+    struct imgp_s3_answer *a, struct imgp_err *e)
+{
+	char base64[48];
+	struct imgp_header h[] = {
+		{ "Content-Type", "application/octet-stream" },
+		{ "x-amz-meta-sha256", o->sha256 },
+		{ "x-amz-checksum-sha256", base64 },
+		{ "If-None-Match", "*" },
+	};
+	struct imgp_s3_request r = { .method = "PUT", .key = key,
+	    .headers = h, .nheaders = create ? 4 : 3, .payload = o->sha256,
+	    .data = data, .fd = fd, .len = o->bytes, .sent = report_sent,
+	    .arg = m };
+	int rc;
+
+	hex_to_base64(o->sha256, base64);
+	rc = imgp_s3_do(s3, &r, a, e);
+	m->copied->retries += a->retries;
+	if (rc == -1 && create && a->status == 501) {
+		r.nheaders = 3;
+		imgp_s3_answer_release(a);
+		rc = imgp_s3_do(s3, &r, a, e);
+		m->copied->retries += a->retries;
+	}
+	return rc;
+}
+
+static int
+s3_put(struct imgp_store *st, const char *key, const void *data, size_t len,
+    struct imgp_err *e)
+{
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_move m = { 0, NULL, NULL, &copied };
+	struct imgp_s3_answer a;
+	int rc;
+
+	copied.object.bytes = (int64_t)len;
+	imgp_sha256_hex(data, len, copied.object.sha256);
+	rc = put_whole(st->s3, key, len == 0 ? "" : data, -1, &copied.object,
+	    0, &m, &a, e);
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+/* --- multipart --------------------------------------------------------------------------------- */
+
+/* DELETE the upload: its parts cost money and are of no use. */
+static void
+abort_upload(struct imgp_s3 *s3, const char *key, const char *upload)
+{
+	char *query = imgp_asprintf("uploadId=%s", upload);
+	struct imgp_s3_request r = { .method = "DELETE", .key = key,
+	    .query = query };
+	struct imgp_s3_answer a;
+
+	(void)imgp_s3_do(s3, &r, &a, NULL);
+	imgp_s3_answer_release(&a);
+	free(query);
+}
+
+struct uploads {
+	const char	*key;
+	char		 seen_key[1100];
+	char		 id[512];
+	struct imgp_buf	 ids;		/* one a line */
+};
+
+static void
+take_upload(void *arg, const char *path, const char *text)
+{
+	struct uploads *u = arg;
+
+	if (strcmp(path, "ListMultipartUploadsResult/Upload/Key") == 0)
+		snprintf(u->seen_key, sizeof u->seen_key, "%s", text);
+	else if (strcmp(path, "ListMultipartUploadsResult/Upload/UploadId") ==
+	    0)
+		snprintf(u->id, sizeof u->id, "%s", text);
+	else if (strcmp(path, "ListMultipartUploadsResult/Upload") == 0) {
+		if (strcmp(u->seen_key, u->key) == 0 &&
+		    strchr(u->id, '\n') == NULL)
+			imgp_buf_printf(&u->ids, "%s\n", u->id);
+		u->seen_key[0] = u->id[0] = '\0';
+	}
+}
+
+/* Abort what killed attempts at the same key have left (R29). */
+static void
+abort_leftovers(struct imgp_s3 *s3, const char *key)
+{
+	struct imgp_buf query = IMGP_BUF_INIT, id = IMGP_BUF_INIT;
+	struct uploads u = { .key = key };
+	struct imgp_s3_request r = { .method = "GET" };
+	struct imgp_s3_answer a;
+	char *p, *end;
+
+	imgp_buf_puts(&query, "prefix=");
+	imgp_sigv4_encode(&query, key, 0);
+	imgp_buf_puts(&query, "&uploads=");
+	r.query = query.s;
+	if (imgp_s3_do(s3, &r, &a, NULL) == 0)
+		imgp_xml_parse(a.body.s, a.body.len, take_upload, &u);
+	for (p = u.ids.s; p != NULL && (end = strchr(p, '\n')) != NULL;
+	    p = end + 1) {
+		*end = '\0';
+		imgp_buf_clear(&id);
+		imgp_sigv4_encode(&id, p, 0);
+		abort_upload(s3, key, id.s);
+	}
+	imgp_s3_answer_release(&a);
+	imgp_buf_release(&u.ids);
+	imgp_buf_release(&query);
+	imgp_buf_release(&id);
+}
+
+/* Begin an upload in parts: its id, encoded, the caller's; NULL and ${e}. */
+static char *
+begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
+    size_t n, struct imgp_move *m, struct imgp_err *e)
+{
+	struct imgp_s3_request r = { .method = "POST", .key = key,
+	    .query = "uploads=", .headers = h, .nheaders = n,
+	    .flags = IMGP_S3_MAY_BE_ERROR };
+	struct imgp_buf encoded = IMGP_BUF_INIT;
+	struct imgp_s3_answer a;
+	char id[512];
+	int rc = imgp_s3_do(s3, &r, &a, e);
+
+	m->copied->retries += a.retries;
+	if (rc == 0 && (imgp_xml_text(a.body.s, a.body.len,
+	    "InitiateMultipartUploadResult/UploadId", id, sizeof id) == -1 ||
+	    id[0] == '\0'))
+		rc = imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the server gave no upload id", key);
+	imgp_s3_answer_release(&a);
+	if (rc == -1)
+		return NULL;
+	imgp_sigv4_encode(&encoded, id, 0);
+	return imgp_buf_steal(&encoded);
+}
+
+/*
+ * Complete it.  Whether it was done when no answer came is looked up: the
+ * object is there, or the upload still is (R30).
+ */
+static int
+complete_upload(struct parts *p, const struct imgp_object *o, int create,
+    char etag[128], struct imgp_err *e)
+{
+	static const struct imgp_header h[] = { { "If-None-Match", "*" } };
+	char *query = imgp_asprintf("uploadId=%s", p->upload);
+	char sum[IMGP_SHA256_HEX];
+	struct imgp_buf body = IMGP_BUF_INIT;
+	struct imgp_s3_request r = { .method = "POST", .key = p->key,
+	    .query = query, .headers = h, .nheaders = create ? 1 : 0,
+	    .flags = IMGP_S3_MAY_BE_ERROR };
+	struct imgp_s3_answer a;
+	int i, rc;
+
+	imgp_buf_puts(&body, "<CompleteMultipartUpload "
+	    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+	for (i = 0; i < p->count; i++)
+		imgp_buf_printf(&body, "<Part><PartNumber>%d</PartNumber>"
+		    "<ETag>%s</ETag></Part>", i + 1, p->etags[i]);
+	imgp_buf_puts(&body, "</CompleteMultipartUpload>");
+	imgp_sha256_hex(body.s, body.len, sum);
+	r.payload = sum;
+	r.data = body.s;
+	r.len = (int64_t)body.len;
+	rc = imgp_s3_do(p->s3, &r, &a, e);
+	p->m->copied->retries += a.retries;
+	if (rc == -1 && create && a.status == 501) {
+		r.nheaders = 0;
+		imgp_s3_answer_release(&a);
+		rc = imgp_s3_do(p->s3, &r, &a, e);
+		p->m->copied->retries += a.retries;
+	}
+	etag[0] = '\0';
+	if (rc == 0)
+		imgp_xml_text(a.body.s, a.body.len,
+		    "CompleteMultipartUploadResult/ETag", etag, 128);
+	else if (a.retries > 0 && strcmp(a.code, "NoSuchUpload") == 0) {
+		imgp_s3_answer_release(&a);
+		if (head(p->s3, p->key, &a, e) == 0 &&
+		    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0) {
+			snprintf(etag, 128, "%s", a.etag);
+			rc = 0;
+		}
+	}
+	imgp_s3_answer_release(&a);
+	imgp_buf_release(&body);
+	free(query);
+	return rc;
+}
+
+static int
+put_part(struct parts *p, int i, int64_t offset, int64_t len,
+    int64_t *retries, struct imgp_err *e)
+{
+	char *query = imgp_asprintf("partNumber=%d&uploadId=%s", i + 1,
+	    p->upload);
+	char hex[IMGP_SHA256_HEX], base64[48];
+	struct imgp_sha256 *sum = imgp_sha256_new();
+	struct imgp_header h[] = { { "x-amz-checksum-sha256", base64 } };
+	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
+	    .query = query, .headers = h, .nheaders = 1, .payload = hex,
+	    .fd = p->fd, .offset = offset, .len = len };
+	struct imgp_s3_answer a = { .status = 0 };
+	int rc;
+
+	if ((rc = sum_range(p->fd, offset, len, sum)) == -1)
+		imgp_store_errno(e, p->key);
+	else {
+		imgp_sha256_end_hex(sum, hex);
+		hex_to_base64(hex, base64);
+		rc = imgp_s3_do(p->s3, &r, &a, e);
+		*retries += a.retries;
+		if (rc == 0 && a.etag[0] == '\0')
+			rc = imgp_fail(e, IMGP_E_STORE_IO,
+			    "%s: a part was answered without an ETag", p->key);
+		snprintf(p->etags[i], sizeof p->etags[i], "%s", a.etag);
+		imgp_s3_answer_release(&a);
+	}
+	imgp_sha256_free(sum);
+	free(query);
+	return rc;
+}
+
+static int
+copy_part(struct parts *p, int i, int64_t offset, int64_t len,
+    int64_t *retries, struct imgp_err *e)
+{
+	char *query = imgp_asprintf("partNumber=%d&uploadId=%s", i + 1,
+	    p->upload);
+	char range[96];
+	struct imgp_header h[] = {
+		{ "x-amz-copy-source", p->source },
+		{ "x-amz-copy-source-range", range },
+		{ "x-amz-copy-source-if-match", p->match },
+		{ "x-amz-source-expected-bucket-owner", p->owner },
+	};
+	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
+	    .query = query, .headers = h, .nheaders = p->owner == NULL ? 3 : 4,
+	    .flags = IMGP_S3_MAY_BE_ERROR };
+	struct imgp_s3_answer a;
+	int rc;
+
+	snprintf(range, sizeof range, "bytes=%lld-%lld", (long long)offset,
+	    (long long)(offset + len - 1));
+	rc = imgp_s3_do(p->s3, &r, &a, e);
+	*retries += a.retries;
+	if (rc == 0 && imgp_xml_text(a.body.s, a.body.len,
+	    "CopyPartResult/ETag", p->etags[i], sizeof p->etags[i]) == -1)
+		rc = imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: a part was answered without an ETag", p->key);
+	imgp_s3_answer_release(&a);
+	free(query);
+	return rc;
+}
+
+/*
+ * An object in parts, from begin to complete, ${p->one} sending each; ${sum}
+ * (or NULL) is fed the file meanwhile and checked before completion.
+ */
+static int
+in_parts(struct parts *p, const struct imgp_header *h, size_t n,
+    struct imgp_object *o, struct imgp_sha256 *sum, char etag[128],
+    struct imgp_err *e)
+{
+	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
+	char *upload;
+
+	abort_leftovers(p->s3, p->key);
+	if ((upload = begin_upload(p->s3, p->key, h, n, p->m, e)) == NULL)
+		return -1;
+	p->upload = upload;
+	p->size = part_size(p->total);
+	p->etags = imgp_alloc((size_t)(p->total / p->size + 1) *
+	    sizeof *p->etags);
+	rc = do_parts(p, sum == NULL ? NULL : sum_part, sum, e);
+	if (rc == 0 && sum != NULL) {
+		struct imgp_object got = { o->bytes, "" };
+
+		imgp_sha256_end_hex(sum, got.sha256);
+		if (strcmp(got.sha256, o->sha256) != 0)
+			rc = imgp_fail(e, IMGP_E_STORE_IO,
+			    "%s: the source changed while it was read", p->key);
+	}
+	if (rc == 0)
+		rc = complete_upload(p, o, create, etag, e);
+	if (rc == -1)
+		abort_upload(p->s3, p->key, upload);
+	free(p->etags);
+	free(upload);
+	return rc;
+}
+
+static int
+upload_in_parts(struct imgp_store *st, const char *key, int fd,
+    struct imgp_move *m, struct imgp_err *e)
+{
+	struct imgp_object *o = &m->copied->object;
+	struct imgp_header h[] = {
+		{ "Content-Type", "application/octet-stream" },
+		{ "x-amz-meta-sha256", o->sha256 },
+	};
+	struct parts p = { .s3 = st->s3, .key = key, .m = m, .fd = fd,
+	    .total = o->bytes, .one = put_part };
+	struct imgp_sha256 *sum = imgp_sha256_new();
+	char etag[128];
+	int rc;
+
+	rc = in_parts(&p, h, 2, o, sum, etag, e);
+	imgp_sha256_free(sum);
+	if (rc == -1)
+		return -1;
+	/* Each part's signed sum was checked; what is left is the whole. */
+	return verify(st->s3, key, o, etag[0] == '\0' && !(m->flags &
+	    IMGP_COPY_READBACK) ? NULL : etag, m, e);
+}
+
+static int
+s3_upload(struct imgp_store *st, const char *key, int fd,
+    struct imgp_move *m, struct imgp_err *e)
+{
+	struct imgp_object *o = &m->copied->object;
+	struct imgp_sha256 *sum = imgp_sha256_new();
+	int create = (m->flags & IMGP_COPY_CREATE) != 0, rc = -1;
+	struct imgp_s3_answer a = { .status = 0 };
+	struct stat sb;
+
+	if (fstat(fd, &sb) == -1 || sum_range(fd, 0, sb.st_size, sum) == -1) {
+		imgp_store_errno(e, key);
+		goto out;
+	}
+	o->bytes = sb.st_size;
+	imgp_sha256_end_hex(sum, o->sha256);
+	if (imgp_store_expected(m, o, key, e) == -1)
+		goto out;
+	/* Not every server obeys If-None-Match, and none needs the bytes of
+	 * what it has. */
+	if (create && (rc = compare_existing(st->s3, key, o, NULL, m, e)) != 0) {
+		rc = rc == 1 ? 0 : -1;
+		goto out;
+	}
+	if (o->bytes > setting("s3_multipart_bytes", 5 << 20)) {
+		rc = upload_in_parts(st, key, fd, m, e);
+		goto out;
+	}
+	rc = put_whole(st->s3, key, NULL, fd, o, create, m, &a, e);
+	if (rc == -1 && a.status == 412 &&
+	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) >= 0)
+		rc = rc == 1 ? 0 : -1;
+	else if (rc == 0 && (m->flags & IMGP_COPY_READBACK))
+		rc = verify(st->s3, key, o, NULL, m, e);
+	imgp_s3_answer_release(&a);
+out:
+	imgp_sha256_free(sum);
+	return rc;
+}
+
+/* --- copy -------------------------------------------------------------------------------------- */
+
+/* "/bucket/key?versionId=…", as x-amz-copy-source has it. */
+static char *
+copy_source(struct imgp_s3 *s3, const char *key, const char *version)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_printf(&b, "/%s/", imgp_s3_bucket(s3));
+	imgp_sigv4_encode(&b, key, 1);
+	if (version[0] != '\0' && strcmp(version, "null") != 0) {
+		imgp_buf_puts(&b, "?versionId=");
+		imgp_sigv4_encode(&b, version, 0);
+	}
+	return imgp_buf_steal(&b);
+}
+
+/* One CopyObject.  Its answer's ETag in ${etag}; the status in ${*status}. */
+static int
+copy_whole(struct parts *p, const struct imgp_object *o, const char *type,
+    char etag[128], long *status, struct imgp_err *e)
+{
+	struct imgp_header h[8];
+	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
+	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR };
+	struct imgp_s3_answer a;
+	size_t n = 0;
+	int rc;
+
+	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
+	h[n++] = (struct imgp_header){ "x-amz-copy-source-if-match", p->match };
+	if (o->sha256[0] != '\0') {
+		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",
+		    "REPLACE" };
+		h[n++] = (struct imgp_header){ "x-amz-meta-sha256", o->sha256 };
+		h[n++] = (struct imgp_header){ "Content-Type", type };
+	}
+	if (p->owner != NULL)
+		h[n++] = (struct imgp_header){
+		    "x-amz-source-expected-bucket-owner", p->owner };
+	if (p->m->flags & IMGP_COPY_CREATE)
+		h[n++] = (struct imgp_header){ "If-None-Match", "*" };
+	r.nheaders = n;
+	rc = imgp_s3_do(p->s3, &r, &a, e);
+	p->m->copied->retries += a.retries;
+	if (rc == -1 && a.status == 501 && (p->m->flags & IMGP_COPY_CREATE)) {
+		r.nheaders = n - 1;
+		imgp_s3_answer_release(&a);
+		rc = imgp_s3_do(p->s3, &r, &a, e);
+		p->m->copied->retries += a.retries;
+	}
+	etag[0] = '\0';
+	if (rc == 0)
+		imgp_xml_text(a.body.s, a.body.len, "CopyObjectResult/ETag",
+		    etag, 128);
+	*status = a.status;
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+/*
+ * The source as it is: ${o} its size and sum (of its metadata, or promised),
+ * ${a} the rest, to be released.
+ */
+static int
+look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
+    struct imgp_object *o, struct imgp_s3_answer *a, struct imgp_err *e)
+{
+	int rc = head(src->s3, from, a, e);
+
+	m->copied->retries += a->retries;
+	if (rc == -1)
+		return -1;
+	o->bytes = a->length;
+	memcpy(o->sha256, a->sha256, sizeof o->sha256);
+	if (o->sha256[0] == '\0' && m->expect != NULL)
+		memcpy(o->sha256, m->expect->sha256, sizeof o->sha256);
+	if (a->etag[0] == '\0')
+		return imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the server gives it no ETag", from);
+	return imgp_store_expected(m, o, from, e);
+}
+
+static int
+s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
+    const char *to, struct imgp_move *m, struct imgp_err *e)
+{
+	struct imgp_object *o = &m->copied->object;
+	int create = (m->flags & IMGP_COPY_CREATE) != 0, rc = -1;
+	struct parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
+	    .one = copy_part, .owner = imgp_s3_owner(src->s3) };
+	struct imgp_s3_answer a;
+	struct imgp_header h[2];
+	char *source = NULL, etag[128];
+	const char *type;
+	long status = 0;
+
+	if (look_at_source(src, from, m, o, &a, e) == -1)
+		goto out;
+	if (create && (rc = compare_existing(dst->s3, to, o, a.etag, m,
+	    e)) != 0) {
+		rc = rc == 1 ? 0 : -1;
+		goto out;
+	}
+	p.source = source = copy_source(src->s3, from, a.version);
+	p.match = a.etag;
+	p.total = o->bytes;
+	type = a.type[0] == '\0' ? "application/octet-stream" : a.type;
+	if (o->bytes <= setting("s3_copy_bytes", 5 << 20))
+		rc = copy_whole(&p, o, type, etag, &status, e);
+	else {
+		h[0] = (struct imgp_header){ "Content-Type", type };
+		h[1] = (struct imgp_header){ "x-amz-meta-sha256", o->sha256 };
+		rc = in_parts(&p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL,
+		    etag, e);
+	}
+	/* 412: somebody made it meanwhile, or the source is another now. */
+	if (rc == -1 && status == 412) {
+		rc = compare_existing(dst->s3, to, o, a.etag, m, e);
+		rc = rc == 1 ? 0 : rc == 0 ? start_over(from, e) : -1;
+		goto out;
+	}
+	/* Servers exist that ignore the precondition: an ETag equal to the
+	 * source's proves the bytes, nothing else that HEAD shows does. */
+	if (rc == 0)
+		rc = verify(dst->s3, to, o, a.etag, m, e);
+out:
+	imgp_s3_answer_release(&a);
+	free(source);
+	return rc;
+}
+
+/* --- listing ------------------------------------------------------------------------------------ */
+
+struct listing {
+	imgp_store_found *fn;
+	void		*arg;
+	const char	*bucket;
+	int		 enough;
+	int		 encoded;	/* keys come as in a URL */
+	int		 more;
+	char		 key[3 * 1024 + 1];
+	int64_t		 bytes;
+	char		 token[4096];
+};
+
+/* Resolve %XX and '+' in place. */
+static void
+unescape(char *s)
+{
+	char *out = s;
+	unsigned int byte;
+
+	for (; *s != '\0'; s++)
+		if (*s == '%' && sscanf(s + 1, "%2x", &byte) == 1 &&
+		    s[1] != '\0' && s[2] != '\0') {
+			*out++ = (char)byte;
+			s += 2;
+		} else
+			*out++ = *s == '+' ? ' ' : *s;
+	*out = '\0';
+}
+
+static void
+take_entry(void *arg, const char *path, const char *text)
+{
+	struct imgp_object object = IMGP_OBJECT_UNKNOWN;
+	struct listing *l = arg;
+	char *url;
+
+	if (strcmp(path, "ListBucketResult/EncodingType") == 0)
+		l->encoded = strcmp(text, "url") == 0;
+	else if (strcmp(path, "ListBucketResult/IsTruncated") == 0)
+		l->more = strcmp(text, "true") == 0;
+	else if (strcmp(path, "ListBucketResult/NextContinuationToken") == 0)
+		snprintf(l->token, sizeof l->token, "%s", text);
+	else if (strcmp(path, "ListBucketResult/Contents/Key") == 0)
+		snprintf(l->key, sizeof l->key, "%s", text);
+	else if (strcmp(path, "ListBucketResult/Contents/Size") == 0)
+		l->bytes = strtoll(text, NULL, 10);
+	else if (strcmp(path, "ListBucketResult/Contents") == 0 &&
+	    !l->enough) {
+		if (l->encoded)
+			unescape(l->key);
+		object.bytes = l->bytes;
+		url = imgp_asprintf("s3://%s/%s", l->bucket, l->key);
+		l->enough = l->fn(l->arg, url, &object) != 0;
+		free(url);
+	}
+}
+
+static int
+s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
+    void *arg, struct imgp_err *e)
+{
+	struct listing l = { .fn = fn, .arg = arg,
+	    .bucket = imgp_s3_bucket(st->s3) };
+	struct imgp_s3_request r = { .method = "GET" };
+	struct imgp_buf query = IMGP_BUF_INIT;
+	size_t len = strlen(prefix);
+	struct imgp_s3_answer a;
+	int rc;
+
+	do {
+		imgp_buf_clear(&query);
+		if (l.token[0] != '\0') {
+			imgp_buf_puts(&query, "continuation-token=");
+			imgp_sigv4_encode(&query, l.token, 0);
+			imgp_buf_puts(&query, "&");
+		}
+		imgp_buf_puts(&query, "encoding-type=url&list-type=2&"
+		    "max-keys=1000&prefix=");
+		imgp_sigv4_encode(&query, prefix, 0);
+		if (len > 0 && prefix[len - 1] != '/')
+			imgp_buf_puts(&query, "%2F");
+		r.query = query.s;
+		l.more = l.encoded = 0;
+		l.token[0] = '\0';
+		rc = imgp_s3_do(st->s3, &r, &a, e);
+		/* The encoding stands after the keys: read it first. */
+		if (rc == 0) {
+			char type[16];
+
+			l.encoded = imgp_xml_text(a.body.s, a.body.len,
+			    "ListBucketResult/EncodingType", type,
+			    sizeof type) == 0 && strcmp(type, "url") == 0;
+			if (imgp_xml_parse(a.body.s, a.body.len, take_entry,
+			    &l) == -1)
+				rc = imgp_fail(e, IMGP_E_STORE_IO,
+				    "s3://%s/%.256s: the listing is no XML",
+				    l.bucket, prefix);
+		}
+		imgp_s3_answer_release(&a);
+	} while (rc == 0 && l.more && !l.enough && l.token[0] != '\0');
+	imgp_buf_release(&query);
+	return rc;
+}
