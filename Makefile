@@ -136,6 +136,10 @@ asan:
 # libFuzzer (clang): make fuzz-job FUZZ_SECONDS=600; corpus and findings in $B.
 FUZZ_SECONDS ?= 60
 FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# Whole deflate streams, good and damaged: make fuzz-deflate-streams STREAMS=N
+STREAMS	?= 1000000
+fuzz-deflate-streams: $B/tests/deflate
+	BUILD=$(abspath $B) tests/fuzz/deflate-streams $(STREAMS)
 fuzz-%: tests/fuzz/%.c
 	$(MAKE) CC=clang CXX=clang++ B=$B/fuzz SAN='$(FUZZ_SAN)' OPT='-O1 -g' $B/fuzz/libimgpipe.a
 	clang $(CPPFLAGS) -I$B/fuzz/gen -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \

@@ -60,7 +60,7 @@
  * its CRC says, then so has the copy: damage is never covered up.
  *
  * The walk checks all that zlib checks, is table driven, and holds the source
- * in a window of 64 KiB, the content in one of 96; the words in mid are what
+ * in a window of 24 KiB, the content in one of 96; the words in mid are what
  * 32 KiB of content need.  While it walks, it notes which bits of the source
  * it did not copy: with them the source can be had back (deflate_undo.c).
  * deflate_prove.c shares nothing with this file: it is the own check.
@@ -77,6 +77,7 @@
 
 #define GIVE_UP		4096		/* bytes behind mark */
 #define BLOCKS_MAX	16384		/* in front of the cut */
+#define DETOURS		4		/* that are left at once */
 #define RESPELL_MAX	64		/* bits that a phase may cost at once */
 
 /* The step functions return 0 (go on), 1 (declined) or -1 (failed). */
@@ -265,9 +266,11 @@ copy(unsigned char *op, unsigned len, unsigned dist)
 	else if (dist == 1)
 		memset(op, *s, len);
 	else
-		do
-			*op++ = *s++;
-		while (op < end);
+		do {	/* dist bytes of the 8 are right, and make the next so */
+			memcpy(op, s, 8);
+			op += dist;
+			s += dist;
+		} while (op < end);
 	return end;
 }
 
@@ -445,6 +448,7 @@ enter_alien(struct imgp_deflate *d)
 	put(&d->mid, 2, 3);
 	clear_final(d);
 	d->alien = 1;
+	d->detours++;
 	d->excess = 0;
 }
 
@@ -469,6 +473,16 @@ static uint64_t
 detour(const struct imgp_deflate *d)
 {
 	return d->code->llen[EOB] + 3U + 7U + d->hdrbits;
+}
+
+/*
+ * Better back to the block's own code?  At once; but in a block where one
+ * detour follows the other, only when staying has cost as much as another.
+ */
+static int
+is_costly(const struct imgp_deflate *d)
+{
+	return d->detours <= DETOURS || d->excess >= (int64_t)detour(d);
 }
 
 static const struct code *
@@ -873,7 +887,7 @@ coded(struct imgp_deflate *d)
 			insert_at(d, p);
 		}
 		deleting = p < d->skip;
-		if (d->alien && !deleting && (d->excess >= (int64_t)detour(d) ||
+		if (d->alien && !deleting && (is_costly(d) ||
 		    (d->idx == d->n && p >= d->mark)))
 			leave_alien(d);
 		if (!d->alien && !deleting)
@@ -1257,6 +1271,7 @@ start(struct imgp_deflate *d)
 	d->idx = 0;
 	d->skip = 0;
 	d->alien = 0;
+	d->detours = 0;
 	d->last = 0;
 	d->done = 0;
 	d->started = 0;

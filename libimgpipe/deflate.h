@@ -127,8 +127,9 @@ void	imgp_deflate_free(struct imgp_deflate *d);	/* NULL is fine */
  * 1	declined, ${e} says why: the change passes a limit; the stream may be
  *	quite right.  Decode and encode instead.
  * -1	IMGP_E_ARCHIVE_DAMAGED: the head is not what zlib's inflate() takes
- *	for valid, or ends too early, or is the whole and fails its CRC; IMGP_E_INTERNAL: the edits are not as said above; or what
- *	src.read said.
+ *	for valid, or ends too early, or is the whole and fails its CRC;
+ *	IMGP_E_INTERNAL: the edits are not as said above; or what src.read
+ *	said.
  */
 int	imgp_deflate_plan(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,

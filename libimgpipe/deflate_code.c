@@ -256,6 +256,8 @@ void
 imgp_deflate_put_run(struct bitw *w, const unsigned char *p, unsigned first,
     uint64_t n)
 {
+	uint64_t v;
+
 	p += first >> 3;
 	first &= 7;
 	if (first == w->n && n >= 64) {	/* same phase: whole bytes */
@@ -266,6 +268,16 @@ imgp_deflate_put_run(struct bitw *w, const unsigned char *p, unsigned first,
 		p += n >> 3;
 		first = 0;
 		n &= 7;
+	}
+	if (n > 512 && n >> 3 < w->max && w->pos < w->max - (n >> 3) - 16) {
+		const unsigned have = w->n;
+
+		for (; n > 128; n -= 64, p += 8, w->pos += 8) {
+			v = load64(p) >> first | (uint64_t)p[8] << 1 <<
+			    (63 - first);
+			store64(w->buf + w->pos, w->acc | v << have);
+			w->acc = v >> 1 >> (63 - have);
+		}
 	}
 	for (; n > 56; n -= 56) {
 		put(w, load64(p) >> first & ((UINT64_C(1) << 56) - 1), 56);

@@ -131,7 +131,8 @@ void	imgp_deflate_put_copy(struct bitw *w, const struct code *c,
 	    unsigned len, unsigned dist);
 
 /* --- the working memory --- */
-#define IN_SIZE		65536		/* of the source stream at once */
+#define IN_SIZE		24576		/* of the source stream at once: mostly
+						   all that is walked */
 #define IN_PAD		1024		/* zeros behind its end: > a header */
 #define IN_HEADER	600		/* no block header is longer, bytes */
 #define WIN_CAP		(DIST_MAX + 65536)	/* of content at once */
@@ -184,6 +185,7 @@ struct imgp_deflate {
 	uint64_t	 skip;		/* content up to here is deleted or past */
 	int		 alien;		/* writing a fixed block of our own */
 	uint64_t	 alienhdr;	/* where in mid it begins, in bits */
+	unsigned	 detours;	/* fixed blocks so far */
 	int64_t		 excess;	/* bits lost by staying in it */
 	int		 last;		/* the final block has been read */
 	int		 done;		/* cut, or at the end */

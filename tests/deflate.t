@@ -1,17 +1,21 @@
 #!/bin/sh
 # libimgpipe/deflate: streams patched without recompression, judged by zlib,
-# libdeflate and ISA-L.  The full fuzz: tests/fuzz/deflate.
+# libdeflate and ISA-L.  The full fuzz: tests/fuzz/deflate-streams.
 . "$(dirname "$0")/lib.sh"
 seed=${SEED:-20240229}
 echo "# seed $seed"
-n=4000
-is_sanitized "$BUILD/tests/deflate" && n=400
+n=2500
+is_sanitized "$BUILD/tests/deflate" && n=300
 
 exits 0 "$n random streams of zlib, libdeflate, igzip and our own encoder: \
-three decoders give the edited content, undo the source (F4, F40, R60)" \
+three decoders give the edited content, a patch with a wrong bit is caught, \
+undo gives the source back (F4, F40, R60)" \
 	"$BUILD/tests/deflate" valid "$n" "$seed"
 diag <out
 exits 0 "$((2 * n)) damaged streams: none is laundered (R60)" \
 	"$BUILD/tests/deflate" corrupt "$((2 * n))" "$seed"
 diag <out
+exits 0 'single cases: edges, wrong edits, wrong sources, failing files (R58)' \
+	"$BUILD/tests/deflate" cases
+grep -v '^ok' out | diag
 done_testing

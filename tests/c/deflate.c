@@ -8,6 +8,7 @@
  *	deflate corrupt N SEED	N damaged streams: what is not refused must
  *				read as bad, or not be damaged at all
  *	deflate cases		single cases, as TAP
+ *	deflate seeds DIR	write a corpus for tests/fuzz/deflate.c
  *
  * Stream i of SEED is stream 0 of SEED + i, so a failure is run again alone.
  */
@@ -15,12 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <zlib.h>
 
 #include "libimgpipe/deflate.h"
+#include "tests/c/tap.h"
 
 #define CONTENT_MAX	(1 << 18)
 #define STREAM_MAX	(2 * CONTENT_MAX + 65536)
@@ -590,7 +593,7 @@ static struct edits x;
 static byte want[NEW_MAX + 64], got[NEW_MAX + 64];
 static byte out[STREAM_MAX + NEW_MAX], back[STREAM_MAX];
 static struct {
-	uint64_t ok, declined, refused, bad, harmless, grown, undo, alien;
+	uint64_t ok, declined, refused, bad, harmless, mutants;
 } count;
 
 static int
@@ -628,7 +631,6 @@ undo_gives_back(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	size_t reclen = p->undolen;
 
 	memcpy(rec, p->undo, reclen);
-	count.undo += reclen;
 	if (imgp_deflate_undo(d, &new, rec, reclen, &q, &e) == -1)
 		return wrong("undo refused", &e);
 	if (q.len != src->len || q.size != src->size || q.crc != src->crc)
@@ -645,6 +647,52 @@ undo_gives_back(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	    k.len != q.len)
 		return wrong("undo of a damaged record", NULL);
 	return 0;
+}
+
+/*
+ * A patch with one bit wrong must be caught (R60): by check when it shows up as
+ * far as that looks; by verify wherever it is, but for codes that zlib refuses
+ * and ISA-L takes, with the right content.
+ */
+static int
+mutant_is_caught(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+    const struct imgp_deflate_plan *p)
+{
+	const struct imgp_deflate_piece *m = &p->piece[0];
+	struct sink k = { out, 0, sizeof(out) };
+	struct imgp_err e = { 0 };
+	size_t size = (size_t)p->size, bit, n, same;
+	int reads;
+
+	while (m < p->piece + p->pieces && (m->mem == NULL || m->len == 0))
+		m++;
+	if (m == p->piece + p->pieces)
+		return 0;
+	bit = rnd(m->len * 8);
+	((byte *)(uintptr_t)m->mem)[bit / 8] ^= (byte)(1 << (bit & 7));
+	if (imgp_deflate_emit(d, src, p, sink, &k, &e) == -1)
+		return wrong("emit", &e);
+	reads = zlib_decodes(out, k.len, got, sizeof(got), &n);
+	for (same = 0; same < n && same < size && got[same] == want[same];)
+		same++;
+	if (reads && n == size && same == n)
+		goto out;		/* a bit that does not matter */
+	count.mutants++;
+	n = 0;
+	if ((reads || !isal_decodes(out, k.len, got, sizeof(got), &n) ||
+	    n != size || memcmp(got, want, n) != 0) &&
+	    (imgp_deflate_verify(d, src, p, &e) == 0 ||
+	    !is_code(&e, IMGP_E_STAMP_CHECK)))
+		return wrong("verify misses a wrong patch", &e);
+	if ((same < size || src->size <= p->head.len + IMGP_DEFLATE_BEYOND) &&
+	    same < p->newhead.len + IMGP_DEFLATE_BEYOND &&
+	    (imgp_deflate_check(d, src, p, IMGP_DEFLATE_BEYOND, &e) == 0 ||
+	    !is_code(&e, IMGP_E_STAMP_CHECK)))
+		return wrong("check misses a wrong patch", &e);
+out:
+	((byte *)(uintptr_t)m->mem)[bit / 8] ^= (byte)(1 << (bit & 7));
+	k.len = 0;		/* out[] as it was */
+	return imgp_deflate_emit(d, src, p, sink, &k, &e);
 }
 
 static int
@@ -682,8 +730,8 @@ judge_valid(struct imgp_deflate *d)
 		    n != size || memcmp(got, want, n) != 0)
 			return wrong(decoders[i].name, NULL);
 	count.ok++;
-	if (k.len > s.len)
-		count.grown += k.len - s.len;
+	if (rnd(4) == 0 && mutant_is_caught(d, &src, &p) == -1)
+		return -1;
 	return undo_gives_back(d, &src, &p, s.z);
 }
 
@@ -735,6 +783,9 @@ judge_corrupt(struct imgp_deflate *d)
 		count.refused++;
 		return 0;
 	}
+	if (p.head.len < src.size && imgp_deflate_check(d, &src, &p, 0,
+	    &e) == -1)
+		return wrong("zlib does not take the head", &e);
 	if (imgp_deflate_check(d, &src, &p, IMGP_DEFLATE_BEYOND, &e) == -1 &&
 	    (sound || !is_code(&e, IMGP_E_ARCHIVE_DAMAGED)))
 		return wrong("check", &e);
@@ -799,10 +850,271 @@ run(const char *what, uint64_t n, uint64_t seed)
 		    (unsigned long long)count.bad,
 		    (unsigned long long)count.harmless);
 	else
-		printf("%llu patched, %llu declined\n",
-		    (unsigned long long)count.ok,
-		    (unsigned long long)count.declined);
+		printf("%llu patched, %llu declined; %llu wrong patches "
+		    "caught\n", (unsigned long long)count.ok,
+		    (unsigned long long)count.declined,
+		    (unsigned long long)count.mutants);
 	return failed != 0;
+}
+
+/* --- single cases ------------------------------------------------------- */
+
+static struct imgp_deflate *D;
+static struct bounded B;
+static struct imgp_deflate_src S;
+static struct imgp_deflate_plan P;
+static struct imgp_err E;
+static uint64_t reached;	/* the highest offset read, + 1 */
+
+static int
+read_noting(void *arg, uint64_t off, void *buf, size_t len, struct imgp_err *e)
+{
+	if (off + len > reached)
+		reached = off + len;
+	return read_bounded(arg, off, buf, len, e);
+}
+
+static int
+read_failing(void *arg, uint64_t off, void *buf, size_t len,
+    struct imgp_err *e)
+{
+	(void)arg, (void)off, (void)buf, (void)len;
+	return imgp_fail(e, IMGP_E_STORE_IO, "staged");
+}
+
+static int
+write_failing(void *arg, const void *buf, size_t len, struct imgp_err *e)
+{
+	(void)arg, (void)buf, (void)len;
+	return imgp_fail(e, IMGP_E_STORE_FULL, "staged");
+}
+
+/* ${size} bytes of a text that compresses, by zlib. */
+static void
+text(size_t size, int level, int strategy)
+{
+	z_stream z;
+	size_t i;
+
+	rng = 1;
+	for (i = 0; i < size; i++)
+		s.content[i] = (byte)(i % 7 == 0 ? rnd(256) :
+		    i < 100 || rnd(3) == 0 ? 'a' + rnd(20) :
+		    s.content[i - 1 - rnd(99)]);
+	s.size = size;
+	memset(&z, 0, sizeof(z));
+	if (deflateInit2(&z, level, Z_DEFLATED, -15, 8, strategy) != Z_OK)
+		errx(99, "deflateInit2");
+	z.next_in = s.content;
+	z.avail_in = (uInt)size;
+	z.next_out = s.z;
+	z.avail_out = sizeof(s.z);
+	if (deflate(&z, Z_FINISH) != Z_STREAM_END)
+		errx(99, "deflate");
+	s.len = sizeof(s.z) - z.avail_out;
+	deflateEnd(&z);
+	s.crc = (uint32_t)crc32(0, s.content, (uInt)size);
+	B = (struct bounded){ s.z, s.len };
+	S = (struct imgp_deflate_src){ read_noting, &B, s.len, s.size, s.crc };
+}
+
+static void
+edit(uint64_t at, uint64_t del, size_t inslen)
+{
+	memset(x.ins, '7', sizeof(x.ins));
+	x.e[0] = (struct imgp_deflate_edit){ at, del, x.ins, inslen };
+	x.n = 1;
+}
+
+static int
+plan(void)
+{
+	E.code = NULL;
+	return imgp_deflate_plan(D, &S, x.e, x.n, &P, &E);
+}
+
+static int
+refused(int rc, const char *code)
+{
+	return rc == -1 && is_code(&E, code);
+}
+
+static void
+edges(void)
+{
+	static const struct { int level, strategy; const char *what; } k[] = {
+	    { 0, 0, "stored" }, { 6, Z_FIXED, "fixed" }, { 6, 0, "dynamic" },
+	    { 6, Z_HUFFMAN_ONLY, "literals alone" } };
+	size_t i, size;
+
+	for (i = 0; i < 4; i++)
+		for (size = 1; size <= 100000; size *= 10) {
+			int good;
+
+			text(size, k[i].level, k[i].strategy);
+			edit(0, 0, 16);
+			good = judge_valid(D) == 0;
+			edit(size, 0, 16);
+			good &= judge_valid(D) == 0;
+			edit(0, size, 0);
+			good &= judge_valid(D) == 0;
+			edit(size / 2, size - size / 2, 60000);
+			good &= judge_valid(D) == 0;
+			edit(size - 1, 1, 1);
+			good &= judge_valid(D) == 0;
+			ok(good, "%zu bytes, %s: first, last and all bytes",
+			    size, k[i].what);
+		}
+}
+
+static void
+wrong_edits(void)
+{
+	text(1000, 6, 0);
+	edit(1001, 0, 1);
+	ok(refused(plan(), IMGP_E_INTERNAL), "an edit behind the end");
+	edit(999, 2, 1);
+	ok(refused(plan(), IMGP_E_INTERNAL), "a deletion over the end");
+	edit(UINT64_MAX, UINT64_MAX, 1);
+	ok(refused(plan(), IMGP_E_INTERNAL), "an edit past all numbers");
+	edit(10, 5, 1);
+	x.e[1] = x.e[0];
+	x.e[1].at = 14;
+	x.n = 2;
+	ok(refused(plan(), IMGP_E_INTERNAL), "edits that overlap");
+	x.n = IMGP_DEFLATE_EDITS + 1;
+	ok(refused(plan(), IMGP_E_INTERNAL), "too many edits");
+	edit(10, 0, IMGP_DEFLATE_INSERT + 1);
+	ok(plan() == 1 && E.code != NULL, "an insertion too long is declined");
+}
+
+static void
+wrong_sources(void)
+{
+	struct sink k = { out, 0, sizeof(out) };
+	size_t i;
+
+	text(200000, 6, 0);
+	edit(1000, 0, 16);
+	S.size++;
+	ok(plan() == 0 && refused(imgp_deflate_verify(D, &S, &P, &E),
+	    IMGP_E_ARCHIVE_DAMAGED), "a size too large: verify tells (R60)");
+	S.size = 20000;
+	ok(refused(plan(), IMGP_E_ARCHIVE_DAMAGED), "a size too small");
+	text(200000, 6, 0);
+	S.crc ^= 4;
+	ok(plan() == 0 && refused(imgp_deflate_verify(D, &S, &P, &E),
+	    IMGP_E_ARCHIVE_DAMAGED), "a wrong CRC: verify tells (R60)");
+	ok(imgp_deflate_check(D, &S, &P, IMGP_DEFLATE_BEYOND, &E) == 0,
+	    "a wrong CRC: check does not look at it");
+	text(1000, 6, 0);
+	S.crc ^= 4;
+	ok(refused(plan(), IMGP_E_ARCHIVE_DAMAGED),
+	    "a wrong CRC of a stream that is walked to its end");
+	text(200000, 6, 0);
+	S.len = B.len = s.len + 1;
+	ok(plan() == 0 && refused(imgp_deflate_verify(D, &S, &P, &E),
+	    IMGP_E_ARCHIVE_DAMAGED), "a byte behind the end: verify tells");
+	text(1000, 6, 0);
+	S.len = B.len = s.len + 1;
+	ok(plan() == 1, "a byte behind an end that is seen is declined");
+	text(200000, 6, 0);
+	x.n = 0;
+	ok(plan() == 0 && P.pieces == 1 && P.len == s.len && P.crc == s.crc &&
+	    imgp_deflate_verify(D, &S, &P, &E) == 0 &&
+	    imgp_deflate_emit(D, &S, &P, sink, &k, &E) == 0 &&
+	    undo_gives_back(D, &S, &P, s.z) == 0,
+	    "no edit: a copy, and verify judges a stream as it is");
+	/* 20000 empty stored blocks */
+	memset(s.z, 0, 100000);
+	for (i = 0; i < 100000; i += 5)
+		s.z[i + 3] = s.z[i + 4] = 255;
+	S.len = B.len = 100000;
+	S.size = 1;
+	edit(1, 0, 1);
+	ok(plan() == 1, "blocks without end are declined (R58)");
+}
+
+static void
+failing(void)
+{
+	struct sink k = { out, 0, sizeof(out) };
+	struct imgp_deflate_fd f = { -1, 7 };
+	char name[] = "deflate.XXXXXX";
+	int rc;
+
+	text(200000, 6, 0);
+	edit(1000, 0, 16);
+	reached = 0;
+	rc = plan();
+	ok(rc == 0 && reached <= 50000 && s.len > 100000,
+	    "a plan reads the head alone: %llu of %zu bytes",
+	    (unsigned long long)reached, s.len);
+	ok(P.len >= s.len && P.len <= s.len + 24,
+	    "16 bytes in, %d more out", (int)(P.len - s.len));
+	ok(P.undolen < 1500, "an undo record of %zu bytes", P.undolen);
+	S.read = read_failing;
+	ok(refused(imgp_deflate_verify(D, &S, &P, &E), IMGP_E_STORE_IO) &&
+	    refused(imgp_deflate_check(D, &S, &P, 9, &E), IMGP_E_STORE_IO) &&
+	    refused(imgp_deflate_emit(D, &S, &P, sink, &k, &E),
+	    IMGP_E_STORE_IO) && refused(plan(), IMGP_E_STORE_IO),
+	    "a reader that fails");
+	S.read = read_bounded;
+	ok(plan() == 0 && refused(imgp_deflate_emit(D, &S, &P, write_failing,
+	    NULL, &E), IMGP_E_STORE_FULL), "a writer that fails");
+	if ((f.fd = mkstemp(name)) == -1 || unlink(name) == -1 ||
+	    pwrite(f.fd, s.z, s.len, 7) != (ssize_t)s.len)
+		err(99, "%s", name);
+	S.read = imgp_deflate_read_fd;
+	S.arg = &f;
+	ok(plan() == 0 && imgp_deflate_verify(D, &S, &P, &E) == 0 &&
+	    imgp_deflate_emit(D, &S, &P, sink, &k, &E) == 0 &&
+	    zlib_decodes(out, k.len, got, sizeof(got), &k.max) &&
+	    k.max == P.size, "from a file, at an offset");
+	if (ftruncate(f.fd, 20000) == -1)
+		err(99, "%s", name);
+	ok(refused(imgp_deflate_verify(D, &S, &P, &E),
+	    IMGP_E_ARCHIVE_DAMAGED), "a file that became short");
+	close(f.fd);
+}
+
+static int
+cases(void)
+{
+	D = imgp_deflate_new();
+	edges();
+	wrong_edits();
+	wrong_sources();
+	failing();
+	imgp_deflate_free(D);
+	imgp_deflate_free(NULL);
+	return done_testing();
+}
+
+/* A corpus as tests/fuzz/deflate.c reads it: 8 bytes that choose, a stream. */
+static int
+seeds(const char *dir)
+{
+	char name[4096];
+	byte head[8];
+	unsigned i, n;
+	FILE *fp;
+
+	for (i = n = 0; n < 300; i++) {
+		rng = i;
+		rng = rnd(UINT64_MAX);
+		make_stream(&s);
+		if (s.len > 3000)
+			continue;
+		for (size_t j = 0; j < sizeof(head); j++)
+			head[j] = (byte)rnd(256);
+		snprintf(name, sizeof(name), "%s/seed-%03u", dir, n++);
+		if ((fp = fopen(name, "w")) == NULL || fwrite(head, 8, 1,
+		    fp) != 1 || fwrite(s.z, 1, s.len, fp) != s.len ||
+		    fclose(fp) != 0)
+			err(1, "%s", name);
+	}
+	return 0;
 }
 
 int
@@ -811,5 +1123,9 @@ main(int argc, char *argv[])
 	if (argc == 4)
 		return run(argv[1], strtoull(argv[2], NULL, 10),
 		    strtoull(argv[3], NULL, 10));
-	errx(2, "usage: deflate valid|corrupt N SEED");
+	if (argc == 2 && strcmp(argv[1], "cases") == 0)
+		return cases();
+	if (argc == 3 && strcmp(argv[1], "seeds") == 0)
+		return seeds(argv[2]);
+	errx(2, "usage: deflate valid|corrupt N SEED | cases | seeds DIR");
 }
