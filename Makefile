@@ -149,6 +149,13 @@ fuzz-%: tests/fuzz/%.c
 	$B/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
 	  $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix=$B/fuzz/ $B/fuzz/corpus-$*
 
+# What is claimed of speed and memory: make bench-stamp BENCH='PET TGZ'.
+$B/bench/corpus: tests/bench/corpus.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -Wno-conversion -o $@ $< -lm
+bench-%: tests/bench/% all $B/bench/corpus
+	BUILD=$(abspath $B) $< $(BENCH)
+
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/sql
 	install -m 755 $(addprefix $B/bin/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(BINDIR)

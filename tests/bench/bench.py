@@ -1,0 +1,92 @@
+"""What the benches share: corpora, interleaved runs, medians and ratios.
+
+Commands are run in turn, with sync before each, so that what is compared ran
+under the same load; a figure is a median.  CPU is user + system time of the
+command and its children, memory the largest resident set among them.
+"""
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..'))
+BUILD = os.environ.get('BUILD', os.path.join(ROOT, '.build'))
+BIN = os.path.join(BUILD, 'bin')
+
+# name: instances, columns, rows, frames, private bytes
+CORPORA = {
+    'PET': (600, 400, 400, 1, 0),
+    'CT': (300, 512, 512, 1, 0),
+    'MR': (1000, 192, 192, 1, 11264),
+    'SMALL': (2000, 112, 112, 1, 11264),
+    'ENH': (1, 512, 512, 1000, 0),
+}
+
+
+def tool(name):
+    return os.path.join(BIN, name)
+
+
+def have(name):
+    return any(os.access(os.path.join(d, name), os.X_OK)
+               for d in os.environ['PATH'].split(':'))
+
+
+def scratch():
+    """A directory with room, removed at the end: BENCH_DIR, else TMPDIR."""
+    return tempfile.TemporaryDirectory(
+        prefix='imgp-bench.', dir=os.environ.get('BENCH_DIR'))
+
+
+def corpus(where, name):
+    """Make the corpus's files below where/name/dcm, and its zip."""
+    maker = os.path.join(BUILD, 'bench', 'corpus')
+    top = os.path.join(where, name)
+    os.makedirs(os.path.join(top, 'dcm'))
+    subprocess.run([maker, os.path.join(top, 'dcm')] +
+                   [str(n) for n in CORPORA[name]], check=True)
+    subprocess.run(['zip', '-6', '-q', '-r', '../in.zip', '.'],
+                   cwd=os.path.join(top, 'dcm'), check=True)
+    return top
+
+
+def run(command, cwd=None):
+    """Wall seconds, CPU seconds, peak memory in MB of one command."""
+    os.sync()
+    start = time.monotonic()
+    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL,
+                             stdin=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.monotonic() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        sys.exit('%r: status %d' % (command, child.returncode))
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def rounds(commands, n, before=None):
+    """{label: (wall, cpu, rss)} medians of n interleaved rounds."""
+    seen = {label: [] for label, _ in commands}
+    for _ in range(n):
+        for label, command in commands:
+            if before is not None:
+                before()
+            seen[label].append(run(command))
+    return {label: tuple(statistics.median(x) for x in zip(*runs))
+            for label, runs in seen.items()}
+
+
+def row(label, m, extra=''):
+    print('  %-34s %8.3f s wall %8.3f s CPU %7.1f MB  %s' %
+          (label, m[0], m[1], m[2], extra))
+    sys.stdout.flush()
+
+
+def goal(text, value, bound, at_least=True):
+    met = value >= bound if at_least else value <= bound
+    print('    %-46s %8.4g  wanted %s %g: %s' %
+          (text, value, '>=' if at_least else '<=', bound,
+           'met' if met else 'NOT MET'))
+    sys.stdout.flush()
