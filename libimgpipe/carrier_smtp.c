@@ -165,6 +165,18 @@ set_up(CURL *c, const struct imgp_smtp *s, struct imgp_err *e)
 	return 0;
 }
 
+/* Nonzero when the next recipient would fare the same: no server, no TLS, no
+ * login, no answer. */
+static int
+is_hopeless(CURL *c, CURLcode rc)
+{
+	long reply = 0;
+
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &reply);
+	return rc == CURLE_LOGIN_DENIED || rc == CURLE_OPERATION_TIMEDOUT ||
+	    rc == CURLE_USE_SSL_FAILED || (rc != CURLE_OK && reply == 0);
+}
+
 /* What ${rc} and the last reply mean for the mail. */
 static int
 judge(CURL *c, CURLcode rc, struct imgp_err *e)
@@ -205,7 +217,7 @@ judge(CURL *c, CURLcode rc, struct imgp_err *e)
 
 static int
 send_one(CURL *c, const char *from, const char *to, const struct imgp_buf *m,
-    struct imgp_err *e)
+    int *hopeless, struct imgp_err *e)
 {
 	struct reader r = { m->s, m->len };
 	struct curl_slist *rcpt;
@@ -227,6 +239,7 @@ send_one(CURL *c, const char *from, const char *to, const struct imgp_buf *m,
 	curl_slist_free_all(rcpt);
 	free(receiver);
 	free(sender);
+	*hopeless = is_hopeless(c, rc);
 	return judge(c, rc, e);
 }
 
@@ -238,6 +251,7 @@ imgp_smtp_send(const struct imgp_smtp *s, const char *from,
 	static int ready;
 	struct imgp_err why;
 	size_t i, failed = 0;
+	int hopeless = 0;
 	CURL *c;
 
 	if (imgp_mail_check_address(from, e) == -1)
@@ -252,7 +266,8 @@ imgp_smtp_send(const struct imgp_smtp *s, const char *from,
 		return -1;
 	}
 	for (i = 0; i < n; i++) {
-		if (send_one(c, from, to[i], m, &why) == 0) {
+		if (!hopeless &&
+		    send_one(c, from, to[i], m, &hopeless, &why) == 0) {
 			res[i].done = 1;
 			continue;
 		}

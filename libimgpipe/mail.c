@@ -453,10 +453,11 @@ alternative(struct imgp_buf *out, const struct imgp_mail *m, int plain,
 	    " boundary=\"=_a.%s\"\r\n\r\n--=_a.%s\r\n", m->id, m->id);
 	if (text_part(out, "plain", m->text, 0, e) == -1)
 		return -1;
-	imgp_buf_printf(out, "--=_a.%s\r\n", m->id);
+	/* The line end before a boundary belongs to the boundary. */
+	imgp_buf_printf(out, "\r\n--=_a.%s\r\n", m->id);
 	if (text_part(out, "html", m->html, 0, e) == -1)
 		return -1;
-	imgp_buf_printf(out, "--=_a.%s--\r\n", m->id);
+	imgp_buf_printf(out, "\r\n--=_a.%s--\r\n", m->id);
 	return 0;
 }
 
@@ -494,10 +495,10 @@ imgp_mail_build(const struct imgp_mail *m, struct imgp_buf *out,
 	if (alternative(out, m, 0, e) == -1)
 		return -1;
 	for (i = 0; i < m->n_files; i++) {
-		imgp_buf_printf(out, "--=_m.%s\r\n", m->id);
+		imgp_buf_printf(out, "\r\n--=_m.%s\r\n", m->id);
 		if (attachment(out, &m->files[i], e) == -1)
 			return -1;
 	}
-	imgp_buf_printf(out, "--=_m.%s--\r\n", m->id);
+	imgp_buf_printf(out, "\r\n--=_m.%s--\r\n", m->id);
 	return 0;
 }

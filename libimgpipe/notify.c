@@ -617,6 +617,35 @@ wants_mail(const struct audience *a)
 	    all_of(a) > a->counts[IMGP_PASSED_OVER]);
 }
 
+/* Tell the record that the run came to its end. */
+static void
+report_run(struct imgp_notify *n)
+{
+	static const char *const key[IMGP_N_OUTCOMES] = { "delivered",
+	    "with_errors", "to_retry", "for_good", "unfinished", "skipped" };
+	const char *run = n->run == NULL ? getenv("IMGP_RUN") : n->run;
+	struct imgp_json *req, *counts, *data = NULL;
+	const struct audience *a;
+	struct imgp_err e;
+	int64_t sum;
+	int i;
+
+	if (run == NULL || !imgp_names_is_run(run))
+		return;
+	counts = imgp_json_new_object();
+	for (i = 0; i < IMGP_N_OUTCOMES; i++) {
+		for (sum = 0, a = n->audiences; a != NULL; a = a->next)
+			sum += a->counts[i];
+		imgp_json_set_int(counts, key[i], sum);
+	}
+	req = imgp_json_new_object();
+	imgp_json_set_str(req, "run", run);
+	imgp_json_set(req, "counts", counts);
+	if (imgp_post_ask(n->post, "run_end", req, &data, &e) == -1)
+		went_wrong(n, &e);
+	imgp_json_free(data);
+}
+
 int
 imgp_notify_end(struct imgp_notify *n)
 {
@@ -630,6 +659,11 @@ imgp_notify_end(struct imgp_notify *n)
 	for (a = n->audiences; a != NULL; a = a->next)
 		if (wants_mail(a))
 			send_mail(n, a);
+	if (!n->dry_run && imgp_post_has_record(n->post)) {
+		report_run(n);
+		n->status = imgp_exit_worse(n->status,
+		    imgp_post_flush(n->post, n->complain));
+	}
 	return n->status;
 }
 

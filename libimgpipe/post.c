@@ -7,6 +7,7 @@
 #include "libimgpipe/carrier.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
+#include "libimgpipe/filter.h"
 #include "libimgpipe/post.h"
 
 struct imgp_post {
@@ -240,30 +241,63 @@ imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
 	return rc;
 }
 
+/* What is told of a reader who was not served. */
+static int
+not_served(const struct imgp_err *why, const char *addr, struct imgp_err *e)
+{
+	return imgp_fail(e, why->code, "to %s: %s", addr, why->msg);
+}
+
 static int
 carry(const char *pipeline, const char *from,
     const struct imgp_mail_list *to, const struct imgp_buf *m,
-    struct imgp_err *e)
+    struct imgp_carried *res, struct imgp_err *e)
 {
-	struct imgp_carried *res = imgp_alloc(to->n * sizeof *res);
-	struct imgp_carrier *c;
+	struct imgp_carrier *c = imgp_carrier_open(pipeline, e);
 	struct imgp_err why;
 	size_t i;
-	int rc = -1;
+	int rc;
 
-	if ((c = imgp_carrier_open(pipeline, e)) == NULL)
-		goto out;
+	memset(res, 0, to->n * sizeof *res);
+	if (c == NULL) {
+		for (i = 0; i < to->n; i++)
+			res[i].err = *e;
+		return -1;
+	}
 	rc = imgp_carrier_send(c, from, (const char *const *)to->addr, to->n,
 	    m, res, &why);
 	for (i = 0; rc == -1 && i < to->n; i++)
 		if (!res[i].done) {
-			imgp_fail(e, res[i].err.code, "to %s: %s",
-			    to->addr[i], res[i].err.msg);
+			not_served(&res[i].err, to->addr[i], e);
 			break;
 		}
 	imgp_carrier_free(c);
-out:
-	free(res);
+	return rc;
+}
+
+static int
+keep(struct imgp_post *p, const struct imgp_letter *l,
+    const struct imgp_mail_list *to, const char *from,
+    const struct imgp_buf *m, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	struct imgp_json *who = imgp_json_new_array();
+	char *id = imgp_mail_id(l->about);
+	size_t i;
+	int rc;
+
+	for (i = 0; i < to->n; i++)
+		imgp_json_append_str(who, to->addr[i]);
+	imgp_json_set_str(req, "message_id", id);
+	imgp_json_set_str(req, "pipeline_code", l->pipeline);
+	imgp_json_set_str(req, "sender", from);
+	imgp_json_set(req, "recipients", who);
+	imgp_json_set_str(req, "message", m->s);
+	if (l->digest_id != 0)
+		imgp_json_set_int(req, "digest_id", l->digest_id);
+	rc = imgp_post_ask(p, "outbox_put", req, &data, e);
+	imgp_json_free(data);
+	free(id);
 	return rc;
 }
 
@@ -273,17 +307,157 @@ imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 {
 	struct imgp_mail_list to;
 	struct imgp_buf m = IMGP_BUF_INIT;
+	struct imgp_carried *res = NULL;
 	char *from = sender(l->pipeline), *addr = NULL;
-	int rc;
+	int rc = -1;
 
-	(void)p;
-	if ((rc = readers(l->pipeline, l->to, &to, e)) == 0 &&
-	    (rc = build(l, &to, from, &m, e)) == 0 &&
-	    (rc = (addr = imgp_mail_address(from, e)) == NULL ? -1 : 0) == 0)
-		rc = carry(l->pipeline, addr, &to, &m, e);
+	if (readers(l->pipeline, l->to, &to, e) == -1 ||
+	    build(l, &to, from, &m, e) == -1 ||
+	    (addr = imgp_mail_address(from, e)) == NULL)
+		goto out;
+	if (imgp_post_has_record(p) &&
+	    (rc = keep(p, l, &to, addr, &m, e)) == 0)
+		goto out;
+	/* A digest's letter is sent from the outbox or not at all. */
+	if (l->digest_id != 0)
+		goto out;
+	res = imgp_alloc(to.n * sizeof *res);
+	rc = carry(l->pipeline, addr, &to, &m, res, e);
+out:
 	imgp_mail_list_release(&to);
 	imgp_buf_release(&m);
+	free(res);
 	free(from);
 	free(addr);
 	return rc;
+}
+
+/* --- the outbox ---------------------------------------------------------- */
+
+static struct imgp_json *
+results(const struct imgp_mail_list *to, const struct imgp_carried *res)
+{
+	struct imgp_json *list = imgp_json_new_array(), *o;
+	size_t i;
+
+	for (i = 0; i < to->n; i++) {
+		o = imgp_json_new_object();
+		imgp_json_set_str(o, "address", to->addr[i]);
+		imgp_json_set_str(o, "status", res[i].done ? "sent" :
+		    strcmp(res[i].err.code, IMGP_E_MAIL_REFUSED) == 0 ?
+		    "refused" : "waiting");
+		if (!res[i].done) {
+			imgp_json_set_str(o, "error_code", res[i].err.code);
+			imgp_json_set_str(o, "error", res[i].err.msg);
+		}
+		imgp_json_append(list, o);
+	}
+	return list;
+}
+
+static int
+recipients(const struct imgp_json *array, struct imgp_mail_list *to,
+    struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	const struct imgp_json *i;
+	int rc;
+
+	for (i = imgp_json_first(array); i != NULL; i = imgp_json_next(i))
+		if (imgp_json_str(i) != NULL)
+			imgp_buf_printf(&b, "%s ", imgp_json_str(i));
+	rc = imgp_mail_list_parse(b.s == NULL ? "" : b.s, to, e);
+	imgp_buf_release(&b);
+	return rc;
+}
+
+/* Send one letter of the outbox and note what became of it.  0, or -1 with
+ * ${e} when it could not even be tried or noted. */
+static int
+deliver(struct imgp_post *p, const struct imgp_json *letter,
+    void (*complain)(const struct imgp_err *), int *status, int *reached,
+    struct imgp_err *e)
+{
+	const char *pipeline = imgp_json_str(imgp_json_get(letter,
+	    "pipeline_code"));
+	const char *from = imgp_json_str(imgp_json_get(letter, "sender"));
+	const char *text = imgp_json_str(imgp_json_get(letter, "message"));
+	struct imgp_buf m = IMGP_BUF_INIT;
+	struct imgp_carried *res = NULL;
+	struct imgp_json *req, *data = NULL;
+	struct imgp_mail_list to;
+	struct imgp_err why;
+	int64_t id;
+	size_t i;
+	int rc = -1;
+
+	if (recipients(imgp_json_get(letter, "recipients"), &to, e) == -1)
+		goto out;
+	if (from == NULL || text == NULL || to.n == 0 ||
+	    imgp_json_int(imgp_json_get(letter, "outbox_id"), &id) == -1) {
+		imgp_fail(e, IMGP_E_DB_QUERY, "a letter cannot be read");
+		goto out;
+	}
+	imgp_buf_puts(&m, text);
+	res = imgp_alloc(to.n * sizeof *res);
+	carry(pipeline, from, &to, &m, res, &why);
+	for (*reached = 0, i = 0; i < to.n; i++) {
+		if (res[i].done || strcmp(res[i].err.code,
+		    IMGP_E_MAIL_REFUSED) == 0)
+			*reached = 1;
+		if (res[i].done)
+			continue;
+		*status = imgp_exit_worse(*status, strcmp(res[i].err.code,
+		    IMGP_E_MAIL_REFUSED) == 0 ? IMGP_EX_ERRORS :
+		    IMGP_EX_TEMPFAIL);
+		not_served(&res[i].err, to.addr[i], &why);
+		complain(&why);
+	}
+	req = imgp_json_new_object();
+	imgp_json_set_int(req, "outbox_id", id);
+	imgp_json_set(req, "results", results(&to, res));
+	rc = imgp_post_ask(p, "outbox_done", req, &data, e);
+	imgp_json_free(data);
+out:
+	imgp_mail_list_release(&to);
+	imgp_buf_release(&m);
+	free(res);
+	return rc;
+}
+
+int
+imgp_post_flush(struct imgp_post *p, void (*complain)(const struct imgp_err *))
+{
+	const struct imgp_json *letter;
+	struct imgp_json *req, *data;
+	struct imgp_err e;
+	int64_t after = 0;
+	int status = IMGP_EX_OK, in_vain = 0, reached = 0, rc = 0;
+
+	if (!imgp_post_has_record(p))
+		return status;
+	/* Two letters in vain: the mail server is away, the rest can wait. */
+	while (in_vain < 2) {
+		data = NULL;
+		req = imgp_json_new_object();
+		imgp_json_set_int(req, "after", after);
+		if ((rc = imgp_post_ask(p, "outbox_take", req, &data, &e)) == -1)
+			break;
+		letter = imgp_json_get(data, "letter");
+		if (imgp_json_is_null(letter)) {
+			imgp_json_free(data);
+			break;
+		}
+		imgp_json_int(imgp_json_get(letter, "outbox_id"), &after);
+		rc = deliver(p, letter, complain, &status, &reached, &e);
+		imgp_json_free(data);
+		if (rc == -1)
+			break;
+		in_vain = reached ? 0 : in_vain + 1;
+	}
+	if (rc == -1) {
+		complain(&e);
+		status = imgp_exit_worse(status, IMGP_EX_TEMPFAIL);
+	}
+	return status;
 }

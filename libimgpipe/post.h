@@ -3,7 +3,11 @@
  * the settings say, and the record's side of it.
  *
  * The record is that of the setting ledger, else database, where it is a
- * libpq connection string.
+ * libpq connection string.  Where there is one, a letter is first kept in its
+ * outbox and then sent from there, by this process or, when the mail server is
+ * away or the process dies, by the next: none is lost, and none sent twice but
+ * when a process dies between the carrier's answer and noting it; then both
+ * bear the same Message-ID.
  */
 #ifndef IMGPIPE_POST_H
 #define IMGPIPE_POST_H
@@ -28,6 +32,7 @@ struct imgp_letter {
 	const struct imgp_mail_file *files;
 	size_t		 n_files;
 	int64_t		 date;
+	int64_t		 digest_id;	/* of what digest it is; 0: none */
 };
 
 struct imgp_post;
@@ -37,10 +42,20 @@ struct imgp_post;
 struct imgp_post *imgp_post_open(struct imgp_err *e);
 void	imgp_post_close(struct imgp_post *p);
 
-/* Send ${l}.  0 when every reader's copy was taken over; else -1, ${e} naming
- * one that was not, and why. */
+/*
+ * Keep ${l} in the outbox, for imgp_post_flush() to send, or send it at once
+ * where there is no record or it cannot be reached.  0, or -1 with ${e} when it
+ * is neither kept nor taken over for every reader.
+ */
 int	imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 	    struct imgp_err *e);
+/*
+ * Send what waits in the outbox.  ${complain} is told of each reader who was
+ * not served, and why.  The exit status: 0, 1 when somebody was refused, 75
+ * when something still waits.
+ */
+int	imgp_post_flush(struct imgp_post *p,
+	    void (*complain)(const struct imgp_err *));
 /* The message itself, appended to ${out}. */
 int	imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
 	    struct imgp_buf *out, struct imgp_err *e);

@@ -1,0 +1,189 @@
+/*
+ * imgp-digest: tell the labs what is new (imgp-digest(1)).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libimgpipe/carrier_smtp.h"
+#include "libimgpipe/db.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/nightly.h"
+#include "libimgpipe/opt.h"
+
+enum { OPT_PRINT = 256, OPT_SINCE, OPT_UNTIL, OPT_FORMAT, OPT_RESEND,
+    OPT_STALE };
+
+static const struct imgp_opt opts[] = {
+	{ OPT_PRINT, "print", NULL, "show what would be sent, change nothing" },
+	{ OPT_SINCE, "since", "TIME", "show from this time on: 24h, 2019-01-18" },
+	{ OPT_UNTIL, "until", "TIME", "show up to this time" },
+	{ OPT_FORMAT, "format", "FORMAT", "show as text, html, csv or json" },
+	{ OPT_RESEND, "resend", "ID", "send this digest's letters once more" },
+	{ OPT_STALE, "stale", "TIME", "has a run ended in this time? else 1" },
+	{ 0, NULL, NULL, NULL }
+};
+static const char *const synopsis[] = {
+	"[-qv]",
+	"[-qv] --print [--since TIME] [--until TIME] [--format FORMAT]",
+	"[-qv] --resend ID",
+	"[-qv] --stale TIME",
+	NULL
+};
+static const char *(*const libs[])(void) = { imgp_db_version,
+    imgp_curl_version, NULL };
+static const struct imgp_tool tool = { "imgp-digest", synopsis,
+	"Mail the labs and admins what is new since the last digest.",
+	opts, libs };
+
+struct wish {
+	int		 print;
+	char		*since, *until;
+	enum imgp_format as;
+	long long	 resend;	/* 0: no */
+	long long	 stale;		/* 0: no */
+};
+
+/* A duration before now, or what looks like ISO 8601: the database reads it. */
+static char *
+take_time(const char *s, const char *option)
+{
+	char *out = imgp_alloc(48);
+	long long seconds;
+	struct tm tm;
+	time_t t;
+
+	if (imgp_parse_duration(s, &seconds) == 0 && strchr(s, '-') == NULL) {
+		t = time(NULL) - (time_t)seconds;
+		if (gmtime_r(&t, &tm) == NULL)
+			imgp_usage(&tool, "%s: too long ago", option);
+		strftime(out, 48, "%Y-%m-%dT%H:%M:%SZ", &tm);
+		return out;
+	}
+	if (strlen(s) < 10 || strlen(s) > 25 ||
+	    s[strspn(s, "0123456789-:+TZ. ")] != '\0')
+		imgp_usage(&tool, "%s: neither 24h nor 2019-01-18", option);
+	/* Without a zone UTC is meant, whatever the database's is. */
+	snprintf(out, 48, "%.25s%s", s, strlen(s) == 10 ? "T00:00:00Z" :
+	    strpbrk(s + 10, "Z+-") == NULL ? "Z" : "");
+	return out;
+}
+
+static enum imgp_format
+take_format(const char *s)
+{
+	static const char *const name[] = { "text", "html", "csv", "json" };
+	size_t i;
+
+	for (i = 0; i < sizeof name / sizeof *name; i++)
+		if (strcmp(s, name[i]) == 0)
+			return (enum imgp_format)i;
+	imgp_usage(&tool, "--format: text, html, csv or json");
+}
+
+static void
+options(struct wish *w, int argc, char *argv[])
+{
+	int ch, ways;
+
+	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
+		switch (ch) {
+		case OPT_SINCE:
+			w->since = take_time(optarg, "--since");
+			w->print = 1;
+			break;
+		case OPT_UNTIL:
+			w->until = take_time(optarg, "--until");
+			w->print = 1;
+			break;
+		case OPT_FORMAT:
+			w->as = take_format(optarg);
+			w->print = 1;
+			break;
+		case OPT_PRINT:
+			w->print = 1;
+			break;
+		case OPT_RESEND:
+			if (imgp_parse_int(optarg, 1, INT64_MAX,
+			    &w->resend) == -1)
+				imgp_usage(&tool, "--resend takes a number");
+			break;
+		case OPT_STALE:
+			if (imgp_parse_duration(optarg, &w->stale) == -1 ||
+			    w->stale < 1 || w->stale > 366LL * 86400)
+				imgp_usage(&tool,
+				    "--stale takes a time such as 26h");
+			break;
+		}
+	if (imgp_common.dry_run)
+		w->print = 1;
+	ways = w->print + (w->resend != 0) + (w->stale != 0);
+	if (optind != argc || ways > 1)
+		imgp_usage(&tool, "one thing at a time, and no operands");
+}
+
+static int
+print(struct imgp_post *p, const struct wish *w, struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	if (imgp_nightly_preview(p, w->since, w->until, w->as, &b, e) == -1)
+		return -1;
+	fwrite(b.s, 1, b.len, stdout);
+	imgp_buf_release(&b);
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		fprintf(stderr, "imgp-digest: standard output: %s\n",
+		    strerror(errno));
+		return IMGP_EX_TEMPFAIL;
+	}
+	return IMGP_EX_OK;
+}
+
+static int
+watch(struct imgp_post *p, long long seconds, struct imgp_err *e)
+{
+	char *said;
+	int rc = imgp_nightly_watch(p, seconds, &said, imgp_complain, e);
+
+	if (rc == -1)
+		return -1;
+	if (rc == 1 || imgp_common.verbose)
+		fprintf(stderr, "imgp-digest: %s\n", said);
+	free(said);
+	return rc == 1 ? IMGP_EX_ERRORS : IMGP_EX_OK;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct wish w = { .as = IMGP_AS_TEXT };
+	struct imgp_post *p;
+	struct imgp_err e;
+	int rc;
+
+	options(&w, argc, argv);
+	if ((p = imgp_post_open(&e)) == NULL)
+		imgp_die(&e);
+	if (!imgp_post_has_record(p)) {
+		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
+		    "to a PostgreSQL connection string");
+		imgp_die(&e);
+	}
+	if (w.print)
+		rc = print(p, &w, &e);
+	else if (w.resend != 0)
+		rc = imgp_nightly_resend(p, w.resend, imgp_complain, &e);
+	else if (w.stale != 0)
+		rc = watch(p, w.stale, &e);
+	else
+		rc = imgp_nightly_send(p, imgp_complain, &e);
+	imgp_post_close(p);
+	free(w.since);
+	free(w.until);
+	if (rc == -1)
+		imgp_die(&e);
+	return rc;
+}

@@ -1,0 +1,303 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "libimgpipe/conf.h"
+#include "libimgpipe/digest.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/nightly.h"
+
+#define CHART_DAYS	14
+
+/* What the record knows for one digest. */
+struct material {
+	struct imgp_json *content;
+	struct imgp_json *days;
+	struct imgp_json *post;
+};
+
+static void
+release(struct material *m)
+{
+	imgp_json_free(m->content);
+	imgp_json_free(m->days);
+	imgp_json_free(m->post);
+}
+
+/* The rest of what a digest is made of, when ${content} is there. */
+static int
+gather(struct imgp_post *p, struct material *m, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object();
+
+	imgp_json_set_str(req, "until", imgp_json_str(imgp_json_get(m->content,
+	    "until")));
+	imgp_json_set_int(req, "days", CHART_DAYS);
+	return imgp_post_ask(p, "digest_days", req, &m->days, e) == -1 ? -1 :
+	    imgp_post_ask(p, "outbox_state", imgp_json_new_object(), &m->post,
+	    e);
+}
+
+/* --- readers ------------------------------------------------------------- */
+
+/* Pipelines whose readers are the same get one letter. */
+struct audience {
+	enum imgp_readers who;
+	const char	 *pipeline;	/* the first of them; NULL: all's */
+	char		 *key;
+};
+
+static const char *
+or_empty(const char *s)
+{
+	return s == NULL ? "" : s;
+}
+
+static char *
+key_of(enum imgp_readers who, const char *pipeline)
+{
+	return imgp_asprintf("%s\n%s\n%s\n%s",
+	    who == IMGP_TO_LABS ? "labs" : "admins",
+	    or_empty(imgp_conf(pipeline, who == IMGP_TO_LABS ? "labs" :
+	    "admins")), or_empty(imgp_conf(pipeline, "mail_from")),
+	    or_empty(imgp_conf(pipeline, "mail")));
+}
+
+static int
+wants(void *arg, const char *pipeline)
+{
+	const struct audience *a = arg;
+	char *key = key_of(a->who, pipeline);
+	int same = strcmp(key, a->key) == 0;
+
+	free(key);
+	return same;
+}
+
+/* Nonzero when these readers of this pipeline get a digest at all. */
+static int
+is_served(enum imgp_readers who, const char *pipeline)
+{
+	const char *success = imgp_conf(pipeline, "success");
+
+	return who == IMGP_TO_LABS ? imgp_conf(pipeline, "labs") != NULL :
+	    strcmp(success, "digest") == 0;
+}
+
+/* --- letters ------------------------------------------------------------- */
+
+static int
+post_digest(struct imgp_post *p, const struct material *m, int64_t id,
+    struct audience *a, struct imgp_err *e)
+{
+	struct imgp_digest d = { .content = m->content, .days =
+	    imgp_json_get(m->days, "days"), .wants = wants, .arg = a,
+	    .title = imgp_conf(a->pipeline, "mail_title"),
+	    .admins = a->who == IMGP_TO_ADMINS };
+	struct imgp_mail_file csv = { .name = "files.csv",
+	    .type = "text/csv; charset=utf-8; header=present" };
+	struct imgp_buf text = IMGP_BUF_INIT, html = IMGP_BUF_INIT,
+	    table = IMGP_BUF_INIT;
+	struct imgp_letter l = { .pipeline = a->pipeline, .to = a->who,
+	    .digest_id = id, .date = (int64_t)time(NULL) };
+	struct imgp_digest_counts n;
+	char *about, *subject;
+	int rc = 0;
+
+	if (d.admins)
+		d.post = m->post;
+	imgp_digest_count(&d, &n);
+	if (n.fresh == 0 && n.failed == 0 &&
+	    strcmp(imgp_conf(a->pipeline, "digest_empty"), "no") == 0)
+		return 0;
+	imgp_digest_text(&d, &text);
+	imgp_digest_html(&d, &html);
+	imgp_digest_csv(&d, &table);
+	about = imgp_asprintf("digest %lld %s %s", (long long)id,
+	    or_empty(imgp_json_str(imgp_json_get(m->content, "until"))),
+	    a->key);
+	subject = imgp_digest_subject(&d);
+	csv.data = table.s;
+	csv.len = table.len;
+	l.about = about;
+	l.subject = subject;
+	l.text = text.s;
+	l.html = html.len == 0 ? NULL : html.s;
+	if (n.fresh != 0 || (d.admins && n.failed != 0)) {
+		l.files = &csv;
+		l.n_files = 1;
+	}
+	rc = imgp_post_letter(p, &l, e);
+	free(about);
+	free(subject);
+	imgp_buf_release(&text);
+	imgp_buf_release(&html);
+	imgp_buf_release(&table);
+	return rc;
+}
+
+/* A letter for each audience; the pipelines as the digest lists them. */
+static int
+post_all(struct imgp_post *p, const struct material *m, int64_t id,
+    enum imgp_readers who, struct imgp_err *e)
+{
+	const struct imgp_json *list = imgp_json_get(m->content, "pipelines");
+	const struct imgp_json *i, *k;
+	struct audience a;
+	int first, rc = 0;
+
+	for (i = imgp_json_first(list); i != NULL && rc == 0;
+	    i = imgp_json_next(i)) {
+		a.who = who;
+		a.pipeline = imgp_json_str(i);
+		if (!is_served(who, a.pipeline))
+			continue;
+		a.key = key_of(who, a.pipeline);
+		for (k = imgp_json_first(list); k != i && !(is_served(who,
+		    imgp_json_str(k)) && wants(&a, imgp_json_str(k)));
+		    k = imgp_json_next(k))
+			;
+		first = k == i;
+		if (first)
+			rc = post_digest(p, m, id, &a, e);
+		free(a.key);
+	}
+	return rc;
+}
+
+/* Mark the digest sent: its letters are in the outbox. */
+static int
+close_digest(struct imgp_post *p, int64_t id, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	int rc;
+
+	imgp_json_set_int(req, "digest_id", id);
+	rc = imgp_post_ask(p, "digest_sent", req, &data, e);
+	imgp_json_free(data);
+	return rc;
+}
+
+int
+imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
+    struct imgp_err *e)
+{
+	struct material m = { NULL, NULL, NULL };
+	int64_t id;
+	int rc = -1;
+
+	if (imgp_post_ask(p, "digest_open", imgp_json_new_object(), &m.content,
+	    e) == -1 || gather(p, &m, e) == -1)
+		goto out;
+	if (imgp_json_int(imgp_json_get(m.content, "digest_id"), &id) == -1) {
+		imgp_fail(e, IMGP_E_DB_QUERY, "the digest has no id");
+		goto out;
+	}
+	if (post_all(p, &m, id, IMGP_TO_LABS, e) == -1 ||
+	    post_all(p, &m, id, IMGP_TO_ADMINS, e) == -1 ||
+	    close_digest(p, id, e) == -1)
+		goto out;
+	rc = imgp_post_flush(p, complain);
+out:
+	release(&m);
+	return rc;
+}
+
+int
+imgp_nightly_resend(struct imgp_post *p, int64_t digest_id,
+    imgp_complaint *complain, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+
+	imgp_json_set_int(req, "digest_id", digest_id);
+	if (imgp_post_ask(p, "digest_resend", req, &data, e) == -1)
+		return -1;
+	imgp_json_free(data);
+	return imgp_post_flush(p, complain);
+}
+
+int
+imgp_nightly_preview(struct imgp_post *p, const char *since, const char *until,
+    enum imgp_format as, struct imgp_buf *out, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object();
+	struct material m = { NULL, NULL, NULL };
+	struct imgp_digest d = { .title = imgp_conf(NULL, "mail_title"),
+	    .admins = 1 };
+	int rc = -1;
+
+	imgp_json_set_str(req, "since", since);
+	imgp_json_set_str(req, "until", until);
+	if (imgp_post_ask(p, "digest_preview", req, &m.content, e) == -1 ||
+	    gather(p, &m, e) == -1)
+		goto out;
+	d.content = m.content;
+	d.days = imgp_json_get(m.days, "days");
+	d.post = m.post;
+	switch (as) {
+	case IMGP_AS_TEXT:
+		imgp_digest_text(&d, out);
+		break;
+	case IMGP_AS_HTML:
+		imgp_digest_html(&d, out);
+		break;
+	case IMGP_AS_CSV:
+		imgp_digest_csv(&d, out);
+		break;
+	case IMGP_AS_JSON:
+		imgp_digest_json(&d, out);
+		break;
+	}
+	rc = 0;
+out:
+	release(&m);
+	return rc;
+}
+
+/* --- the watch ----------------------------------------------------------- */
+
+int
+imgp_nightly_watch(struct imgp_post *p, long long seconds, char **said,
+    imgp_complaint *complain, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	struct imgp_letter l = { .to = IMGP_TO_ADMINS };
+	const char *last, *now;
+	char *about, *text, *subject;
+	int rc;
+
+	imgp_json_set_int(req, "seconds", seconds);
+	if (imgp_post_ask(p, "run_watch", req, &data, e) == -1)
+		return -1;
+	last = imgp_json_str(imgp_json_get(data, "last_run"));
+	now = or_empty(imgp_json_str(imgp_json_get(data, "now")));
+	*said = last == NULL ?
+	    imgp_strdup("no run has ever come to its end") :
+	    imgp_asprintf("the last run came to its end at %s", last);
+	if (imgp_json_bool(imgp_json_get(data, "stale")) != 1) {
+		imgp_json_free(data);
+		return 0;
+	}
+	subject = imgp_asprintf("%s: no run for %lld hours",
+	    imgp_conf(NULL, "mail_title"), seconds / 3600);
+	about = imgp_asprintf("stale %s %.10s", or_empty(last), now);
+	text = imgp_asprintf("It is %s, and %s.\n\nNo image goes anywhere "
+	    "while nothing runs: look at the scheduler (cron, systemd) and\n"
+	    "the machine that starts imgp-run, then run it by hand:\n\n"
+	    "    imgp-run --pending\n", now, *said);
+	l.about = about;
+	l.subject = subject;
+	l.text = text;
+	l.date = (int64_t)time(NULL);
+	if ((rc = imgp_post_letter(p, &l, e)) == 0)
+		imgp_post_flush(p, complain);
+	free(about);
+	free(subject);
+	free(text);
+	imgp_json_free(data);
+	if (rc == -1) {
+		free(*said);
+		return -1;
+	}
+	return 1;
+}

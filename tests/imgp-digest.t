@@ -1,0 +1,197 @@
+#!/bin/sh
+# imgp-digest: what is new, to the labs and admins.
+. "$(dirname "$0")/lib.sh"
+. "$ROOT/tests/smtp.sh"
+world
+
+# deliver ID [STATUS [ERRORS]]: an upload goes through the record keeping.
+deliver() {
+	echo "$1" | imgp-lookup | imgp-record start | jq -c '.scans =
+	    [{study_uid: "1.2.3", series: [{series_uid: "1.2.3.\(.subject_event_crf_file_id)",
+	    series_number: 1, number_of_instances: 7}, {series_uid: "1.2.4",
+	    series_number: 2, number_of_instances: 5}]}]' |
+	    imgp-record scans | jq -c --argjson e "${2:-null}" \
+	    '.sha256.destination = ("ab" * 32) | .bytes.destination = 1234567 |
+	    if $e then .errors = $e else . end' | imgp-record finish
+}
+damaged='[{"stage":"scan","error_code":"IMGP-ARCHIVE-DAMAGED","class":"data","error":"ends early","fatal":false,"retryable":false}]'
+fatal='[{"stage":"fetch","error_code":"IMGP-SOURCE-CHANGED","class":"integrity","error":"other bytes","fatal":true,"retryable":false}]'
+mails() { find mail/new -type f 2>/dev/null | wc -l; }
+to() { grep -l "^To: $1" mail/new/*; }
+clear_out() { rm -rf mail/new; }
+digest() { imgp-digest "$@" >out 2>err; }
+
+# --- the first night ---
+deliver 1201 >finished
+deliver 1202 "$damaged" >>finished
+deliver 1203 "$fatal" >>finished
+name=$(head -1 finished | jq -r .edc_pipeline_file.file_name)
+place=$(head -1 finished | jq -r .destination)
+exits 0 'a preview' imgp-digest --print
+cp out preview
+exits 0 'sending' imgp-digest
+is "$(wc -c <out) $(mails)" '0 2' 'says nothing, and mails labs and admins (M71, M75)'
+labs=$(to labs@) admins=$(to admins@)
+is "$(mail_get "$labs" subject)" 'imgpipe: 2 new files, 1 failed' 'the labs'\'' subject'
+mail_get "$labs" text >text
+sed '1d' text >body
+like text '^imgpipe, the beginning to 20..-..-.. ..:..:.. UTC$' 'the window is said'
+first=$(jq -r 'select(.subject_event_crf_file_id == 1201) | .edc_pipeline_file.id' finished)
+second=$(jq -r 'select(.subject_event_crf_file_id == 1202) | .edc_pipeline_file.file_name' finished)
+place2=$(jq -r 'select(.subject_event_crf_file_id == 1202) | .destination' finished)
+who2=$(jq -r 'select(.subject_event_crf_file_id == 1202) | "\(.participant_code) \(.event_code) \(.edc_pipeline_file.id)"' finished)
+who=$(head -1 finished | jq -r '"\(.participant_code) \(.event_code)"')
+sum=$(printf 'ab%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+holds body 'it lists what is new and counts what failed (M71)' <<EOT
+
+         2  new files in quarantine, the labs' delivery area
+         1  of them with errors
+         1  failed to be transferred or processed
+
+NEW FILES
+
+1. $name
+   place        $place
+   participant  ${who% *}
+   event        ${who#* }
+   size         1234567 bytes (1.2 MB)
+   SHA-256      $sum
+   scans        2, 12 instances: $first.1 $first.2
+
+2. $second
+   place        $place2
+   participant  ${who2%% *}
+   event        $(echo "$who2" | cut -d' ' -f2)
+   size         1234567 bytes (1.2 MB)
+   SHA-256      $sum
+   scans        2, 12 instances: ${who2##* }.1 ${who2##* }.2
+   with error   IMGP-ARCHIVE-DAMAGED
+                the archive is damaged or cut short
+EOT
+mail_get "$admins" text >text
+sed -n '/^FAILED/,$p' text >failed
+holds failed 'the admins are told what failed, and what to do' <<EOT
+FAILED
+
+1. upload 1203, revision 1: failed for good after attempt 1
+   file     $(tail -1 finished | jq -r .edc_pipeline_file.file_name)
+   error    IMGP-SOURCE-CHANGED
+   means    the upload changed under the same revision
+   do       find out who changed it; re-upload as a new revision
+   said     other bytes
+EOT
+sed 1d preview >p
+sed 1d text >t
+is "$(cmp p t && echo same)" same 'the preview had said the same'
+is "$(mail_get "$labs" csv | $PYTHON -c 'import csv, sys
+r = list(csv.DictReader(sys.stdin))
+print(len(r), r[0]["file_name"], r[0]["bytes"], r[0]["sha256"] == "ab" * 32, r[1]["error_code"])')" \
+    "2 $name 1234567 True IMGP-ARCHIVE-DAMAGED" 'a CSV of them goes along'
+is "$(mail_get "$admins" csv | tail -n +2 | wc -l)" 3 'the admins'\'' has what failed too'
+id=$(mail_get "$labs" message-id)
+clear_out
+
+# --- the following nights ---
+exits 0 'a night without news' imgp-digest
+labs=$(to labs@)
+is "$(mail_get "$labs" subject)" 'imgpipe: 0 new files' 'still says so (M73)'
+[ "$(mail_get "$labs" message-id)" != "$id" ]
+ok $? 'and is another mail'
+clear_out
+IMGP_DIGEST_EMPTY=no digest
+is "$(mails)" 0 'digest_empty = no: it does not (M73)'
+deliver 1204 >/dev/null
+IMGP_SUCCESS=off digest
+is "$(mails) $(mail_get "$(to labs@)" subject)" '1 imgpipe: 1 new file' \
+    'success = off: the labs alone (M75)'
+is "$(mail_get "$(to labs@)" text | grep -c '^[0-9]*\. ')" 1 \
+    'what was in a digest is in no other (M73)'
+clear_out
+is "$(imgp-digest --print --since 24h | grep -c '^[0-9]*\. ')" 4 \
+    '--since shows what was sent as well'
+is "$(imgp-digest --until 2001-01-01 | sed -n 3p)" \
+    "         0  new files in quarantine, the labs' delivery area" '--until'
+digest
+is "$(mail_get "$(to labs@)" subject)" 'imgpipe: 0 new files' 'showing moved no mark'
+clear_out
+is "$(imgp-digest --since 24h --format json | jq -r '.counts.new, .files[0].file_name' | tr '\n' ' ')" \
+    "3 $name " '--format json'
+is "$(imgp-digest --since 24h --format csv | wc -l)" 5 '--format csv'
+exits 0 'the first digest once more' imgp-digest --resend 1
+is "$(mail_get "$(to labs@)" message-id)" "$id" 'is the same mail'
+clear_out
+
+# --- labs of their own; hostile names ---
+unset IMGP_LABS
+deliver 1205 >/dev/null
+digest
+is "$(mails) $(mail_get mail/new/* to)" '1 admins@example.org' 'without labs the admins alone'
+clear_out
+export IMGP_LABS=labs@example.org
+sql "begin; alter table pipeline.edcpipelinefile disable trigger guard;
+    update pipeline.edcpipelinefile set file_name = '=cmd|x' || chr(27) || '\"y' || chr(10) || 'z'
+    where subjecteventcrffile_id = 1205; commit"
+imgp-digest --since 24h --format csv >csv
+imgp-digest --since 24h >text
+like csv '^"'\''=cmd\|x.x1b""y.x0az",' 'no cell is a formula (R65)'
+is "$(cat csv text | tr -d '[:print:]\r\n' | wc -c)" 0 'all is printable (R65)'
+
+# --- the mail server ---
+sink smtp
+echo data452 >smtp/mode
+deliver 1206 >/dev/null
+export IMGP_MAIL="smtp://127.0.0.1:$port"
+exits 75 'a mail server that puts it off is status 75 (R44)' imgp-digest
+like err '^imgp-digest: IMGP-MAIL-UNAVAILABLE: to labs@example.org: .*452' 'and named'
+exits 75 'the next night neither' imgp-digest
+echo ok >smtp/mode
+exits 0 'the night after that' imgp-digest
+for f in smtp/*.eml; do
+	mail_get "$f" to
+	mail_get "$f" subject
+done | paste - - | sort | uniq -c | sed 's/^ *//' >arrived
+holds arrived 'all nights arrive, each once (R44)' <<'EOT'
+2 admins@example.org	imgpipe: 0 new files
+1 admins@example.org	imgpipe: 1 new file
+2 labs@example.org	imgpipe: 0 new files
+1 labs@example.org	imgpipe: 1 new file
+EOT
+rm -f smtp/*.e*
+IMGP_LABS=gone@example.org exits 1 'a reader who is refused is status 1' imgp-digest
+imgp-digest --print >out
+like out 'Mail to gone@example.org of .* is refused' 'and the admins are told (R45)'
+rm -f smtp/*.e*
+
+# --- crashes: the connection breaks after the final dot; the process dies ---
+deliver 1207 >/dev/null
+echo drop >smtp/mode
+exits 75 'the server takes it and hangs up' imgp-digest
+echo ok >smtp/mode
+exits 0 'sent again' imgp-digest
+is "$(cat smtp/*.eml | grep -i '^message-id' | sort | uniq -c | awk '{print $1}' | sort -u | tr '\n' ' ')" \
+    '1 2 ' 'at most twice, with the same Message-ID (R46)'
+
+# --- the watch ---
+exits 1 'no run ever: stale (F22)' imgp-digest --stale 26h
+like err 'no run has ever come to its end' 'it says so'
+rm -f smtp/*.e*
+echo 1201 | imgp-lookup | imgp-notify >/dev/null 2>&1
+exits 0 'a run that ended: not stale' imgp-digest --stale 26h
+is "$(wc -c <err)" 0 'and silent'
+sql "update pipeline.run set ts_finish = ts_finish - interval '27 hours'"
+exits 1 '27 hours ago: stale' imgp-digest --stale 26h
+is "$(mail_get "$(grep -l 'no run' smtp/*.eml | tail -1)" subject)" 'imgpipe: no run for 26 hours' \
+    'the admins are mailed'
+n=$(find smtp -name '*.eml' | wc -l)
+imgp-digest --stale 26h 2>err
+is "$(find smtp -name '*.eml' | wc -l)" "$n" 'once a day'
+
+# --- usage ---
+exits 2 'without a record it is wrongly configured' env IMGP_DATABASE=https://x/ imgp-digest
+for o in '--since x' '--format x' '--resend 0' '--stale 0' '--print --resend 1' operand; do
+	# shellcheck disable=SC2086
+	imgp-digest $o >out 2>err
+	[ $? -eq 2 ] || echo "$o"
+done >taken
+is "$(cat taken)" '' 'wrong usage'
+done_testing
