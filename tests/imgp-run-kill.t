@@ -1,0 +1,203 @@
+#!/bin/bash
+# Kills and signals: whatever dies, the next run or this one makes it right.
+. "$(dirname "$0")/lib.sh"
+world
+small=source/subjecteventcrffile/301/5112/mri_zip/v1.zip
+check-invariants() { "$ROOT/tests/check-invariants" "$@"; }
+delivered() {		# delivered FIRST LAST
+	sql "select count(*) from pipeline.edcpipelinefile where status =
+	    'Completed' and not has_error
+	    and subjecteventcrffile_id between $1 and $2"
+}
+mails() { find mail -type f | wc -l; }
+
+# start ID...: a run in a process group of its own that is fed through a pipe and
+# has finished its first job, the missing id 1299; $run is its process.
+start() {
+	rm -f feed done
+	mkfifo feed
+	: >done
+	# A background command of this shell would ignore INT.
+	env --default-signal=INT setsid "${driver:-$BUILD/bin/imgp-run}" <feed >done 2>err &
+	run=$!
+	exec 7>feed
+	echo 1299 >&7
+	tail -n +1 -f --pid=$run done 2>/dev/null | head -1 >/dev/null
+}
+# The rest of its input, and its end: the status in $rc.
+finish() {
+	printf '%s\n' "$@" >&7
+	exec 7>&-
+	wait $run
+	rc=$?
+}
+# stages: the children of the run, as "PID words of its command".
+stages() {
+	ps -o pid=,args= --ppid "$run" | sed 's,[^ ]*/,,g; s/^ *//'
+}
+
+# until_sql QUERY WANTED: wait, a minute at most, until it answers so.
+until_sql() {
+	local end=$((SECONDS + 60))
+	until [ "$(sql "$1")" = "$2" ]; do
+		[ $SECONDS -lt $end ] || return
+	done
+}
+
+# --- a stage is killed -----------------------------------------------------------
+id=3000
+uploads 3000 60 "$small"
+for stage in imgp-lookup 'imgp-record start' 'imgp-s3cp source' imgp-dcmscan \
+    'imgp-record scans' imgp-stamp 'imgp-s3cp local' 'imgp-s3cp temp' \
+    'imgp-record finish' 'tee -p -a' imgp-notify imgp-tally; do
+	before=$(mails)
+	start
+	pid=$(stages | grep " $stage" | head -1 | cut -d' ' -f1)
+	[ -n "$pid" ] && kill -KILL "$pid"
+	ok $? "$stage: is there to be killed"
+	finish $id $((id + 1)) $((id + 2))
+	is "$rc" 1 "$stage: killed, the run ends as if it had not been (R1)"
+	printf '%s\n' 1299 $id $((id + 1)) $((id + 2)) >ids
+	check-invariants --inputs ids --finished done \
+	    --mails $((before + 1)) >faults
+	ok $? "$stage: one line an id, one mail, nothing left (I1-I7)" || {
+		diag <faults
+		diag <err
+	}
+	is "$(delivered $id $((id + 2)))" 3 "$stage: all is delivered"
+	id=$((id + 3))
+done
+
+# --- one job that kills its stage, whenever it is its turn ------------------------
+# The real tools, but the scan of one upload ends its process (R9).
+mkdir crash
+cp "$BUILD"/bin/imgp-* crash/
+cat >crash/imgp-dcmscan <<EOF
+#!/bin/bash
+while IFS= read -r line; do
+	case \$line in
+	*'"subject_event_crf_file_id":$id,'*)
+		echo x >>"$WORK/crashes"
+		kill -KILL \$\$ ;;
+	esac
+	printf '%s\n' "\$line" | "$BUILD/bin/imgp-dcmscan" "\$@"
+done
+EOF
+printf '%s\n' $((id + 1)) $id $((id + 2)) >ids
+before=$(mails)
+exits 1 'a job that kills its stage each time' crash/imgp-run --from ids
+cp out done
+is "$(wc -l <crashes)" 4 'is tried with the others, then three times alone (R9)'
+is "$(jq -r "select(.subject_event_crf_file_id == $id) |
+    .errors[0].error_code + \" \" + .edc_pipeline_file.status" done)" \
+	'IMGP-JOB-CRASH Failed' 'and given up (R9)'
+is "$(sql "select status, failed_for_good from pipeline.edcpipelinefile
+    where subjecteventcrffile_id = $id")" 'Failed|t' 'for good'
+is "$(delivered $((id + 1)) $((id + 2)))" 2 'the others are delivered (R9)'
+check-invariants --inputs ids --finished done --mails $((before + 1)) >faults
+ok $? 'with one mail, and all agrees (I1-I7)' || diag <faults
+exits 1 'it is not tried again' imgp-run $id
+is "$(jq -r .skip out)" IMGP-SKIP-FAILED 'unless asked'
+exits 0 'with --again' imgp-run --again $id
+is "$(delivered $id $id)" 1 'it is'
+id=$((id + 3))
+
+# --- signals (R40) ------------------------------------------------------------------
+for s in TERM:143 INT:130 HUP:129; do
+	before=$(mails)
+	start
+	# A job in the middle of the pipe: the stamp is stopped on it.
+	stamp=$(stages | grep ' imgp-stamp' | cut -d' ' -f1)
+	kill -STOP "$stamp"
+	echo $id >&7
+	until_sql "select status from pipeline.edcpipelinefile
+	    where subjecteventcrffile_id = $id" 'In Progress'
+	kill -${s%:*} $run
+	kill -CONT "$stamp"
+	finish
+	is "$rc" "${s#*:}" "${s%:*}: the status says so (R40)"
+	is "$(sql "select count(*) from pipeline.edcpipelinefile
+	    where lease_until is not null")" 0 "${s%:*}: no lease is held (R40)"
+	is "$(ls -A spool)" .lock "${s%:*}: the spool is empty"
+	is $(($(mails) - before)) 1 "${s%:*}: what failed is mailed"
+	exits 0 "${s%:*}: run again" imgp-run $id
+	is "$(delivered $id $id)" 1 "${s%:*}: it is delivered"
+	id=$((id + 1))
+done
+start
+stamp=$(stages | grep ' imgp-stamp' | cut -d' ' -f1)
+kill -STOP "$stamp"
+kill -INT $run
+kill -INT $run
+finish
+is "$rc" 130 'a second INT ends all at once (R40)'
+exits 0 'and the next run clears up' imgp-run -q $id
+check-invariants >faults
+ok $? 'wholly (I1-I7)' || diag <faults
+id=$((id + 1))
+
+# --- leases are renewed ---------------------------------------------------------------
+# The real driver, but with one second for five minutes.
+mkdir quick
+cp "$BUILD"/bin/imgp-* quick/
+sed -i 's/^readonly renew_seconds=300/readonly renew_seconds=1/' quick/imgp-run
+grep -q '^readonly renew_seconds=1' quick/imgp-run
+ok $? 'a driver with a quick clock'
+driver=$WORK/quick/imgp-run
+start
+driver=
+stamp=$(stages | grep ' imgp-stamp' | cut -d' ' -f1)
+kill -STOP "$stamp"
+echo $id >&7
+until_sql "select status from pipeline.edcpipelinefile
+    where subjecteventcrffile_id = $id" 'In Progress'
+until=$(sql "select lease_until from pipeline.edcpipelinefile
+    where subjecteventcrffile_id = $id")
+until_sql "select lease_until > '$until' from pipeline.edcpipelinefile
+    where subjecteventcrffile_id = $id" t
+ok $? 'a lease is renewed while its run goes on'
+kill -CONT "$stamp"
+finish
+is "$rc" 1 'and the run ends as ever'
+id=$((id + 1))
+
+# --- the whole run is killed, at any moment (R2) ------------------------------------------
+uploads 4000 40 "$small"
+: >ids
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	seq $((4000 + 4 * i)) $((4003 + 4 * i)) >>ids
+	setsid "$BUILD/bin/imgp-run" -q --from ids >done 2>err &
+	run=$!
+	# A random moment of a run that takes half a second or so.
+	sleep "0.$(printf '%02d' $((RANDOM % 60)))"
+	kill -KILL -- -$run 2>/dev/null
+	wait $run 2>/dev/null
+done
+exits 0 'after ten runs were killed with all their processes' \
+	imgp-run --from ids
+cp out done
+check-invariants --inputs ids --finished done >faults
+ok $? 'one more makes all right: no loss, no double (I1-I7, R2)' || diag <faults
+is "$(delivered 4000 4039)" 40 'every id is delivered'
+is "$(find images -name '*_5101_1_*' | wc -l)" \
+	"$(sql "select count(*) from pipeline.edcpipelinefile f
+	where file_name like '%\_5101\_1\_%' and status = 'Completed'")" \
+	'once'
+check-invariants --dump >before
+exits 0 'and another' imgp-run -q --from ids
+check-invariants --dump >after
+cmp -s before after
+ok $? 'changes nothing (I8)' || diff before after | head -5 | diag
+
+# The driver alone is killed: its stages end by themselves (R2).
+uploads 4100 1 "$small"
+start
+kill -KILL $run
+finish 4100
+timeout 60 flock "$WORK"/spool/2*/lock true
+ok $? 'the driver is killed: the last process of the run lets the lock go (R2)'
+exits 0 'and the next run' imgp-run -q 4100
+is "$(delivered 4100 4100)" 1 'makes it right'
+check-invariants >faults
+ok $? 'wholly (I1-I7)' || diag <faults
+done_testing
