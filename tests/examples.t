@@ -1,0 +1,49 @@
+#!/bin/bash
+# Every line of the manual's EXAMPLES that can run here is run (.Dl lines and
+# literal blocks), in a world with a run behind it.
+. "$(dirname "$0")/lib.sh"
+world
+imgp-run -q 1201 1204 1299 >finished.jsonl 2>/dev/null
+printf '%s\n' 1202 1299 >ids.txt
+src=$WORK/source/subjecteventcrffile
+cp "$src/301/5101/mri_zip/v1.zip" scan.zip
+cp "$src/305/5109/dat scan_zip/v1 a.zip" one.zip
+cp "$src/301/5102/ct_file/v1.dcm" one.dcm
+imgp-dcmscan scan.zip | jq -c '.scans[].series |= (to_entries |
+    map(.value + {atri_uid: "77.\(.key + 1)"}))' >scans.json
+
+imgp-lookup 1203 | imgp-record start | imgp-s3cp source local | imgp-dcmscan |
+    imgp-record scans | imgp-stamp | imgp-s3cp local temp >staged.jsonl
+
+# The examples of a page, each ended by a NUL: a line, or a block's lines.
+examples() {
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh [^E]/p' "$1" | awk '
+	    /^\.Dl / { sub(/^\.Dl /, ""); printf "%s%c", $0, 0 }
+	    /^\.Bd / { block = 1; text = ""; next }
+	    /^\.Ed/ { if (text != "") printf "%s%c", text, 0; block = 0 }
+	    block { text = text (text == "" ? "" : "\n") $0 }' |
+	    sed 's/\\ \\&/ /g; s/\\&//g; s/\\e/\\/g'
+}
+for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
+	name=${page##*/}
+	examples "$page" >lines
+	while IFS= read -r -d '' line <&3; do
+		case $line in
+		*s3://*|*smtp:*|*mutt*|[*0-9]*|'{'*|'spool ='*)
+			# Another's service, a reader at a terminal, a line for
+			# cron, an extract of a file.
+			continue ;;
+		esac
+		# A directory in an example is one of this world.
+		line=${line//\/tmp\//$WORK/}
+		line=${line//\/srv\/images/$WORK/images}
+		bash -c "$line" </dev/null >out 2>err
+		rc=$?
+		# 1: some job has errors, which a page's example may well show.
+		[ $rc -le 1 ] && ! grep -q 'command not found\|No such file' err
+		ok $? "$name: ${line//$'\n'/ }" || { echo "status $rc"; cat err; } | diag
+	done 3<lines
+done
+[ "$_n" -ge 10 ]
+ok $? 'there were examples'
+done_testing
