@@ -41,7 +41,7 @@ struct lookup {
 	const char	*replica;
 	const char	*pipeline;	/* --pipeline, or NULL */
 	const char	*source;	/* base place */
-	const char	*run;
+	char		*run;
 	int64_t		 interval_ms;
 	int64_t		 retries;	/* how often to look again */
 	struct held	*held;
@@ -443,7 +443,7 @@ static void
 configure(struct lookup *l, const char *wait, const char *interval)
 {
 	struct imgp_err e = { NULL, "" };
-	const char *run = getenv("IMGP_RUN");
+	const char *given = getenv("IMGP_RUN");
 
 	if (imgp_conf_load(&e) == -1 ||
 	    (l->source = imgp_conf_need(NULL, "source", &e)) == NULL)
@@ -454,13 +454,14 @@ configure(struct lookup *l, const char *wait, const char *interval)
 	l->retries = duration(wait, "wait", &e) / l->interval_ms;
 	if ((l->replica = imgp_conf(NULL, "replica")) == NULL)
 		l->replica = imgp_conf(NULL, "database");
-	if (run == NULL || *run == '\0')
-		run = imgp_names_new_run();
-	else if (!imgp_names_is_run(run)) {
+	if (given == NULL || *given == '\0')
+		l->run = imgp_names_new_run();
+	else if (imgp_names_is_run(given))
+		l->run = imgp_strdup(given);
+	else {
 		imgp_fail(&e, IMGP_E_CONFIG, "IMGP_RUN is not the id of a run");
 		imgp_die(&e);
 	}
-	l->run = run;
 	/* One that is away for now is waited for; one that is wrong is not. */
 	if (reach(l, &e) == -1 && strcmp(e.code, IMGP_E_DB_UNAVAILABLE) != 0)
 		imgp_die(&e);
@@ -501,5 +502,6 @@ main(int argc, char *argv[])
 	imgp_textset_free(l.seen);
 	imgp_db_close(l.db);
 	free(l.held);
+	free(l.run);
 	return rc;
 }
