@@ -16,7 +16,7 @@ static const struct {
 	{ "source", NULL }, { "temp", NULL }, { "destination", NULL },
 	{ "logs", NULL }, { "spool", NULL }, { "database", NULL },
 	{ "replica", NULL }, { "ledger", NULL }, { "api_token_file", NULL },
-	{ "db_wait", "60s" },
+	{ "db_wait", "60s" }, { "db_timeout", "60s" },
 	/* look-up */
 	{ "wait", "15m" }, { "interval", "30s" },
 	/* what a pipeline wants */

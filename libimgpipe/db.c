@@ -8,16 +8,16 @@
 #include <libpq-fe.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
 #include "libimgpipe/opt.h"
-
-/* A server that says nothing for longer than its own limits is lost. */
-#define SILENCE_MS	90000
 
 struct imgp_db {
 	PGconn		*conn;		/* NULL: to be made */
 	char		*conninfo;
 	unsigned int	 flags;
+	long long	 timeout_s;	/* of a statement, in the server */
+	int		 silence_ms;	/* after which the server is lost */
 };
 
 struct imgp_rows {
@@ -246,31 +246,66 @@ keywords(const struct imgp_db *db, const char **key, const char **val)
 	return n;
 }
 
-static const char settings[] =
-    "set search_path = pg_catalog;"
-    "set statement_timeout = '60s';"
-    "set lock_timeout = '20s';"
-    "set idle_in_transaction_session_timeout = '60s';"
-    "set client_min_messages = warning;"
-    "set synchronous_commit = remote_apply";
-static const char read_only[] = "set default_transaction_read_only = on";
-
-static int
-set(PGconn *conn, const char *sql, struct imgp_err *e)
-{
-	PGresult *res = PQexec(conn, sql);
-	int rc = PQresultStatus(res) == PGRES_COMMAND_OK ? 0 :
-	    fail_result(e, res);
-
-	PQclear(res);
-	return rc;
-}
-
 static void
 drop(struct imgp_db *db)
 {
 	PQfinish(db->conn);
 	db->conn = NULL;
+}
+
+/* Wait until the next result is there, sending what waits to be sent. */
+static int
+await(struct imgp_db *db, struct imgp_err *e)
+{
+	PGconn *conn = db->conn;
+	struct pollfd p = { .fd = PQsocket(conn) };
+	int flushed, n;
+
+	for (;;) {
+		if ((flushed = PQflush(conn)) == -1)
+			break;
+		if (flushed == 0 && !PQisBusy(conn))
+			return 0;
+		p.events = flushed == 1 ? POLLIN | POLLOUT : POLLIN;
+		if ((n = poll(&p, 1, db->silence_ms)) == 0)
+			return imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
+			    "no answer for %d s", db->silence_ms / 1000);
+		if (n == -1 && errno != EINTR)
+			return imgp_fail_errno(e, IMGP_E_DB_UNAVAILABLE, "poll");
+		if (n > 0 && (p.revents & (POLLIN | POLLHUP | POLLERR)) &&
+		    !PQconsumeInput(conn))
+			break;
+	}
+	return imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
+}
+
+/* Half of the time for a lock, so that it is a lock which is named. */
+static int
+set_up(struct imgp_db *db, struct imgp_err *e)
+{
+	PGresult *res;
+	char *sql;
+	int rc = 0;
+
+	sql = imgp_asprintf("set search_path = pg_catalog;"
+	    "set statement_timeout = %lld; set lock_timeout = %lld;"
+	    "set idle_in_transaction_session_timeout = %lld;"
+	    "set client_min_messages = warning;"
+	    "set synchronous_commit = remote_apply;"
+	    "set default_transaction_read_only = %s", db->timeout_s * 1000,
+	    db->timeout_s * 500, db->timeout_s * 1000,
+	    db->flags & IMGP_DB_READ_ONLY ? "on" : "off");
+	if (!PQsendQuery(db->conn, sql))
+		rc = imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
+		    "the connection was lost");
+	free(sql);
+	while (rc == 0 && (rc = await(db, e)) == 0 &&
+	    (res = PQgetResult(db->conn)) != NULL) {
+		if (PQresultStatus(res) != PGRES_COMMAND_OK)
+			rc = fail_result(e, res);
+		PQclear(res);
+	}
+	return rc;
 }
 
 static void
@@ -296,9 +331,12 @@ connect_once(struct imgp_db *db, struct imgp_err *e)
 		return -1;
 	}
 	PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
-	if (set(db->conn, settings, e) == -1 ||
-	    ((db->flags & IMGP_DB_READ_ONLY) &&
-	    set(db->conn, read_only, e) == -1)) {
+	if (PQsetnonblocking(db->conn, 1) == -1) {
+		imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
+		drop(db);
+		return -1;
+	}
+	if (set_up(db, e) == -1) {
 		drop(db);
 		return -1;
 	}
@@ -322,10 +360,18 @@ imgp_db_open(const char *conninfo, unsigned int flags, int patience,
 	struct imgp_err why = { NULL, "" };
 	int64_t end = now_ms() + (int64_t)patience * 1000;
 	int64_t pause = 100;
+	long long timeout;
 
-	if (imgp_db_check_conninfo(conninfo, e) == -1)
+	if (imgp_db_check_conninfo(conninfo, e) == -1 ||
+	    imgp_conf_duration(NULL, "db_timeout", &timeout, e) == -1)
 		return NULL;
+	if (timeout < 1 || timeout > 86400) {
+		imgp_fail(e, IMGP_E_CONFIG, "db_timeout is not from 1s to 24h");
+		return NULL;
+	}
 	db = imgp_alloc(sizeof *db);
+	db->timeout_s = timeout;
+	db->silence_ms = (int)timeout * 1500;
 	db->conninfo = imgp_strdup(conninfo == NULL ? "" : conninfo);
 	db->flags = flags;
 	while (connect_once(db, &why) == -1) {
@@ -362,38 +408,13 @@ ready(struct imgp_db *db, struct imgp_err *e)
 	return db->conn != NULL ? 0 : connect_once(db, e);
 }
 
-/* Wait until the next result is there, sending what waits to be sent. */
-static int
-await(PGconn *conn, struct imgp_err *e)
-{
-	struct pollfd p = { .fd = PQsocket(conn) };
-	int flushed, n;
-
-	for (;;) {
-		if ((flushed = PQflush(conn)) == -1)
-			break;
-		if (flushed == 0 && !PQisBusy(conn))
-			return 0;
-		p.events = flushed == 1 ? POLLIN | POLLOUT : POLLIN;
-		if ((n = poll(&p, 1, SILENCE_MS)) == 0)
-			return imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
-			    "no answer for %d s", SILENCE_MS / 1000);
-		if (n == -1 && errno != EINTR)
-			return imgp_fail_errno(e, IMGP_E_DB_UNAVAILABLE, "poll");
-		if (n > 0 && (p.revents & (POLLIN | POLLHUP | POLLERR)) &&
-		    !PQconsumeInput(conn))
-			break;
-	}
-	return imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
-}
-
 static int
 send_all(PGconn *conn, const struct imgp_db_stmt *s, size_t n,
     struct imgp_err *e)
 {
 	size_t i;
 
-	if (PQsetnonblocking(conn, 1) == -1 || !PQenterPipelineMode(conn))
+	if (!PQenterPipelineMode(conn))
 		goto lost;
 	for (i = 0; i < n; i++)
 		if (!PQsendQueryParams(conn, s[i].sql, (int)s[i].n, NULL,
@@ -421,14 +442,16 @@ is_useless(const PGconn *conn, const PGresult *res)
  * when the connection is of no more use.
  */
 static int
-take_all(PGconn *conn, size_t n, struct imgp_rows **rows, struct imgp_err *e)
+take_all(struct imgp_db *db, size_t n, struct imgp_rows **rows,
+    struct imgp_err *e)
 {
+	PGconn *conn = db->conn;
 	PGresult *res;
 	size_t i;
 	int bad = 0, useless;
 
 	for (i = 0; i < n; i++) {
-		if (await(conn, e) == -1)
+		if (await(db, e) == -1)
 			return -1;
 		res = PQgetResult(conn);
 		switch (PQresultStatus(res)) {
@@ -449,7 +472,7 @@ take_all(PGconn *conn, size_t n, struct imgp_rows **rows, struct imgp_err *e)
 			if (useless)
 				return -1;
 		}
-		if (await(conn, e) == -1)
+		if (await(db, e) == -1)
 			return -1;
 		if ((res = PQgetResult(conn)) != NULL) {
 			PQclear(res);
@@ -457,7 +480,7 @@ take_all(PGconn *conn, size_t n, struct imgp_rows **rows, struct imgp_err *e)
 			    "an answer out of turn");
 		}
 	}
-	if (await(conn, e) == -1)
+	if (await(db, e) == -1)
 		return -1;
 	res = PQgetResult(conn);
 	if (PQresultStatus(res) != PGRES_PIPELINE_SYNC) {
@@ -485,7 +508,7 @@ imgp_db_batch(struct imgp_db *db, const struct imgp_db_stmt *stmts, size_t n,
 	if (ready(db, e) == -1)
 		return -1;
 	if ((rc = send_all(db->conn, stmts, n, e)) == 0)
-		rc = take_all(db->conn, n, rows, e);
+		rc = take_all(db, n, rows, e);
 	if (rc == 0)
 		return 0;
 	if (rc == -1)

@@ -27,9 +27,10 @@ struct imgp_rows;
 /*
  * Connect to ${conninfo} (a libpq connection string or URI; NULL or "": PG*
  * variables alone) with time limits on connecting, statements, locks and idle
- * transactions, search_path pg_catalog, application_name the tool's name, and
- * sslmode verify-full where nothing else is said and the server is not on this
- * machine.  Commits wait for a synchronous standby's replay where there is one.
+ * transactions (the setting "db_timeout"), search_path pg_catalog,
+ * application_name the tool's name, and sslmode verify-full where nothing else
+ * is said and the server is not on this machine.  Commits wait for a
+ * synchronous standby's replay where there is one.
  * Tries again for ${patience} seconds (0: once).  NULL and ${e} on failure.
  */
 struct imgp_db *imgp_db_open(const char *conninfo, unsigned int flags,
