@@ -7,21 +7,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/aws.h"
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/filter.h"
 #include "libimgpipe/meter.h"
 #include "libimgpipe/opt.h"
 #include "libimgpipe/place.h"
+#include "libimgpipe/pool.h"
+#include "libimgpipe/s3.h"
 #include "libimgpipe/store.h"
 #include "libimgpipe/transfer.h"
 
-enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE };
+enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE, OPT_ANONYMOUS };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_KEEP, "keep", NULL, "leave what was copied where it was" },
 	{ OPT_READBACK, "readback", NULL, "read all that was written again" },
 	{ OPT_REPLACE, "replace", NULL, "URLs: replace what lies at TO" },
+	{ OPT_ANONYMOUS, "no-sign-request", NULL, "S3: ask without a name" },
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
@@ -31,18 +35,42 @@ static const char *const synopsis[] = {
 	"[-nqv] [--readback] [--replace] FROM TO",
 	NULL
 };
+static const char *(*const libs[])(void) = { imgp_s3_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-s3cp", synopsis,
 	"Move each job's object from one of its places to the next; or copy the\n"
-	"object at the URL FROM to the URL TO.", opts, NULL
+	"object at the URL FROM to the URL TO.", opts, libs
 };
+
+/* The running filter: one job at once, or with a pool -j of them. */
+struct run {
+	struct imgp_transfer *transfer;
+	struct imgp_pool *pool;
+};
+
+static int
+move(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	return imgp_transfer_job(arg, job, e);
+}
 
 static int
 step(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
 {
-	(void)f;
-	return imgp_transfer_job(arg, job, e);
+	struct run *r = arg;
+
+	return r->pool != NULL ? imgp_pool_step(r->pool, f, job) :
+	    imgp_transfer_job(r->transfer, job, e);
+}
+
+static int64_t
+idle(struct imgp_filter *f, void *arg, int eof)
+{
+	struct run *r = arg;
+
+	(void)eof;
+	return imgp_pool_idle(r->pool, f);
 }
 
 static int
@@ -50,16 +78,24 @@ run_filter(const char *from, const char *to, unsigned int flags)
 {
 	struct imgp_filter_ops ops = { .step = step };
 	struct imgp_err e = { NULL, "" };
-	struct imgp_transfer *t = imgp_transfer_new(from, to, flags, &e);
+	struct run r = { imgp_transfer_new(from, to, flags, &e), NULL };
 	int rc;
 
-	if (t == NULL)
+	if (r.transfer == NULL)
 		imgp_die(&e);
-	ops.stage = imgp_transfer_stage(t);
-	if (imgp_transfer_sees_failed(t))
+	ops.stage = imgp_transfer_stage(r.transfer);
+	if (imgp_transfer_sees_failed(r.transfer))
 		ops.flags = IMGP_SEES_FAILED;
-	rc = imgp_filter_run(&ops, t, imgp_common.jobs);
-	imgp_transfer_free(t);
+	if (imgp_common.jobs > 1) {
+		if ((r.pool = imgp_pool_new(imgp_common.jobs, move, r.transfer,
+		    &e)) == NULL)
+			imgp_die(&e);
+		ops.idle = idle;
+		ops.wake_fd = imgp_pool_fd(r.pool);
+	}
+	rc = imgp_filter_run(&ops, &r, imgp_common.jobs);
+	imgp_pool_free(r.pool);
+	imgp_transfer_free(r.transfer);
 	return rc;
 }
 
@@ -133,6 +169,9 @@ main(int argc, char *argv[])
 		case OPT_READBACK:
 			hop |= IMGP_TRANSFER_READBACK;
 			copy |= IMGP_COPY_READBACK;
+			break;
+		case OPT_ANONYMOUS:
+			imgp_aws_anonymous();
 			break;
 		case OPT_REPLACE:
 			copy &= ~IMGP_COPY_CREATE;

@@ -533,14 +533,18 @@ wait_ms(const struct imgp_filter *f, int64_t wait)
 static void
 await(struct imgp_filter *f, int want_input, int64_t wait)
 {
-	struct pollfd p[1 + f->nchildren];
-	struct child *who[1 + f->nchildren];
+	struct pollfd p[2 + f->nchildren];
+	struct child *who[2 + f->nchildren];
 	nfds_t n = 0, first;
 	size_t i;
 	int64_t now;
 
 	if (want_input) {
 		p[n].fd = STDIN_FILENO;
+		p[n++].events = POLLIN;
+	}
+	if (f->ops->wake_fd > 0) {
+		p[n].fd = f->ops->wake_fd;
 		p[n++].events = POLLIN;
 	}
 	first = n;

@@ -79,6 +79,9 @@ struct imgp_filter_ops {
 	 * call; -1: no matter how long.  NULL: nothing is ever held.
 	 */
 	int64_t		(*idle)(struct imgp_filter *f, void *arg, int eof);
+	/* Where jobs are held: a descriptor that, once it is readable, calls
+	 * for idle, which makes it unreadable again.  0: none. */
+	int		 wake_fd;
 };
 
 /*

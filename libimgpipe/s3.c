@@ -80,7 +80,12 @@ start_curl(void)
 const char *
 imgp_s3_version(void)
 {
-	return curl_version();
+	static char s[96];
+	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+
+	snprintf(s, sizeof s, "libcurl %s, %s", v->version,
+	    v->ssl_version == NULL ? "no TLS" : v->ssl_version);
+	return s;
 }
 
 /* --- where it goes --------------------------------------------------------------- */

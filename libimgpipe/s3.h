@@ -28,7 +28,7 @@ const char *imgp_s3_bucket(const struct imgp_s3 *s3);
 /* The account that must own the bucket; NULL: any. */
 void	imgp_s3_set_owner(struct imgp_s3 *s3, const char *account);
 const char *imgp_s3_owner(const struct imgp_s3 *s3);
-/* "libcurl/7.88.1 ..." */
+/* "libcurl 7.88.1, OpenSSL/3.0.19" */
 const char *imgp_s3_version(void);
 
 /* What a server said. */

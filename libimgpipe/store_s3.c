@@ -254,18 +254,22 @@ compare_existing(struct imgp_s3 *s3, const char *key,
 
 /*
  * HEAD after a write that the server did not check by itself: size, our
- * metadata, and the ETag that the write was answered with or that the source
- * has; where the ETag proves nothing, or with IMGP_COPY_READBACK, read it all.
+ * metadata, and ${etag}, which proves the bytes where the object has it: its
+ * source's, or what the write was answered with.  Else, or with
+ * IMGP_COPY_READBACK, all of it is read; and so is the source (${src} and
+ * ${from}), where nobody knows its sum.
  */
 static int
 verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
-    const char *etag, struct imgp_move *m, struct imgp_err *e)
+    struct imgp_store *src, const char *from, const char *etag,
+    struct imgp_move *m, struct imgp_err *e)
 {
-	struct imgp_object got = IMGP_OBJECT_UNKNOWN;
+	struct imgp_object got = IMGP_OBJECT_UNKNOWN, should = *want;
+	int64_t *retries = &m->copied->retries;
 	struct imgp_s3_answer a;
 	int rc = head(s3, key, &a, e), proven;
 
-	m->copied->retries += a.retries;
+	*retries += a.retries;
 	proven = etag != NULL && same_etag(a.etag, etag);
 	if (rc == 0 && (a.length != want->bytes || (want->sha256[0] != '\0' &&
 	    strcmp(a.sha256, want->sha256) != 0)))
@@ -276,14 +280,35 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 	imgp_s3_answer_release(&a);
 	if (rc == -1 || (proven && !(m->flags & IMGP_COPY_READBACK)))
 		return rc;
-	if (sum_object(s3, key, &got, &m->copied->retries, e) == -1)
+	if (sum_object(s3, key, &got, retries, e) == -1 ||
+	    (should.sha256[0] == '\0' &&
+	    sum_object(src->s3, from, &should, retries, e) == -1))
 		return -1;
-	if (got.bytes != want->bytes || (want->sha256[0] != '\0' &&
-	    strcmp(got.sha256, want->sha256) != 0))
+	if (got.bytes != should.bytes ||
+	    strcmp(got.sha256, should.sha256) != 0)
 		return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
-		    "s3://%s/%.256s: read back with SHA-256 %.12s...",
-		    imgp_s3_bucket(s3), key, got.sha256);
+		    "s3://%s/%.256s: read back with SHA-256 %.12s..., "
+		    "%.12s... was written", imgp_s3_bucket(s3), key,
+		    got.sha256, should.sha256);
+	m->copied->object = got;
 	return 0;
+}
+
+/*
+ * What was just written and came out wrong must not be taken for an object: it
+ * goes.  Whoever wrote there meanwhile wrote the same again.
+ */
+static void
+drop_if_wrong(struct imgp_s3 *s3, const char *key, const struct imgp_move *m,
+    const struct imgp_err *e)
+{
+	struct imgp_s3_request r = { .method = "DELETE", .key = key };
+	struct imgp_s3_answer a;
+
+	if (m->copied->existed || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
+		return;
+	(void)imgp_s3_do(s3, &r, &a, NULL);
+	imgp_s3_answer_release(&a);
 }
 
 /* --- parts, several at once -------------------------------------------------------------- */
@@ -309,6 +334,7 @@ struct parts {
 	char		*done;		/* of each part */
 	int64_t		 bytes;
 	int		 failed;
+	long		 status;	/* of the answer that failed a copy */
 	struct imgp_err	 why;
 };
 
@@ -898,14 +924,20 @@ copy_part(struct parts *p, int i, int64_t offset, int64_t len,
 	struct imgp_header h[] = {
 		{ "x-amz-copy-source", p->source },
 		{ "x-amz-copy-source-range", range },
-		{ "x-amz-copy-source-if-match", p->match },
-		{ "x-amz-source-expected-bucket-owner", p->owner },
+		{ NULL, NULL }, { NULL, NULL },
 	};
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
-	    .query = query, .headers = h, .nheaders = p->owner == NULL ? 3 : 4,
+	    .query = query, .headers = h, .nheaders = 2,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_s3_answer a;
 	int rc;
+
+	if (p->match != NULL)
+		h[r.nheaders++] = (struct imgp_header){
+		    "x-amz-copy-source-if-match", p->match };
+	if (p->owner != NULL)
+		h[r.nheaders++] = (struct imgp_header){
+		    "x-amz-source-expected-bucket-owner", p->owner };
 
 	snprintf(range, sizeof range, "bytes=%lld-%lld", (long long)offset,
 	    (long long)(offset + len - 1));
@@ -915,6 +947,11 @@ copy_part(struct parts *p, int i, int64_t offset, int64_t len,
 	    "CopyPartResult/ETag", p->etags[i], sizeof p->etags[i]) == -1)
 		rc = imgp_fail(e, IMGP_E_STORE_IO,
 		    "%s: a part was answered without an ETag", p->key);
+	if (rc == -1) {
+		pthread_mutex_lock(&p->lock);
+		p->status = a.status;
+		pthread_mutex_unlock(&p->lock);
+	}
 	imgp_s3_answer_release(&a);
 	free(query);
 	return rc;
@@ -977,8 +1014,9 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 	if (rc == -1)
 		return -1;
 	/* Each part's signed sum was checked; what is left is the whole. */
-	return verify(st->s3, key, o, etag[0] == '\0' && !(m->flags &
-	    IMGP_COPY_READBACK) ? NULL : etag, m, e);
+	if ((rc = verify(st->s3, key, o, NULL, NULL, etag, m, e)) == -1)
+		drop_if_wrong(st->s3, key, m, e);
+	return rc;
 }
 
 static int
@@ -1013,8 +1051,9 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	if (rc == -1 && a.status == 412 &&
 	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) >= 0)
 		rc = rc == 1 ? 0 : -1;
-	else if (rc == 0 && (m->flags & IMGP_COPY_READBACK))
-		rc = verify(st->s3, key, o, NULL, m, e);
+	else if (rc == 0 && (m->flags & IMGP_COPY_READBACK) &&
+	    (rc = verify(st->s3, key, o, NULL, NULL, NULL, m, e)) == -1)
+		drop_if_wrong(st->s3, key, m, e);
 	imgp_s3_answer_release(&a);
 out:
 	imgp_sha256_free(sum);
@@ -1038,10 +1077,10 @@ copy_source(struct imgp_s3 *s3, const char *key, const char *version)
 	return imgp_buf_steal(&b);
 }
 
-/* One CopyObject.  Its answer's ETag in ${etag}; the status in ${*status}. */
+/* One CopyObject; the answer's status in ${p->status}. */
 static int
 copy_whole(struct parts *p, const struct imgp_object *o, const char *type,
-    char etag[128], long *status, struct imgp_err *e)
+    struct imgp_err *e)
 {
 	struct imgp_header h[8];
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
@@ -1051,7 +1090,9 @@ copy_whole(struct parts *p, const struct imgp_object *o, const char *type,
 	int rc;
 
 	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
-	h[n++] = (struct imgp_header){ "x-amz-copy-source-if-match", p->match };
+	if (p->match != NULL)
+		h[n++] = (struct imgp_header){ "x-amz-copy-source-if-match",
+		    p->match };
 	if (o->sha256[0] != '\0') {
 		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",
 		    "REPLACE" };
@@ -1072,13 +1113,25 @@ copy_whole(struct parts *p, const struct imgp_object *o, const char *type,
 		rc = imgp_s3_do(p->s3, &r, &a, e);
 		p->m->copied->retries += a.retries;
 	}
-	etag[0] = '\0';
-	if (rc == 0)
-		imgp_xml_text(a.body.s, a.body.len, "CopyObjectResult/ETag",
-		    etag, 128);
-	*status = a.status;
+	p->status = a.status;
 	imgp_s3_answer_release(&a);
 	return rc;
+}
+
+static int
+copy_once(struct parts *p, struct imgp_object *o, const char *type,
+    struct imgp_err *e)
+{
+	struct imgp_header h[] = { { "Content-Type", type },
+	    { "x-amz-meta-sha256", o->sha256 } };
+	char etag[128];
+
+	p->status = 0;
+	p->failed = p->next = 0;
+	p->bytes = 0;
+	if (o->bytes <= setting("s3_copy_bytes", 5 << 20))
+		return copy_whole(p, o, type, e);
+	return in_parts(p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL, etag, e);
 }
 
 /*
@@ -1104,24 +1157,43 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
 	return imgp_store_expected(m, o, from, e);
 }
 
+/*
+ * A 412: somebody made the target meanwhile, the source is another now, or the
+ * server compares with an ETag that it shows to nobody (Swift does, for what
+ * came in parts).  1: it is there; 0: ask again without the precondition.
+ */
+static int
+judge_412(struct imgp_store *src, const char *from, struct parts *p,
+    const struct imgp_object *o, struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	int rc = 0, same;
+
+	if ((p->m->flags & IMGP_COPY_CREATE) &&
+	    (rc = compare_existing(p->s3, p->key, o, p->match, p->m, e)) != 0)
+		return rc;
+	rc = head(src->s3, from, &a, e);
+	same = rc == 0 && p->match != NULL && strcmp(a.etag, p->match) == 0;
+	imgp_s3_answer_release(&a);
+	return rc == -1 ? -1 : same ? 0 : start_over(from, e);
+}
+
 static int
 s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
     const char *to, struct imgp_move *m, struct imgp_err *e)
 {
 	struct imgp_object *o = &m->copied->object;
-	int create = (m->flags & IMGP_COPY_CREATE) != 0, rc = -1;
 	struct parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
 	    .one = copy_part, .owner = imgp_s3_owner(src->s3) };
 	struct imgp_s3_answer a;
-	struct imgp_header h[2];
-	char *source = NULL, etag[128];
+	char *source = NULL;
 	const char *type;
-	long status = 0;
+	int rc = -1;
 
 	if (look_at_source(src, from, m, o, &a, e) == -1)
 		goto out;
-	if (create && (rc = compare_existing(dst->s3, to, o, a.etag, m,
-	    e)) != 0) {
+	if ((m->flags & IMGP_COPY_CREATE) && (rc = compare_existing(dst->s3,
+	    to, o, a.etag, m, e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
@@ -1129,24 +1201,20 @@ s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
 	p.match = a.etag;
 	p.total = o->bytes;
 	type = a.type[0] == '\0' ? "application/octet-stream" : a.type;
-	if (o->bytes <= setting("s3_copy_bytes", 5 << 20))
-		rc = copy_whole(&p, o, type, etag, &status, e);
-	else {
-		h[0] = (struct imgp_header){ "Content-Type", type };
-		h[1] = (struct imgp_header){ "x-amz-meta-sha256", o->sha256 };
-		rc = in_parts(&p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL,
-		    etag, e);
-	}
-	/* 412: somebody made it meanwhile, or the source is another now. */
-	if (rc == -1 && status == 412) {
-		rc = compare_existing(dst->s3, to, o, a.etag, m, e);
-		rc = rc == 1 ? 0 : rc == 0 ? start_over(from, e) : -1;
-		goto out;
+	rc = copy_once(&p, o, type, e);
+	if (rc == -1 && p.status == 412) {
+		if ((rc = judge_412(src, from, &p, o, e)) != 0) {
+			rc = rc == 1 ? 0 : -1;
+			goto out;
+		}
+		p.match = NULL;
+		rc = copy_once(&p, o, type, e);
 	}
 	/* Servers exist that ignore the precondition: an ETag equal to the
 	 * source's proves the bytes, nothing else that HEAD shows does. */
-	if (rc == 0)
-		rc = verify(dst->s3, to, o, a.etag, m, e);
+	if (rc == 0 && (rc = verify(dst->s3, to, o, src, from, a.etag, m,
+	    e)) == -1)
+		drop_if_wrong(dst->s3, to, m, e);
 out:
 	imgp_s3_answer_release(&a);
 	free(source);

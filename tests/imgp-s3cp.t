@@ -250,6 +250,20 @@ for p in $pids; do wait "$p" || bad=1; done
 is "$bad $(tree dst)" "0 ./$KEY" 'eight deliver the same at once (R6)'
 cmp -s "$UP" "dst/$KEY"; ok $? '... and it is whole'
 
+# Many jobs, four at once, a broken line among them (R64, R70).
+for i in $(seq 40); do
+	job | jq -c ".edc_pipeline_file.id = $i | .subject_event_crf_file_id = $i |
+		.temp = \"$IMGP_TEMP/$i/x\" | .destination = \"$IMGP_DESTINATION/many/$i\""
+	[ "$i" != 20 ] || echo 'not json'
+done >many
+imgp-s3cp -j 4 source local <many 2>err1 | imgp-s3cp -j 4 local temp 2>err2 |
+	imgp-s3cp -j 4 temp destination >out 2>err
+is "$? $(wc -l <out) $(cat err1 err2 err | wc -l)" '1 41 1' \
+	'-j 4: as many lines come out as went in'
+is "$(jq -r 'select(.errors == null and .sha256.destination != .sha256.source) | 1' out)$(find dst/many -type f | wc -l)" 40 \
+	'... and all is where it should be'
+is "$(jq -r '.input // empty' out)" 'not json' '... the broken line too'
+
 # --- usage -------------------------------------------------------------------------
 exits 2 'no operands' imgp-s3cp
 exits 2 'one operand' imgp-s3cp source

@@ -1,0 +1,141 @@
+# Sourced with the name of a server: what imgp-s3cp does to a real S3 service,
+# the same for every one (M2, M17, R20-R36).
+# shellcheck shell=bash
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+server=$1
+"$ROOT/scripts/s3-server" start "$WORK/server" "$server" >server.env 2>server.err ||
+	skip_all "no $server: $(tail -1 server.err)"
+at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"
+# shellcheck source=/dev/null
+. ./server.env
+s3() {			# s3 METHOD PATH [-I]
+	/usr/bin/python3 "$ROOT/tests/s3-ask.py" "$@"
+}
+for b in src tmp dst; do s3 PUT "imgp-$b"; done
+url() { printf 'file://%s/%s' "$WORK" "$1"; }
+keys() { s3 GET "$1?list-type=2" | grep -o '<Key>[^<]*' | sed 's/<Key>//' | sort; }
+uploads() { s3 GET "$1?uploads=" | grep -c '<UploadId>' || :; }
+
+# --- sizes and keys, whole and in parts ------------------------------------------
+export IMGP_S3_PART_BYTES=5242880 IMGP_S3_MULTIPART_BYTES=5242880 \
+	IMGP_S3_COPY_BYTES=5242880
+head -c 17000000 /dev/urandom >pool
+for n in 0 1 200000 5242879 5242880 5242881 10485760 17000000; do
+	head -c "$n" pool >"f$n"
+	sum=$(sha256sum <"f$n" | cut -c1-64)
+	exits 0 "$n bytes up (R33)" imgp-s3cp -v "$(url "f$n")" "s3://imgp-src/f$n"
+	like err "$n bytes, SHA-256 $sum" '... with their sum'
+	exits 0 '... copied in the server' \
+		imgp-s3cp "s3://imgp-src/f$n" "s3://imgp-dst/f$n"
+	exits 0 '... and down' imgp-s3cp "s3://imgp-dst/f$n" "$(url back)"
+	cmp -s "f$n" back; ok $? '... unchanged'
+	s3 HEAD "imgp-dst/f$n" -I >shown
+	like shown "^x-amz-meta-sha256: $sum" '... and its sum is with the copy (F17)'
+	rm back
+done
+is "$(uploads imgp-src) $(uploads imgp-dst)" '0 0' 'no upload is left open (R29)'
+for key in 'a b+c' '%41%2f' '=&?#;,:@!$' "quote'\"" 'ü-漢字-😀' 'a//b' \
+	'(x)*[y]{z}|~`^' 'back\slash' "$(printf 'k%.0s' $(seq 1024))"; do
+	imgp-s3cp "$(url f200000)" "s3://imgp-src/$key" &&
+		imgp-s3cp "s3://imgp-src/$key" "s3://imgp-dst/$key" &&
+		imgp-s3cp --replace "s3://imgp-dst/$key" "$(url back)" &&
+		cmp -s f200000 back
+	ok $? "the key ${key:0:40}"
+done
+
+# --- create-only (R31) --------------------------------------------------------------
+exits 0 'the same bytes again' imgp-s3cp "$(url f200000)" s3://imgp-src/f200000
+like err 'same bytes lay there before' '... are fine, and said'
+exits 0 '... by a copy' imgp-s3cp s3://imgp-src/f200000 s3://imgp-dst/f200000
+like err 'same bytes lay there before' '... too'
+exits 0 '... in parts' imgp-s3cp s3://imgp-src/f17000000 s3://imgp-dst/f17000000
+like err 'same bytes lay there before' '... too'
+tail -c 200000 pool >other
+exits 1 'other bytes' imgp-s3cp "$(url other)" s3://imgp-src/f200000
+like err 'IMGP-STORE-EXISTS' '... are not replaced'
+imgp-s3cp "$(url other)" s3://imgp-src/other
+exits 1 '... by a copy' imgp-s3cp s3://imgp-src/other s3://imgp-dst/f200000
+like err 'IMGP-STORE-EXISTS' '... neither'
+imgp-s3cp --replace s3://imgp-dst/f200000 "$(url back)"
+cmp -s f200000 back; ok $? '... and the old ones are still there'
+exits 0 '--readback reads all of it' \
+	imgp-s3cp --readback s3://imgp-src/other s3://imgp-dst/other
+
+# --- jobs, many at once ----------------------------------------------------------------
+export IMGP_SOURCE=s3://imgp-src/in IMGP_TEMP=s3://imgp-tmp \
+	IMGP_DESTINATION=s3://imgp-dst/q IMGP_SPOOL=$WORK/spool
+for i in $(seq 10); do
+	head -c $((i * 1000)) pool >"up$i"
+	imgp-s3cp "$(url "up$i")" "s3://imgp-src/in/$i/ü $i.zip"
+	printf '{"v":1,"run":"20190118T150405Z-0a1b2c3d","subject_event_crf_file_id":%d,"source":"s3://imgp-src/in/%d/ü %d.zip","edc_pipeline_file":{"id":%d,"lease":1},"temp":"s3://imgp-tmp/%d/n %d.zip","destination":"s3://imgp-dst/q/f/n %d.zip"}\n' \
+		"$i" "$i" "$i" "$((i + 800))" "$((i + 800))" "$i" "$i"
+done >lines
+imgp-s3cp -j 8 source local <lines | imgp-s3cp -j 8 local temp |
+	imgp-s3cp -j 8 temp destination >out 2>err
+is "$? $(wc -l <out) $(cat err)" '0 10 ' 'ten jobs, eight at once'
+is "$(jq -r 'select(.sha256.source != .sha256.destination or .errors) | .job' out)" \
+	'' '... all with the sums that they had'
+is "$(keys imgp-tmp | wc -l) $(keys imgp-dst | grep -c '^q/f/n')" '0 10' \
+	'... none is left in temp, all are delivered (M17)'
+bad=0
+for i in $(seq 10); do
+	imgp-s3cp --replace "s3://imgp-dst/q/f/n $i.zip" "$(url back)" &&
+		cmp -s "up$i" back || bad=1
+done
+is "$bad" 0 '... byte for byte'
+imgp-s3cp -j 8 source local <lines | imgp-s3cp -j 8 local temp |
+	imgp-s3cp -j 8 temp destination >again 2>err
+is "$? $(keys imgp-dst | grep -c '^q/f/n') $(keys imgp-tmp | wc -l)" '0 10 0' \
+	'... and again: nothing changes (R8)'
+head -1 lines | jq -c '.source = "s3://imgp-dst/f1"' >line
+exits 1 'a bucket that is not the configured one (R35)' imgp-s3cp source local <line
+is "$(jq -r '.errors[0].error_code' out)" IMGP-PLACE-OUTSIDE '... is refused'
+
+# --- kill -9 in the middle of an upload in parts (R1, R29) ------------------------------
+if strace -o /dev/null true 2>/dev/null; then
+	for k in 3 8 15; do
+		{ strace -f -o trace -e "inject=sendto,send,write:signal=KILL:when=$k" \
+			imgp-s3cp "$(url f17000000)" "s3://imgp-tmp/killed"; } 2>/dev/null
+	done
+	is "$(keys imgp-tmp)" '' 'killed: no part of it is seen (I4)'
+	exits 0 '... the next attempt ends' imgp-s3cp "$(url f17000000)" \
+		s3://imgp-tmp/killed
+	is "$(uploads imgp-tmp)" 0 '... and clears what was left (R29)'
+else
+	skip 'killed: no part of it is seen (I4)' 'needs strace'
+fi
+
+# --- what goes wrong is one clear line ----------------------------------------------------
+export IMGP_S3_PATIENCE=1
+fails() {		# fails STATUS CODE TITLE COMMAND...
+	_s=$1 _c=$2 _t=$3
+	shift 3
+	exits "$_s" "$_t" "$@"
+	is "$(grep -c . err) $(grep -o 'IMGP-[A-Z-]*' err | head -1)" "1 $_c" '... one line'
+}
+fails 1 IMGP-STORE-NOT-FOUND 'no such key' imgp-s3cp s3://imgp-src/no "$(url no)"
+fails 1 IMGP-STORE-NOT-FOUND 'no such bucket' imgp-s3cp s3://imgp-no/no "$(url no)"
+fails 1 IMGP-STORE-NOT-FOUND 'no such bucket to write to' \
+	imgp-s3cp "$(url other)" s3://imgp-no/no
+fails 1 IMGP-STORE-DENIED 'a wrong secret' env AWS_SECRET_ACCESS_KEY=x \
+	imgp-s3cp s3://imgp-src/other "$(url no)"
+fails 1 IMGP-STORE-DENIED 'an unknown access key' env AWS_ACCESS_KEY_ID=x:y \
+	imgp-s3cp s3://imgp-src/other "$(url no)"
+fails 1 IMGP-STORE-DENIED 'no credentials at all' env -u AWS_ACCESS_KEY_ID \
+	HOME="$WORK" imgp-s3cp s3://imgp-src/other "$(url no)"
+fails 75 IMGP-STORE-IO 'nobody listens' env AWS_ENDPOINT_URL=http://127.0.0.1:1 \
+	imgp-s3cp s3://imgp-src/other "$(url no)"
+fails 2 IMGP-CONFIG 'plain http to elsewhere' \
+	env AWS_ENDPOINT_URL=http://192.0.2.1 imgp-s3cp s3://imgp-src/other "$(url no)"
+[ ! -e no ]; ok $? 'and no file was made'
+unlike err 'imgptestsecret' 'no secret is said (R66)'
+if command -v faketime >/dev/null; then
+	exits 0 'a clock that is an hour slow (R25)' faketime -f -1h \
+		imgp-s3cp --replace s3://imgp-src/other "$(url back)"
+	exits 0 '... or fast' faketime -f +1h \
+		imgp-s3cp --replace s3://imgp-src/other "$(url back)"
+else
+	skip 'a clock that is an hour slow (R25)' 'needs faketime'
+fi
