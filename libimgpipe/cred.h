@@ -2,18 +2,17 @@
  * AWS credentials, region and endpoint, found where AWS's own tools look.
  *
  * Credentials, the first source that is there (and no later one when it fails):
- *   1. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, unless
- *      AWS_PROFILE names a profile
- *   2. the profile (AWS_PROFILE, else "default") of AWS_SHARED_CREDENTIALS_FILE
+ *   1. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+ *   2. AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN (STS)
+ *   3. the profile (AWS_PROFILE, else "default") of AWS_SHARED_CREDENTIALS_FILE
  *      (~/.aws/credentials) and AWS_CONFIG_FILE (~/.aws/config): role_arn with
- *      source_profile, credential_source or web_identity_token_file (STS),
- *      keys, credential_process
- *   3. AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN (STS)
- *   4. AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
+ *      web_identity_token_file, source_profile or credential_source (STS); keys;
+ *      credential_process, started without a shell
+ *   4. AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI: https, or http to
+ *      this machine and the containers' own link-local addresses
  *   5. EC2 instance metadata, version 2 only, unless
  *      AWS_EC2_METADATA_DISABLED=true
- * where 3 comes before 2 when no profile is named.  A profile that wants SSO or
- * MFA is refused by name.
+ * A profile that wants SSO or MFA is refused in words.
  *
  * Region: AWS_REGION, AWS_DEFAULT_REGION, the profile, the instance's own where
  * the credentials are the instance's, us-east-1.
