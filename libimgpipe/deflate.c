@@ -45,10 +45,10 @@
  * length differs by just the bits that want (literals first and a shorter
  * copy; two copies): within 30 bytes in half of all cases, at the cost of 1 to
  * 3.  When none comes up in GIVE_UP bytes (a block of literals alone), the
- * block is ended, filler is written, and the block is opened again.  Filler is an
- * empty fixed block, 10 bits: what zlib's Z_PARTIAL_FLUSH writes; for an odd
- * difference also an empty dynamic block, 95 bits.  At a stored block nothing
- * is needed, as it pads to a byte.  So the tail is never shifted.
+ * block is ended, filler is written, and the block is opened again.  Filler is
+ * an empty fixed block, 10 bits: what zlib's Z_PARTIAL_FLUSH writes; for an
+ * odd difference also an empty dynamic block, 95 bits.  At a stored block
+ * nothing is needed, as it pads to a byte.  So the tail is never shifted.
  *
  * Where a block is split, its first part must not say that it is the final
  * one.  If that header is in the copied prefix, its byte is a piece by itself.
@@ -62,14 +62,19 @@
  * The walk checks all that zlib checks, is table driven, and holds the source
  * in a window of 24 KiB, the content in one of 96; the words in mid are what
  * 32 KiB of content need.  While it walks, it notes which bits of the source
- * it did not copy: with them the source can be had back (deflate_undo.c).
- * deflate_prove.c shares nothing with this file: it is the own check.
+ * it did not copy: with them the source can be had back.
+ *
+ *	deflate.c	blocks, the cut, the plan
+ *	deflate_read.c	the source's bits, and decoding
+ *	deflate_spell.c	what is written in place of the source's words
+ *	deflate_code.c	Huffman codes
+ *	deflate_undo.c	the way back
+ *	deflate_prove.c	the own check; it shares nothing with these but types
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <isa-l/crc.h>
 #include <zlib.h>
 
 #include "libimgpipe/buf.h"
@@ -77,616 +82,8 @@
 
 #define GIVE_UP		4096		/* bytes behind mark */
 #define BLOCKS_MAX	4096		/* in front of the cut */
-#define DETOURS		4		/* that are left at once */
+#define TOO_MANY	"too many words to be changed"
 #define RESPELL_MAX	64		/* bits that a phase may cost at once */
-
-/* The step functions return 0 (go on), 1 (declined) or -1 (failed). */
-
-static int
-damaged(struct imgp_deflate *d, const char *what)
-{
-	return imgp_fail(d->e, IMGP_E_ARCHIVE_DAMAGED, "deflate: %s", what);
-}
-
-static int
-decline(struct imgp_deflate *d, const char *what)
-{
-	imgp_fail(d->e, IMGP_E_ARCHIVE_LIMIT, "deflate: %s", what);
-	return 1;
-}
-
-/* --- reading the source ------------------------------------------------- */
-
-static uint64_t
-bitpos(const struct imgp_deflate *d)
-{
-	return (d->inoff + (uint64_t)(d->ip - d->in)) * 8 - d->nbits;
-}
-
-static uint64_t
-content(const struct imgp_deflate *d)
-{
-	return d->winoff + (uint64_t)(d->op - d->win);
-}
-
-static uint64_t
-min64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Give whole bytes back from the bit buffer. */
-static void
-unread(struct imgp_deflate *d)
-{
-	d->ip -= d->nbits >> 3;
-	d->nbits &= 7;
-	d->bits &= (1U << d->nbits) - 1;
-}
-
-/* The source bits [from, to), which must be in in[], to ${w}. */
-static void
-copy_bits(struct imgp_deflate *d, struct bitw *w, uint64_t from, uint64_t to)
-{
-	imgp_deflate_put_run(w, d->in + ((from >> 3) - d->inoff),
-	    (unsigned)(from & 7), to - from);
-}
-
-/* All source bits up to ${to} go where they belong: to mid, or to old. */
-static void
-settle(struct imgp_deflate *d, uint64_t to)
-{
-	if (d->started)
-		copy_bits(d, d->gap ? &d->old : &d->mid, d->from, to);
-	d->from = to;
-}
-
-/* Read on; what is behind the current bit stays in in[]. */
-static int
-fill(struct imgp_deflate *d)
-{
-	size_t keep, n;
-
-	if (d->eof)
-		return damaged(d, "the stream is cut short");
-	settle(d, bitpos(d));
-	unread(d);
-	if (d->ip > d->in) {
-		size_t at = (size_t)(d->ip - d->in) - 1;
-
-		keep = d->inlen - at;
-		memmove(d->in, d->in + at, keep);
-		d->inoff += at;
-		d->ip = d->in + 1;
-	} else
-		keep = d->inlen;
-	n = (size_t)min64(IN_SIZE - keep, d->src->len - d->inoff - keep);
-	if (n > 0 && d->src->read(d->src->arg, d->inoff + keep, d->in + keep,
-	    n, d->e) == -1)
-		return -1;
-	d->inlen = keep + n;
-	d->eof = d->inoff + d->inlen == d->src->len;
-	if (d->eof) {
-		memset(d->in + d->inlen, 0, IN_PAD);
-		d->iplim = d->in + d->inlen + IN_PAD - 16;
-	} else
-		d->iplim = d->in + d->inlen - 16;
-	return 0;
-}
-
-/* See to it that a block header, if there is one, is in in[]. */
-static int
-need_header(struct imgp_deflate *d)
-{
-	if (!d->eof && d->in + d->inlen - d->ip < IN_HEADER + 16)
-		return fill(d);
-	return 0;
-}
-
-static int
-is_past_end(const struct imgp_deflate *d)
-{
-	return d->eof && bitpos(d) > d->src->len * 8;
-}
-
-#define REFILL(bits, n, ip) \
-	((bits) |= load64(ip) << (n), (ip) += (63 - (n)) >> 3, (n) |= 56)
-
-/* ${n} (at most 16) bits of a header. */
-static unsigned
-take(struct imgp_deflate *d, unsigned n)
-{
-	unsigned v;
-
-	REFILL(d->bits, d->nbits, d->ip);
-	v = (unsigned)(d->bits & ((1U << n) - 1));
-	d->bits >>= n;
-	d->nbits -= n;
-	return v;
-}
-
-/* Both CRCs up to content offset ${to}, which is in the window. */
-static void
-crc_to(struct imgp_deflate *d, uint64_t to)
-{
-	for (;;) {
-		const unsigned char *p;
-		uint64_t lim = to;
-		const struct imgp_deflate_edit *x = &d->ed[d->crcidx];
-
-		if (d->crcidx < d->n && x->at == d->crcpos) {
-			d->newcrc = crc32_gzip_refl(d->newcrc, x->ins,
-			    x->inslen);
-			d->crcskip = x->at + x->del;
-			d->crcidx++;
-			continue;
-		}
-		if (d->crcpos == to)
-			return;
-		if (d->crcidx < d->n)
-			lim = min64(lim, x->at);
-		if (d->crcpos < d->crcskip)
-			lim = min64(lim, d->crcskip);
-		p = d->win + (d->crcpos - d->winoff);
-		d->crc = crc32_gzip_refl(d->crc, p, lim - d->crcpos);
-		if (d->crcidx == 0)
-			d->newcrc = d->crc;
-		else if (d->crcpos >= d->crcskip)
-			d->newcrc = crc32_gzip_refl(d->newcrc, p,
-			    lim - d->crcpos);
-		d->crcpos = lim;
-	}
-}
-
-/* Make room in the window. */
-static void
-slide(struct imgp_deflate *d)
-{
-	size_t at = (size_t)(d->op - d->win) - DIST_MAX;
-
-	crc_to(d, content(d));
-	memmove(d->win, d->win + at, DIST_MAX);
-	d->winoff += at;
-	d->op = d->win + DIST_MAX;
-}
-
-/* The copy that ${tok} says; there is room for it. */
-static inline unsigned char *
-copy(unsigned char *op, unsigned len, unsigned dist)
-{
-	const unsigned char *s = op - dist;
-	unsigned char *end = op + len;
-
-	if (dist >= 8)
-		do {	/* up to 7 bytes too many: they are written again */
-			memcpy(op, s, 8);
-			op += 8;
-			s += 8;
-		} while (op < end);
-	else if (dist == 1)
-		memset(op, *s, len);
-	else
-		do {	/* dist bytes of the 8 are right, and make the next so */
-			memcpy(op, s, 8);
-			op += dist;
-			s += dist;
-		} while (op < end);
-	return end;
-}
-
-enum stop {
-	MORE,		/* at soft, or in[] or the window is used up */
-	COPY,		/* tok is a copy that needs a look; not executed */
-	END,		/* tok is the end of the block; taken */
-	BAD_WORD,
-	BAD_DIST
-};
-
-/*
- * Decode words of the block until content offset ${soft}; stop at a copy that
- * goes past ${hard} or whose source begins before ${floor}.
- */
-static enum stop
-decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
-{
-	const uint32_t *lit = d->code->lit, *dst = d->code->dist;
-	const unsigned char *ip = d->ip, *iplim = d->iplim;
-	unsigned char *const win = d->win, *op = d->op;
-	unsigned char *softp = win + min64(soft - d->winoff, WIN_CAP);
-	unsigned char *hardp = win + min64(hard - d->winoff, sizeof(d->win));
-	unsigned char *low = win + (floor <= d->winoff ? 0 :
-	    min64(floor - d->winoff, sizeof(d->win)));
-	uint64_t bits = d->bits;
-	unsigned n = d->nbits, had, len, dist;
-	enum stop stop = MORE;
-	uint32_t e;
-
-#define TAKE(k)		(bits >>= (k), n -= (k))
-#define LOW(k)		(bits & ((UINT64_C(1) << (k)) - 1))
-	while (op < softp && ip <= iplim) {
-		REFILL(bits, n, ip);
-		e = lit[LOW(LIT_ROOT)];
-		if (e & LITERAL) {
-			TAKE(E_TAKE(e));
-			*op++ = (unsigned char)(e >> 16);
-			if (softp - op < 2)
-				continue;
-			e = lit[LOW(LIT_ROOT)];
-			if (e & LITERAL) {
-				TAKE(E_TAKE(e));
-				*op++ = (unsigned char)(e >> 16);
-				e = lit[LOW(LIT_ROOT)];
-				if (e & LITERAL) {
-					TAKE(E_TAKE(e));
-					*op++ = (unsigned char)(e >> 16);
-					continue;
-				}
-			}
-			if (op == softp)
-				continue;
-			REFILL(bits, n, ip);
-		}
-		had = n;
-		if (e & SPECIAL) {
-			if (e & SUBTABLE) {
-				TAKE(LIT_ROOT);
-				e = lit[E_VALUE(e) + LOW(E_WORD(e))];
-			}
-			if (e & LITERAL) {
-				TAKE(E_TAKE(e));
-				*op++ = (unsigned char)(e >> 16);
-				continue;
-			}
-			if (e & SPECIAL) {
-				TAKE(E_TAKE(e));
-				stop = e & ENDS ? END : BAD_WORD;
-				len = dist = 0;
-				goto token;
-			}
-		}
-		len = E_VALUE(e) + (unsigned)(LOW(E_TAKE(e)) >> E_WORD(e));
-		TAKE(E_TAKE(e));
-		e = dst[LOW(DIST_ROOT)];
-		if (e & SPECIAL) {
-			if (e & SUBTABLE) {
-				TAKE(DIST_ROOT);
-				e = dst[E_VALUE(e) + LOW(E_WORD(e))];
-			}
-			if (e & SPECIAL) {
-				stop = BAD_WORD;
-				break;
-			}
-		}
-		dist = E_VALUE(e) + (unsigned)(LOW(E_TAKE(e)) >> E_WORD(e));
-		TAKE(E_TAKE(e));
-		if ((ptrdiff_t)dist > op - low || (ptrdiff_t)len > hardp - op) {
-			stop = dist > d->winoff + (uint64_t)(op - win) ?
-			    BAD_DIST : COPY;
-			goto token;
-		}
-		op = copy(op, len, dist);
-	}
-	goto out;
-token:
-	d->tok.len = len;
-	d->tok.dist = dist;
-	d->tok.end = (d->inoff + (uint64_t)(ip - d->in)) * 8 - n;
-	d->tok.start = d->tok.end - (had - n);
-out:
-	d->ip = ip;
-	d->op = op;
-	d->bits = bits;
-	d->nbits = n;
-	return stop;
-#undef TAKE
-#undef LOW
-}
-
-/* --- writing the new words ---------------------------------------------- */
-
-/*
- * From source bit ${at} on mid is no copy of the source: a gap begins.
- * Nothing happens when we are in one.
- */
-static int
-open_gap(struct imgp_deflate *d, uint64_t at)
-{
-	if (d->gap)
-		return 0;
-	if (!d->started) {
-		d->started = 1;
-		d->midoff = at >> 3;
-		d->from = at & ~UINT64_C(7);
-	} else if (d->from == at && d->gapdone == at) {
-		d->gap = 1;		/* the gap before goes on */
-		return 0;
-	}
-	settle(d, at);
-	if (d->gapmid != NOWHERE && imgp_deflate_undo_gap(d) == -1)
-		return decline(d, "too much was changed");
-	d->gap = 1;
-	d->gapfrom = at;
-	d->gapmid = bits_in(&d->mid);
-	return 0;
-}
-
-/* From source bit ${at} on mid is a copy of the source again. */
-static void
-close_gap(struct imgp_deflate *d, uint64_t at)
-{
-	if (!d->gap)
-		return;
-	settle(d, at);
-	d->gap = 0;
-	d->gapdone = at;
-}
-
-/* The block at hand has been ended early: it is not the final one. */
-static void
-clear_final(struct imgp_deflate *d)
-{
-	uint64_t at = d->hdrmid;
-
-	if (!d->final)
-		return;
-	if (at == NOWHERE) {
-		d->cleared = d->hdr + 1;
-		if (d->hdr >> 3 < d->midoff)
-			return;		/* imgp_deflate_pieces() does it */
-		at = d->hdr - d->midoff * 8;
-	} else if (d->cleared == 0)
-		d->cleared = d->hdr + 1;
-	d->midbuf[at >> 3] &= (unsigned char)~(1U << (at & 7));
-}
-
-/* End the block, and begin one with the fixed code. */
-static void
-enter_alien(struct imgp_deflate *d)
-{
-	put(&d->mid, d->code->lcode[EOB], d->code->llen[EOB]);
-	d->alienhdr = bits_in(&d->mid);
-	put(&d->mid, 2, 3);
-	clear_final(d);
-	d->alien = 1;
-	d->detours++;
-	d->excess = 0;
-}
-
-/* Begin the source's block again, with a copy of its header. */
-static void
-reopen(struct imgp_deflate *d)
-{
-	d->hdrmid = bits_in(&d->mid);
-	imgp_deflate_put_run(&d->mid, d->hdrbuf, 0, d->hdrbits);
-}
-
-static void
-leave_alien(struct imgp_deflate *d)
-{
-	put(&d->mid, 0, 7);
-	reopen(d);
-	d->alien = 0;
-}
-
-/* Bits that a detour through a fixed block costs, but for what is in it. */
-static uint64_t
-detour(const struct imgp_deflate *d)
-{
-	return d->code->llen[EOB] + 3U + 7U + d->hdrbits;
-}
-
-/*
- * Better back to the block's own code?  At once; but in a block where one
- * detour follows the other, only when staying has cost as much as another.
- */
-static int
-is_costly(const struct imgp_deflate *d)
-{
-	return d->detours <= DETOURS || d->excess >= (int64_t)detour(d);
-}
-
-static const struct code *
-code_now(const struct imgp_deflate *d)
-{
-	return d->alien ? &d->fixed : d->code;
-}
-
-/* Bits that ${c} needs for the bytes, or NOWHERE when one has no word. */
-static uint64_t
-literal_bits(const struct code *c, const unsigned char *s, size_t len)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		if (c->llen[s[i]] == 0)
-			return NOWHERE;
-		sum += c->llen[s[i]];
-	}
-	return sum;
-}
-
-static void
-put_literals(struct imgp_deflate *d, const unsigned char *s, size_t len)
-{
-	const struct code *c = code_now(d);
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		put(&d->mid, c->lcode[s[i]], c->llen[s[i]]);
-}
-
-static void
-spell_literals(struct imgp_deflate *d, const unsigned char *s, size_t len)
-{
-	uint64_t own;
-
-	if (!d->alien && len > 0) {
-		own = literal_bits(d->code, s, len);
-		if (own == NOWHERE || own > detour(d) +
-		    literal_bits(&d->fixed, s, len))
-			enter_alien(d);
-	}
-	put_literals(d, s, len);
-}
-
-/* The longest copy not above ${len} that the block has a word for, or 0. */
-static unsigned
-longest(const struct code *c, unsigned len)
-{
-	for (; len >= LEN_MIN; len--)
-		if (imgp_deflate_len_bits(c, len) != 0)
-			return len;
-	return 0;
-}
-
-/*
- * Spell ${len} bytes ${s} as copies from ${dist} back, in the block's own
- * words; 0 when some are missing.  With ${dry} nothing is written.
- */
-static int
-spell_copies(struct imgp_deflate *d, const unsigned char *s, unsigned len,
-    unsigned dist, int dry)
-{
-	unsigned k;
-
-	for (; len > 0; len -= k, s += k) {
-		k = longest(d->code, len);
-		if (k == 0) {
-			k = 1;
-			if (d->code->llen[*s] == 0)
-				return 0;
-			if (!dry)
-				put_literals(d, s, 1);
-		} else if (!dry)
-			imgp_deflate_put_copy(&d->mid, d->code, k, dist);
-	}
-	return 1;
-}
-
-/* Spell ${len} (1..258) bytes ${s} that are also found ${dist} back. */
-static void
-spell_copy(struct imgp_deflate *d, const unsigned char *s, unsigned len,
-    uint64_t dist)
-{
-	if (len < LEN_MIN || dist > DIST_MAX) {
-		spell_literals(d, s, len);
-		return;
-	}
-	if (!d->alien) {
-		if (imgp_deflate_dist_bits(d->code, (unsigned)dist) != 0) {
-			if (spell_copies(d, s, len, (unsigned)dist, 1)) {
-				spell_copies(d, s, len, (unsigned)dist, 0);
-				return;
-			}
-		} else if (literal_bits(d->code, s, len) <= detour(d)) {
-			put_literals(d, s, len);
-			return;
-		}
-		enter_alien(d);
-	}
-	imgp_deflate_put_copy(&d->mid, &d->fixed, len, (unsigned)dist);
-}
-
-/* --- the edits ---------------------------------------------------------- */
-
-/* By how much content moved that lies behind ${i} edits. */
-static int64_t
-moved(const struct imgp_deflate *d, size_t i)
-{
-	return d->delta[i];
-}
-
-/* Edits that begin at or before content offset ${q}. */
-static size_t
-edits_before(const struct imgp_deflate *d, uint64_t q)
-{
-	size_t i = d->idx;
-
-	while (i > 0 && d->ed[i - 1].at > q)
-		i--;
-	return i;
-}
-
-/* Write what the edits at content offset ${p} insert; we are in a gap. */
-static void
-insert_at(struct imgp_deflate *d, uint64_t p)
-{
-	for (; d->idx < d->n && d->ed[d->idx].at == p; d->idx++) {
-		spell_literals(d, d->ed[d->idx].ins, d->ed[d->idx].inslen);
-		d->skip = p + d->ed[d->idx].del;
-	}
-}
-
-/*
- * Spell the copy ${tok} anew, which was executed and made the content from
- * ${p} on; it may pass edits.  We are in a gap.
- */
-static void
-respell_copy(struct imgp_deflate *d, uint64_t p)
-{
-	const uint64_t end = p + d->tok.len;
-	uint64_t q, lim;
-	size_t k;
-
-	while (p < end) {
-		const unsigned char *s = d->win + (p - d->winoff);
-
-		insert_at(d, p);
-		if (p < d->skip) {
-			p = min64(d->skip, end);
-			continue;
-		}
-		lim = end;
-		if (d->idx < d->n)
-			lim = min64(lim, d->ed[d->idx].at);
-		q = p - d->tok.dist;
-		k = edits_before(d, q);
-		if (k > 0 && q < d->ed[k - 1].at + d->ed[k - 1].del) {
-			/* deleted, with what follows it up to the end there */
-			lim = min64(lim, d->ed[k - 1].at + d->ed[k - 1].del +
-			    d->tok.dist);
-			spell_literals(d, s, lim - p);
-		} else {
-			if (k < d->idx)
-				lim = min64(lim, d->ed[k].at + d->tok.dist);
-			spell_copy(d, s, (unsigned)(lim - p), d->tok.dist +
-			    (uint64_t)(moved(d, d->idx) - moved(d, k)));
-		}
-		p = lim;
-	}
-}
-
-/* Would respell_copy() give the same distance for all of it? */
-static int
-is_unmoved(const struct imgp_deflate *d, uint64_t p)
-{
-	uint64_t q = p - d->tok.dist;
-	size_t k = edits_before(d, q);
-
-	return p >= d->skip &&
-	    (d->idx == d->n || p + d->tok.len <= d->ed[d->idx].at) &&
-	    (k == 0 || q >= d->ed[k - 1].at + d->ed[k - 1].del) &&
-	    (k == d->idx || q + d->tok.len <= d->ed[k].at) &&
-	    moved(d, d->idx) == moved(d, k);
-}
-
-static int
-do_copy(struct imgp_deflate *d)
-{
-	uint64_t p = content(d);
-	int rc;
-
-	d->op = copy(d->op, d->tok.len, d->tok.dist);
-	if (!d->alien && !d->gap && is_unmoved(d, p))
-		return 0;
-	if ((rc = open_gap(d, d->tok.start)) != 0)
-		return rc;
-	respell_copy(d, p);
-	if (!d->alien && content(d) >= d->skip)
-		close_gap(d, d->tok.end);
-	return 0;
-}
 
 /* --- the cut ------------------------------------------------------------ */
 
@@ -732,14 +129,14 @@ put_filler(struct imgp_deflate *d, unsigned n)
 }
 
 /*
- * The copy ${tok}, executed and kept, made the content from ${p} on.  Say it
- * in words that are phase() bits longer, modulo 8, if such are found.
+ * Execute the copy ${tok}; say it in words that are phase() bits longer, modulo
+ * 8, if such are found.
  */
 static int
-mend_phase(struct imgp_deflate *d, uint64_t p)
+mend_phase(struct imgp_deflate *d)
 {
 	const struct code *c = d->code;
-	const unsigned char *s = d->win + (p - d->winoff);
+	const unsigned char *s = d->op;
 	const unsigned len = d->tok.len, dist = d->tok.dist;
 	const unsigned own = (unsigned)(d->tok.end - d->tok.start);
 	const unsigned db = imgp_deflate_dist_bits(c, dist), want = phase(d);
@@ -747,6 +144,7 @@ mend_phase(struct imgp_deflate *d, uint64_t p)
 	unsigned k, a, b, sum = 0;
 	int rc;
 
+	d->op = copy(d->op, len, dist);
 	for (k = 1; k <= len && k <= 8 && c->llen[s[k - 1]] != 0; k++) {
 		sum += c->llen[s[k - 1]];
 		if (k < len && len - k < LEN_MIN)
@@ -773,17 +171,17 @@ mend_phase(struct imgp_deflate *d, uint64_t p)
 	}
 	if (lits == 0 && copies == 0)
 		return 0;
-	if ((rc = open_gap(d, d->tok.start)) != 0)
+	if ((rc = imgp_deflate_open_gap(d, d->tok.start)) != 0)
 		return rc;
 	if (copies > 0)
 		imgp_deflate_put_copy(&d->mid, c, copies, dist);
 	else
-		put_literals(d, s, lits);
+		imgp_deflate_put_literals(d, s, lits);
 	if (copies > 0)
 		lits = copies;
 	if (lits < len)
 		imgp_deflate_put_copy(&d->mid, c, len - lits, dist);
-	close_gap(d, d->tok.end);
+	imgp_deflate_close_gap(d, d->tok.end);
 	return 0;
 }
 
@@ -800,14 +198,14 @@ try_cut(struct imgp_deflate *d)
 	}
 	if (content(d) < d->give_up)
 		return 0;
-	if ((rc = open_gap(d, bitpos(d))) != 0)
+	if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 		return rc;
 	put(&d->mid, d->code->lcode[EOB], d->code->llen[EOB]);
-	clear_final(d);
+	imgp_deflate_clear_final(d);
 	n = (unsigned)(bitpos(d) - d->mid.n - d->hdrbits) & 7;
 	put_filler(d, n);
-	reopen(d);
-	close_gap(d, bitpos(d));
+	imgp_deflate_reopen(d);
+	imgp_deflate_close_gap(d, bitpos(d));
 	cut(d);
 	return 0;
 }
@@ -823,13 +221,13 @@ try_cut_between(struct imgp_deflate *d)
 		cut(d);
 		return 0;
 	}
-	if ((rc = need_header(d)) != 0)
+	if ((rc = imgp_deflate_need_header(d)) != 0)
 		return rc;
 	REFILL(d->bits, d->nbits, d->ip);
 	v = (unsigned)d->bits & 7;
 	if (v >> 1 != 0 && (n & 1) && content(d) < d->give_up)
 		return 0;	/* a cheaper way may be in the next block */
-	if ((rc = open_gap(d, bitpos(d))) != 0)
+	if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 		return rc;
 	if (v >> 1 == 0) {		/* stored: its padding mends it */
 		put(&d->mid, v, 3);
@@ -837,10 +235,11 @@ try_cut_between(struct imgp_deflate *d)
 		take(d, 3);
 		take(d, d->nbits & 7);
 		if (is_past_end(d))
-			return damaged(d, "the stream is cut short");
+			return imgp_deflate_damaged(d,
+			    "the stream is cut short");
 	} else
 		put_filler(d, n);
-	close_gap(d, bitpos(d));
+	imgp_deflate_close_gap(d, bitpos(d));
 	cut(d);
 	return 0;
 }
@@ -853,17 +252,20 @@ finish(struct imgp_deflate *d)
 	int rc;
 
 	if (d->idx < d->n || p < d->skip)
-		return damaged(d, "the content ends before the change");
+		return imgp_deflate_damaged(d,
+		    "the content ends before the change");
 	if ((bitpos(d) + 7) >> 3 != d->src->len)
-		return decline(d, "there are bytes behind the last block");
-	crc_to(d, p);
+		return imgp_deflate_decline(d,
+		    "there are bytes behind the last block");
+	imgp_deflate_crc_to(d, p);
 	if (p != d->src->size || d->crc != d->src->crc)
-		return damaged(d, "the content is not what its CRC says");
+		return imgp_deflate_damaged(d,
+		    "the content is not what its CRC says");
 	unread(d);
-	if ((rc = open_gap(d, bitpos(d))) != 0)
+	if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 		return rc;
 	put(&d->mid, 0, (8 - d->mid.n) & 7);
-	close_gap(d, d->src->len * 8);
+	imgp_deflate_close_gap(d, d->src->len * 8);
 	d->tail = d->src->len;
 	d->done = 1;
 	return 0;
@@ -871,91 +273,132 @@ finish(struct imgp_deflate *d)
 
 /* --- blocks ------------------------------------------------------------- */
 
+/* How far to decode, and which copies to look at: see imgp_deflate_decode(). */
+struct reach {
+	uint64_t soft, hard, low;
+	int	deleting;	/* what is decoded is not written */
+	int	searching;	/* behind mark, for the phase */
+};
+
+/*
+ * Between two words: insert what is due here, leave a detour, and say how far
+ * to go from here.
+ */
+static int
+set_out(struct imgp_deflate *d, struct reach *to)
+{
+	const uint64_t p = content(d);
+	int rc;
+
+	if (d->idx < d->n && d->ed[d->idx].at == p) {
+		if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
+			return rc;
+		imgp_deflate_insert_at(d, p);
+	}
+	*to = (struct reach){ NOWHERE, NOWHERE, d->skip, 0, 0 };
+	if (p < d->skip) {
+		to->deleting = 1;
+		to->soft = to->hard = d->skip;
+		to->low = 0;
+		return imgp_deflate_open_gap(d, bitpos(d));
+	}
+	if (d->alien && (imgp_deflate_is_costly(d) ||
+	    (d->idx == d->n && p >= d->mark)))
+		imgp_deflate_leave_alien(d);
+	if (d->alien)
+		to->low = NOWHERE;
+	else
+		imgp_deflate_close_gap(d, bitpos(d));
+	if (d->idx < d->n)
+		to->soft = to->hard = d->ed[d->idx].at;
+	else if (p < d->mark)
+		to->soft = d->mark;
+	else {
+		to->searching = 1;
+		to->soft = d->give_up;
+		to->low = NOWHERE;
+		return try_cut(d);
+	}
+	return 0;
+}
+
+/* The literals from ${p} on, decoded from source bit ${from}, in a detour. */
+static void
+put_alien(struct imgp_deflate *d, uint64_t p, uint64_t from, enum stop stop)
+{
+	uint64_t had = bits_in(&d->mid);
+	uint64_t to = stop == MORE ? bitpos(d) : d->tok.start;
+
+	imgp_deflate_put_literals(d, d->win + (p - d->winoff),
+	    (size_t)(content(d) - p));
+	d->excess += (int64_t)(bits_in(&d->mid) - had) - (int64_t)(to - from);
+}
+
+/* The source's block is at its end. */
+static void
+end_block(struct imgp_deflate *d)
+{
+	if (!d->alien) {
+		imgp_deflate_close_gap(d, d->tok.start);
+		return;
+	}
+	put(&d->mid, 0, 7);
+	if (d->final)
+		d->midbuf[d->alienhdr >> 3] |=
+		    (unsigned char)(1U << (d->alienhdr & 7));
+	d->alien = 0;
+	imgp_deflate_close_gap(d, d->tok.end);
+}
+
+static const char *
+what_is_wrong(const struct imgp_deflate *d, enum stop stop)
+{
+	if (is_past_end(d))
+		return "the stream is cut short";
+	if (stop == BAD_WORD)
+		return "invalid code";
+	if (stop == BAD_DIST)
+		return "invalid distance";
+	if (content(d) > d->src->size)
+		return "more content than said";
+	return NULL;
+}
+
 /* A block of words, its header read. */
 static int
 coded(struct imgp_deflate *d)
 {
-	uint64_t p, bit, soft, hard, low;
-	int rc, deleting;
+	const char *bad;
+	struct reach to;
+	uint64_t p, from;
 	enum stop stop;
+	int rc;
 
 	for (;;) {
+		if ((rc = set_out(d, &to)) != 0 || d->done)
+			return rc;
 		p = content(d);
-		if (d->idx < d->n && d->ed[d->idx].at == p) {
-			if ((rc = open_gap(d, bitpos(d))) != 0)
-				return rc;
-			insert_at(d, p);
-		}
-		deleting = p < d->skip;
-		if (d->alien && !deleting && (is_costly(d) ||
-		    (d->idx == d->n && p >= d->mark)))
-			leave_alien(d);
-		if (!d->alien && !deleting)
-			close_gap(d, bitpos(d));
-		soft = hard = NOWHERE;
-		low = d->alien ? NOWHERE : d->skip;
-		if (deleting) {
-			if ((rc = open_gap(d, bitpos(d))) != 0)
-				return rc;
-			soft = hard = d->skip;
-			low = 0;
-		} else if (d->idx < d->n)
-			soft = hard = d->ed[d->idx].at;
-		else if (p < d->mark)
-			soft = d->mark;
-		else {
-			if ((rc = try_cut(d)) != 0 || d->done)
-				return rc;
-			soft = d->give_up;
-			low = NOWHERE;
-		}
-
-		bit = bitpos(d);
-		stop = decode(d, soft, hard, low);
-		if (stop == BAD_WORD || stop == BAD_DIST || is_past_end(d))
-			return damaged(d, is_past_end(d) ?
-			    "the stream is cut short" : stop == BAD_DIST ?
-			    "invalid distance" : "invalid code");
-		if (content(d) > d->src->size)
-			return damaged(d, "more content than said");
-		if (d->alien && !deleting) {
-			const unsigned char *s = d->win + (p - d->winoff);
-			uint64_t had = bits_in(&d->mid);
-
-			put_literals(d, s, (size_t)(content(d) - p));
-			d->excess += (int64_t)(bits_in(&d->mid) - had) -
-			    (int64_t)((stop == MORE ? bitpos(d) :
-			    d->tok.start) - bit);
-		}
+		from = bitpos(d);
+		stop = imgp_deflate_decode(d, to.soft, to.hard, to.low);
+		if ((bad = what_is_wrong(d, stop)) != NULL)
+			return imgp_deflate_damaged(d, bad);
+		if (d->alien && !to.deleting)
+			put_alien(d, p, from, stop);
 		if (d->mid.full)
-			return decline(d, "too many words to be changed");
-
+			return imgp_deflate_decline(d, TOO_MANY);
 		if (stop == END) {
-			if (d->alien) {
-				put(&d->mid, 0, 7);
-				if (d->final)
-					d->midbuf[d->alienhdr >> 3] |=
-					    (unsigned char)(1U <<
-					    (d->alienhdr & 7));
-				d->alien = 0;
-				close_gap(d, d->tok.end);
-			} else
-				close_gap(d, d->tok.start);
+			end_block(d);
 			return 0;
 		}
 		if (stop == COPY) {
-			p = content(d);
-			if (low == NOWHERE && !d->alien) {
-				d->op = copy(d->op, d->tok.len, d->tok.dist);
-				rc = mend_phase(d, p);
-			} else
-				rc = do_copy(d);
+			rc = to.searching ? mend_phase(d) :
+			    imgp_deflate_do_copy(d);
 			if (rc != 0)
 				return rc;
 		}
 		if (d->op >= d->win + WIN_CAP)
-			slide(d);
-		if (d->ip > d->iplim && (rc = fill(d)) != 0)
+			imgp_deflate_slide(d);
+		if (d->ip > d->iplim && (rc = imgp_deflate_fill(d)) != 0)
 			return rc;
 	}
 }
@@ -986,11 +429,12 @@ dynamic(struct imgp_deflate *d)
 	ndist = take(d, 5) + 1;
 	npre = take(d, 4) + 4;
 	if (nlit > 286 || ndist > 30)
-		return damaged(d, "too many length or distance symbols");
+		return imgp_deflate_damaged(d,
+		    "too many length or distance symbols");
 	for (i = 0; i < npre; i++)
 		pre[order[i]] = (uint8_t)take(d, 3);
 	if ((bad = imgp_deflate_precode(t, pre)) != NULL)
-		return damaged(d, bad);
+		return imgp_deflate_damaged(d, bad);
 	for (i = 0; i < nlit + ndist;) {
 		REFILL(d->bits, d->nbits, d->ip);
 		sym = t[d->bits & 127];
@@ -1001,22 +445,24 @@ dynamic(struct imgp_deflate *d)
 			continue;
 		}
 		if (sym == 16 && i == 0)
-			return damaged(d, "invalid repeat of a code length");
+			return imgp_deflate_damaged(d,
+			    "invalid repeat of a code length");
 		n = sym == 16 ? 3 + take(d, 2) : sym == 17 ? 3 + take(d, 3) :
 		    11 + take(d, 7);
 		memset(len + i, sym == 16 ? len[i - 1] : 0, n);
 		i += n;
 	}
 	if (i > nlit + ndist)
-		return damaged(d, "invalid repeat of a code length");
+		return imgp_deflate_damaged(d,
+		    "invalid repeat of a code length");
 	memset(c->llen, 0, sizeof(c->llen));
 	memset(c->dlen, 0, sizeof(c->dlen));
 	memcpy(c->llen, len, nlit);
 	memcpy(c->dlen, len + nlit, ndist);
 	if (is_past_end(d))
-		return damaged(d, "the stream is cut short");
+		return imgp_deflate_damaged(d, "the stream is cut short");
 	if ((bad = imgp_deflate_code_make(c)) != NULL)
-		return damaged(d, bad);
+		return imgp_deflate_damaged(d, bad);
 	d->code = c;
 	d->hdrbits = bitpos(d) - d->hdr;
 	copy_bits(d, &w, d->hdr, d->hdr + d->hdrbits);
@@ -1080,8 +526,8 @@ stored_take(struct imgp_deflate *d, uint64_t n, uint64_t *got)
 	int rc;
 
 	if (d->op >= d->win + WIN_CAP)
-		slide(d);
-	if (d->ip >= d->in + d->inlen && (rc = fill(d)) != 0)
+		imgp_deflate_slide(d);
+	if (d->ip >= d->in + d->inlen && (rc = imgp_deflate_fill(d)) != 0)
 		return rc;
 	n = min64(n, (uint64_t)(d->in + d->inlen - d->ip));
 	n = min64(n, (uint64_t)(d->win + WIN_CAP - d->op));
@@ -1109,77 +555,107 @@ stored_sizes(const struct imgp_deflate *d, struct stored *b, uint64_t p)
 	b->fixed = b->end - at;
 }
 
+/*
+ * At content offset ${p} of a stored block: how many bytes to take from here
+ * at once.  A header is written where one is needed, and the cut made if this
+ * is the place.
+ */
 static int
-stored(struct imgp_deflate *d)
+stored_next(struct imgp_deflate *d, struct stored *b, uint64_t p, uint64_t *n)
 {
-	struct stored b = { 0, 0, 0, 0 };
-	uint64_t p = content(d), lim, got;
+	int rc;
+
+	*n = b->end - p;
+	if (p < d->skip) {
+		*n = min64(*n, d->skip - p);
+		return 0;
+	}
+	if (d->started && b->chunk == 0) {
+		if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
+			return rc;
+		stored_header(d, b);
+	}
+	imgp_deflate_close_gap(d, bitpos(d));
+	if (d->idx < d->n)
+		*n = min64(*n, d->ed[d->idx].at - p);
+	else if (p < d->mark)
+		*n = min64(*n, d->mark - p);
+	else
+		cut(d);
+	if (d->started)
+		*n = min64(*n, b->chunk);
+	return 0;
+}
+
+/* Is the next edit in this block?  One at its end is, when it is the last. */
+static int
+is_stored_edit(const struct imgp_deflate *d, const struct stored *b)
+{
+	return d->idx < d->n && (d->ed[d->idx].at < b->end ||
+	    (d->final && d->ed[d->idx].at == b->end));
+}
+
+/* The header of a stored block, and of what becomes of it. */
+static int
+stored_start(struct imgp_deflate *d, struct stored *b)
+{
 	unsigned len;
 	int rc;
 
 	take(d, d->nbits & 7);
 	len = take(d, 16);
 	if (take(d, 16) != (len ^ 0xffff))
-		return damaged(d, "invalid length of a stored block");
+		return imgp_deflate_damaged(d,
+		    "invalid length of a stored block");
 	if (is_past_end(d))
-		return damaged(d, "the stream is cut short");
+		return imgp_deflate_damaged(d, "the stream is cut short");
 	unread(d);
-	b.end = p + len;
-	if (b.end > d->src->size)
-		return damaged(d, "more content than said");
-	stored_sizes(d, &b, p);
-	if (d->started || d->idx < d->n) {
-		if (d->started || d->ed[d->idx].at < b.end ||
-		    (d->final && d->ed[d->idx].at == b.end)) {
-			if ((rc = open_gap(d, d->hdr)) != 0)
-				return rc;
-			if (b.left > 0)
-				stored_header(d, &b);
-			else if (len == 0 || d->final)
-				put_stored(d, d->final, 0);
-		}
-	}
+	b->chunk = 0;
+	b->end = content(d) + len;
+	if (b->end > d->src->size)
+		return imgp_deflate_damaged(d, "more content than said");
+	stored_sizes(d, b, content(d));
+	if (!d->started && !is_stored_edit(d, b))
+		return 0;
+	if ((rc = imgp_deflate_open_gap(d, d->hdr)) != 0)
+		return rc;
+	if (b->left > 0)
+		stored_header(d, b);
+	else if (len == 0 || d->final)
+		put_stored(d, d->final, 0);
+	return 0;
+}
+
+static int
+stored(struct imgp_deflate *d)
+{
+	uint64_t p, n, got;
+	struct stored b;
+	int rc;
+
+	if ((rc = stored_start(d, &b)) != 0)
+		return rc;
 	for (;;) {
 		p = content(d);
-		if (d->idx < d->n && d->ed[d->idx].at == p &&
-		    (p < b.end || d->final)) {
-			if ((rc = open_gap(d, bitpos(d))) != 0)
+		if (is_stored_edit(d, &b) && d->ed[d->idx].at == p) {
+			if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 				return rc;
 			stored_insert(d, &b);
 			continue;
 		}
 		if (d->mid.full)
-			return decline(d, "too many words to be changed");
+			return imgp_deflate_decline(d, TOO_MANY);
 		if (p == b.end)
 			break;
-		lim = b.end - p;
-		if (p < d->skip)
-			lim = min64(lim, d->skip - p);
-		else {
-			if (d->started && b.chunk == 0) {
-				if ((rc = open_gap(d, bitpos(d))) != 0)
-					return rc;
-				stored_header(d, &b);
-			}
-			close_gap(d, bitpos(d));
-			if (d->idx < d->n)
-				lim = min64(lim, d->ed[d->idx].at - p);
-			else if (p >= d->mark) {
-				cut(d);
-				return 0;
-			} else
-				lim = min64(lim, d->mark - p);
-			if (d->started)
-				lim = min64(lim, b.chunk);
-		}
-		if ((rc = stored_take(d, lim, &got)) != 0)
+		if ((rc = stored_next(d, &b, p, &n)) != 0 || d->done ||
+		    (rc = stored_take(d, n, &got)) != 0)
 			return rc;
 		if (p >= d->skip && d->started) {
 			b.chunk -= got;
 			b.left -= got;
 		}
 	}
-	close_gap(d, bitpos(d));
+	imgp_deflate_close_gap(d, bitpos(d));
 	return 0;
 }
 
@@ -1195,23 +671,25 @@ block(struct imgp_deflate *d)
 	    ((rc = try_cut_between(d)) != 0 || d->done))
 		return rc;
 	if (d->blocks++ == BLOCKS_MAX)
-		return decline(d, "too many blocks before the change");
-	if ((rc = need_header(d)) != 0)
+		return imgp_deflate_decline(d,
+		    "too many blocks before the change");
+	if ((rc = imgp_deflate_need_header(d)) != 0)
 		return rc;
 	if (d->mid.full)
-		return decline(d, "too many words to be changed");
+		return imgp_deflate_decline(d, TOO_MANY);
 	d->hdr = bitpos(d);
 	d->hdrmid = NOWHERE;
 	d->final = (int)take(d, 1);
 	type = take(d, 2);
 	if (is_past_end(d))
-		return damaged(d, "the stream is cut short");
+		return imgp_deflate_damaged(d, "the stream is cut short");
 	if (d->started) {
 		settle(d, d->hdr);
 		d->hdrmid = bits_in(&d->mid);
 	}
 	rc = type == 0 ? stored(d) : type == 1 ? fixed(d) :
-	    type == 2 ? dynamic(d) : damaged(d, "invalid block type");
+	    type == 2 ? dynamic(d) :
+	    imgp_deflate_damaged(d, "invalid block type");
 	if (rc == 0 && !d->done)
 		d->last = d->final;
 	return rc;
@@ -1239,7 +717,7 @@ set_edits(struct imgp_deflate *d, const struct imgp_deflate_edit *edit,
 			    "deflate: edits out of order");
 		end = edit[i].at + edit[i].del;
 		if (edit[i].inslen > IMGP_DEFLATE_INSERT - all)
-			return decline(d, "too much to insert");
+			return imgp_deflate_decline(d, "too much to insert");
 		all += edit[i].inslen;
 		if (edit[i].del == 0 && edit[i].inslen == 0)
 			continue;
@@ -1312,28 +790,28 @@ imgp_deflate_plan(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	p->edit = edit;
 	p->edits = n;
 	if (src->len > UINT64_MAX / 16 || src->size > INT64_MAX / 2)
-		return decline(d, "too large");
+		return imgp_deflate_decline(d, "too large");
 	if (d->n == 0) {
 		copy_plan(d, p);
 		imgp_deflate_undo_finish(d, p);
 		return 0;
 	}
-	rc = fill(d);
+	rc = imgp_deflate_fill(d);
 	while (rc == 0 && !d->done)
 		rc = block(d);
 	if (rc != 0)
 		return rc;
 	if (d->gapmid != NOWHERE && imgp_deflate_undo_gap(d) == -1)
-		return decline(d, "too much was changed");
+		return imgp_deflate_decline(d, "too much was changed");
 	if (d->mid.full)
-		return decline(d, "too many words to be changed");
-	crc_to(d, content(d));
+		return imgp_deflate_decline(d, TOO_MANY);
+	imgp_deflate_crc_to(d, content(d));
 	p->head.len = content(d);
 	p->head.crc = d->crc;
 	p->newhead.len = p->head.len + (uint64_t)moved(d, d->n);
 	p->newhead.crc = d->newcrc;
 	if (p->head.len > src->size)
-		return damaged(d, "more content than said");
+		return imgp_deflate_damaged(d, "more content than said");
 	p->size = src->size + (uint64_t)moved(d, d->n);
 	p->crc = p->head.crc ^ p->newhead.crc;
 	if (src->size > p->head.len)	/* older zlibs get 0 wrong */

@@ -6,7 +6,7 @@
  * that the change touches are spelt anew, and everything behind is copied byte
  * for byte.  deflate.c explains why that is right.  The steps, in order:
  *
- *	d = imgp_deflate_new();			one per thread, used again and again
+ *	d = imgp_deflate_new();			one per thread, to be reused
  *	imgp_deflate_plan(d, &src, edits, n, &plan, e)
  *						reads the head only; now the new
  *						length, size and CRC are known
@@ -31,7 +31,7 @@
 
 #define IMGP_DEFLATE_MEMORY	(1 << 20)	/* bytes, all together */
 #define IMGP_DEFLATE_EDITS	16		/* at most in one plan */
-#define IMGP_DEFLATE_INSERT	65536		/* bytes, of all edits together */
+#define IMGP_DEFLATE_INSERT	65536		/* bytes of all edits */
 #define IMGP_DEFLATE_BEYOND	65536		/* see imgp_deflate_check() */
 
 struct imgp_deflate;				/* working memory */
@@ -93,7 +93,7 @@ struct imgp_deflate_piece {
 struct imgp_deflate_plan {
 	uint64_t	 len;		/* of the new stream, compressed */
 	uint64_t	 size;		/* of the new content */
-	uint32_t	 crc;		/* of the new content, derived (below) */
+	uint32_t	 crc;		/* of the new content (below) */
 	struct imgp_deflate_piece piece[5];	/* in order; their sum is len */
 	size_t		 pieces;
 

@@ -85,7 +85,8 @@ void	imgp_deflate_put_bytes(struct bitw *w, const unsigned char *p,
  *	15	SPECIAL: not a length or distance; then
  *		14 SUBTABLE, 13 ENDS the block, neither: no such code word
  *	8..11	bits of the code word; of a subtable: bits of its index
- *	0..5	bits to take: code word and extra bits; of a subtable: the root's
+ *	0..5	bits to take: code word and extra bits; of a subtable: LIT_ROOT
+ *		or DIST_ROOT
  */
 #define LITERAL		0x80000000U
 #define SPECIAL		0x00008000U
@@ -103,7 +104,7 @@ void	imgp_deflate_put_bytes(struct bitw *w, const unsigned char *p,
 struct code {
 	uint32_t	lit[LIT_ENTRIES];
 	uint32_t	dist[DIST_ENTRIES];
-	uint16_t	lcode[288], dcode[32];	/* as written: lowest bit first */
+	uint16_t	lcode[288], dcode[32];	/* words, lowest bit first */
 	uint8_t		llen[288], dlen[32];	/* 0: no code word */
 };
 
@@ -176,13 +177,13 @@ struct imgp_deflate {
 	const struct code *code;	/* dynamic or fixed */
 	unsigned char	 hdrbuf[IN_HEADER + 8];	/* the header's bits */
 	uint64_t	 hdrbits;
-	uint64_t	 hdrmid;	/* its bit in mid; NOWHERE: not in mid */
+	uint64_t	 hdrmid;	/* its bit in mid, or NOWHERE */
 	unsigned	 blocks;
 	struct { uint64_t start, end; unsigned len, dist; } tok;
 
 	/* where we are */
 	size_t		 idx;		/* the next edit */
-	uint64_t	 skip;		/* content up to here is deleted or past */
+	uint64_t	 skip;		/* content to here is deleted or past */
 	int		 alien;		/* writing a fixed block of our own */
 	uint64_t	 alienhdr;	/* where in mid it begins, in bits */
 	unsigned	 detours;	/* fixed blocks so far */
@@ -194,15 +195,15 @@ struct imgp_deflate {
 	int		 started;	/* mid begins at stream byte midoff */
 	uint64_t	 midoff;
 	struct bitw	 mid;
-	int		 gap;		/* source bits now go to old, not to mid */
-	uint64_t	 from;		/* source bits up to here went somewhere */
+	int		 gap;		/* source bits go to old, not to mid */
+	uint64_t	 from;		/* source bits to here are dealt with */
 	struct bitw	 old;		/* the source bits of this gap */
 	uint64_t	 gapmid;	/* mid's bits when it began */
 	uint64_t	 gapfrom;	/* source bit where it began */
 	uint64_t	 gapdone;	/* source bit where it ended */
 	uint64_t	 gapprev;	/* the same of the gap before that */
 	uint64_t	 cleared;	/* BFINAL bit of the source + 1; or 0 */
-	uint64_t	 tail;		/* stream byte from which all is copied */
+	uint64_t	 tail;		/* source byte from which all is kept */
 	size_t		 undopos;
 
 	unsigned char	 patch;		/* the byte with that bit, changed */
@@ -217,6 +218,161 @@ struct imgp_deflate {
 };
 
 #define NOWHERE		UINT64_MAX
+
+/* --- where we are in the source and in the content ----------------------- */
+
+static inline uint64_t
+bitpos(const struct imgp_deflate *d)
+{
+	return (d->inoff + (uint64_t)(d->ip - d->in)) * 8 - d->nbits;
+}
+
+static inline uint64_t
+content(const struct imgp_deflate *d)
+{
+	return d->winoff + (uint64_t)(d->op - d->win);
+}
+
+static inline uint64_t
+min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Give whole bytes back from the bit buffer. */
+static inline void
+unread(struct imgp_deflate *d)
+{
+	d->ip -= d->nbits >> 3;
+	d->nbits &= 7;
+	d->bits &= (1U << d->nbits) - 1;
+}
+
+/* The source bits [from, to), which must be in in[], to ${w}. */
+static inline void
+copy_bits(struct imgp_deflate *d, struct bitw *w, uint64_t from, uint64_t to)
+{
+	imgp_deflate_put_run(w, d->in + ((from >> 3) - d->inoff),
+	    (unsigned)(from & 7), to - from);
+}
+
+/* All source bits up to ${to} go where they belong: to mid, or to old. */
+static inline void
+settle(struct imgp_deflate *d, uint64_t to)
+{
+	if (d->started)
+		copy_bits(d, d->gap ? &d->old : &d->mid, d->from, to);
+	d->from = to;
+}
+
+static inline int
+is_past_end(const struct imgp_deflate *d)
+{
+	return d->eof && bitpos(d) > d->src->len * 8;
+}
+
+#define REFILL(bits, n, ip) \
+	((bits) |= load64(ip) << (n), (ip) += (63 - (n)) >> 3, (n) |= 56)
+
+/* ${n} (at most 16) bits of a header. */
+static inline unsigned
+take(struct imgp_deflate *d, unsigned n)
+{
+	unsigned v;
+
+	REFILL(d->bits, d->nbits, d->ip);
+	v = (unsigned)(d->bits & ((1U << n) - 1));
+	d->bits >>= n;
+	d->nbits -= n;
+	return v;
+}
+
+/* The copy that ${tok} says; there is room for it. */
+static inline unsigned char *
+copy(unsigned char *op, unsigned len, unsigned dist)
+{
+	const unsigned char *s = op - dist;
+	unsigned char *end = op + len;
+
+	if (dist >= 8)
+		do {	/* up to 7 bytes too many: they are written again */
+			memcpy(op, s, 8);
+			op += 8;
+			s += 8;
+		} while (op < end);
+	else if (dist == 1)
+		memset(op, *s, len);
+	else
+		do {	/* dist of the 8 bytes are right: the next's source */
+			memcpy(op, s, 8);
+			op += dist;
+			s += dist;
+		} while (op < end);
+	return end;
+}
+
+/* --- deflate_read.c ------------------------------------------------------ */
+
+/*
+ * The step functions return 0 (go on), 1 (declined) or -1 (failed); the first
+ * two here fill in the error.
+ */
+int	imgp_deflate_damaged(struct imgp_deflate *d, const char *what);
+int	imgp_deflate_decline(struct imgp_deflate *d, const char *what);
+/* Read on; what is behind the current bit stays in in[]. */
+int	imgp_deflate_fill(struct imgp_deflate *d);
+/* See to it that a block header, if there is one, is in in[]. */
+int	imgp_deflate_need_header(struct imgp_deflate *d);
+/* Both CRCs up to content offset ${to}, which is in the window. */
+void	imgp_deflate_crc_to(struct imgp_deflate *d, uint64_t to);
+/* Make room in the window. */
+void	imgp_deflate_slide(struct imgp_deflate *d);
+
+enum stop {
+	MORE,		/* at soft, or in[] or the window is used up */
+	COPY,		/* tok is a copy that needs a look; not executed */
+	END,		/* tok is the end of the block; taken */
+	BAD_WORD,
+	BAD_DIST
+};
+
+/*
+ * Decode words of the block until content offset ${soft}; stop at a copy that
+ * goes past ${hard} or whose source begins before ${floor}.
+ */
+enum stop imgp_deflate_decode(struct imgp_deflate *d, uint64_t soft,
+	    uint64_t hard, uint64_t floor);
+
+/* --- deflate_spell.c ----------------------------------------------------- */
+
+/*
+ * From source bit ${at} on mid is no copy of the source: a gap begins.
+ * Nothing happens when we are in one.
+ */
+int	imgp_deflate_open_gap(struct imgp_deflate *d, uint64_t at);
+/* From source bit ${at} on mid is a copy of the source again. */
+void	imgp_deflate_close_gap(struct imgp_deflate *d, uint64_t at);
+/* The block at hand has been ended early: it is not the final one. */
+void	imgp_deflate_clear_final(struct imgp_deflate *d);
+/* Begin the source's block again, with a copy of its header. */
+void	imgp_deflate_reopen(struct imgp_deflate *d);
+/* Back from a fixed block of ours to the source's; is it worth it? */
+void	imgp_deflate_leave_alien(struct imgp_deflate *d);
+int	imgp_deflate_is_costly(const struct imgp_deflate *d);
+/* Literals in the code we are in, which has words for them. */
+void	imgp_deflate_put_literals(struct imgp_deflate *d,
+	    const unsigned char *s, size_t len);
+/* Write what the edits at content offset ${p} insert; we are in a gap. */
+void	imgp_deflate_insert_at(struct imgp_deflate *d, uint64_t p);
+/* Execute the copy ${tok}, and write it in other words where it must be. */
+int	imgp_deflate_do_copy(struct imgp_deflate *d);
+
+/* By how much content moved that lies behind ${i} edits. */
+static inline int64_t
+moved(const struct imgp_deflate *d, size_t i)
+{
+	return d->delta[i];
+}
 
 /* deflate_undo.c: the record that goes with a plan. */
 void	imgp_deflate_undo_start(struct imgp_deflate *d);

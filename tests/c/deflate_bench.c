@@ -43,7 +43,8 @@ static volatile uint32_t kept;
 static uint32_t
 rnd(void)
 {
-	rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	rng = rng * UINT64_C(6364136223846793005) +
+	    UINT64_C(1442695040888963407);
 	return (uint32_t)(rng >> 33);
 }
 
