@@ -159,6 +159,30 @@ open_envelope(const char *text, struct imgp_json **data, struct imgp_err *e)
 	return rc;
 }
 
+/* The statements that there are: none is built. */
+static const char *
+statement(const char *function)
+{
+	static const struct {
+		const char	*function;
+		const char	*sql;
+	} all[] = {
+#define CALL(f)	{ f, "select pipeline." f "($1::jsonb)" }
+		CALL("error_log"), CALL("run_end"), CALL("run_watch"),
+		CALL("outbox_put"), CALL("outbox_take"), CALL("outbox_done"),
+		CALL("outbox_state"), CALL("digest_open"), CALL("digest_sent"),
+		CALL("digest_resend"), CALL("digest_preview"),
+		CALL("digest_days")
+#undef CALL
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof all / sizeof *all; i++)
+		if (strcmp(all[i].function, function) == 0)
+			return all[i].sql;
+	abort();	/* a name that was not added above */
+}
+
 int
 imgp_post_ask(struct imgp_post *p, const char *function,
     struct imgp_json *request, struct imgp_json **data, struct imgp_err *e)
@@ -167,17 +191,13 @@ imgp_post_ask(struct imgp_post *p, const char *function,
 	struct imgp_db *db = record(p, e);
 	struct imgp_rows *r = NULL;
 	const char *param;
-	char *sql;
 	int rc = -1;
 
 	imgp_json_print(request, &req);
 	imgp_json_free(request);
 	if (db != NULL) {
-		/* ${function} is one of our own names, never data. */
-		sql = imgp_asprintf("select pipeline.%s($1::jsonb)", function);
 		param = req.s;
-		r = imgp_db_query(db, sql, 1, &param, e);
-		free(sql);
+		r = imgp_db_query(db, statement(function), 1, &param, e);
 	}
 	if (r != NULL)
 		rc = open_envelope(imgp_rows_get(r, 0, 0), data, e);

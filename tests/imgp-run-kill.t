@@ -14,15 +14,15 @@ mails() { find mail -type f | wc -l; }
 # start ID...: a run in a process group of its own that is fed through a pipe and
 # has finished its first job, the missing id 1299; $run is its process.
 start() {
-	rm -f feed done
+	rm -f feed lines
 	mkfifo feed
-	: >done
+	: >lines
 	# A background command of this shell would ignore INT.
-	env --default-signal=INT setsid "${driver:-$BUILD/bin/imgp-run}" <feed >done 2>err &
+	env --default-signal=INT setsid "${driver:-$BUILD/bin/imgp-run}" <feed >lines 2>err &
 	run=$!
 	exec 7>feed
 	echo 1299 >&7
-	tail -n +1 -f --pid=$run done 2>/dev/null | head -1 >/dev/null
+	tail -n +1 -f --pid=$run lines 2>/dev/null | head -1 >/dev/null
 }
 # The rest of its input, and its end: the status in $rc.
 finish() {
@@ -58,7 +58,7 @@ for stage in imgp-lookup 'imgp-record start' 'imgp-s3cp source' imgp-dcmscan \
 	finish $id $((id + 1)) $((id + 2))
 	is "$rc" 1 "$stage: killed, the run ends as if it had not been (R1)"
 	printf '%s\n' 1299 $id $((id + 1)) $((id + 2)) >ids
-	check-invariants --inputs ids --finished done \
+	check-invariants --inputs ids --finished lines \
 	    --mails $((before + 1)) >faults
 	ok $? "$stage: one line an id, one mail, nothing left (I1-I7)" || {
 		diag <faults
@@ -86,15 +86,15 @@ EOF
 printf '%s\n' $((id + 1)) $id $((id + 2)) >ids
 before=$(mails)
 exits 1 'a job that kills its stage each time' crash/imgp-run --from ids
-cp out done
+cp out lines
 is "$(wc -l <crashes)" 4 'is tried with the others, then three times alone (R9)'
 is "$(jq -r "select(.subject_event_crf_file_id == $id) |
-    .errors[0].error_code + \" \" + .edc_pipeline_file.status" done)" \
+    .errors[0].error_code + \" \" + .edc_pipeline_file.status" lines)" \
 	'IMGP-JOB-CRASH Failed' 'and given up (R9)'
 is "$(sql "select status, failed_for_good from pipeline.edcpipelinefile
     where subjecteventcrffile_id = $id")" 'Failed|t' 'for good'
 is "$(delivered $((id + 1)) $((id + 2)))" 2 'the others are delivered (R9)'
-check-invariants --inputs ids --finished done --mails $((before + 1)) >faults
+check-invariants --inputs ids --finished lines --mails $((before + 1)) >faults
 ok $? 'with one mail, and all agrees (I1-I7)' || diag <faults
 exits 1 'it is not tried again' imgp-run $id
 is "$(jq -r .skip out)" IMGP-SKIP-FAILED 'unless asked'
@@ -166,7 +166,7 @@ uploads 4000 40 "$small"
 : >ids
 for i in 0 1 2 3 4 5 6 7 8 9; do
 	seq $((4000 + 4 * i)) $((4003 + 4 * i)) >>ids
-	setsid "$BUILD/bin/imgp-run" -q --from ids >done 2>err &
+	setsid "$BUILD/bin/imgp-run" -q --from ids >lines 2>err &
 	run=$!
 	# A random moment of a run that takes half a second or so.
 	sleep "0.$(printf '%02d' $((RANDOM % 60)))"
@@ -175,8 +175,8 @@ for i in 0 1 2 3 4 5 6 7 8 9; do
 done
 exits 0 'after ten runs were killed with all their processes' \
 	imgp-run --from ids
-cp out done
-check-invariants --inputs ids --finished done >faults
+cp out lines
+check-invariants --inputs ids --finished lines >faults
 ok $? 'one more makes all right: no loss, no double (I1-I7, R2)' || diag <faults
 is "$(delivered 4000 4039)" 40 'every id is delivered'
 is "$(find images -name '*_5101_1_*' | wc -l)" \

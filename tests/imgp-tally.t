@@ -3,20 +3,20 @@
 . "$(dirname "$0")/lib.sh"
 export IMGP_SOURCE=file:///src
 
-cat >done <<'EOF'
+cat >lines <<'EOF'
 {"v":1,"subject_event_crf_file_id":1,"edc_pipeline_file":{"id":7,"status":"Completed"},"source":"file:///src/a/1.zip"}
 {"v":1,"subject_event_crf_file_id":2,"edc_pipeline_file":{"id":8,"status":"Completed"},"errors":[{"stage":"scan","error_code":"IMGP-DICOM-NONE","class":"data","error":"none","fatal":false,"retryable":false}]}
 {"v":1,"subject_event_crf_file_id":3,"errors":[{"stage":"lookup","error_code":"IMGP-LOOKUP-NOT-FOUND","class":"notfound","error":"no","fatal":true,"retryable":true}]}
 {"v":1,"subject_event_crf_file_id":1,"skip":"IMGP-SKIP-DUPLICATE"}
 {"v":1,"subject_event_crf_file_id":4,"skip":"IMGP-SKIP-NO-PIPELINE"}
 EOF
-exits 1 'errors and a failure give status 1' imgp-tally pass <done
-cmp -s done out
+exits 1 'errors and a failure give status 1' imgp-tally pass <lines
+cmp -s lines out
 ok $? 'the lines pass byte for byte'
 holds err 'the summary counts by kind' <<'EOF'
 5 jobs: 1 delivered, 1 delivered with errors, 1 failed (1 to be tried again), 2 skipped (1 duplicate, 1 no pipeline)
 EOF
-sed -n 1p done >one
+sed -n 1p lines >one
 exits 0 'a delivered job gives 0' imgp-tally pass <one
 echo '{"v":1,"subject_event_crf_file_id":1,"skip":"IMGP-SKIP-BUSY"}' >busy
 exits 75 'a busy one gives 75' imgp-tally pass <busy
@@ -27,30 +27,30 @@ exits 0 'no line at all' imgp-tally pass </dev/null
 like err '^0 jobs: 0 delivered$' 'is a summary of nothing'
 
 # What an earlier tally wrote is counted, not written again.
-exits 1 'a tally that keeps count' imgp-tally --written w --summary s pass <done
+exits 1 'a tally that keeps count' imgp-tally --written w --summary s pass <lines
 exits 1 'a second one over the same lines' \
-	imgp-tally --written w --summary s pass <done
+	imgp-tally --written w --summary s pass <lines
 holds out 'writes none again' </dev/null
 like s '^5 jobs: 1 delivered,' 'but counts all'
 printf '%020d\n' 3 >w
 exits 1 'one that takes over after three' imgp-tally --written w --summary s \
-	pass <done
-sed -n '4,5p' done >rest
+	pass <lines
+sed -n '4,5p' lines >rest
 cmp -s rest out
 ok $? 'writes the rest'
 
 # R39: a broken standard output is an error, but the input is read to its end.
-(imgp-tally --summary s pass <done; echo $? >rc) | :
+(imgp-tally --summary s pass <lines; echo $? >rc) | :
 like rc '^(1|141)$' 'a reader that went away is an error (R39)'
 like s '^5 jobs:' 'and all jobs are counted'
 exits 75 'a full disk is an error (R39)' \
-	sh -c 'imgp-tally --summary s pass <done >/dev/full'
+	sh -c 'imgp-tally --summary s pass <lines >/dev/full'
 like err 'standard output: No space left' 'and is named'
 like s '^5 jobs:' 'and all jobs are counted'
 
 # Which inputs have no finished line: a multiset.
 printf '%s\n' 1 1 1 2 5 s3://bucket/k a/1.zip 007 >in
-exits 0 'missing' imgp-tally missing in done
+exits 0 'missing' imgp-tally missing in lines
 printf '%s\n' 1 5 s3://bucket/k a/1.zip 007 >want
 cmp -s want out
 ok $? 'each finished line answers one input' || diff want out | diag
@@ -66,12 +66,12 @@ holds out 'a line cut short answers nothing' <<'EOF'
 5
 EOF
 printf '%s\n' '{"subject_event_crf_file_id":1,"x":2}' '{"x":2}' >in
-exits 0 'missing, of job lines' imgp-tally missing in done
+exits 0 'missing, of job lines' imgp-tally missing in lines
 holds out 'a job line is answered by its id' <<'EOF'
 {"x":2}
 EOF
 printf '\377\0\n' >in
-exits 0 'missing, of bytes' imgp-tally missing in done
+exits 0 'missing, of bytes' imgp-tally missing in lines
 printf '\377\0\n' | cmp -s - out
 ok $? 'a line of any bytes comes out as it is'
 
