@@ -4,33 +4,11 @@
 
 #include "libimgpipe/conf.h"
 #include "libimgpipe/digest.h"
-#include "libimgpipe/err.h"
+#include "libimgpipe/digest_priv.h"
 #include "libimgpipe/place.h"
 
-#define TEXT_MAX	2048
-
-/* One file, its members made printable; "" or 0 where the record has none. */
-struct file {
-	char		 name[TEXT_MAX];
-	char		 place[TEXT_MAX];	/* with the name */
-	char		 pipeline[128];
-	char		 participant[256];
-	char		 event[256];
-	char		 sha256[80];
-	char		 ts[32];
-	char		 error[TEXT_MAX];
-	const struct imgp_error *code;		/* NULL: none, or unknown */
-	int		 delivered;
-	int		 has_error;
-	int		 for_good;
-	int64_t		 bytes;			/* -1: not known */
-	int64_t		 upload, row, revision, attempt;
-	int64_t		 scans, instances;
-	struct imgp_buf	 ids;			/* ATRIUIDs, by blanks */
-};
-
-static void
-text_of(const struct imgp_json *o, const char *key, char *dst, size_t size)
+void
+imgp_digest_str(const struct imgp_json *o, const char *key, char *dst, size_t size)
 {
 	const char *s = imgp_json_str(imgp_json_get(o, key));
 
@@ -47,7 +25,7 @@ int_of(const struct imgp_json *o, const char *key, int64_t none)
 }
 
 static void
-read_place(const struct imgp_json *o, struct file *f)
+read_place(const struct imgp_json *o, struct imgp_digest_file *f)
 {
 	const char *base = imgp_conf(f->pipeline, "destination");
 	const char *path = imgp_json_str(imgp_json_get(o, "file_path"));
@@ -66,7 +44,7 @@ read_place(const struct imgp_json *o, struct file *f)
 }
 
 static void
-read_scans(const struct imgp_json *o, struct file *f)
+read_scans(const struct imgp_json *o, struct imgp_digest_file *f)
 {
 	const struct imgp_json *i;
 	char id[64];
@@ -75,7 +53,7 @@ read_scans(const struct imgp_json *o, struct file *f)
 	f->scans = f->instances = 0;
 	for (i = imgp_json_first(imgp_json_get(o, "scans")); i != NULL;
 	    i = imgp_json_next(i)) {
-		text_of(i, "atri_uid", id, sizeof id);
+		imgp_digest_str(i, "atri_uid", id, sizeof id);
 		imgp_buf_printf(&f->ids, "%s%s", f->scans == 0 ? "" : " ", id);
 		f->scans++;
 		f->instances += int_of(i, "number_of_instances", 0);
@@ -83,18 +61,18 @@ read_scans(const struct imgp_json *o, struct file *f)
 	imgp_buf_puts(&f->ids, "");
 }
 
-static void
-read_file(const struct imgp_json *o, struct file *f)
+void
+imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f)
 {
 	const char *status = imgp_json_str(imgp_json_get(o, "status"));
 
-	text_of(o, "file_name", f->name, sizeof f->name);
-	text_of(o, "pipeline_code", f->pipeline, sizeof f->pipeline);
-	text_of(o, "participant_code", f->participant, sizeof f->participant);
-	text_of(o, "event_code", f->event, sizeof f->event);
-	text_of(o, "sha256", f->sha256, sizeof f->sha256);
-	text_of(o, "ts", f->ts, sizeof f->ts);
-	text_of(o, "error", f->error, sizeof f->error);
+	imgp_digest_str(o, "file_name", f->name, sizeof f->name);
+	imgp_digest_str(o, "pipeline_code", f->pipeline, sizeof f->pipeline);
+	imgp_digest_str(o, "participant_code", f->participant, sizeof f->participant);
+	imgp_digest_str(o, "event_code", f->event, sizeof f->event);
+	imgp_digest_str(o, "sha256", f->sha256, sizeof f->sha256);
+	imgp_digest_str(o, "ts", f->ts, sizeof f->ts);
+	imgp_digest_str(o, "error", f->error, sizeof f->error);
 	f->code = imgp_error_find(imgp_json_str(imgp_json_get(o,
 	    "error_code")));
 	f->delivered = status != NULL && strcmp(status, "Completed") == 0;
@@ -109,9 +87,8 @@ read_file(const struct imgp_json *o, struct file *f)
 	read_scans(o, f);
 }
 
-/* The next file after ${i} (NULL: the first) that the reader is told of. */
-static const struct imgp_json *
-next_file(const struct imgp_digest *d, const struct imgp_json *i)
+const struct imgp_json *
+imgp_digest_next(const struct imgp_digest *d, const struct imgp_json *i)
 {
 	const char *pipeline;
 
@@ -125,8 +102,8 @@ next_file(const struct imgp_digest *d, const struct imgp_json *i)
 	return i;
 }
 
-static int
-is_delivered(const struct imgp_json *o)
+int
+imgp_digest_is_delivered(const struct imgp_json *o)
 {
 	const char *s = imgp_json_str(imgp_json_get(o, "status"));
 
@@ -139,8 +116,8 @@ imgp_digest_count(const struct imgp_digest *d, struct imgp_digest_counts *n)
 	const struct imgp_json *i = NULL;
 
 	memset(n, 0, sizeof *n);
-	while ((i = next_file(d, i)) != NULL) {
-		if (!is_delivered(i)) {
+	while ((i = imgp_digest_next(d, i)) != NULL) {
+		if (!imgp_digest_is_delivered(i)) {
 			n->failed++;
 			continue;
 		}
@@ -164,14 +141,13 @@ imgp_digest_subject(const struct imgp_digest *d)
 	return imgp_buf_steal(&b);
 }
 
-/* "2019-01-17 22:00 to 2019-01-18 22:00 UTC" */
-static void
-window(const struct imgp_digest *d, char *dst, size_t size)
+void
+imgp_digest_window(const struct imgp_digest *d, char *dst, size_t size)
 {
 	char since[32], until[32];
 
-	text_of(d->content, "since", since, sizeof since);
-	text_of(d->content, "until", until, sizeof until);
+	imgp_digest_str(d->content, "since", since, sizeof since);
+	imgp_digest_str(d->content, "until", until, sizeof until);
 	since[strcspn(since, "T")] = since[0] == '\0' ? '\0' : ' ';
 	until[strcspn(until, "T")] = until[0] == '\0' ? '\0' : ' ';
 	since[strcspn(since, "Z")] = '\0';
@@ -180,9 +156,8 @@ window(const struct imgp_digest *d, char *dst, size_t size)
 	    "the beginning" : since, until);
 }
 
-/* 1234567 as "1.2 MB", powers of ten as storage is sold. */
-static void
-human(int64_t bytes, char *dst, size_t size)
+void
+imgp_digest_human(int64_t bytes, char *dst, size_t size)
 {
 	static const char *const unit[] = { "B", "kB", "MB", "GB", "TB", "PB" };
 	double v = (double)bytes;
@@ -201,11 +176,11 @@ human(int64_t bytes, char *dst, size_t size)
 /* --- text ---------------------------------------------------------------- */
 
 static void
-text_new(struct imgp_buf *out, const struct file *f, int64_t number)
+text_new(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 {
 	char size[32];
 
-	human(f->bytes, size, sizeof size);
+	imgp_digest_human(f->bytes, size, sizeof size);
 	imgp_buf_printf(out, "\n%lld. %s\n", (long long)number, f->name);
 	imgp_buf_printf(out, "   place        %s\n", f->place);
 	if (f->participant[0] != '\0')
@@ -231,7 +206,7 @@ text_new(struct imgp_buf *out, const struct file *f, int64_t number)
 }
 
 static void
-text_failed(struct imgp_buf *out, const struct file *f, int64_t number)
+text_failed(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 {
 	imgp_buf_printf(out, "\n%lld. upload %lld, revision %lld: %s after "
 	    "attempt %lld\n", (long long)number, (long long)f->upload,
@@ -252,17 +227,17 @@ text_failed(struct imgp_buf *out, const struct file *f, int64_t number)
 /* The files of one kind; at most IMGP_DIGEST_MOST of them. */
 static void
 text_list(const struct imgp_digest *d, struct imgp_buf *out, int delivered,
-    void (*one)(struct imgp_buf *, const struct file *, int64_t))
+    void (*one)(struct imgp_buf *, const struct imgp_digest_file *, int64_t))
 {
 	const struct imgp_json *i = NULL;
-	struct file *f = imgp_alloc(sizeof *f);
+	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
 	int64_t n = 0;
 
-	while ((i = next_file(d, i)) != NULL) {
-		if (is_delivered(i) != delivered ||
+	while ((i = imgp_digest_next(d, i)) != NULL) {
+		if (imgp_digest_is_delivered(i) != delivered ||
 		    ++n > IMGP_DIGEST_MOST)
 			continue;
-		read_file(i, f);
+		imgp_digest_read(i, f);
 		one(out, f, n);
 	}
 	if (n > IMGP_DIGEST_MOST)
@@ -288,8 +263,8 @@ text_post(const struct imgp_digest *d, struct imgp_buf *out)
 			    "error_code")));
 			if (row == NULL)
 				continue;	/* not yet tried */
-			text_of(i, "address", address, sizeof address);
-			text_of(i, "since", since, sizeof since);
+			imgp_digest_str(i, "address", address, sizeof address);
+			imgp_digest_str(i, "since", since, sizeof since);
 			imgp_buf_printf(out, "\nMail to %s of %s is %s: %s\n",
 			    address, since, what[k], row->meaning);
 		}
@@ -302,7 +277,7 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 	char when[80];
 
 	imgp_digest_count(d, &n);
-	window(d, when, sizeof when);
+	imgp_digest_window(d, when, sizeof when);
 	imgp_buf_printf(out, "%s, %s\n\n", d->title, when);
 	imgp_buf_printf(out, "%10lld  new file%s in quarantine, the labs' "
 	    "delivery area\n", (long long)n.fresh, n.fresh == 1 ? "" : "s");
@@ -347,16 +322,16 @@ void
 imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 {
 	const struct imgp_json *i = NULL;
-	struct file *f = imgp_alloc(sizeof *f);
+	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
 
 	imgp_buf_puts(out, "file_name,place,pipeline_code,participant_code,"
 	    "event_code,subject_event_crf_file_id,revision_number,"
 	    "edc_pipeline_file_id,bytes,sha256,scans,instances,atri_uids,"
 	    "status,has_error,error_code,ts\r\n");
-	while ((i = next_file(d, i)) != NULL) {
-		if (!is_delivered(i) && !d->admins)
+	while ((i = imgp_digest_next(d, i)) != NULL) {
+		if (!imgp_digest_is_delivered(i) && !d->admins)
 			continue;
-		read_file(i, f);
+		imgp_digest_read(i, f);
 		cell(out, f->name, 0);
 		cell(out, f->place, 0);
 		cell(out, f->pipeline, 0);
@@ -382,7 +357,7 @@ imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 /* --- JSON ---------------------------------------------------------------- */
 
 static struct imgp_json *
-json_file(const struct file *f)
+json_file(const struct imgp_digest_file *f)
 {
 	struct imgp_json *o = imgp_json_new_object();
 
@@ -415,24 +390,24 @@ imgp_digest_json(const struct imgp_digest *d, struct imgp_buf *out)
 	struct imgp_json *o = imgp_json_new_object();
 	struct imgp_json *list = imgp_json_new_array();
 	struct imgp_json *counts = imgp_json_new_object();
-	struct file *f = imgp_alloc(sizeof *f);
+	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
 	const struct imgp_json *i = NULL;
 	struct imgp_digest_counts n;
 	char t[32];
 
 	imgp_digest_count(d, &n);
-	text_of(d->content, "since", t, sizeof t);
+	imgp_digest_str(d->content, "since", t, sizeof t);
 	imgp_json_set_str(o, "since", t[0] == '\0' ? NULL : t);
-	text_of(d->content, "until", t, sizeof t);
+	imgp_digest_str(d->content, "until", t, sizeof t);
 	imgp_json_set_str(o, "until", t);
 	imgp_json_set_int(counts, "new", n.fresh);
 	imgp_json_set_int(counts, "with_error", n.with_error);
 	imgp_json_set_int(counts, "failed", n.failed);
 	imgp_json_set(o, "counts", counts);
-	while ((i = next_file(d, i)) != NULL) {
-		if (!is_delivered(i) && !d->admins)
+	while ((i = imgp_digest_next(d, i)) != NULL) {
+		if (!imgp_digest_is_delivered(i) && !d->admins)
 			continue;
-		read_file(i, f);
+		imgp_digest_read(i, f);
 		imgp_json_append(list, json_file(f));
 	}
 	imgp_json_set(o, "files", list);

@@ -12,7 +12,6 @@
 /* What the record knows for one digest. */
 struct material {
 	struct imgp_json *content;
-	struct imgp_json *days;
 	struct imgp_json *post;
 };
 
@@ -20,21 +19,29 @@ static void
 release(struct material *m)
 {
 	imgp_json_free(m->content);
-	imgp_json_free(m->days);
 	imgp_json_free(m->post);
 }
 
-/* The rest of what a digest is made of, when ${content} is there. */
+/* How the days before the digest went, of ${pipelines} (NULL: of all), which
+ * is taken over. */
 static int
-gather(struct imgp_post *p, struct material *m, struct imgp_err *e)
+ask_days(struct imgp_post *p, const struct imgp_json *content,
+    struct imgp_json *pipelines, struct imgp_json **days, struct imgp_err *e)
 {
 	struct imgp_json *req = imgp_json_new_object();
 
-	imgp_json_set_str(req, "until", imgp_json_str(imgp_json_get(m->content,
+	imgp_json_set_str(req, "until", imgp_json_str(imgp_json_get(content,
 	    "until")));
 	imgp_json_set_int(req, "days", CHART_DAYS);
-	return imgp_post_ask(p, "digest_days", req, &m->days, e) == -1 ? -1 :
-	    imgp_post_ask(p, "outbox_state", imgp_json_new_object(), &m->post,
+	if (pipelines != NULL)
+		imgp_json_set(req, "pipelines", pipelines);
+	return imgp_post_ask(p, "digest_days", req, days, e);
+}
+
+static int
+ask_post(struct imgp_post *p, struct imgp_json **post, struct imgp_err *e)
+{
+	return imgp_post_ask(p, "outbox_state", imgp_json_new_object(), post,
 	    e);
 }
 
@@ -74,6 +81,20 @@ wants(void *arg, const char *pipeline)
 	return same;
 }
 
+/* The pipelines whose files the audience is told of. */
+static struct imgp_json *
+pipelines_of(const struct imgp_json *content, struct audience *a)
+{
+	struct imgp_json *list = imgp_json_new_array();
+	const struct imgp_json *i;
+
+	for (i = imgp_json_first(imgp_json_get(content, "pipelines"));
+	    i != NULL; i = imgp_json_next(i))
+		if (wants(a, imgp_json_str(i)))
+			imgp_json_append_str(list, imgp_json_str(i));
+	return list;
+}
+
 /* Nonzero when these readers of this pipeline get a digest at all. */
 static int
 is_served(enum imgp_readers who, const char *pipeline)
@@ -90,9 +111,8 @@ static int
 post_digest(struct imgp_post *p, const struct material *m, int64_t id,
     struct audience *a, struct imgp_err *e)
 {
-	struct imgp_digest d = { .content = m->content, .days =
-	    imgp_json_get(m->days, "days"), .wants = wants, .arg = a,
-	    .title = imgp_conf(a->pipeline, "mail_title"),
+	struct imgp_digest d = { .content = m->content, .wants = wants,
+	    .arg = a, .title = imgp_conf(a->pipeline, "mail_title"),
 	    .admins = a->who == IMGP_TO_ADMINS };
 	struct imgp_mail_file csv = { .name = "files.csv",
 	    .type = "text/csv; charset=utf-8; header=present" };
@@ -101,15 +121,20 @@ post_digest(struct imgp_post *p, const struct material *m, int64_t id,
 	struct imgp_letter l = { .pipeline = a->pipeline, .to = a->who,
 	    .digest_id = id, .date = (int64_t)time(NULL) };
 	struct imgp_digest_counts n;
+	struct imgp_json *days = NULL;
 	char *about, *subject;
-	int rc = 0;
+	int rc;
 
-	if (d.admins)
-		d.post = m->post;
 	imgp_digest_count(&d, &n);
 	if (n.fresh == 0 && n.failed == 0 &&
 	    strcmp(imgp_conf(a->pipeline, "digest_empty"), "no") == 0)
 		return 0;
+	if (ask_days(p, m->content, pipelines_of(m->content, a), &days, e) ==
+	    -1)
+		return -1;
+	d.days = imgp_json_get(days, "days");
+	if (d.admins)
+		d.post = m->post;
 	imgp_digest_text(&d, &text);
 	imgp_digest_html(&d, &html);
 	imgp_digest_csv(&d, &table);
@@ -122,7 +147,7 @@ post_digest(struct imgp_post *p, const struct material *m, int64_t id,
 	l.about = about;
 	l.subject = subject;
 	l.text = text.s;
-	l.html = html.len == 0 ? NULL : html.s;
+	l.html = html.s;
 	if (n.fresh != 0 || (d.admins && n.failed != 0)) {
 		l.files = &csv;
 		l.n_files = 1;
@@ -130,6 +155,7 @@ post_digest(struct imgp_post *p, const struct material *m, int64_t id,
 	rc = imgp_post_letter(p, &l, e);
 	free(about);
 	free(subject);
+	imgp_json_free(days);
 	imgp_buf_release(&text);
 	imgp_buf_release(&html);
 	imgp_buf_release(&table);
@@ -182,12 +208,12 @@ int
 imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
     struct imgp_err *e)
 {
-	struct material m = { NULL, NULL, NULL };
+	struct material m = { NULL, NULL };
 	int64_t id;
 	int rc = -1;
 
 	if (imgp_post_ask(p, "digest_open", imgp_json_new_object(), &m.content,
-	    e) == -1 || gather(p, &m, e) == -1)
+	    e) == -1 || ask_post(p, &m.post, e) == -1)
 		goto out;
 	if (imgp_json_int(imgp_json_get(m.content, "digest_id"), &id) == -1) {
 		imgp_fail(e, IMGP_E_DB_QUERY, "the digest has no id");
@@ -221,18 +247,20 @@ imgp_nightly_preview(struct imgp_post *p, const char *since, const char *until,
     enum imgp_format as, struct imgp_buf *out, struct imgp_err *e)
 {
 	struct imgp_json *req = imgp_json_new_object();
-	struct material m = { NULL, NULL, NULL };
+	struct material m = { NULL, NULL };
 	struct imgp_digest d = { .title = imgp_conf(NULL, "mail_title"),
 	    .admins = 1 };
+	struct imgp_json *days = NULL;
 	int rc = -1;
 
 	imgp_json_set_str(req, "since", since);
 	imgp_json_set_str(req, "until", until);
 	if (imgp_post_ask(p, "digest_preview", req, &m.content, e) == -1 ||
-	    gather(p, &m, e) == -1)
+	    ask_days(p, m.content, NULL, &days, e) == -1 ||
+	    ask_post(p, &m.post, e) == -1)
 		goto out;
 	d.content = m.content;
-	d.days = imgp_json_get(m.days, "days");
+	d.days = imgp_json_get(days, "days");
 	d.post = m.post;
 	switch (as) {
 	case IMGP_AS_TEXT:
@@ -250,6 +278,7 @@ imgp_nightly_preview(struct imgp_post *p, const char *since, const char *until,
 	}
 	rc = 0;
 out:
+	imgp_json_free(days);
 	release(&m);
 	return rc;
 }

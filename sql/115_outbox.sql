@@ -134,7 +134,7 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
--- {"until", "days"}: data.days, one {"day", "delivered", "with_error", "failed"}
+-- {"until", "days", "pipelines"} (codes; null: all): data.days, one {"day", "delivered", "with_error", "failed"}
 -- a day (UTC), the last of them that of ${until}: ends of attempts, a file
 -- counted once a day by the last of them.
 create or replace function pipeline.digest_days(req jsonb) returns jsonb
@@ -145,6 +145,7 @@ declare
 	    now()) at time zone 'UTC')::date;
 	n integer := least(greatest(coalesce(pipeline.want_int(req, 'days'), 14),
 	    1), 366);
+	codes jsonb := nullif(req -> 'pipelines', 'null');
 	days jsonb;
 	code text;
 begin
@@ -160,7 +161,10 @@ begin
 		    count(*) filter (where o.status = 'Failed') as failed
 		from (select distinct on (q.edcpipelinefile_id) q.status, q.has_error
 			from pipeline.outcome q
-			where q.ts >= d.day::timestamp at time zone 'UTC'
+			join pipeline.edcpipelinefile f on f.id = q.edcpipelinefile_id
+			join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+			where (codes is null or codes ? p.code)
+			and q.ts >= d.day::timestamp at time zone 'UTC'
 			and q.ts < (d.day + 1)::timestamp at time zone 'UTC'
 			order by q.edcpipelinefile_id, q.id desc) o) c;
 	return pipeline.answer(jsonb_build_object('days', days));
