@@ -264,8 +264,7 @@ create table pipeline.outbox (
 	sender text not null,
 	message text not null,			-- RFC 5322, ASCII, CRLF
 	digest_id bigint references pipeline.digest,
-	ts_create timestamptz not null default now(),
-	busy_until timestamptz			-- a process has it in hand
+	ts_create timestamptz not null default now()
 );
 create index on pipeline.outbox (digest_id);
 create table pipeline.outboxrecipient (

@@ -34,34 +34,46 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
+-- The key of a letter's advisory lock: "imgp" and the letter's number.
+create or replace function pipeline.outbox_key(letter bigint) returns bigint
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+	select (1768777584::bigint << 32) | (letter & 4294967295);
+$$;
+
 -- {"after"}: the next letter, its number above ${after}, that some recipient
--- waits for and no other process has in hand: data.letter, or null.  It is this
--- process's for ten minutes; whoever dies with it in hand leaves it to the next.
+-- waits for and no other process has in hand: data.letter, or null.  It is
+-- this session's until outbox_done() or the session's end: who dies with it in
+-- hand leaves it to the next.
 create or replace function pipeline.outbox_take(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	o pipeline.outbox;
+	addresses jsonb;
 	code text;
 begin
-	update pipeline.outbox u
-	    set busy_until = clock_timestamp() + interval '10 minutes'
-	where u.id = (select b.id from pipeline.outbox b
+	for o in select * from pipeline.outbox b
 	    where b.id > coalesce(pipeline.want_int(req, 'after'), 0)
-	    and (b.busy_until is null or b.busy_until < clock_timestamp())
 	    and exists (select from pipeline.outboxrecipient r
 	        where r.outbox_id = b.id and r.status = 'waiting')
-	    order by b.id limit 1 for update skip locked)
-	returning * into o;
-	if o.id is null then
-		return pipeline.answer(jsonb_build_object('letter', null));
-	end if;
-	return pipeline.answer(jsonb_build_object('letter', jsonb_build_object(
-	    'outbox_id', o.id, 'message_id', o.message_id,
-	    'pipeline_code', o.pipeline_code, 'sender', o.sender,
-	    'message', o.message, 'ts_create', pipeline.utc(o.ts_create),
-	    'recipients', (select jsonb_agg(r.address order by r.address)
-	        from pipeline.outboxrecipient r
-	        where r.outbox_id = o.id and r.status = 'waiting'))));
+	    order by b.id
+	loop
+		continue when not pg_try_advisory_lock(pipeline.outbox_key(o.id));
+		-- Whoever had it may have sent it since the list was read.
+		select jsonb_agg(r.address order by r.address) into addresses
+		from pipeline.outboxrecipient r
+		where r.outbox_id = o.id and r.status = 'waiting';
+		if addresses is not null then
+			return pipeline.answer(jsonb_build_object('letter',
+			    jsonb_build_object('outbox_id', o.id,
+			    'message_id', o.message_id,
+			    'pipeline_code', o.pipeline_code,
+			    'sender', o.sender, 'message', o.message,
+			    'ts_create', pipeline.utc(o.ts_create),
+			    'recipients', addresses)));
+		end if;
+		perform pg_advisory_unlock(pipeline.outbox_key(o.id));
+	end loop;
+	return pipeline.answer(jsonb_build_object('letter', null));
 exception when data_exception or sqlstate 'IM002' then
 	get stacked diagnostics code = pg_exception_detail;
 	return pipeline.denied(sqlstate, code, sqlerrm);
@@ -81,7 +93,7 @@ begin
 	from jsonb_array_elements(req -> 'results') n(o)
 	where r.outbox_id = letter and r.address = n.o ->> 'address'
 	and r.status = 'waiting';
-	update pipeline.outbox o set busy_until = null where o.id = letter;
+	perform pg_advisory_unlock_all();
 	return pipeline.answer('{}');
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
     integrity_constraint_violation then

@@ -19,7 +19,7 @@ fatal='[{"stage":"fetch","error_code":"IMGP-SOURCE-CHANGED","class":"integrity",
 mails() { find mail/new -type f 2>/dev/null | wc -l; }
 to() { grep -l "^To: $1" mail/new/*; }
 clear_out() { rm -rf mail/new; }
-digest() { imgp-digest "$@" >out 2>err; }
+digest() { imgp-digest >out 2>err; }
 
 # --- the first night ---
 deliver 1201 >finished
