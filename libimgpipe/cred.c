@@ -161,6 +161,9 @@ imgp_cred_free(struct imgp_cred *c)
 const char *
 imgp_cred_region(struct imgp_cred *c)
 {
+	/* Only an instance knows more than its settings say. */
+	if (c->region == NULL && c->endpoint == NULL && c->own.id == NULL)
+		(void)imgp_cred_get(c, NULL);
 	return c->region != NULL ? c->region : "us-east-1";
 }
 
@@ -359,7 +362,7 @@ fetch(struct imgp_cred *c, struct imgp_cred_own *o, struct imgp_err *e)
 		c->http = imgp_http_new();
 	n.http = c->http;
 	n.ca_bundle = c->ca_bundle;
-	n.region = imgp_cred_region(c);
+	n.region = c->region != NULL ? c->region : "us-east-1";
 	n.now = c->now(c->arg);
 	n.profiles = ps;
 	n.profile = c->profile;

@@ -76,7 +76,8 @@ int	imgp_cred_expired(struct imgp_cred *c, const char *id);
  * "instance metadata"; "none" before the first imgp_cred_get(). */
 const char *imgp_cred_source(const struct imgp_cred *c);
 
-/* Settings; borrowed for the life of ${c}.  The region is never NULL. */
+/* Settings; borrowed for the life of ${c}.  The region is never NULL; where
+ * neither it nor an endpoint is set, the credentials are fetched for it. */
 const char *imgp_cred_region(struct imgp_cred *c);
 const char *imgp_cred_endpoint(const struct imgp_cred *c);	/* or NULL */
 const char *imgp_cred_ca_bundle(const struct imgp_cred *c);	/* or NULL */

@@ -40,6 +40,7 @@ struct imgp_s3 {
 	int	 custom;		/* the endpoint was given */
 	int	 trusts_date;		/* over TLS, or to ourselves */
 	char	*owner;
+	char	*ca_bundle;		/* PEM file, or NULL: the system's */
 	int64_t	 patience;		/* ms for one request with repetitions */
 
 	pthread_mutex_t lock;		/* of all below */
@@ -161,29 +162,32 @@ struct imgp_s3 *
 imgp_s3_new(const char *bucket, struct imgp_err *e)
 {
 	struct imgp_s3 *s3 = imgp_alloc(sizeof *s3);
-	char *endpoint = imgp_aws_endpoint();
+	struct imgp_aws_settings aws = { NULL, NULL, NULL };
 	long long patience;
 
 	pthread_once(&once, start_curl);
 	pthread_mutex_init(&s3->lock, NULL);
 	s3->bucket = imgp_strdup(bucket);
-	s3->region = imgp_aws_region();
 	s3->quota = QUOTA;
-	if (imgp_conf_duration(NULL, "s3_patience", &patience, e) == -1)
+	if (imgp_aws_settings(&aws, e) == -1 ||
+	    imgp_conf_duration(NULL, "s3_patience", &patience, e) == -1)
 		goto fail;
+	s3->region = imgp_strdup(aws.region);
+	s3->ca_bundle = aws.ca_bundle != NULL ? imgp_strdup(aws.ca_bundle) :
+	    NULL;
 	s3->patience = patience * 1000;
 	if (!is_region(s3->region)) {
 		imgp_fail(e, IMGP_E_CONFIG, "not a region: %.40s", s3->region);
 		goto fail;
 	}
-	if (endpoint == NULL)
+	if (aws.endpoint == NULL)
 		set_aws(s3);
-	else if (set_endpoint(s3, endpoint, e) == -1)
+	else if (set_endpoint(s3, aws.endpoint, e) == -1)
 		goto fail;
-	free(endpoint);
+	imgp_aws_settings_release(&aws);
 	return s3;
 fail:
-	free(endpoint);
+	imgp_aws_settings_release(&aws);
 	imgp_s3_free(s3);
 	return NULL;
 }
@@ -200,6 +204,7 @@ imgp_s3_free(struct imgp_s3 *s3)
 	free(s3->scheme_host);
 	free(s3->host);
 	free(s3->owner);
+	free(s3->ca_bundle);
 	free(s3->region);
 	pthread_mutex_destroy(&s3->lock);
 	free(s3);
@@ -488,13 +493,12 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 }
 
 static void
-set_options(CURL *c, struct attempt *t, const char *url,
+set_options(CURL *c, struct attempt *t, const char *url, const char *ca,
     struct curl_slist *list)
 {
 	const struct imgp_s3_request *r = t->r;
-	const char *ca = getenv("AWS_CA_BUNDLE");
 
-	if (ca == NULL || *ca == '\0')
+	if (ca == NULL)
 		ca = getenv("SSL_CERT_FILE");
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
@@ -663,7 +667,7 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	    "ExpiredTokenException", "TokenRefreshRequired", NULL };
 	enum { REGION = 1, CLOCK = 2, TOKEN = 4 };
 	struct imgp_s3_answer *a = t->a;
-	struct imgp_aws_key fresh;
+	struct imgp_aws_key fresh = { NULL, NULL, NULL };
 	char message[200] = "";
 
 	imgp_xml_text(a->body.s, a->body.len, "Error/Code", a->code,
@@ -709,7 +713,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	struct attempt t = { .r = r, .a = a, .e = e, .after = -1 };
 	struct imgp_buf path = IMGP_BUF_INIT, what = IMGP_BUF_INIT;
 	struct curl_slist *list = NULL;
-	struct imgp_aws_key key;
+	struct imgp_aws_key key = { NULL, NULL, NULL };
 	enum outcome outcome = FINAL;
 	char *url, *region, *host;
 	long skew;
@@ -737,7 +741,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	    e) == -1)
 		goto out;
 	t.curl = take_handle(s3);
-	set_options(t.curl, &t, url, list);
+	set_options(t.curl, &t, url, s3->ca_bundle, list);
 	rc = curl_easy_perform(t.curl);
 	curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &a->status);
 	give_handle(s3, t.curl);

@@ -115,7 +115,7 @@ ok $? 'an answer of 70,000 bytes is refused (R36)' || echo "$cred" | diag
 off
 
 # --- instance metadata
-gives 'the instance, with its region' 'us-east-1
+gives 'the instance, with its region' 'eu-north-1
 ASIA7 instance/secret+7 instance-token-7 ends
 instance metadata
 eu-north-1' "$imds" -- region get source region
@@ -467,7 +467,7 @@ for a in 169.254.170.2 169.254.169.254; do
 		sleep 0.02
 	done
 done
-AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/container cred get
+AWS_REGION=a AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/container cred get
 cred get region
 kill $pids
 EOT

@@ -123,7 +123,7 @@ fails 1 IMGP-STORE-DENIED 'a wrong secret' env AWS_SECRET_ACCESS_KEY=x \
 	imgp-s3cp s3://imgp-src/other "$(url no)"
 fails 1 IMGP-STORE-DENIED 'an unknown access key' env AWS_ACCESS_KEY_ID=x:y \
 	imgp-s3cp s3://imgp-src/other "$(url no)"
-fails 1 IMGP-STORE-DENIED 'no credentials at all' env -u AWS_ACCESS_KEY_ID \
+fails 1 IMGP-STORE-CREDENTIALS 'no credentials at all' env -u AWS_ACCESS_KEY_ID \
 	HOME="$WORK" imgp-s3cp s3://imgp-src/other "$(url no)"
 fails 75 IMGP-STORE-IO 'nobody listens' env AWS_ENDPOINT_URL=http://127.0.0.1:1 \
 	imgp-s3cp s3://imgp-src/other "$(url no)"
