@@ -7,6 +7,8 @@
  *	ziptool copy FILE [K ...]	to stdout; the data of member K (from 1, in
  *					the file's order) become "imgpipe\n",
  *					stored bytes of a deflated stream too
+ *	ziptool far FILE [K ...]	the same, as if 4 GiB less 10 bytes had
+ *					been written before
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -51,7 +53,7 @@ replace(struct imgp_zip_writer *w, struct imgp_out *out,
 }
 
 static int
-copy(struct imgp_zip *z, char **k, struct imgp_err *e)
+copy(struct imgp_zip *z, char **k, uint64_t before, struct imgp_err *e)
 {
 	struct imgp_zip_writer *w;
 	struct imgp_out out;
@@ -60,6 +62,7 @@ copy(struct imgp_zip *z, char **k, struct imgp_err *e)
 
 	imgp_out_init(&out, STDOUT_FILENO);
 	w = imgp_zip_writer_new(z, &out);
+	out.n += before;
 	for (; *k != NULL; k++) {
 		i = imgp_zip_in_order(z, (size_t)atoi(*k) - 1);
 		if (replace(w, &out, imgp_zip_at(z, i), i, e) == -1)
@@ -86,7 +89,8 @@ main(int argc, char *argv[])
 		fprintf(stderr, "%s: %s\n", e.code, e.msg);
 		return 1;
 	}
-	rc = strcmp(argv[1], "list") == 0 ? list(z) : copy(z, argv + 3, &e);
+	rc = strcmp(argv[1], "list") == 0 ? list(z) : copy(z, argv + 3,
+	    strcmp(argv[1], "far") == 0 ? ((uint64_t)1 << 32) - 10 : 0, &e);
 	if (rc == -1)
 		fprintf(stderr, "%s: %s\n", e.code, e.msg);
 	imgp_zip_free(z);

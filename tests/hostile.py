@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+"""Make hostile DICOM and ZIP files in the working directory (R50-R58).
+
+    hostile.py dicom | zip
+
+The name's first word, up to the first dot, is what the file must give: the code
+without IMGP-, in lower case, or "ok".
+"""
+import io
+import random
+import struct
+import sys
+import zipfile
+import zlib
+
+UIDS = {(8, 0x16): b"1.2.840.10008.5.1.4.1.1.7\0", (8, 0x18): b"1.2.3.4.5\0",
+        (0x20, 0xD): b"1.2.3.4\0", (0x20, 0xE): b"1.2.3.40"}
+EXPLICIT, DEFLATED = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"
+IMPLICIT = b"1.2.840.10008.1.2\0"
+UNDEFINED = 0xFFFFFFFF
+
+
+def el(g, e, vr, value, length=None):
+    n = len(value) if length is None else length
+    if vr is None:
+        return struct.pack("<HHI", g, e, n) + value
+    if vr in (b"OB", b"SQ", b"UN", b"UT"):
+        return struct.pack("<HH2sHI", g, e, vr, 0, n) + value
+    return struct.pack("<HH2sH", g, e, vr, n) + value
+
+
+def item(value=b"", length=None):
+    return struct.pack("<HHI", 0xFFFE, 0xE000,
+                       len(value) if length is None else length) + value
+
+
+ITEM_END = struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+SEQ_END = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+def meta(syntax):
+    body = el(2, 0x10, b"UI", syntax)
+    return b"\0" * 128 + b"DICM" + el(2, 0, b"UL",
+                                      struct.pack("<I", len(body))) + body
+
+
+def uid(g, e, vr=b"UI"):
+    return el(g, e, vr, UIDS[(g, e)])
+
+
+def obj(middle, syntax=EXPLICIT, vr=b"UI", tail=b""):
+    """UIDs around what lies between group 0008 and group 0020."""
+    body = uid(8, 0x16, vr) + uid(8, 0x18, vr) + middle
+    body += uid(0x20, 0xD, vr) + uid(0x20, 0xE, vr)
+    body += el(0x20, 0x11, vr and b"IS", b"7 ") + tail
+    if syntax == DEFLATED:
+        z = zlib.compressobj(9, zlib.DEFLATED, -15)
+        body = z.compress(body) + z.flush()
+    return meta(syntax) + body
+
+
+def nest(n, undefined, vr=b"SQ"):
+    s = b""
+    for _ in range(n):
+        if undefined:
+            s = el(8, 0x1140, vr, b"", UNDEFINED) + item(b"", UNDEFINED) + s
+            s += ITEM_END + SEQ_END
+        else:
+            s = el(8, 0x1140, vr, item(s))
+    return s
+
+
+def put(name, data):
+    with open(name, "wb") as f:
+        f.write(data)
+
+
+def dicom():
+    big = b"\0" * 100
+    put("ok.plain", obj(el(0x10, 0x10, b"PN", b"X ")))
+    put("ok.nested", obj(nest(32, True)))
+    put("ok.nested-defined", obj(nest(32, False)))
+    put("dicom-limit.deep", obj(nest(33, True)))
+    put("dicom-limit.deep-defined", obj(nest(33, False)))
+    put("dicom-limit.deeper", obj(nest(20000, True)))
+    put("dicom-limit.deeper-implicit",
+        obj(nest(2000, False, None), IMPLICIT, None))
+    put("dicom-limit.items",
+        obj(el(8, 0x1140, b"SQ", item() * 100001 + SEQ_END, UNDEFINED)))
+    put("ok.items",
+        obj(el(8, 0x1140, b"SQ", item() * 99999 + SEQ_END, UNDEFINED)))
+    put("dicom-limit.elements", obj(el(
+        8, 0x1140, b"SQ", item(el(9, 1, b"LO", b"") * 1000001), UNDEFINED) +
+        SEQ_END))
+    put("dicom-limit.length", obj(el(0x10, 0x4000, b"UT", b"", 0xFFFFFFF0)))
+    put("dicom-limit.meta", b"\0" * 128 + b"DICM" +
+        el(2, 1, b"OB", b"", 0xFFFFFF00))
+    put("dicom-limit.order", obj(b"".join(
+        el(0x19, 200 - i, b"LO", b"") for i in range(66))))
+    put("ok.order", obj(b"".join(
+        el(0x19, 200 - i, b"LO", b"") for i in range(64))))
+    put("dicom-limit.deflated",
+        obj(el(0x10, 0x4000, b"UT", b"\0" * (17 << 20)), DEFLATED))
+    put("dicom-limit.deflated-elements", obj(b"".join(
+        el(9, i, b"LO", b"") for i in range(65536)) * 32, DEFLATED))
+    put("dicom-truncated.header", obj(el(0x10, 0x10, b"PN", big))[:260])
+    put("dicom-truncated.deflated",
+        obj(el(0x10, 0x10, b"PN", random.Random(1).randbytes(1000)),
+            DEFLATED)[:700])
+    put("dicom-invalid.vr", obj(el(0x10, 0x10, b"Z1", b"")))
+    put("dicom-invalid.vr-unknown", obj(el(0x10, 0x10, b"ZZ", b"")))
+    put("dicom-invalid.twice", obj(el(0x12, 0x71, b"LO", b"1 ") * 2))
+    put("dicom-invalid.series-twice", obj(uid(0x20, 0xE)))
+    put("dicom-invalid.delimiter", obj(SEQ_END))
+    put("dicom-invalid.sequence",
+        obj(el(8, 0x1140, b"SQ", b"garbage in place of items", UNDEFINED)))
+    put("dicom-invalid.deflate", meta(DEFLATED) + b"\xff" * 100)
+    put("ok.sequence-defined",	# the outer length is believed
+        obj(el(8, 0x1140, b"SQ", b"garbage in place of items ")))
+    put("dicom-no-uid.empty", meta(EXPLICIT))
+    put("dicom-none.random", random.Random(2).randbytes(5000))
+    put("dicom-none.short", b"DICM")
+    put("ok.signed", obj(b"", tail=el(0x4FFE, 1, b"SQ", b"") +
+        el(0x7FE0, 0x10, b"OB", b"\0" * 10) + el(0xFFFA, 0xFFFA, b"SQ", b"")))
+
+
+LOCAL, CENTRAL, END = 30, 46, 22
+
+
+def archive(members, **kw):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w", kw.pop("method", zipfile.ZIP_DEFLATED)) as z:
+        for n, d in members:
+            z.writestr(n, d)
+        z.comment = kw.pop("comment", b"")
+    return bytearray(b.getvalue())
+
+
+def at(data, sig, n=0):
+    i = -1
+    for _ in range(n + 1):
+        i = data.index(sig, i + 1)
+    return i
+
+
+def bits(data, sig, off, fmt, value):
+    """Set a field of the first record with that signature."""
+    d = bytearray(data)
+    struct.pack_into(fmt, d, at(d, sig) + off, value)
+    return d
+
+
+def overlapping(n):
+    """Fifield's: every directory record names the same data."""
+    one = archive([("0", b"\0" * 100000)])
+    cd = at(one, b"PK\1\2")
+    rec = one[cd:at(one, b"PK\5\6")]
+    end = bytearray(one[at(one, b"PK\5\6"):])
+    struct.pack_into("<HHII", end, 8, n, n, len(rec) * n, cd)
+    return one[:cd] + rec * n + end
+
+
+def zips():
+    good = obj(el(0x10, 0x10, b"PN", b"X "))
+    two = archive([("a", good), ("b", b"text")])
+    C, L, E = b"PK\1\2", b"PK\3\4", b"PK\5\6"
+    put("ok.two", two)
+    put("ok.comment", archive([("a", good)], comment=b"hello"))
+    put("ok.prefix", b"#!/bin/sh\n" + two)
+    put("ok.trailing", two + b"\0" * 100)
+    put("ok.names", archive([(n, good) for n in (
+        "../../etc/passwd", "/abs", "C:\\x", "a\\..\\b", "nl\nnl", "esc\x1b[2J",
+        "x" * 60000, "\udce9".encode("utf-8", "surrogateescape")
+        .decode("latin-1"), "a", "A")]))
+    link = zipfile.ZipInfo("link")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    put("ok.link", archive([("a", good), (link, b"/etc/passwd")]))
+    put("archive-nested.zip", archive([("a", good), ("b.zip", bytes(two))]))
+    put("archive-damaged.cut", two[:len(two) * 6 // 10])
+    put("archive-damaged.end", bits(two, E, 16, "<I", 0xFFFFFF))
+    put("archive-unsafe.overlap", overlapping(1000))
+    put("archive-unsafe.size", bits(two, C, 24, "<I", 1 << 20))
+    put("archive-unsafe.local-size", bits(two, L, 22, "<I", 1 << 20))
+    put("archive-unsafe.csize", bits(two, C, 20, "<I", 3))
+    put("archive-unsafe.crc", bits(two, C, 16, "<I", 1))
+    put("archive-unsafe.local-crc", bits(two, L, 14, "<I", 1))
+    put("archive-unsafe.name", bits(two, C, CENTRAL, "<B", 90))
+    put("archive-unsafe.method", bits(two, L, 8, "<H", 0))
+    put("archive-unsafe.offset", bits(two, C, 42, "<I", 1))
+    put("archive-unsafe.count", _count(two, 1))
+    put("archive-damaged.count", _count(two, 60000))
+    put("archive-unsafe.two-ends", _two_ends(two))
+    put("archive-encrypted.flag",
+        bits(bits(two, C, 8, "<H", 1), L, 6, "<H", 1))
+    put("archive-encrypted.aes",
+        bits(bits(two, C, 10, "<H", 99), L, 8, "<H", 99))
+    put("archive-method.lzma", archive([("a", good)], method=zipfile.ZIP_LZMA))
+    put("archive-method.parts", _parts(two))
+    put("archive-limit.ratio", archive([("a", b"\0" * (70 << 20))]))
+    put("ok.ratio", archive([("a", b"\0" * (60 << 20)), ("b", good)]))
+    put("archive-empty.zip", archive([]))
+    put("archive-empty.bytes", b"")
+    bad = bytearray(two)
+    i = at(bad, L) + LOCAL + 1
+    bad[i:i + 20] = b"\xff" * 20
+    put("archive-damaged.data", bad)
+
+
+def _count(data, n):
+    d = bytearray(data)
+    struct.pack_into("<HH", d, at(d, b"PK\5\6") + 8, n, n)
+    return d
+
+
+def _two_ends(data):
+    """A whole second archive in the comment of the first."""
+    d = bytearray(data)
+    struct.pack_into("<H", d, at(d, b"PK\5\6") + 20, len(data))
+    return d + data
+
+
+def _parts(data):
+    d = bytearray(data)
+    struct.pack_into("<HH", d, at(d, b"PK\5\6") + 4, 1, 1)
+    return d
+
+
+if __name__ == "__main__":
+    {"dicom": dicom, "zip": zips}[sys.argv[1]]()
