@@ -78,6 +78,12 @@ imgp_scan_confine(struct imgp_job *job, int is_open, int write, int threads,
 		path = NULL;
 	else if ((path = local_path(job, e)) == NULL)
 		return -1;
+	if (path != NULL && access(path, F_OK) == -1) {
+		rc = imgp_fail_errno(e, errno == ENOENT || errno == ENOTDIR ?
+		    IMGP_E_STORE_NOT_FOUND : IMGP_E_STORE_IO, "the work copy");
+		free(path);
+		return rc;
+	}
 	r.memory = ((unsigned long long)768 << 20) +
 	    ((unsigned long long)threads << 27);
 	if (write && path != NULL) {

@@ -60,13 +60,12 @@ def obj(middle, syntax=EXPLICIT, vr=b"UI", tail=b""):
 
 
 def nest(n, undefined, vr=b"SQ"):
+    if undefined:
+        return ((el(8, 0x1140, vr, b"", UNDEFINED) + item(b"", UNDEFINED)) * n
+                + (ITEM_END + SEQ_END) * n)
     s = b""
     for _ in range(n):
-        if undefined:
-            s = el(8, 0x1140, vr, b"", UNDEFINED) + item(b"", UNDEFINED) + s
-            s += ITEM_END + SEQ_END
-        else:
-            s = el(8, 0x1140, vr, item(s))
+        s = el(8, 0x1140, vr, item(s))
     return s
 
 

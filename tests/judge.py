@@ -13,6 +13,7 @@ must be equal.  Exit status 1 and a line for each fault.
 """
 import io
 import json
+import struct
 import sys
 import tarfile
 import warnings
@@ -61,12 +62,6 @@ def header(ds, elem):
     return 12 if not implicit and long else 8
 
 
-def raw(ds, tag):
-    """The element as it was read: pydicom forgets that when it is looked at."""
-    e = ds._dict.get(pydicom.tag.Tag(tag))
-    return e if isinstance(e, pydicom.dataelem.RawDataElement) else None
-
-
 def uids(ds):
     found = []
     for tag in (0x00080016, 0x00080018, 0x0020000D, 0x0020000E):
@@ -87,18 +82,25 @@ def number(ds):
 
 
 def is_instance(data):
-    """The UIDs of an instance, or None."""
+    """What pydicom reads, if it is an instance, and its raw elements."""
     try:
         ds = read(plain(data))
+        raw = {int(t): e for t, e in ds._dict.items()
+               if isinstance(e, pydicom.dataelem.RawDataElement)}
     except Exception:
-        return None
+        return None, None
     if "DirectoryRecordSequence" in ds or not all(uids(ds)):
-        return None
-    return ds
+        return None, None
+    return ds, raw
+
+
+def text(elem):
+    v = elem.value
+    return v.decode().rstrip() if isinstance(v, bytes) else v
 
 
 def instance(name, old, new, ids):
-    before = is_instance(old)
+    before, original = is_instance(old)
     if before is None:
         return old == new or fault(name, "is no instance and was changed")
     key = tuple(uids(before)[2:])
@@ -106,32 +108,27 @@ def instance(name, old, new, ids):
         return old == new or fault(name, "has no id and was changed")
     if old == new:
         return fault(name, "was not stamped")
+    after, now = is_instance(new)
     old, new = plain(old), plain(new)
-    after, untouched, original = read(new), read(new), read(old)
-    e = after.get(ID)
-    value = e.value if e is not None else None
-    if isinstance(value, bytes):
-        value = value.decode().rstrip()
-    if value != ids[key]:
-        return fault(name, "holds", value, "and not", ids[key])
+    if after is None or ID not in after or text(after[ID]) != ids[key]:
+        return fault(name, "does not hold", ids[key])
     cut = []
     for tag in (CENTER, ID):
-        if tag in before and (tag == CENTER or
-                              before[tag].value == after[tag].value):
+        if tag in original and text(before[tag]) == text(after[tag]):
             continue
-        e = raw(untouched, tag)
-        start = e.value_tell - header(after, e)
+        e = now[tag]
         insert = b""
-        if tag in before:		# an empty one was replaced
-            b = raw(original, tag)
-            at = b.value_tell - header(before, b)
-            insert = old[at:b.value_tell + b.length]
-        cut.append((start, e.value_tell + e.length, insert))
+        if tag in original:		# an empty one was replaced
+            b = original[tag]
+            insert = old[b.value_tell - header(before, b):
+                         b.value_tell + b.length]
+        cut.append((e.value_tell - header(after, e), e.value_tell + e.length,
+                    insert))
     back = bytearray(new)
     for start, end, insert in sorted(cut, reverse=True):
         back[start:end] = insert
-    g = raw(original, GROUP)
-    if g is not None:
+    if GROUP in original:
+        g = original[GROUP]
         back[g.value_tell:g.value_tell + 4] = g.value
     if bytes(back) != old:
         fault(name, "differs in more than the stamp")
@@ -153,13 +150,23 @@ def members(path):
         return [("", data)]
 
 
+def extra(data):
+    """Extra fields but for zip64's, which holds sizes."""
+    out = []
+    while len(data) >= 4:
+        k, n = struct.unpack("<HH", data[:4])
+        if k != 1:
+            out.append(data[:4 + n])
+        data = data[4 + n:]
+    return out
+
+
 def attributes(path):
     if zipfile.is_zipfile(path):
         z = zipfile.ZipFile(path)
         return z.comment, [(i.filename, i.date_time, i.compress_type,
-                            i.comment, i.extra if i.header_offset < 1 << 32
-                            else b"", i.create_system, i.flag_bits,
-                            i.external_attr, i.internal_attr)
+                            i.comment, extra(i.extra), i.create_system,
+                            i.flag_bits, i.external_attr, i.internal_attr)
                            for i in z.infolist()]
     try:
         return [(m.name, m.mtime, m.mode, m.uid, m.gid, m.type, m.linkname)
@@ -186,7 +193,7 @@ def stamped(old, new, scans):
 def scans(path):
     found, seen = {}, set()
     for name, data in members(path):
-        ds = is_instance(data)
+        ds, _ = is_instance(data)
         base = name.rsplit("/", 1)[-1]
         if ds is None or base.startswith("._") or name.startswith("__MACOSX/"):
             continue
@@ -213,7 +220,7 @@ def facts(paths):
     for path in paths:
         with open(path, "rb") as f:
             data = f.read()
-        ds = is_instance(data)
+        ds, _ = is_instance(data)
         if ds is None:
             print(path, "-", sep="\t")
         else:
