@@ -54,7 +54,7 @@ def obj(middle, syntax=EXPLICIT, vr=b"UI", tail=b""):
     body += uid(0x20, 0xD, vr) + uid(0x20, 0xE, vr)
     body += el(0x20, 0x11, vr and b"IS", b"7 ") + tail
     if syntax == DEFLATED:
-        z = zlib.compressobj(9, zlib.DEFLATED, -15)
+        z = zlib.compressobj(1, zlib.DEFLATED, -15)
         body = z.compress(body) + z.flush()
     return meta(syntax) + body
 
