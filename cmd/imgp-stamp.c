@@ -32,10 +32,11 @@ static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox] --scans FILE -o OUT IN",
 	NULL
 };
+static const char *(*const libs[])(void) = { imgp_dcm_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-stamp", synopsis,
 	"Write each series' ATRIUID into the instances of each job's upload; or of\n"
-	"the upload IN, giving OUT.  Nothing else in it changes.", opts, NULL
+	"the upload IN, giving OUT.  Nothing else in it changes.", opts, libs
 };
 
 static int
