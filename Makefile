@@ -19,7 +19,8 @@ PKG_CONFIG ?= pkg-config
 # A tool's packages, beyond what every job line needs.
 PKGS			= libcjson
 imgp-lookup_PKGS	= libpq libcrypto
-imgp-record_PKGS	= libpq libcrypto
+imgp-record_PKGS	= libpq libcrypto libcurl
+imgp-api_PKGS		= libpq libcrypto libcurl
 imgp-s3cp_PKGS		= libcrypto libcurl expat
 imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal dcmtk
 imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk
@@ -163,7 +164,7 @@ install: all
 	install -m 755 scripts/imgp-run $(DESTDIR)$(BINDIR)
 	install -m 755 scripts/load-sql $(DESTDIR)$(LIBEXECDIR)
 	install -m 644 libimgpipe/errors.tsv $(DESTDIR)$(DATADIR)
-	install -m 644 sql/*.sql $(DESTDIR)$(DATADIR)/sql
+	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
 	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
 	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
 clean:

@@ -49,6 +49,7 @@ struct record {
 	struct imgp_ledger	*ledger;
 	int			 again;
 	int			 uncounted;
+	int			 misconfigured;	/* as an answer showed */
 	struct imgp_job		*held[BATCH];
 	size_t			 n;
 };
@@ -189,6 +190,28 @@ out:
 	return rc;
 }
 
+/*
+ * A record keeping without revisions has one row an upload (api_revisions = no):
+ * whether it is this revision's is seen from the name alone.
+ */
+static int
+check_revision(struct imgp_job *job, const struct imgp_json *row,
+    const char *name, struct imgp_err *e)
+{
+	char *own = NULL;
+	int64_t n;
+	int same;
+
+	if (imgp_json_int(imgp_json_get(row, "revision_number"), &n) == 0)
+		return 0;
+	if (imgp_names_destination_name(job, &own, e) == -1)
+		return -1;
+	same = name != NULL && strcmp(own, name) == 0;
+	free(own);
+	return same ? 0 : imgp_fail(e, IMGP_E_API_REVISION,
+	    "the API's row is that of another revision of this upload");
+}
+
 static int
 take_start(struct imgp_job *job, const struct imgp_json *data,
     struct imgp_err *e)
@@ -201,6 +224,8 @@ take_start(struct imgp_job *job, const struct imgp_json *data,
 	take_row(job, data);
 	if (status == NULL)
 		return imgp_fail(e, IMGP_E_DB_QUERY, "the answer has no status");
+	if (check_revision(job, row, name, e) == -1)
+		return -1;
 	if (strcmp(status, "Completed") == 0)
 		imgp_job_skip(job, IMGP_E_SKIP_DONE);
 	else if (strcmp(status, "Failed") == 0)
@@ -339,13 +364,15 @@ passes(const struct verb *v, struct imgp_job *job)
 
 /* What became of one call goes into its job, and the job on its way. */
 static void
-settle(struct imgp_filter *f, const struct verb *v, struct imgp_job *job,
+settle(struct imgp_filter *f, struct record *r, struct imgp_job *job,
     struct imgp_ledger_call *c)
 {
+	const struct imgp_error *row;
+
 	if (c->data != NULL && c->err.code != NULL)
 		take_row(job, c->data);		/* made, but then it failed */
 	else if (c->err.code == NULL)
-		v->take(job, c->data, &c->err);
+		r->verb->take(job, c->data, &c->err);
 	if (c->err.code != NULL && strncmp(c->err.code, "IMGP-SKIP-", 10) == 0) {
 		imgp_job_skip(job, c->err.code);
 		c->err.code = NULL;
@@ -354,6 +381,9 @@ settle(struct imgp_filter *f, const struct verb *v, struct imgp_job *job,
 		imgp_job_skip(job, IMGP_E_SKIP_BUSY);
 		c->err.code = NULL;
 	}
+	row = imgp_error_find(c->err.code);
+	if (row != NULL && strcmp(row->class, "config") == 0)
+		r->misconfigured = 1;
 	imgp_filter_put(f, job, c->err.code == NULL ? NULL : &c->err);
 }
 
@@ -389,7 +419,7 @@ flush(struct imgp_filter *f, struct record *r)
 		imgp_ledger_run(r->ledger, calls, n);
 	for (i = 0; i < r->n; i++) {
 		if (of[i] != NULL)
-			settle(f, r->verb, r->held[i], of[i]);
+			settle(f, r, r->held[i], of[i]);
 		else
 			imgp_filter_put(f, r->held[i],
 			    errs[i].code == NULL ? NULL : &errs[i]);
@@ -547,6 +577,8 @@ main(int argc, char *argv[])
 		if (r.verb->op == IMGP_LEDGER_FINISH)
 			ops.flags |= IMGP_NEVER_FATAL;
 		rc = imgp_filter_run(&ops, &r, imgp_common.jobs);
+		if (r.misconfigured)
+			rc = imgp_exit_worse(rc, IMGP_EX_USAGE);
 	}
 	imgp_ledger_close(r.ledger);
 	return rc;

@@ -8,10 +8,11 @@
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
-#include "libimgpipe/ledger.h"
+#include "libimgpipe/ledger_priv.h"
 
 struct imgp_ledger {
 	char		*where;
+	struct imgp_ledger_http *http;	/* an API; NULL: libpq it is */
 	struct imgp_db	*db;		/* NULL: away when last tried */
 	int		 checked;	/* its version was seen */
 	long long	 patience_ms;
@@ -43,17 +44,13 @@ is_temporary(const struct imgp_err *e)
 
 /* --- answers -------------------------------------------------------------- */
 
-/* Take the envelope of ${call}'s answer apart. */
-static void
-take_answer(struct imgp_ledger_call *call, const char *text)
+void
+imgp_ledger_take(struct imgp_ledger_call *call, const struct imgp_json *j)
 {
-	struct imgp_json *j;
 	const struct imgp_error *row;
 	const char *why;
-	struct imgp_err e = { NULL, "" };
 
 	call->err.code = NULL;
-	j = text == NULL ? NULL : imgp_json_parse(text, strlen(text), &e);
 	if (imgp_json_bool(imgp_json_get(j, "success")) == 1 &&
 	    imgp_json_is_object(imgp_json_get(j, "data"))) {
 		imgp_json_free(call->data);
@@ -67,11 +64,20 @@ take_answer(struct imgp_ledger_call *call, const char *text)
 	} else
 		imgp_fail(&call->err, IMGP_E_DB_QUERY,
 		    "the answer is not in the API's envelope");
-	imgp_json_free(j);
 }
 
 static void
-forget_answer(struct imgp_ledger_call *call)
+take_answer(struct imgp_ledger_call *call, const char *text)
+{
+	struct imgp_json *j = text == NULL ? NULL :
+	    imgp_json_parse(text, strlen(text), NULL);
+
+	imgp_ledger_take(call, j);
+	imgp_json_free(j);
+}
+
+void
+imgp_ledger_forget(struct imgp_ledger_call *call)
 {
 	imgp_json_free(call->data);
 	call->data = NULL;
@@ -165,7 +171,7 @@ transact(struct imgp_db *db, struct batch *b, struct imgp_err *e)
 	int two = 0, rc;
 
 	for (i = 0; i < b->n; i++) {
-		forget_answer(b->calls[i]);
+		imgp_ledger_forget(b->calls[i]);
 		two = two || b->calls[i]->then != NULL;
 	}
 	if (!two)		/* one round trip is a transaction by itself */
@@ -207,6 +213,15 @@ pause_about(int ms)
 	poll(NULL, 0, ms / 2 + (int)(r % (unsigned int)(ms / 2 + 1)));
 }
 
+/* Make the calls once, by whatever carries them. */
+static int
+carry(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
+{
+	if (l->http != NULL)		/* each alone: see imgp_ledger_run() */
+		return imgp_ledger_http_call(l->http, b->calls[0], e);
+	return reach(l, e) == -1 ? -1 : transact(l->db, b, e);
+}
+
 /* Try until it is done, refused, or has been away for too long. */
 static int
 insist(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
@@ -214,7 +229,7 @@ insist(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
 	int64_t now;
 	int pause = 50;
 
-	while ((reach(l, e)) == -1 || transact(l->db, b, e) == -1) {
+	while (carry(l, b, e) == -1) {
 		if (!is_temporary(e))
 			return -1;
 		now = now_ms();
@@ -268,7 +283,7 @@ run_batch(struct imgp_ledger *l, struct batch *b)
 		return;
 	}
 	for (i = 0; i < b->n; i++) {
-		forget_answer(b->calls[i]);
+		imgp_ledger_forget(b->calls[i]);
 		b->calls[i]->err = e;
 	}
 }
@@ -276,6 +291,7 @@ run_batch(struct imgp_ledger *l, struct batch *b)
 void
 imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
 {
+	struct imgp_ledger_call **all;
 	struct batch b;
 	size_t i;
 
@@ -294,7 +310,13 @@ imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
 	}
 	/* Rows are locked in one order by everyone: no deadlock. */
 	qsort(b.calls, n, sizeof *b.calls, by_lock_key);
-	run_batch(l, &b);
+	all = b.calls;
+	if (l->http != NULL)
+		for (b.n = 1; b.calls < all + n; b.calls++)
+			run_batch(l, &b);
+	else
+		run_batch(l, &b);
+	b.calls = all;
 	free(b.calls);
 	free(b.second);
 	free(b.stmts);
@@ -303,19 +325,32 @@ imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
 	free(b.params);
 }
 
+static int
+is_api(const char *where)
+{
+	return where != NULL && (strncmp(where, "http://", 7) == 0 ||
+	    strncmp(where, "https://", 8) == 0);
+}
+
 struct imgp_ledger *
 imgp_ledger_open(const char *where, struct imgp_err *e)
 {
 	struct imgp_ledger *l;
 	long long s;
+	int rc;
 
-	if (imgp_db_check_conninfo(where, e) == -1 ||
+	if ((!is_api(where) && imgp_db_check_conninfo(where, e) == -1) ||
 	    imgp_conf_duration(NULL, "db_wait", &s, e) == -1)
 		return NULL;
 	l = imgp_alloc(sizeof *l);
 	l->where = where == NULL ? NULL : imgp_strdup(where);
 	l->patience_ms = s * 1000;
-	if (reach(l, e) == -1 && !is_temporary(e)) {
+	if (is_api(where)) {
+		l->http = imgp_ledger_http_open(where, e);
+		rc = l->http == NULL ? -1 : imgp_ledger_http_reach(l->http, e);
+	} else
+		rc = reach(l, e);
+	if (rc == -1 && !is_temporary(e)) {
 		imgp_ledger_close(l);
 		return NULL;
 	}
@@ -323,10 +358,17 @@ imgp_ledger_open(const char *where, struct imgp_err *e)
 }
 
 void
+imgp_ledger_patience(struct imgp_ledger *l, int seconds)
+{
+	l->patience_ms = (int64_t)seconds * 1000;
+}
+
+void
 imgp_ledger_close(struct imgp_ledger *l)
 {
 	if (l == NULL)
 		return;
+	imgp_ledger_http_close(l->http);
 	imgp_db_close(l->db);
 	free(l->where);
 	free(l);

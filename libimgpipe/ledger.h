@@ -1,9 +1,10 @@
 /*
  * The record keeping: what imgpipe asks of the EDC's pipeline tables.
  *
- * One contract, carried by libpq to the SQL functions of sql/ (a connection
- * string).  Requests and answers are those of the design page's API: see the
- * comments in sql/110_functions.sql.
+ * One contract, two carriers: libpq to the SQL functions of sql/ (a connection
+ * string), or HTTP to the pipeline API (its https:// base; http:// on loopback
+ * alone).  Requests and answers are those of the design page's API: see the
+ * comments in sql/110_functions.sql, and sql/openapi.json.
  */
 #ifndef IMGPIPE_LEDGER_H
 #define IMGPIPE_LEDGER_H
@@ -27,10 +28,11 @@ struct imgp_ledger_call {
 	struct imgp_json	*request;	/* the caller's */
 	/*
 	 * Where set: called with the answer's data, it returns a second
-	 * request of the same kind, which belongs to the same transaction as
-	 * the first (and is freed by the ledger), or NULL for none, with ${e}
-	 * filled in when that is a failure.  What the first did stays done
-	 * then.  It may be called more than once for one answer.
+	 * request of the same kind (freed by the ledger), or NULL for none,
+	 * with ${e} filled in when that is a failure.  By libpq it belongs to
+	 * the same transaction as the first; by HTTP it is a request of its
+	 * own, and when it fails, data is the first answer's.  What the first
+	 * did stays done.  It may be called more than once for one answer.
 	 */
 	struct imgp_json	*(*then)(void *arg,
 	    const struct imgp_json *data, struct imgp_err *e);
@@ -50,6 +52,8 @@ struct imgp_ledger;
  * a wrong address, a refused login or another version.
  */
 struct imgp_ledger *imgp_ledger_open(const char *where, struct imgp_err *e);
+/* Ask for ${seconds} at most, in place of what the setting "db_wait" says. */
+void	imgp_ledger_patience(struct imgp_ledger *l, int seconds);
 void	imgp_ledger_close(struct imgp_ledger *l);	/* NULL is fine */
 
 /*
