@@ -1,7 +1,10 @@
 #!/bin/sh
-# imgp-record (M37-M44, M51, R6, R7, R9, R12-R18).
+# imgp-record (M37-M44, M51, R6, R7, R9, R12-R18), over the carrier that CARRIER
+# names: libpq, or http, by imgp-api behind a web server (M53).
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/tests/db.sh"
+DENIED=$IMGP_LEDGER AWAY="host=$WORK user=x" MANY=40
+[ "${CARRIER-libpq}" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"
 A=20260102T030405Z-0000000a B=20260102T030405Z-0000000b
 export IMGP_DB_WAIT=5s IMGP_WAIT=0
 code() { jq -r '.skip // .errors[-1].error_code // .edc_pipeline_file.status' "$@"; }
@@ -197,30 +200,33 @@ sed 's/}$/,"scans":[{"study_uid":"1","series":[{"series_uid":"2","number_of_inst
 is "$(jq -r '.scans[0].series[0].atri_uid' out | tr '\n' ' ')" \
     '2147483648.1 2147483649.1 2147483647.1 ' 'row ids pass 2^31 (R19)' # in the order of the ids
 
-# Two at once (R6): each job of 40 is claimed by exactly one of four.
+# Four at once (R6): each of MANY jobs is claimed by exactly one of four.
 sql -c "insert into edc.subjecteventcrffile
-    select id, 5101, 21, 1, 'v1', '.zip' from generate_series(2001, 2040) id"
-seq 2001 2040 | IMGP_RUN=$A imgp-lookup >looked
+    select id, 5101, 21, 1, 'v1', '.zip'
+    from generate_series(2001, 2000 + $MANY) id"
+seq 2001 $((2000 + MANY)) | IMGP_RUN=$A imgp-lookup >looked
+# Each of the four reads a line of what is held open here until it is there.
 mkfifo go
+exec 9<>go
 for i in 1 2 3 4; do
 	# One by one, or all together, and in either order.
 	case $i in 1) cat ;; 2) tac ;; *) shuf --random-source="$ROOT/Makefile" ;;
 	esac <looked >in.$i
-	{ read -r _ <go; imgp-record start <in.$i >out.$i 2>err.$i; } &
+	{ read -r _ <&9; imgp-record start <in.$i >out.$i 2>err.$i 9<&-; } &
 done
-exec 9>go
 echo '1
 2
 3
 4' >&9
-exec 9>&-
 wait
+exec 9<&-
 cat out.1 out.2 out.3 out.4 >all
-is "$(code all | sort | uniq -c | tr -s ' \n' ' ')" ' 120 IMGP-SKIP-BUSY 40 Started ' \
+is "$(code all | sort | uniq -c | tr -s ' \n' ' ')" \
+    " $((3 * MANY)) IMGP-SKIP-BUSY $MANY Started " \
     'four runs at once: each file is claimed once (R6)'
 is "$(sql -c "select count(*), count(distinct subjecteventcrffile_id),
     count(distinct file_name), max(attempt) from pipeline.edcpipelinefile
-    where subjecteventcrffile_id between 2001 and 2040")" '40|40|40|1' \
+    where subjecteventcrffile_id between 2001 and 2999")" "$MANY|$MANY|$MANY|1" \
     'one row, one name, one attempt each'
 
 # Usage, dry run, what ends a stream.
@@ -238,7 +244,7 @@ for args in '' 'begin' 'start x' 'scans --again' 'finish --uncounted' \
 done
 exits 2 'a connection string that is none' env IMGP_DATABASE='a b' \
     imgp-record start </dev/null
-exits 1 'a user without the right' env IMGP_DATABASE="$IMGP_LEDGER" \
+exits 1 'a user without the right' env IMGP_DATABASE="$DENIED" \
     imgp-record start <in
 like out IMGP-DB-DENIED 'says so (R14)'
 exits 1 'places that are not set' env -u IMGP_TEMP imgp-record start <in
@@ -249,7 +255,7 @@ ok $? 'and none is'
 exits 75 'a full disk' sh -c 'imgp-record start <in >/dev/full'
 exits 0 'the line of a job that was claimed and lost' imgp-record release --run \
     "$(jq -r .run in)" </dev/null
-exits 75 'a database that is away' env IMGP_DATABASE="host=$WORK user=x" \
+exits 75 'a database that is away' env IMGP_DATABASE="$AWAY" \
     IMGP_DB_WAIT=0 imgp-record start <in
 is "$(code out)" IMGP-DB-UNAVAILABLE 'the line comes out all the same (R17)'
 done_testing
