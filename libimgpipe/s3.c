@@ -63,6 +63,7 @@ struct attempt {
 	int64_t		 at;		/* bytes of the body sent */
 	int		 begun;		/* the answer's headers were judged */
 	int		 refused;	/* by begin or sink: ${e} is filled in */
+	int		 mistaken;	/* by begin: to be sent again */
 	int64_t		 got;		/* bytes of the answer's body */
 	int64_t		 after;		/* ms the server asks for; -1 */
 	time_t		 date;		/* of the server; 0 */
@@ -343,6 +344,17 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	return len;
 }
 
+/* What the caller says to an answer's headers. */
+static int
+judge_headers(struct attempt *t)
+{
+	int rc = t->r->begin == NULL ? 0 : t->r->begin(t->r->arg, t->a, t->e);
+
+	t->refused = rc != 0;
+	t->mistaken = rc == IMGP_S3_AGAIN;
+	return rc == 0 ? 0 : -1;
+}
+
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
@@ -359,11 +371,8 @@ on_body(char *p, size_t size, size_t n, void *arg)
 		t->begun = 1;
 		if (t->a->total < 0)
 			t->a->total = t->a->length;
-		if (t->r->begin != NULL &&
-		    t->r->begin(t->r->arg, t->a, t->e) == -1) {
-			t->refused = 1;
+		if (judge_headers(t) == -1)
 			return 0;
-		}
 	}
 	if (t->r->sink(t->r->arg, p, len) == -1) {
 		imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ?
@@ -748,8 +757,11 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	if (a->total < 0)
 		a->total = a->length;
 	*after = t.after;
-	if (t.refused)
+	if (t.refused) {
+		if (t.mistaken)
+			outcome = FAULT;
 		goto out;
+	}
 	/* An error that is answered early may break off our sending. */
 	if (rc != CURLE_OK && !(rc == CURLE_SEND_ERROR && a->status >= 400)) {
 		outcome = judge_transport(&t, rc, what.s, e);
@@ -762,10 +774,10 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		goto out;
 	}
 	/* A sink that saw no byte has not seen the headers either. */
-	if (r->sink != NULL && !t.begun && r->begin != NULL &&
-	    r->begin(r->arg, a, e) == -1)
-		goto out;
-	outcome = DONE;
+	if (r->sink != NULL && !t.begun && judge_headers(&t) == -1)
+		outcome = t.mistaken ? FAULT : FINAL;
+	else
+		outcome = DONE;
 out:
 	curl_slist_free_all(list);
 	imgp_aws_key_release(&key);

@@ -47,6 +47,7 @@ struct imgp_s3_answer {
 };
 void	imgp_s3_answer_release(struct imgp_s3_answer *a);
 
+#define IMGP_S3_AGAIN		(-2)	/* of begin: not what was asked for */
 #define IMGP_S3_MAY_BE_ERROR	1u	/* a 200 may carry <Error> (R24) */
 
 struct imgp_s3_request {
@@ -65,7 +66,7 @@ struct imgp_s3_request {
 	/*
 	 * Where a 2xx answer's body goes; NULL: to answer->body, at most
 	 * IMGP_XML_MAX.  ${begin} sees the headers first; -1 with ${e} ends the
-	 * request for good.  ${sink}: 0, or -1 with errno, which too ends it.
+	 * request for good, IMGP_S3_AGAIN with ${e} sends it again.  ${sink}: 0, or -1 with errno, which too ends it.
 	 * ${again} is called before a repetition and may change the headers'
 	 * text in place.
 	 */

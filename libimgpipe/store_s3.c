@@ -110,9 +110,11 @@ sum_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
 
 	if (s->match[0] == '\0')
 		snprintf(s->match, sizeof s->match, "%s", a->etag);
-	if (a->first != s->bytes)
-		return imgp_fail(e, IMGP_E_STORE_IO,
+	if (a->first != s->bytes) {
+		imgp_fail(e, IMGP_E_STORE_IO,
 		    "%s: the server sent another range", s->r.key);
+		return IMGP_S3_AGAIN;
+	}
 	return 0;
 }
 
@@ -476,10 +478,12 @@ get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
 {
 	struct get *g = arg;
 
-	if (a->first != g->offset || a->total < 0)
-		return imgp_fail(e, IMGP_E_STORE_IO, a->total < 0 ?
+	if (a->first != g->offset || a->total < 0) {
+		imgp_fail(e, IMGP_E_STORE_IO, a->total < 0 ?
 		    "%s: the server does not say how long it is" :
 		    "%s: the server sent another range", g->r.key);
+		return IMGP_S3_AGAIN;
+	}
 	if (g->total >= 0)
 		return 0;
 	g->total = a->total;
@@ -867,13 +871,12 @@ complete_upload(struct parts *p, const struct imgp_object *o, int create,
 	if (rc == 0)
 		imgp_xml_text(a.body.s, a.body.len,
 		    "CompleteMultipartUploadResult/ETag", etag, 128);
-	else if (a.retries > 0 && strcmp(a.code, "NoSuchUpload") == 0) {
+	else if (strcmp(a.code, "NoSuchUpload") == 0) {
+		/* Without an ETag it will be read and summed. */
 		imgp_s3_answer_release(&a);
-		if (head(p->s3, p->key, &a, e) == 0 &&
-		    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0) {
-			snprintf(etag, 128, "%s", a.etag);
+		if (head(p->s3, p->key, &a, NULL) == 0 &&
+		    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0)
 			rc = 0;
-		}
 	}
 	imgp_s3_answer_release(&a);
 	imgp_buf_release(&body);

@@ -1,0 +1,363 @@
+#!/usr/bin/python3
+"""faulty-s3.py DIR: an S3 server that does wrong what it is told to do wrong.
+
+Serves on a free port of 127.0.0.1, written to DIR/port; objects live in
+memory; signatures are not looked at.  Each request is a line of DIR/log.
+PUT /-/faults takes lines "N METHOD REGEX WHAT [ARG]": the next N requests of
+that method whose path and query match are answered as WHAT says.  GET
+/-/state lists objects and open uploads.
+"""
+import base64
+import email.utils
+import hashlib
+import http.server
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+
+ROOT = sys.argv[1]
+LOCK = threading.RLock()
+OBJECTS = {}            # path: (bytes, headers)
+UPLOADS = {}            # id: (path, headers, {number: bytes})
+FAULTS = []
+ERROR = ('<?xml version="1.0" encoding="UTF-8"?>'
+         "<Error><Code>%s</Code><Message>%s</Message>%s</Error>")
+
+
+def etag_of(data):
+    """What S3 gives an object that came whole."""
+    return '"%s"' % hashlib.md5(data).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection."""
+    protocol_version = "HTTP/1.1"
+    fault = None
+
+    def log_message(self, *_):
+        """Nothing on standard error."""
+
+    def answer(self, status, body=b"", headers=None, length=None):
+        """A whole answer, or what a fault leaves of it."""
+        if isinstance(body, str):
+            body = body.encode()
+        what, arg = self.fault or ("", "")
+        if what == "swallow":
+            return self.cut()
+        if what == "flip" and body:
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            if not (what == "noetag" and name == "ETag"):
+                self.send_header(name, value)
+        if what == "chunked":
+            # Without a length; and it ends before its last chunk.
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            half = body[:len(body) // 2]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(half), half))
+            return self.cut()
+        size = len(body) if length is None else length
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        if self.command != "HEAD":
+            if what == "short":
+                self.wfile.write(body[:int(float(arg) * len(body))])
+                return self.cut()
+            self.wfile.write(body)
+        return None
+
+    def cut(self):
+        """Reset the connection."""
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                   b"\1\0\0\0\0\0\0\0")
+        self.close_connection = True
+        self.connection.close()
+
+    def error(self, status, code, more="", headers=None):
+        """An error as S3 says it."""
+        self.answer(status, ERROR % (code, "told so", more), headers)
+
+    def read_body(self):
+        """The request's body."""
+        size = int(self.headers.get("Content-Length") or 0)
+        if self.fault and self.fault[0] == "cut-upload":
+            self.rfile.read(int(float(self.fault[1]) * size))
+            self.cut()
+            return None
+        data = self.rfile.read(size)
+        want = self.headers.get("x-amz-content-sha256", "")
+        if len(want) == 64 and hashlib.sha256(data).hexdigest() != want:
+            self.error(400, "XAmzContentSHA256Mismatch")
+            return None
+        want = self.headers.get("x-amz-checksum-sha256")
+        if want and base64.b64encode(
+                hashlib.sha256(data).digest()).decode() != want:
+            self.error(400, "BadDigest")
+            return None
+        return data
+
+    def metadata(self):
+        """Of a request that makes an object."""
+        return {k.lower(): v for k, v in self.headers.items()
+                if k.lower().startswith("x-amz-meta-")
+                or k.lower() == "content-type"}
+
+    def take_fault(self):
+        """The fault for this request, if any."""
+        for f in FAULTS:
+            if f[0] > 0 and f[1] in ("*", self.command) and \
+                    re.search(f[2], urllib.parse.unquote(self.path)):
+                f[0] -= 1
+                return f[3], f[4]
+        return None
+
+    def handle_one(self):
+        """Any request."""
+        if self.path == "/-/faults":
+            size = int(self.headers.get("Content-Length") or 0)
+            text = self.rfile.read(size).decode()
+            with LOCK:
+                FAULTS.clear()
+                for line in text.splitlines():
+                    n, method, pattern, what, *arg = line.split(" ")
+                    FAULTS.append([int(n), method, pattern, what,
+                                   " ".join(arg)])
+            self.fault = None
+            return self.answer(200)
+        if self.path == "/-/state":
+            with LOCK:
+                lines = ["object %s %d" % (p, len(o[0]))
+                         for p, o in sorted(OBJECTS.items())]
+                lines += ["upload %s" % u[0] for u in UPLOADS.values()]
+            self.fault = None
+            return self.answer(200, "".join(i + "\n" for i in lines))
+        with LOCK:
+            self.fault = self.take_fault()
+            with open(os.path.join(ROOT, "log"), "a", encoding="utf-8") as f:
+                f.write("%s %s %s\n" % (self.command, self.path, " ".join(
+                    "%s=%s" % (k.lower(), v.replace(" ", "_"))
+                    for k, v in self.headers.items())))
+        if self.fault and self.before():
+            return None
+        path, _, query = self.path.partition("?")
+        path = urllib.parse.unquote(path)
+        query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        return getattr(self, "on_" + self.command.lower())(path, query)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_one
+
+    def before(self):
+        """Faults that need not know what was asked; True: answered."""
+        what, arg = self.fault
+        if what == "status":
+            status, code = arg.split()
+            size = int(self.headers.get("Content-Length") or 0)
+            self.rfile.read(size)
+            self.fault = None
+            self.error(int(status), code)
+        elif what == "after":
+            self.fault = None
+            self.error(503, "SlowDown", headers={"Retry-After": arg})
+        elif what == "reset":
+            self.cut()
+        elif what == "skewed":
+            self.fault = None
+            self.error(403, "RequestTimeTooSkewed")
+        elif what == "region":
+            self.fault = None
+            self.error(400, "AuthorizationHeaderMalformed",
+                       "<Region>%s</Region>" % arg)
+        elif what == "redirect":
+            self.fault = None
+            self.error(307, "TemporaryRedirect", headers={"Location": arg})
+        elif what == "entities":
+            self.fault = None
+            self.answer(500, '<!DOCTYPE e [<!ENTITY a "aaaaaaaaaa">'
+                        '<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+                        "<Error><Code>&b;&b;&b;</Code></Error>")
+        elif what == "big":
+            self.fault = None
+            self.answer(500, b"<Error><Code>" + b"x" * (9 << 20))
+        elif what == "owner":
+            if self.headers.get("x-amz-expected-bucket-owner") == arg:
+                self.fault = None
+                return False
+            self.fault = None
+            self.error(403, "AccessDenied")
+        else:
+            return False
+        return True
+
+    def on_get(self, path, query):
+        """GET and HEAD."""
+        with LOCK:
+            if "uploads" in query:
+                return self.answer(200, "<ListMultipartUploadsResult>%s"
+                    "</ListMultipartUploadsResult>" % "".join(
+                        "<Upload><Key>%s</Key><UploadId>%s</UploadId></Upload>"
+                        % (u[0].split("/", 2)[2], i)
+                        for i, u in UPLOADS.items()))
+            if "list-type" in query:
+                return self.list(path, query)
+            found = OBJECTS.get(path)
+        if found is None:
+            return self.error(404, "NoSuchKey")
+        data, headers = found
+        tag = headers["ETag"]
+        if self.headers.get("If-Match", tag) != tag:
+            return self.error(412, "PreconditionFailed")
+        headers = dict(headers)
+        what, arg = self.fault or ("", "")
+        if what == "swap":      # after this answer it is another object
+            with LOCK:
+                other = arg.encode() * (len(data) // len(arg) + 1)
+                other = other[:len(data)]
+                OBJECTS[path] = (other, {"ETag": etag_of(other)})
+        ranged = re.match(r"bytes=(\d+)-(\d*)$",
+                          self.headers.get("Range", ""))
+        if self.command == "HEAD" or not ranged:
+            return self.answer(200, data, headers)
+        first = int(ranged.group(1))
+        last = min(int(ranged.group(2) or len(data)), len(data) - 1)
+        if first >= len(data):
+            return self.error(416, "InvalidRange")
+        if what == "wrong-range":
+            first += 1
+        headers["Content-Range"] = "bytes %d-%d/%d" % (first, last, len(data))
+        return self.answer(206, data[first:last + 1], headers)
+
+    on_head = on_get
+
+    def list(self, path, query):
+        """ListObjectsV2, two keys a page."""
+        bucket = path.strip("/") + "/"
+        keys = sorted(p[len(bucket) + 1:] for p in OBJECTS
+                      if p.startswith("/" + bucket))
+        keys = [k for k in keys if k.startswith(query.get("prefix", ""))
+                and k > query.get("continuation-token", "")]
+        page, more = keys[:2], len(keys) > 2
+        self.answer(200, "<ListBucketResult><IsTruncated>%s</IsTruncated>%s"
+                    "%s<EncodingType>url</EncodingType></ListBucketResult>" % (
+                        "true" if more else "false",
+                        "<NextContinuationToken>%s</NextContinuationToken>"
+                        % page[-1] if more else "", "".join(
+                            "<Contents><Key>%s</Key><Size>%d</Size></Contents>"
+                            % (urllib.parse.quote(k),
+                               len(OBJECTS["/" + bucket + k][0]))
+                            for k in page)))
+
+    def source(self):
+        """The bytes that a copy asks for; None: answered."""
+        where = urllib.parse.unquote(self.headers["x-amz-copy-source"])
+        found = OBJECTS.get(where)
+        if found is None:
+            self.error(404, "NoSuchKey")
+            return None
+        if self.headers.get("x-amz-copy-source-if-match",
+                            found[1]["ETag"]) != found[1]["ETag"]:
+            self.error(412, "PreconditionFailed")
+            return None
+        ranged = re.match(r"bytes=(\d+)-(\d+)$", self.headers.get(
+            "x-amz-copy-source-range", ""))
+        data = found[0]
+        if ranged:
+            data = data[int(ranged.group(1)):int(ranged.group(2)) + 1]
+        what, arg = self.fault or ("", "")
+        if what == "copy-wrong":
+            data = bytes([data[0] ^ 1]) + data[1:]
+        return data, found[1]
+
+    def on_put(self, path, query):
+        """PUT of an object, a part, a copy or a part's copy."""
+        what, arg = self.fault or ("", "")
+        headers = self.metadata()
+        copying = "x-amz-copy-source" in self.headers
+        if copying:
+            with LOCK:
+                found = self.source()
+            if found is None:
+                return None
+            data = found[0]
+            if self.headers.get("x-amz-metadata-directive") != "REPLACE":
+                headers = {k: v for k, v in found[1].items() if k != "ETag"}
+        else:
+            data = self.read_body()
+            if data is None:
+                return None
+        if what == "200-error":
+            self.fault = None
+            return self.error(200, "InternalError")
+        tag = arg if what == "opaque" else etag_of(data)
+        with LOCK:
+            if "uploadId" in query:
+                if query["uploadId"] not in UPLOADS:
+                    return self.error(404, "NoSuchUpload")
+                UPLOADS[query["uploadId"]][2][int(query["partNumber"])] = data
+            elif "If-None-Match" in self.headers and path in OBJECTS:
+                return self.error(412, "PreconditionFailed")
+            else:
+                OBJECTS[path] = (data, dict(headers, ETag=tag))
+        kind = "CopyPartResult" if "uploadId" in query else "CopyObjectResult"
+        return self.answer(200, "<%s><ETag>%s</ETag></%s>" % (
+            kind, tag, kind) if copying else b"", {"ETag": tag})
+
+    def on_post(self, path, query):
+        """Begin or complete an upload."""
+        body = self.read_body()
+        if body is None:
+            return None
+        what, _ = self.fault or ("", "")
+        with LOCK:
+            if "uploads" in query:
+                name = "u%d=&+" % time.monotonic_ns()
+                UPLOADS[name] = (path, self.metadata(), {})
+                return self.answer(200, "<InitiateMultipartUploadResult>"
+                    "<UploadId>%s</UploadId></InitiateMultipartUploadResult>"
+                    % name.replace("&", "&amp;"))
+            if what == "200-error":
+                self.fault = None
+                return self.error(200, "InternalError")
+            upload = UPLOADS.get(query["uploadId"])
+            if upload is None:
+                return self.error(404, "NoSuchUpload")
+            if "If-None-Match" in self.headers and path in OBJECTS:
+                return self.error(412, "PreconditionFailed")
+            del UPLOADS[query["uploadId"]]
+            parts = [upload[2][i] for i in sorted(upload[2])]
+            sums = b"".join(hashlib.md5(p).digest() for p in parts)
+            tag = '"%s-%d"' % (hashlib.md5(sums).hexdigest(), len(parts))
+            OBJECTS[path] = (b"".join(parts), dict(upload[1], ETag=tag))
+        return self.answer(200, "<CompleteMultipartUploadResult><ETag>%s</ETag>"
+                           "</CompleteMultipartUploadResult>" % tag)
+
+    def on_delete(self, path, query):
+        """Remove an object or abort an upload."""
+        with LOCK:
+            if "uploadId" in query:
+                UPLOADS.pop(query["uploadId"], None)
+            else:
+                OBJECTS.pop(path, None)
+        return self.answer(204)
+
+    def date_time_string(self, timestamp=None):
+        """The Date header; wrong by the hours in DIR/hours."""
+        try:
+            with open(os.path.join(ROOT, "hours"), encoding="ascii") as f:
+                off = int(f.read()) * 3600
+        except OSError:
+            off = 0
+        return email.utils.formatdate(time.time() + off, usegmt=True)
+
+
+SERVER = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+SERVER.daemon_threads = True
+with open(os.path.join(ROOT, "port.new"), "w", encoding="ascii") as out:
+    out.write("%d\n" % SERVER.server_address[1])
+os.rename(os.path.join(ROOT, "port.new"), os.path.join(ROOT, "port"))
+SERVER.serve_forever()

@@ -1,0 +1,171 @@
+#!/bin/bash
+# imgp-s3cp and a server that does wrong (R20-R36).
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+command -v python3 >/dev/null || skip_all 'no python3'
+
+mkdir server
+python3 "$ROOT/tests/faulty-s3.py" "$WORK/server" >server/out 2>&1 &
+at_end "kill $!"
+while [ ! -s server/port ]; do
+	kill -0 $! 2>/dev/null || skip_all 'the server did not start'
+	sleep 0.05
+done
+export AWS_ENDPOINT_URL=http://127.0.0.1:$(cat server/port) \
+	AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=canary-secret \
+	AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true HOME=$WORK \
+	IMGP_S3_PART_BYTES=5242880 IMGP_S3_MULTIPART_BYTES=5242880 \
+	IMGP_S3_COPY_BYTES=5242880 IMGP_S3_PATIENCE=20
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE
+faults() { : >server/log; printf '%s\n' "$@" | curl -sS -X PUT --data-binary @- "$AWS_ENDPOINT_URL/-/faults"; }
+state() { curl -sS "$AWS_ENDPOINT_URL/-/state"; }
+asked() { grep -c "$1" server/log; }
+url() { printf 'file://%s/%s' "$WORK" "$1"; }
+
+head -c 300000 /dev/urandom >small
+head -c 12000000 /dev/urandom >large
+imgp-s3cp "$(url small)" s3://src/small && imgp-s3cp "$(url large)" s3://src/large
+ok $? 'without faults'
+
+# Each operation, under one fault that passes: it succeeds, and is right.
+down() { rm -f back; imgp-s3cp "s3://src/$1" "$(url back)" && cmp -s "$1" back; }
+up() { imgp-s3cp --replace "$(url "$1")" "s3://src/up-$1" &&
+	rm -f back && imgp-s3cp "s3://src/up-$1" "$(url back)" && cmp -s "$1" back; }
+copy() { imgp-s3cp --replace "s3://src/$1" "s3://dst/copy-$1" &&
+	rm -f back && imgp-s3cp "s3://dst/copy-$1" "$(url back)" && cmp -s "$1" back; }
+passes() {		# passes ROW FAULT OPERATION...
+	local row=$1 fault=$2
+	shift 2
+	faults "$fault"
+	"$@" >out 2>err
+	ok $? "$* in spite of \"$fault\" ($row)" || head -c 500 err | diag
+}
+for f in 'status 500 InternalError' 'status 502 x' 'status 503 SlowDown' \
+    'status 504 x' 'status 429 TooManyRequests' 'status 400 RequestTimeout' \
+    'status 503 ServiceUnavailable' reset; do
+	passes R20 "1 GET /small $f" down small
+	passes R20 "1 PUT /up-small $f" up small
+	passes R20 "1 PUT /copy-small $f" copy small
+done
+for f in '1 POST uploads status 503 SlowDown' '1 PUT partNumber=2 reset' \
+    '2 PUT partNumber status 500 InternalError' \
+    '1 POST uploadId status 503 SlowDown' '1 HEAD . status 503 x'; do
+	passes R20 "$f" up large
+	passes R20 "$f" copy large
+done
+for at in 0 0.5 0.999; do
+	passes R21 "1 GET /small short $at" down small
+	passes R21 "2 GET /large short $at" down large
+	passes R21 "1 PUT /up-small cut-upload $at" up small
+	passes R21 "2 PUT partNumber cut-upload $at" up large
+done
+passes R22 '1 GET /small chunked' down small
+passes R22 '1 GET /large chunked' down large
+passes R22 '1 GET /small wrong-range' down small
+passes R23 '1 GET /small flip' down small
+passes R23 '1 GET /large flip' down large
+passes R24 '1 PUT /copy-small 200-error' copy small
+passes R24 '1 PUT partNumber=2 200-error' copy large
+passes R24 '1 POST uploadId 200-error' up large
+passes R24 '1 POST uploadId 200-error' copy large
+passes R27 '1 GET /small region eu-west-1' down small
+is "$(grep -o 'eu-west-1/s3' server/log | wc -l)" 1 '... signed for the region that was named'
+passes R30 '1 PUT /up-small swallow' up small
+passes R30 '1 POST uploadId swallow' up large
+passes R30 '1 PUT /copy-small swallow' copy small
+passes R30 '1 POST uploadId swallow' copy large
+passes R28 '1 PUT /copy-small opaque "x-1"' copy small
+is "$(asked 'GET /dst/copy-small')" 2 '... and the copy is read where its ETag proves nothing'
+passes R36 '1 GET /small entities' down small
+passes R36 '1 GET /small big' down small
+faults '1 PUT /up-new swallow'
+exits 0 'a create-only PUT whose answer is lost (R30)' \
+	imgp-s3cp "$(url small)" s3://src/up-new
+faults '1 PUT /copy-new swallow'
+exits 0 'a create-only copy whose answer is lost (R30)' \
+	imgp-s3cp s3://src/small s3://dst/copy-new
+faults '1 GET /small after 1'
+exits 0 'Retry-After' down small
+is "$(state | grep -c upload)" 0 'no upload is left open (R29)'
+
+# The clock (R25): the server is three hours ahead.
+echo 3 >server/hours
+passes R25 '1 GET /small skewed' down small
+rm server/hours
+
+# Faults that stay: one error, and nothing to be seen.
+stays() {		# stays ROW STATUS CODE FAULT FROM TO
+	faults "$4"
+	exits "$2" "\"$4\" for good ($1)" imgp-s3cp --replace "$5" "$6"
+	is "$(grep -o 'IMGP-[A-Z-]*' err | head -1)" "$3" "... is $3"
+}
+rm -f back
+export IMGP_S3_PATIENCE=1
+stays R20 75 IMGP-STORE-IO '99 GET /small status 500 InternalError' \
+	s3://src/small "$(url back)"
+stays R20 75 IMGP-STORE-IO '99 PUT /never status 503 SlowDown' \
+	"$(url small)" s3://src/never
+stays R21 75 IMGP-STORE-IO '99 PUT partNumber=3 reset' "$(url large)" s3://src/never
+is "$(state | grep -c 'upload\|never')" 0 '... and the upload is aborted (R29)'
+stays R24 75 IMGP-STORE-IO '99 PUT /never 200-error' s3://src/small s3://dst/never
+stays R22 1 IMGP-STORE-INTEGRITY '99 GET /small flip' s3://src/small "$(url back)"
+is "$(asked GET)" 3 '... after three tries (R23)'
+stays R32 1 IMGP-STORE-INTEGRITY '9 PUT /never copy-wrong' s3://src/small s3://dst/never
+is "$(state | grep -c never)" 0 '... and what was made wrong is gone again'
+stays R26 1 IMGP-STORE-DENIED '9 GET /small status 403 AccessDenied' \
+	s3://src/small "$(url back)"
+is "$(asked GET)" 1 '... and is asked once only'
+stays R27 2 IMGP-CONFIG "9 GET /small redirect http://127.0.0.1:1/" \
+	s3://src/small "$(url back)"
+is "$(asked GET)" 1 '... and not followed'
+[ ! -e back ]; ok $? 'no file was made'
+[ -z "$(find . -name '.imgp-*')" ]; ok $? '... nor left half written'
+export IMGP_S3_PATIENCE=20
+
+# The object is another in the middle of a download (R32).
+faults '1 GET /large swap x'
+imgp-s3cp --replace s3://src/large "$(url back)" 2>err
+is "$? $(tr -d x <back | wc -c) $(stat -c %s back)" '0 0 12000000' \
+	'an object that is replaced while it is read is read anew (R32)'
+imgp-s3cp --replace "$(url large)" s3://src/large
+
+# A token that ends on the way (R26): credential_process gives a new one.
+mkdir .aws
+cat >.aws/config <<CONFIG
+[profile p]
+credential_process = echo x >>$WORK/called; sed "s/KEY/KEY\$(wc -l <$WORK/called)/" $WORK/key.json
+CONFIG
+echo '{"Version":1,"AccessKeyId":"KEY","SecretAccessKey":"canary-secret","SessionToken":"canary-token"}' >key.json
+faults '1 GET /small status 400 ExpiredToken'
+exits 0 'an expired token is renewed (R26)' env -u AWS_ACCESS_KEY_ID \
+	AWS_PROFILE=p imgp-s3cp --replace s3://src/small "$(url back)"
+is "$(grep -o 'Credential=[^/]*' server/log | tr '\n' ' ')" \
+	'Credential=KEY1 Credential=KEY2 ' '... once'
+is "$(asked 'x-amz-security-token=canary-token')" 2 '... and the token is sent'
+
+# Whose bucket it is (M18, R34).
+export IMGP_SOURCE=s3://src IMGP_TEMP=s3://tmp IMGP_DESTINATION=s3://dst \
+	IMGP_SPOOL=$WORK/spool IMGP_SOURCE_OWNER=111122223333 \
+	IMGP_TEMP_OWNER=222233334444 IMGP_DESTINATION_OWNER=333344445555
+printf '{"v":1,"run":"20190118T150405Z-0a1b2c3d","subject_event_crf_file_id":7,"source":"s3://src/small","edc_pipeline_file":{"id":8,"lease":1},"temp":"s3://tmp/8/n","destination":"s3://dst/q/n"}\n' >line
+faults '99 * /src/ owner 111122223333' '99 * /tmp/ owner 222233334444' \
+	'99 * /dst/ owner 333344445555'
+imgp-s3cp source local <line | imgp-s3cp local temp | imgp-s3cp temp destination >out 2>err
+is "$? $(jq -r .errors out)" '0 null' 'each bucket with its owner (R34)'
+is "$(grep 'PUT /dst/q/n' server/log | grep -c 'x-amz-source-expected-bucket-owner=222233334444')" \
+	1 '... the source of a copy too'
+faults '99 * /src/ owner 999999999999'
+exits 1 'a bucket of somebody else (R34)' imgp-s3cp source local <line
+is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-DENIED '... is refused'
+
+# Retries are counted in the job line.
+faults '2 GET /small status 503 SlowDown' '99 * x owner x'
+imgp-s3cp source local <line >out 2>err
+is "$? $(jq -c .retries out)" '0 {"fetch":2}' 'two repetitions are counted (R20)'
+faults '1 GET /small flip'
+imgp-s3cp source local <line >out 2>err
+is "$? $(jq -c .retries out)" '0 {"fetch":1}' '... a second download too (R23)'
+
+cat ./*.log out err server/out 2>/dev/null >said
+unlike said canary 'no secret is said (R66)'
+done_testing
