@@ -18,4 +18,7 @@ diag <out
 exits 0 'single cases: edges, wrong edits, wrong sources, failing files (R58)' \
 	"$BUILD/tests/deflate" cases
 grep -v '^ok' out | diag
+exits 0 'patched streams as a gzip file' "$BUILD/tests/deflate" gzip 300 "$seed"
+mv out patched.gz
+exits 0 'gzip, whose inflate is a fourth one, reads them' gzip -t patched.gz
 done_testing

@@ -8,6 +8,7 @@
  *	deflate corrupt N SEED	N damaged streams: what is not refused must
  *				read as bad, or not be damaged at all
  *	deflate cases		single cases, as TAP
+ *	deflate gzip N SEED	N patched streams as a gzip file on stdout
  *	deflate seeds DIR	write a corpus for tests/fuzz/deflate.c
  *
  * Stream i of SEED is stream 0 of SEED + i, so a failure is run again alone.
@@ -893,6 +894,7 @@ write_failing(void *arg, const void *buf, size_t len, struct imgp_err *e)
 static void
 text(size_t size, int level, int strategy)
 {
+	uint64_t was = rng;
 	z_stream z;
 	size_t i;
 
@@ -916,6 +918,7 @@ text(size_t size, int level, int strategy)
 	s.crc = (uint32_t)crc32(0, s.content, (uInt)size);
 	B = (struct bounded){ s.z, s.len };
 	S = (struct imgp_deflate_src){ read_noting, &B, s.len, s.size, s.crc };
+	rng = was;
 }
 
 static void
@@ -1091,6 +1094,51 @@ cases(void)
 	return done_testing();
 }
 
+/*
+ * Patched streams as members of a gzip file (RFC 1952), for gzip(1), whose
+ * inflate is not zlib's.  One in four is of literals alone, so that filler
+ * blocks are among them.
+ */
+static int
+gzip(uint64_t n, uint64_t seed)
+{
+	static const byte head[10] = { 31, 139, 8, 0, 0, 0, 0, 0, 0, 255 };
+	struct sink k = { out, 0, sizeof(out) };
+	byte end[8];
+	uint64_t i;
+	unsigned j;
+
+	D = imgp_deflate_new();
+	for (i = 0; i < n; i++) {
+		rng = seed + i;
+		rng = rnd(UINT64_MAX);
+		if (i % 4 == 0)
+			text(60000 + rnd(9999), 6, Z_HUFFMAN_ONLY);
+		else
+			make_stream(&s);
+		B = (struct bounded){ s.z, s.len };
+		S = (struct imgp_deflate_src){ read_bounded, &B, s.len,
+		    s.size, s.crc };
+		make_edits(&x, s.size < 1000 ? s.size : 1000);
+		if (plan() == 1)
+			continue;
+		k.len = 0;
+		if (P.len == 0 || imgp_deflate_emit(D, &S, &P, sink, &k,
+		    &E) == -1)
+			errx(1, "%s", E.msg);
+		for (j = 0; j < 4; j++) {
+			end[j] = (byte)(P.crc >> 8 * j);
+			end[4 + j] = (byte)(P.size >> 8 * j);
+		}
+		if (fwrite(head, sizeof(head), 1, stdout) != 1 ||
+		    fwrite(out, 1, k.len, stdout) != k.len ||
+		    fwrite(end, sizeof(end), 1, stdout) != 1)
+			err(1, "stdout");
+	}
+	imgp_deflate_free(D);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
 /* A corpus as tests/fuzz/deflate.c reads it: 8 bytes that choose, a stream. */
 static int
 seeds(const char *dir)
@@ -1120,6 +1168,9 @@ seeds(const char *dir)
 int
 main(int argc, char *argv[])
 {
+	if (argc == 4 && strcmp(argv[1], "gzip") == 0)
+		return gzip(strtoull(argv[2], NULL, 10),
+		    strtoull(argv[3], NULL, 10));
 	if (argc == 4)
 		return run(argv[1], strtoull(argv[2], NULL, 10),
 		    strtoull(argv[3], NULL, 10));
@@ -1127,5 +1178,6 @@ main(int argc, char *argv[])
 		return cases();
 	if (argc == 3 && strcmp(argv[1], "seeds") == 0)
 		return seeds(argv[2]);
-	errx(2, "usage: deflate valid|corrupt N SEED | cases | seeds DIR");
+	errx(2, "usage: deflate valid|corrupt|gzip N SEED | cases | "
+	    "seeds DIR");
 }
