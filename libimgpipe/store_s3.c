@@ -17,7 +17,8 @@
 #include "libimgpipe/xml.h"
 
 #define CHUNK		((size_t)1 << 20)	/* read and summed at once */
-#define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for */
+#define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for,
+						 * or a part's where less */
 #define PARTS_MAX	10000			/* S3's own */
 #define STREAMS		4			/* parts in flight */
 #define TRIES_WHOLE	3			/* downloads of an object that
@@ -627,6 +628,7 @@ s3_download(struct imgp_store *st, const char *key, int fd,
     struct imgp_move *m, struct imgp_object *got, struct imgp_err *e)
 {
 	struct imgp_err own = { NULL, "" };
+	int64_t first = setting("s3_part_bytes", 1 << 20);
 	char meta[IMGP_SHA256_HEX];
 	struct get g;
 	int tries, rc = -1;
@@ -634,7 +636,7 @@ s3_download(struct imgp_store *st, const char *key, int fd,
 	if (e == NULL)
 		e = &own;
 	for (tries = 0; tries < TRIES_WHOLE; tries++) {
-		get_init(&g, key, fd, 0, FIRST);
+		get_init(&g, key, fd, 0, first < FIRST ? first : FIRST);
 		g.room = room;
 		g.room_arg = room_arg;
 		g.m = m;

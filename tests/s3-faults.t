@@ -11,7 +11,8 @@ while [ ! -s server/port ]; do
 	kill -0 $! 2>/dev/null || skip_all 'the server did not start'
 	sleep 0.05
 done
-export AWS_ENDPOINT_URL=http://127.0.0.1:$(cat server/port) \
+AWS_ENDPOINT_URL=http://127.0.0.1:$(cat server/port)
+export AWS_ENDPOINT_URL \
 	AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=canary-secret \
 	AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true HOME=$WORK \
 	IMGP_S3_PART_BYTES=5242880 IMGP_S3_MULTIPART_BYTES=5242880 \
@@ -28,9 +29,12 @@ imgp-s3cp "$(url small)" s3://src/small && imgp-s3cp "$(url large)" s3://src/lar
 ok $? 'without faults'
 
 # Each operation, under one fault that passes: it succeeds, and is right.
+# shellcheck disable=SC2317	# called by passes
 down() { rm -f back; imgp-s3cp "s3://src/$1" "$(url back)" && cmp -s "$1" back; }
+# shellcheck disable=SC2317
 up() { imgp-s3cp --replace "$(url "$1")" "s3://src/up-$1" &&
 	rm -f back && imgp-s3cp "s3://src/up-$1" "$(url back)" && cmp -s "$1" back; }
+# shellcheck disable=SC2317
 copy() { imgp-s3cp --replace "s3://src/$1" "s3://dst/copy-$1" &&
 	rm -f back && imgp-s3cp "s3://dst/copy-$1" "$(url back)" && cmp -s "$1" back; }
 passes() {		# passes ROW FAULT OPERATION...
