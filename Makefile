@@ -81,7 +81,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check asan install uninstall clean lint help
+.PHONY: all check check-s3 asan install uninstall clean lint help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -130,6 +130,11 @@ $B/tests/%: tests/c/%.c $B/libimgpipe.a
 
 check: all $(CTESTS)
 	BUILD=$(abspath $B) prove -j$J $(PROVEFLAGS) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
+# All that speaks S3, with the servers that need it installed: none is skipped.
+check-s3: all $(CTESTS)
+	scripts/setup s3
+	S3_REQUIRED=1 BUILD=$(abspath $B) prove -j$J $(PROVEFLAGS) $(wildcard tests/s3*.t) \
+	  tests/sigv4.t tests/cred.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check

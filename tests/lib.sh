@@ -38,6 +38,11 @@ ok() {			# ok STATUS TITLE
 }
 diag() { sed 's/^/# /' >&2; }
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
+no_server() {		# no_server WHY: skip, but not in make check-s3
+	[ -n "${S3_REQUIRED-}" ] || skip_all "$1"
+	echo "Bail out! $1"
+	exit 1
+}
 skip() {		# skip TITLE WHY
 	_n=$((_n + 1))
 	echo "ok $_n - $1 # SKIP $2"

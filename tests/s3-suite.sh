@@ -6,7 +6,7 @@
 
 server=$1
 "$ROOT/scripts/s3-server" start "$WORK/server" "$server" >server.env 2>server.err ||
-	skip_all "no $server: $(tail -1 server.err)"
+	no_server "no $server: $(tail -1 server.err)"
 at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"
 # shellcheck source=/dev/null
 . ./server.env
