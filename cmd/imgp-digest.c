@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libimgpipe/carrier_smtp.h"
@@ -13,6 +12,7 @@
 #include "libimgpipe/filter.h"
 #include "libimgpipe/nightly.h"
 #include "libimgpipe/opt.h"
+#include "libimgpipe/since.h"
 
 enum { OPT_PRINT = 256, OPT_SINCE, OPT_UNTIL, OPT_FORMAT, OPT_RESEND,
     OPT_STALE };
@@ -47,29 +47,14 @@ struct wish {
 	long long	 stale;		/* 0: no */
 };
 
-/* A duration before now, or what looks like ISO 8601: the database reads it. */
 static char *
 take_time(const char *s, const char *option)
 {
-	char *out = imgp_alloc(48);
-	long long seconds;
-	struct tm tm;
-	time_t t;
+	char *t = imgp_since(s);
 
-	if (imgp_parse_duration(s, &seconds) == 0 && strchr(s, '-') == NULL) {
-		t = time(NULL) - (time_t)seconds;
-		if (gmtime_r(&t, &tm) == NULL)
-			imgp_usage(&tool, "%s: too long ago", option);
-		strftime(out, 48, "%Y-%m-%dT%H:%M:%SZ", &tm);
-		return out;
-	}
-	if (strlen(s) < 10 || strlen(s) > 25 ||
-	    s[strspn(s, "0123456789-:+TZ. ")] != '\0')
+	if (t == NULL)
 		imgp_usage(&tool, "%s: neither 24h nor 2019-01-18", option);
-	/* Without a zone UTC is meant, whatever the database's is. */
-	snprintf(out, 48, "%.25s%s", s, strlen(s) == 10 ? "T00:00:00Z" :
-	    strpbrk(s + 10, "Z+-") == NULL ? "Z" : "");
-	return out;
+	return t;
 }
 
 static enum imgp_format

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "libimgpipe/conf.h"
+#include "libimgpipe/csv.h"
 #include "libimgpipe/digest.h"
 #include "libimgpipe/digest_priv.h"
 #include "libimgpipe/place.h"
@@ -187,9 +188,12 @@ text_new(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 		imgp_buf_printf(out, "   participant  %s\n", f->participant);
 	if (f->event[0] != '\0')
 		imgp_buf_printf(out, "   event        %s\n", f->event);
-	if (f->bytes >= 0)
+	if (f->bytes >= 1000)
 		imgp_buf_printf(out, "   size         %lld bytes (%s)\n",
 		    (long long)f->bytes, size);
+	else if (f->bytes >= 0)
+		imgp_buf_printf(out, "   size         %lld bytes\n",
+		    (long long)f->bytes);
 	if (f->sha256[0] != '\0')
 		imgp_buf_printf(out, "   SHA-256      %s\n", f->sha256);
 	if (f->scans == 0)
@@ -298,26 +302,6 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 
 /* --- CSV ----------------------------------------------------------------- */
 
-/* A cell; what a spreadsheet would compute gets an apostrophe in front. */
-static void
-cell(struct imgp_buf *out, const char *s, int last)
-{
-	imgp_buf_puts(out, "\"");
-	if (s[0] != '\0' && strchr("=+-@\t\r", s[0]) != NULL)
-		imgp_buf_puts(out, "'");
-	for (; *s != '\0'; s++)
-		imgp_buf_add(out, *s == '"' ? "\"\"" : s, *s == '"' ? 2 : 1);
-	imgp_buf_puts(out, last ? "\"\r\n" : "\",");
-}
-
-static void
-cell_int(struct imgp_buf *out, int64_t n)
-{
-	if (n >= 0)
-		imgp_buf_printf(out, "%lld", (long long)n);
-	imgp_buf_puts(out, ",");
-}
-
 void
 imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 {
@@ -332,23 +316,23 @@ imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 		if (!imgp_digest_is_delivered(i) && !d->admins)
 			continue;
 		imgp_digest_read(i, f);
-		cell(out, f->name, 0);
-		cell(out, f->place, 0);
-		cell(out, f->pipeline, 0);
-		cell(out, f->participant, 0);
-		cell(out, f->event, 0);
-		cell_int(out, f->upload);
-		cell_int(out, f->revision);
-		cell_int(out, f->row);
-		cell_int(out, f->bytes);
-		cell(out, f->sha256, 0);
-		cell_int(out, f->scans);
-		cell_int(out, f->instances);
-		cell(out, f->ids.s, 0);
-		cell(out, f->delivered ? "Completed" : "Failed", 0);
-		cell(out, f->has_error ? "true" : "false", 0);
-		cell(out, f->code == NULL ? "" : f->code->code, 0);
-		cell(out, f->ts, 1);
+		imgp_csv_str(out, f->name, 0);
+		imgp_csv_str(out, f->place, 0);
+		imgp_csv_str(out, f->pipeline, 0);
+		imgp_csv_str(out, f->participant, 0);
+		imgp_csv_str(out, f->event, 0);
+		imgp_csv_int(out, f->upload);
+		imgp_csv_int(out, f->revision);
+		imgp_csv_int(out, f->row);
+		imgp_csv_int(out, f->bytes);
+		imgp_csv_str(out, f->sha256, 0);
+		imgp_csv_int(out, f->scans);
+		imgp_csv_int(out, f->instances);
+		imgp_csv_str(out, f->ids.s, 0);
+		imgp_csv_str(out, f->delivered ? "Completed" : "Failed", 0);
+		imgp_csv_str(out, f->has_error ? "true" : "false", 0);
+		imgp_csv_str(out, f->code == NULL ? "" : f->code->code, 0);
+		imgp_csv_str(out, f->ts, 1);
 	}
 	imgp_buf_release(&f->ids);
 	free(f);

@@ -172,7 +172,8 @@ statement(const char *function)
 		CALL("outbox_put"), CALL("outbox_take"), CALL("outbox_done"),
 		CALL("outbox_state"), CALL("digest_open"), CALL("digest_sent"),
 		CALL("digest_resend"), CALL("digest_preview"),
-		CALL("digest_days")
+		CALL("digest_days"), CALL("status"), CALL("status_files"),
+		CALL("status_upload")
 #undef CALL
 	};
 	size_t i;

@@ -37,4 +37,6 @@ grant execute on function pipeline.error_log(jsonb),
     pipeline.digest_days(jsonb), pipeline.outbox_put(jsonb),
     pipeline.outbox_take(jsonb), pipeline.outbox_done(jsonb),
     pipeline.outbox_state(jsonb), pipeline.run_end(jsonb),
-    pipeline.run_watch(jsonb) to imgp_digest;
+    pipeline.run_watch(jsonb), pipeline.status(jsonb),
+    pipeline.status_files(jsonb), pipeline.status_upload(jsonb)
+    to imgp_digest;

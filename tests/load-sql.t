@@ -126,7 +126,8 @@ is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
  file_start() version() " 'imgp_record executes its functions alone'
 is "$(has imgp_digest)" "digest_days() digest_open() digest_preview()\
  digest_resend() digest_sent() error_log() outbox_done() outbox_put()\
- outbox_state() outbox_take() run_end() run_watch() version() " 'imgp_digest executes its functions alone'
+ outbox_state() outbox_take() run_end() run_watch() status() status_files()\
+ status_upload() version() " 'imgp_digest executes its functions alone'
 sql -c 'create role stranger'
 is "$(has stranger)" '' 'everybody else may nothing'
 is "$(sql -c "select proname from pg_proc where prosecdef and

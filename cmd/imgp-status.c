@@ -1,0 +1,206 @@
+/*
+ * imgp-status: what is where (imgp-status(1)).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/db.h"
+#include "libimgpipe/filter.h"
+#include "libimgpipe/opt.h"
+#include "libimgpipe/post.h"
+#include "libimgpipe/since.h"
+#include "libimgpipe/status.h"
+
+#define PAGE	1000		/* files asked for at once */
+
+enum { OPT_CSV = 256, OPT_JSON, OPT_SINCE, OPT_COLOR };
+
+static const struct imgp_opt opts[] = {
+	{ OPT_CSV, "csv", NULL, "a row for each file" },
+	{ OPT_JSON, "json", NULL, "the same as JSON" },
+	{ OPT_SINCE, "since", "TIME", "with --csv: made or ended since" },
+	{ OPT_COLOR, "color", "WHEN", "auto (at a terminal), always or never" },
+	{ 0, NULL, NULL, NULL }
+};
+static const char *const synopsis[] = {
+	"[--json] [--color WHEN]",
+	"--csv [--since TIME]",
+	"[--json] [--color WHEN] ID ...",
+	NULL
+};
+static const char *(*const libs[])(void) = { imgp_db_version, NULL };
+static const struct imgp_tool tool = { "imgp-status", synopsis,
+	"Show what is where, what needs a look, or all about an upload.",
+	opts, libs };
+
+struct wish {
+	int	 csv, json, colour;
+	char	*since;
+};
+
+static int
+take_colour(const char *s)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (strcmp(s, "always") == 0)
+		return 1;
+	if (strcmp(s, "never") == 0)
+		return 0;
+	if (strcmp(s, "auto") != 0)
+		imgp_usage(&tool, "--color: auto, always or never");
+	return isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0') &&
+	    term != NULL && strcmp(term, "dumb") != 0;
+}
+
+static void
+options(struct wish *w, int argc, char *argv[])
+{
+	int ch;
+
+	w->colour = take_colour("auto");
+	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
+		switch (ch) {
+		case OPT_CSV:
+			w->csv = 1;
+			break;
+		case OPT_JSON:
+			w->json = 1;
+			break;
+		case OPT_SINCE:
+			if ((w->since = imgp_since(optarg)) == NULL)
+				imgp_usage(&tool,
+				    "--since: neither 24h nor 2019-01-18");
+			break;
+		case OPT_COLOR:
+			w->colour = take_colour(optarg);
+			break;
+		}
+	if ((w->csv && (w->json || optind != argc)) ||
+	    (w->since != NULL && !w->csv))
+		imgp_usage(&tool, "--csv is for all files, and --since is "
+		    "for --csv");
+}
+
+static int
+ask(struct imgp_post *p, const char *function, struct imgp_json *req,
+    struct imgp_json **data)
+{
+	struct imgp_err e;
+
+	if (imgp_post_ask(p, function, req, data, &e) == -1)
+		imgp_die(&e);
+	return 0;
+}
+
+/* Print what was gathered; a full disk ends the tool. */
+static void
+print(struct imgp_buf *b)
+{
+	if (fwrite(b->s, 1, b->len, stdout) != b->len ||
+	    fflush(stdout) == EOF) {
+		fprintf(stderr, "imgp-status: standard output: %s\n",
+		    strerror(errno));
+		exit(IMGP_EX_TEMPFAIL);
+	}
+	imgp_buf_clear(b);
+}
+
+static void
+board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+
+	imgp_json_set_int(req, "limit", w->json ? 1000 : 20);
+	ask(p, "status", req, &data);
+	if (w->json) {
+		imgp_json_print(data, b);
+		imgp_buf_puts(b, "\n");
+	} else
+		imgp_status_board(data, w->colour, b);
+	print(b);
+	imgp_json_free(data);
+}
+
+static void
+all_files(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
+{
+	struct imgp_json *req, *data;
+	int64_t last = 0;
+	size_t n;
+
+	imgp_status_csv_head(b);
+	do {
+		data = NULL;
+		req = imgp_json_new_object();
+		imgp_json_set_str(req, "since", w->since);
+		imgp_json_set_int(req, "after", last);
+		imgp_json_set_int(req, "limit", PAGE);
+		ask(p, "status_files", req, &data);
+		n = imgp_json_count(imgp_json_get(data, "files"));
+		imgp_status_csv(imgp_json_get(data, "files"), b, &last);
+		print(b);
+		imgp_json_free(data);
+	} while (n == PAGE);
+}
+
+/* 1 when nobody knows the upload, else 0. */
+static int
+upload(struct imgp_post *p, const struct wish *w, const char *operand,
+    struct imgp_buf *b)
+{
+	struct imgp_json *req, *data = NULL;
+	long long id;
+	int unknown;
+
+	if (imgp_parse_int(operand, 1, INT64_MAX, &id) == -1)
+		imgp_usage(&tool, "an id is a positive integer");
+	req = imgp_json_new_object();
+	imgp_json_set_int(req, "subject_event_crf_file_id", id);
+	ask(p, "status_upload", req, &data);
+	unknown = imgp_json_bool(imgp_json_get(data, "known")) != 1 &&
+	    imgp_json_count(imgp_json_get(data, "rows")) == 0;
+	if (w->json) {
+		imgp_json_set_int(data, "subject_event_crf_file_id", id);
+		imgp_json_print(data, b);
+		imgp_buf_puts(b, "\n");
+	} else
+		imgp_status_upload(data, id, w->colour, b);
+	print(b);
+	imgp_json_free(data);
+	return unknown;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct wish w = { 0, 0, 0, NULL };
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_post *p;
+	struct imgp_err e;
+	int rc = IMGP_EX_OK;
+
+	options(&w, argc, argv);
+	if ((p = imgp_post_open(&e)) == NULL)
+		imgp_die(&e);
+	if (!imgp_post_has_record(p)) {
+		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
+		    "to a PostgreSQL connection string");
+		imgp_die(&e);
+	}
+	if (w.csv)
+		all_files(p, &w, &b);
+	else if (optind == argc)
+		board(p, &w, &b);
+	for (; optind < argc; optind++)
+		if (upload(p, &w, argv[optind], &b))
+			rc = IMGP_EX_ERRORS;
+	imgp_post_close(p);
+	imgp_buf_release(&b);
+	free(w.since);
+	return rc;
+}
