@@ -141,7 +141,7 @@ credential_process = echo x >>$WORK/called; sed "s/KEY/KEY\$(wc -l <$WORK/called
 CONFIG
 echo '{"Version":1,"AccessKeyId":"KEY","SecretAccessKey":"canary-secret","SessionToken":"canary-token"}' >key.json
 faults '1 GET /small status 400 ExpiredToken'
-exits 0 'an expired token is renewed (R26)' env -u AWS_ACCESS_KEY_ID \
+exits 0 'an expired token is renewed (R26)' env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY \
 	AWS_PROFILE=p imgp-s3cp --replace s3://src/small "$(url back)"
 is "$(grep -o 'Credential=[^/]*' server/log | tr '\n' ' ')" \
 	'Credential=KEY1 Credential=KEY2 ' '... once'
