@@ -135,11 +135,14 @@ imgp-s3cp --replace "$(url large)" s3://src/large
 
 # A token that ends on the way (R26): credential_process gives a new one.
 mkdir .aws
-cat >.aws/config <<CONFIG
-[profile p]
-credential_process = echo x >>$WORK/called; sed "s/KEY/KEY\$(wc -l <$WORK/called)/" $WORK/key.json
-CONFIG
-echo '{"Version":1,"AccessKeyId":"KEY","SecretAccessKey":"canary-secret","SessionToken":"canary-token"}' >key.json
+cat >give <<'GIVE'
+#!/bin/sh
+echo x >>"$HOME/called"
+printf '{"Version":1,"AccessKeyId":"KEY%d","SecretAccessKey":"canary-secret","SessionToken":"canary-token"}' \
+	"$(wc -l <"$HOME/called")"
+GIVE
+chmod +x give
+printf '[profile p]\ncredential_process = %s/give\n' "$WORK" >.aws/config
 faults '1 GET /small status 400 ExpiredToken'
 exits 0 'an expired token is renewed (R26)' env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY \
 	AWS_PROFILE=p imgp-s3cp --replace s3://src/small "$(url back)"
@@ -170,6 +173,6 @@ faults '1 GET /small flip'
 imgp-s3cp source local <line >out 2>err
 is "$? $(jq -c .retries out)" '0 {"fetch":1}' '... a second download too (R23)'
 
-cat ./*.log out err server/out 2>/dev/null >said
+cat out err server/out 2>/dev/null >said
 unlike said canary 'no secret is said (R66)'
 done_testing
