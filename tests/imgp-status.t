@@ -47,11 +47,11 @@ is "$(sed -n '/^PIPELINE/,/^$/p' out | grep -v '^$' | awk '{ print index($0, "20
 unlike out "$(printf '\033')" 'no colours where there is no terminal'
 exits 0 'colours when asked for' imgp-status --color always
 like out "$(printf '\033')\[31mfailed" 'failed is red'
-script -qec 'imgp-status' /dev/null </dev/null >tty 2>/dev/null &&
-    like tty "$(printf '\033')\[31mfailed" 'colours at a terminal' ||
+script -qec 'imgp-status' /dev/null </dev/null >screen 2>/dev/null &&
+    like screen "$(printf '\033')\[31mfailed" 'colours at a terminal' ||
     skip 'colours at a terminal' 'no script(1)'
-NO_COLOR=1 script -qec 'imgp-status' /dev/null </dev/null >tty 2>/dev/null &&
-    unlike tty "$(printf '\033')" 'NO_COLOR is honoured' ||
+NO_COLOR=1 script -qec 'imgp-status' /dev/null </dev/null >screen 2>/dev/null &&
+    unlike screen "$(printf '\033')" 'NO_COLOR is honoured' ||
     skip 'NO_COLOR is honoured' 'no script(1)'
 
 exits 0 'the history of an upload' imgp-status 1203
