@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "libimgpipe/conf.h"
+#include "libimgpipe/gunzip.h"
 #include "libimgpipe/opt.h"
 #include "libimgpipe/out.h"
+#include "libimgpipe/tar.h"
 #include "libimgpipe/intake.h"
 
 /* What is known by its first bytes. */
@@ -65,21 +67,35 @@ imgp_kind(const unsigned char *first, size_t len)
 	return is_text(first, len) ? "text" : "other";
 }
 
-/* A tar header's checksum is the sum of its bytes, with spaces in its place. */
+/* What is within gzip: TAR, or something that no upload should be. */
 static int
-is_tar(const unsigned char *p, size_t len)
+look_into_gzip(int fd, struct imgp_intake *u, struct imgp_err *e)
 {
-	unsigned int sum = 0, stated = 0, i;
+	struct imgp_gunzip *g = imgp_gunzip_new(fd);
+	unsigned char p[IMGP_INTAKE_FIRST];
+	struct imgp_err why;
+	size_t have = 0;
+	long n;
 
-	if (len < 512 || p[0] == '\0')
-		return 0;
-	for (i = 0; i < 512; i++)
-		sum += i >= 148 && i < 156 ? ' ' : p[i];
-	for (i = 148; i < 156 && p[i] == ' '; i++)
-		;
-	for (; i < 156 && p[i] >= '0' && p[i] <= '7'; i++)
-		stated = stated * 8 + (p[i] - '0');
-	return sum == stated;
+	while (have < sizeof p && (n = imgp_gunzip_read(g, p + have,
+	    sizeof p - have, &why)) > 0)
+		have += (size_t)n;
+	imgp_gunzip_free(g);
+	if (have < sizeof p && n == -1 &&
+	    strcmp(why.code, IMGP_E_STORE_IO) == 0) {
+		*e = why;
+		return -1;
+	}
+	if (have >= IMGP_TAR_BLOCK && imgp_tar_is_header(p))
+		u->kind = IMGP_INTAKE_TGZ;
+	else if (have == 0 || (have >= 132 && memcmp(p + 128, "DICM", 4) == 0) ||
+	    strcmp(imgp_kind(p, have), "archive") == 0)
+		u->kind = IMGP_INTAKE_ARCHIVE;
+	else {
+		u->kind = IMGP_INTAKE_OTHER;
+		u->what = imgp_kind(p, have);
+	}
+	return 0;
 }
 
 int
@@ -123,10 +139,11 @@ imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 		u->kind = IMGP_INTAKE_ZIP;
 	else if (u->kind == IMGP_INTAKE_DICOM)
 		;
-	else if (is_tar(p, n))
+	else if (n >= IMGP_TAR_BLOCK && (imgp_tar_is_header(p) ||
+	    memcmp(p + 257, "ustar", 5) == 0))
 		u->kind = IMGP_INTAKE_TAR;
-	else if (n >= 3 && memcmp(p, "\x1f\x8b\x8", 3) == 0)
-		u->kind = IMGP_INTAKE_TGZ;
+	else if (imgp_gunzip_header(p, n) != 0)
+		return look_into_gzip(fd, u, e);
 	else
 		u->kind = strcmp(u->what, "archive") == 0 ?
 		    IMGP_INTAKE_ARCHIVE : IMGP_INTAKE_OTHER;

@@ -21,8 +21,9 @@ enum imgp_intake_kind {
 	IMGP_INTAKE_DICOM,	/* one object, with or without a preamble */
 	IMGP_INTAKE_ZIP,
 	IMGP_INTAKE_TAR,
-	IMGP_INTAKE_TGZ,	/* gzip around something; TAR is what is read */
-	IMGP_INTAKE_ARCHIVE,	/* of a kind that is not read: 7z, RAR, … */
+	IMGP_INTAKE_TGZ,	/* TAR within gzip */
+	IMGP_INTAKE_ARCHIVE,	/* of a kind that is not read: 7z, RAR, DICOM
+				 * within gzip, … */
 	IMGP_INTAKE_OTHER	/* no images */
 };
 

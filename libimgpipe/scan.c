@@ -6,6 +6,8 @@
 #include "libimgpipe/content.h"
 #include "libimgpipe/out.h"
 #include "libimgpipe/scan.h"
+#include "libimgpipe/tar.h"
+#include "libimgpipe/tar_file.h"
 
 #define CHUNK	4096
 
@@ -92,52 +94,93 @@ judge(struct scan *s, size_t i, const unsigned char *first, size_t n,
 	return 0;
 }
 
-/* One object: ${i} from 1, or 0 when it is the upload itself. */
-static int
-scan_object(struct scan *s, size_t i, struct imgp_deflate_fd *from,
-    uint64_t csize, uint64_t size, int deflated, struct imgp_err *e)
+/* Where an object's next bytes come from. */
+typedef long next_bytes(void *arg, void *buf, size_t len, struct imgp_err *e);
+
+static long
+next_content(void *arg, void *buf, size_t len, struct imgp_err *e)
 {
-	unsigned char buf[CHUNK], first[IMGP_INTAKE_FIRST];
-	struct imgp_err why;
-	size_t nfirst = 0;
+	return imgp_content_read(arg, buf, len, e);
+}
+
+static long
+next_tar(void *arg, void *buf, size_t len, struct imgp_err *e)
+{
+	return imgp_tar_data(arg, buf, len, e);
+}
+
+/*
+ * Read object ${i} as far as it takes to know what it is: 0, 1 when its data
+ * are damaged, -1.
+ */
+static int
+read_object(struct scan *s, next_bytes *next, void *arg, unsigned char *first,
+    size_t *nfirst, struct imgp_err *e)
+{
+	unsigned char buf[CHUNK];
+	size_t k;
 	long n;
-	int rc;
 
-	imgp_content_open(s->content, imgp_deflate_read_fd, from, csize, size,
-	    deflated);
-	imgp_dicom_init(&s->dicom, NULL, &s->lim->dicom);
+	*nfirst = 0;
 	for (;;) {
-		n = imgp_content_read(s->content, buf, sizeof buf, &why);
-		if (n == -1 && strcmp(why.code, IMGP_E_ARCHIVE_DAMAGED) == 0) {
-			count(s, "damaged");
-			imgp_faults_add(&s->r->faults, i, &why);
-			imgp_dicom_release(&s->dicom);
-			return 0;
-		}
-		if (n == -1) {
-			*e = why;
-			imgp_dicom_release(&s->dicom);
-			return -1;
-		}
-		if (nfirst < sizeof first) {
-			size_t k = sizeof first - nfirst;
-
-			if (k > (size_t)n)
-				k = (size_t)n;
-			memcpy(first + nfirst, buf, k);
-			nfirst += k;
-		}
+		if ((n = next(arg, buf, sizeof buf, e)) == -1)
+			return strcmp(e->code, IMGP_E_ARCHIVE_DAMAGED) == 0 ?
+			    1 : -1;
 		if (n == 0) {
 			imgp_dicom_end(&s->dicom);
-			break;
+			return 0;
 		}
+		k = IMGP_INTAKE_FIRST - *nfirst;
+		if (k > (size_t)n)
+			k = (size_t)n;
+		memcpy(first + *nfirst, buf, k);
+		*nfirst += k;
 		if (imgp_dicom_feed(&s->dicom, buf, (size_t)n) !=
-		    IMGP_DICOM_MORE && nfirst >= 512)
-			break;
+		    IMGP_DICOM_MORE && *nfirst >= 512)
+			return 0;
 	}
-	rc = judge(s, i, first, nfirst, e);
+}
+
+/* One object: ${i} from 1, or 0 when it is the upload itself. */
+static int
+scan_object(struct scan *s, size_t i, next_bytes *next, void *arg,
+    struct imgp_err *e)
+{
+	unsigned char first[IMGP_INTAKE_FIRST];
+	size_t n;
+	int rc;
+
+	imgp_dicom_init(&s->dicom, NULL, &s->lim->dicom);
+	rc = read_object(s, next, arg, first, &n, e);
+	if (rc == 0)
+		rc = judge(s, i, first, n, e);
+	else if (rc == 1) {
+		count(s, "damaged");
+		imgp_faults_add(&s->r->faults, i, e);
+		rc = 0;
+	}
 	imgp_dicom_release(&s->dicom);
 	return rc;
+}
+
+/* An archive that cannot be read is a fault; a machine that cannot, an error. */
+static int
+refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
+{
+	const struct imgp_error *row = imgp_error_find(why->code);
+
+	if (row == NULL || strcmp(row->class, "data") != 0) {
+		*e = *why;
+		return -1;
+	}
+	/* No part of it may pass for the whole. */
+	imgp_census_free(s->census);
+	s->census = imgp_census_new();
+	s->r->nlisting = 0;
+	s->r->faults.n = 0;
+	imgp_faults_add(&s->r->faults, 0, why);
+	count(s, "archive");
+	return 0;
 }
 
 static int
@@ -148,17 +191,10 @@ scan_zip(struct scan *s, int fd, struct imgp_err *e)
 	struct imgp_err why;
 	struct imgp_zip *z;
 	size_t i, k;
-	int rc = -1;
+	int rc = 0;
 
-	if ((z = imgp_zip_open(fd, &s->lim->zip, &why)) == NULL) {
-		if (strcmp(why.code, IMGP_E_STORE_IO) == 0) {
-			*e = why;
-			return -1;
-		}
-		imgp_faults_add(&s->r->faults, 0, &why);
-		count(s, "archive");
-		return 0;
-	}
+	if ((z = imgp_zip_open(fd, &s->lim->zip, &why)) == NULL)
+		return refuse(s, &why, e);
 	if (imgp_zip_count(z) == 0) {
 		imgp_fail(&why, IMGP_E_ARCHIVE_EMPTY,
 		    "the archive has no members");
@@ -175,14 +211,50 @@ scan_zip(struct scan *s, int fd, struct imgp_err *e)
 		}
 		from.fd = fd;
 		from.off = m->data;
-		if (scan_object(s, i + 1, &from, m->csize, m->size,
-		    m->method == IMGP_ZIP_DEFLATED, e) == -1)
-			goto out;
+		imgp_content_open(s->content, imgp_deflate_read_fd, &from,
+		    m->csize, m->size, m->method == IMGP_ZIP_DEFLATED);
+		if ((rc = scan_object(s, i + 1, next_content, s->content,
+		    &why)) == -1)
+			break;
 	}
-	rc = 0;
-out:
 	imgp_zip_free(z);
-	return rc;
+	return rc == -1 ? refuse(s, &why, e) : 0;
+}
+
+static int
+scan_tar(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
+{
+	struct imgp_tar_file *file = imgp_tar_file_new(u->fd, u->size,
+	    u->kind == IMGP_INTAKE_TGZ, &s->lim->zip);
+	struct imgp_tar *t = imgp_tar_new(imgp_tar_file_read, file);
+	struct imgp_tar_member m;
+	struct imgp_err why;
+	size_t i = 0;
+	int rc;
+
+	while ((rc = imgp_tar_next(t, &m, &why)) == 1) {
+		if (++i > s->lim->zip.members) {
+			rc = imgp_fail(&why, IMGP_E_ARCHIVE_LIMIT,
+			    "it has more than %llu members",
+			    (unsigned long long)s->lim->zip.members);
+			break;
+		}
+		if (m.type == IMGP_TAR_DIR)
+			continue;
+		if (m.type != IMGP_TAR_FILE)
+			count(s, m.type == IMGP_TAR_MAC ? "macos" :
+			    m.type == IMGP_TAR_LINK ? "link" : "other");
+		else if ((rc = scan_object(s, i, next_tar, t, &why)) == -1)
+			break;
+	}
+	if (rc == 0 && i == 0) {
+		imgp_fail(&why, IMGP_E_ARCHIVE_EMPTY,
+		    "the archive has no members");
+		imgp_faults_add(&s->r->faults, 0, &why);
+	}
+	imgp_tar_free(t);
+	imgp_tar_file_free(file);
+	return rc == -1 ? refuse(s, &why, e) : 0;
 }
 
 int
@@ -213,6 +285,8 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 		break;
 	case IMGP_INTAKE_TAR:
 	case IMGP_INTAKE_TGZ:
+		rc = scan_tar(&s, &u, e);
+		break;
 	case IMGP_INTAKE_ARCHIVE:
 		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,
 		    "an archive of a format that is not supported");
@@ -220,8 +294,12 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 		count(&s, u.what);
 		break;
 	case IMGP_INTAKE_DICOM:
+		imgp_content_open(s.content, imgp_deflate_read_fd, &from,
+		    u.size, u.size, 0);
+		rc = scan_object(&s, 0, next_content, s.content, e);
+		break;
 	case IMGP_INTAKE_OTHER:
-		rc = scan_object(&s, 0, &from, u.size, u.size, 0, e);
+		count(&s, u.what);
 		break;
 	}
 	if (rc == 0) {

@@ -3,17 +3,10 @@
 #include <string.h>
 
 #include "libimgpipe/buf.h"
-#include "libimgpipe/census.h"
-#include "libimgpipe/mark.h"
-#include "libimgpipe/stamp.h"
+#include "libimgpipe/stamp_impl.h"
 
 /* Objects that are prepared ahead, for each thread. */
 #define AHEAD	2
-
-/* A series and its id, sorted for bsearch. */
-struct id {
-	const char	*study, *series, *id;
-};
 
 /* One object in work. */
 struct slot {
@@ -21,18 +14,6 @@ struct slot {
 	struct imgp_mark_src src;
 	size_t		 member;	/* position in the archive */
 	int		 done;
-};
-
-struct stamp {
-	const struct imgp_stamp_opts *opts;
-	struct imgp_mark_opts oo;
-	struct imgp_stamp_result *r;
-	struct imgp_census *census;
-	struct imgp_out	*out;
-	struct id	*id;
-	size_t		 ids;
-	pthread_mutex_t	 only;		/* guards what follows */
-	char		 study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
 };
 
 int
@@ -52,17 +33,17 @@ imgp_is_atri_uid(const char *s)
 static int
 by_uids(const void *a, const void *b)
 {
-	const struct id *x = a, *y = b;
+	const struct imgp_stamp_id *x = a, *y = b;
 	int rc = strcmp(x->study, y->study);
 
 	return rc != 0 ? rc : strcmp(x->series, y->series);
 }
 
 static void
-load_ids(struct stamp *s)
+load_ids(struct imgp_stamp *s)
 {
 	const struct imgp_scans *scans = s->opts->scans;
-	struct id *id;
+	struct imgp_stamp_id *id;
 	size_t i, k;
 
 	s->id = imgp_alloc((imgp_scans_series(scans) + 1) * sizeof *s->id);
@@ -79,8 +60,8 @@ load_ids(struct stamp *s)
 static const char *
 id_of(void *arg, const char *study, const char *series, struct imgp_err *e)
 {
-	const struct stamp *s = arg;
-	const struct id key = { study, series, NULL }, *id;
+	const struct imgp_stamp *s = arg;
+	const struct imgp_stamp_id key = { study, series, NULL }, *id;
 
 	id = bsearch(&key, s->id, s->ids, sizeof *s->id, by_uids);
 	if (id == NULL)
@@ -95,7 +76,7 @@ id_of(void *arg, const char *study, const char *series, struct imgp_err *e)
 static const char *
 only_id(void *arg, const char *study, const char *series, struct imgp_err *e)
 {
-	struct stamp *s = arg;
+	struct imgp_stamp *s = arg;
 	const char *id = s->opts->only_id;
 
 	pthread_mutex_lock(&s->only);
@@ -126,9 +107,8 @@ remember_old(struct imgp_stamp_result *r, const char *old)
 		strcpy(r->replaced[r->nreplaced++], old);
 }
 
-/* Count it; 0, 1 when the upload must stay as it is, -1 when it failed. */
-static int
-take(struct stamp *s, const struct imgp_mark *o, size_t number,
+int
+imgp_stamp_take(struct imgp_stamp *s, const struct imgp_mark *o, size_t number,
     struct imgp_err *e)
 {
 	struct imgp_stamp_result *r = s->r;
@@ -173,7 +153,7 @@ take(struct stamp *s, const struct imgp_mark *o, size_t number,
 }
 
 static int
-write_pieces(struct stamp *s, const struct imgp_mark *o, struct imgp_err *e)
+write_pieces(struct imgp_stamp *s, const struct imgp_mark *o, struct imgp_err *e)
 {
 	const struct imgp_mark_piece *p;
 	size_t i;
@@ -191,7 +171,7 @@ write_pieces(struct stamp *s, const struct imgp_mark *o, struct imgp_err *e)
 /* --- a bare object --------------------------------------------------------------- */
 
 static int
-stamp_bare(struct stamp *s, const struct imgp_intake *u, struct imgp_err *e)
+stamp_bare(struct imgp_stamp *s, const struct imgp_intake *u, struct imgp_err *e)
 {
 	struct imgp_mark_src src;
 	struct imgp_mark *o = imgp_mark_new(&s->oo);
@@ -201,7 +181,7 @@ stamp_bare(struct stamp *s, const struct imgp_intake *u, struct imgp_err *e)
 	src.fd = u->fd;
 	src.csize = src.size = u->size;
 	imgp_mark_prepare(o, &src);
-	rc = take(s, o, 0, e);
+	rc = imgp_stamp_take(s, o, 0, e);
 	if (rc == 0)
 		rc = o->outcome == IMGP_MARK_STAMPED ?
 		    write_pieces(s, o, e) :
@@ -218,7 +198,7 @@ stamp_bare(struct stamp *s, const struct imgp_intake *u, struct imgp_err *e)
  * threads.
  */
 struct ring {
-	struct stamp	*s;
+	struct imgp_stamp *s;
 	struct imgp_zip	*z;
 	int		 fd;
 	struct slot	*slot;
@@ -303,7 +283,7 @@ commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
 		    o->instance, NULL);
 		return 0;
 	}
-	if ((rc = take(g->s, o, t->member + 1, e)) != 0)
+	if ((rc = imgp_stamp_take(g->s, o, t->member + 1, e)) != 0)
 		return rc;
 	if (o->outcome != IMGP_MARK_STAMPED)
 		return 0;
@@ -344,7 +324,7 @@ take_all(struct ring *g, struct imgp_zip_writer *w, int threaded,
 }
 
 static int
-stamp_members(struct stamp *s, struct imgp_zip *z, int fd, struct imgp_err *e)
+stamp_members(struct imgp_stamp *s, struct imgp_zip *z, int fd, struct imgp_err *e)
 {
 	struct imgp_zip_writer *w = imgp_zip_writer_new(z, s->out);
 	size_t threads = (size_t)s->opts->threads, i, started = 0;
@@ -382,9 +362,8 @@ stamp_members(struct stamp *s, struct imgp_zip *z, int fd, struct imgp_err *e)
 	return rc;
 }
 
-/* An error that is the upload's own leaves it untouched. */
-static int
-untouched(struct stamp *s, const struct imgp_err *why, struct imgp_err *e)
+int
+imgp_stamp_untouched(struct imgp_stamp *s, const struct imgp_err *why, struct imgp_err *e)
 {
 	const struct imgp_error *row = imgp_error_find(why->code);
 
@@ -397,21 +376,21 @@ untouched(struct stamp *s, const struct imgp_err *why, struct imgp_err *e)
 }
 
 static int
-stamp_zip(struct stamp *s, int fd, struct imgp_err *e)
+stamp_zip(struct imgp_stamp *s, int fd, struct imgp_err *e)
 {
 	struct imgp_err why;
 	struct imgp_zip *z;
 	int rc;
 
 	if ((z = imgp_zip_open(fd, &s->opts->lim->zip, &why)) == NULL)
-		return untouched(s, &why, e);
+		return imgp_stamp_untouched(s, &why, e);
 	rc = stamp_members(s, z, fd, e);
 	imgp_zip_free(z);
 	return rc;
 }
 
 static int
-stamp_any(struct stamp *s, int fd, struct imgp_err *e)
+stamp_any(struct imgp_stamp *s, int fd, struct imgp_err *e)
 {
 	struct imgp_intake u;
 	struct imgp_err why;
@@ -425,18 +404,19 @@ stamp_any(struct stamp *s, int fd, struct imgp_err *e)
 		return stamp_zip(s, fd, e);
 	case IMGP_INTAKE_EMPTY:
 		imgp_fail(&why, IMGP_E_ARCHIVE_EMPTY, "the upload is empty");
-		return untouched(s, &why, e);
+		return imgp_stamp_untouched(s, &why, e);
 	case IMGP_INTAKE_TAR:
 	case IMGP_INTAKE_TGZ:
+		return imgp_stamp_tar(s, &u, e);
 	case IMGP_INTAKE_ARCHIVE:
 		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,
 		    "an archive of a format that is not supported");
-		return untouched(s, &why, e);
+		return imgp_stamp_untouched(s, &why, e);
 	case IMGP_INTAKE_OTHER:
 		break;
 	}
 	imgp_fail(&why, IMGP_E_DICOM_NONE, "it holds no DICOM");
-	return untouched(s, &why, e);
+	return imgp_stamp_untouched(s, &why, e);
 }
 
 int
@@ -444,7 +424,7 @@ imgp_stamp_upload(int fd, struct imgp_out *out,
     const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,
     struct imgp_err *e)
 {
-	struct stamp s;
+	struct imgp_stamp s;
 	int rc;
 
 	memset(r, 0, sizeof *r);

@@ -1,0 +1,141 @@
+#!/bin/sh
+# TAR and TAR.GZ: scanned, stamped, and refused when in doubt (M28, F5, R56).
+. "$(dirname "$0")/lib.sh"
+PY=/usr/bin/python3
+samples=$($PY -c 'import pydicom.data, os
+print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
+	skip_all 'python3-pydicom is not there'
+export TMPDIR=$WORK
+ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
+    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
+judge() { "$PY" "$ROOT/tests/judge.py" "$@"; }
+
+cat >make.py <<'EOT'
+import gzip, io, os, struct, sys, tarfile
+src = sys.argv[1]
+files = [f for f in sorted(os.listdir(src))
+         if os.path.isfile(src + "/" + f) and not f.endswith((".gz", ".zip"))]
+def fill(t, many=files, pax=None):
+    t.addfile(tarfile.TarInfo("empty"))
+    d = tarfile.TarInfo("folder"); d.type = tarfile.DIRTYPE; t.addfile(d)
+    l = tarfile.TarInfo("link"); l.type = tarfile.SYMTYPE
+    l.linkname = "/etc/passwd"; t.addfile(l)
+    for i, f in enumerate(many):
+        data = open(src + "/" + f, "rb").read()
+        n = f if i % 3 else "a/" * 60 + "x" * 110 + f
+        m = tarfile.TarInfo(n if t.format != tarfile.USTAR_FORMAT else f)
+        m.size, m.mtime, m.mode, m.uname = len(data), 1e9 + i, 0o640, "site"
+        if pax:
+            m.pax_headers = {"size": str(len(data)), "comment": "\u00e9"}
+        t.addfile(m, io.BytesIO(data))
+for name, fmt, pax in (("ustar", tarfile.USTAR_FORMAT, 0),
+                       ("gnu", tarfile.GNU_FORMAT, 0),
+                       ("pax", tarfile.PAX_FORMAT, 0),
+                       ("paxsize", tarfile.PAX_FORMAT, 1)):
+    with tarfile.open(name + ".tar", "w", format=fmt) as t:
+        fill(t, pax=pax)
+raw = open("gnu.tar", "rb").read()
+with gzip.GzipFile("gnu.tgz", "wb", 9, mtime=1234567) as f:
+    f.write(raw)
+open("many.tgz", "wb").write(b"".join(
+    gzip.compress(raw[i:i + 100000]) for i in range(0, len(raw), 100000)))
+with tarfile.open("none.tgz", "w:gz") as t:
+    t.addfile(tarfile.TarInfo("nothing"))
+
+# --- what is refused
+ct = open(src + "/CT_small.dcm", "rb").read()
+def one(**kw):
+    m = tarfile.TarInfo("IM1")
+    m.size = len(ct)
+    for k, v in kw.items():
+        setattr(m, k, v)
+    b = io.BytesIO()
+    with tarfile.open(fileobj=b, mode="w", format=tarfile.PAX_FORMAT) as t:
+        t.addfile(m, io.BytesIO(ct))
+    return bytearray(b.getvalue())
+def sum(d, at=0):
+    d[at + 148:at + 156] = b" " * 8
+    d[at + 148:at + 156] = b"%06o\0 " % (__import__("builtins").sum(d[at:at + 512]))
+    return d
+def put(name, d):
+    open(name, "wb").write(bytes(d))
+good = one()
+put("ok.one", good)
+bin = one(); bin[124:136] = struct.pack(">BxxxQ", 0x80, len(ct)); put("ok.binary", sum(bin))
+put("archive-damaged.sum", good[:5] + b"X" + good[6:1024] + good[1024:])
+put("archive-damaged.cut", good[:20000])
+put("archive-damaged.no-end", good[:512 + (len(ct) + 511) // 512 * 512])
+put("archive-unsafe.behind", good + b"x" * 512)
+neg = one(); neg[124:136] = b"\xff" * 12; put("archive-unsafe.negative", sum(neg))
+huge = one(); huge[124:136] = b"\x80" + b"\x7f" * 11
+put("archive-unsafe.huge", sum(huge))
+oct = one(); oct[124:136] = b"77777777777\0"; put("archive-damaged.large", sum(oct))
+bad = one(); bad[124:136] = b"9999999999 \0"; put("archive-unsafe.digits", sum(bad))
+link = one(); link[156] = ord("1"); put("archive-unsafe.hardlink", sum(link))
+sp = one(); sp[156] = ord("S"); put("archive-method.sparse", sum(sp))
+odd = one(); odd[156] = ord("Q"); put("archive-method.kind", sum(odd))
+put("archive-method.pax-sparse", one(pax_headers={"GNU.sparse.major": "1"}))
+put("archive-limit.pax", one(pax_headers={"comment": "x" * (2 << 20)}))
+put("archive-unsafe.pax-size", one(pax_headers={"size": "-1"}))
+px = one(pax_headers={"comment": "y"}); i = px.index(b"comment"); px[i - 3:i] = b"99 "
+put("archive-unsafe.pax-record", px)
+x = one(pax_headers={"comment": "y"}); put("archive-unsafe.two-pax", x[:1024] + x)
+z = gzip.compress(bytes(good))
+put("archive-damaged.gz-crc", z[:-8] + bytes([z[-8] ^ 1]) + z[-7:])
+put("archive-damaged.gz-cut", z[:len(z) // 2])
+put("archive-damaged.gz-behind", z + b"junk")
+put("archive-limit.gz-ratio", gzip.compress(bytes(one(size=0)[:512]) + bytes(70 << 20)))
+put("dicom-none.nii.gz", gzip.compress(b"\0" * 344 + b"n+1\0" + b"\0" * 2000))
+put("archive-method.dcm.gz", gzip.compress(ct))
+EOT
+"$PY" make.py "$samples" || exit 1
+imgp-dcmscan ustar.tar 2>/dev/null | jq -c "$ids" >ids
+judge scans ustar.tar >theirs
+imgp-dcmscan ustar.tar 2>/dev/null | jq -c .scans | cmp -s theirs
+ok $? 'the scan of a TAR is what pydicom finds (M27)'
+for f in ustar.tar gnu.tar pax.tar paxsize.tar gnu.tgz many.tgz; do
+	imgp-dcmscan $f 2>/dev/null | jq -c .scans | cmp -s theirs
+	ok $? "$f: the same scan"
+	imgp-stamp --scans ids -o new $f 2>err
+	judge stamped $f new ids >faults
+	ok $? "$f: stamped; names, times, owners and links are kept (F4, F5)" ||
+		diag <faults
+	tar -tvf $f >a 2>/dev/null
+	tar -tvf new 2>/dev/null >b
+	is "$(awk '{ $3 = ""; print }' a | cksum)" \
+		"$(awk '{ $3 = ""; print }' b | cksum)" "$f: tar reads it"
+	imgp-stamp --scans ids -o again new 2>/dev/null
+	cmp -s new again
+	ok $? "$f: stamping again gives equal bytes"
+done
+imgp-stamp --scans ids -o new.tgz gnu.tgz 2>/dev/null
+gzip -t new.tgz && is "$(head -c 10 new.tgz | od -An -tx1)" \
+	"$(head -c 10 gnu.tgz | od -An -tx1)" 'the gzip header is kept'
+imgp-stamp --scans ids -o new.tar gnu.tar 2>/dev/null
+gzip -dc new.tgz | cmp -s - new.tar
+ok $? 'a TAR.GZ holds what the TAR would'
+imgp-stamp --scans ids -o - gnu.tgz 2>/dev/null | cmp -s - new.tgz
+ok $? 'the output may be a pipe'
+imgp-stamp --id 1.1 -o new none.tgz 2>/dev/null
+cmp -s none.tgz new
+ok $? 'without images it stays as it is, compressed bytes too'
+
+for f in ok.*; do
+	got=$(imgp-dcmscan "$f" 2>/dev/null | jq -c '[.errors,.listing.dicom]')
+	is "$got" '[null,1]' "$f: scanned"
+	imgp-stamp --id 1.1 -o new "$f" && [ "$(imgp-dcmscan new |
+		jq -c .scans)" = "$(imgp-dcmscan "$f" | jq -c .scans)" ]
+	ok $? "$f: stamped"
+done
+for f in archive-*.* dicom-none.*; do
+	want=IMGP-$(echo "${f%%.*}" | tr a-z A-Z)
+	got=$(ulimit -t 20; ulimit -v 2000000
+		imgp-dcmscan "$f" 2>/dev/null | jq -r '.errors[0].error_code')
+	is "$got" "$want" "hostile: $f: $want (R56)"
+	imgp-stamp --id 1.1 -o new "$f" 2>err
+	cmp -s "$f" new
+	ok $? "hostile: $f is delivered as it came (R56)"
+done
+is "$(imgp-dcmscan dicom-none.nii.gz 2>/dev/null | jq -c .listing)" \
+	'{"nifti":1}' 'gzip around something else is named by that'
+done_testing
