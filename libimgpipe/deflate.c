@@ -81,7 +81,8 @@
 #include "libimgpipe/deflate_impl.h"
 
 #define GIVE_UP		4096		/* bytes behind mark */
-#define BLOCKS_MAX	4096		/* in front of the cut */
+#define BLOCKS_MAX	4096		/* in front of the cut, and one more */
+#define BLOCK_MIN	1024		/* for so many bytes of content */
 #define TOO_MANY	"too many words to be changed"
 #define RESPELL_MAX	64		/* bits that a phase may cost at once */
 
@@ -670,9 +671,9 @@ block(struct imgp_deflate *d)
 	if (d->idx == d->n && content(d) >= d->mark &&
 	    ((rc = try_cut_between(d)) != 0 || d->done))
 		return rc;
-	if (d->blocks++ == BLOCKS_MAX)
+	if (d->blocks++ >= BLOCKS_MAX + content(d) / BLOCK_MIN)
 		return imgp_deflate_decline(d,
-		    "too many blocks before the change");
+		    "too many small blocks before the change");
 	if ((rc = imgp_deflate_need_header(d)) != 0)
 		return rc;
 	if (d->mid.full)

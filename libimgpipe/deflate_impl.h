@@ -178,7 +178,7 @@ struct imgp_deflate {
 	unsigned char	 hdrbuf[IN_HEADER + 8];	/* the header's bits */
 	uint64_t	 hdrbits;
 	uint64_t	 hdrmid;	/* its bit in mid, or NOWHERE */
-	unsigned	 blocks;
+	uint64_t	 blocks;
 	struct { uint64_t start, end; unsigned len, dist; } tok;
 
 	/* where we are */
