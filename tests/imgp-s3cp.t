@@ -185,6 +185,7 @@ else
 fi
 if [ "$(id -u)" -ne 0 ]; then
 	job | imgp-s3cp source local | imgp-s3cp local temp >staged
+	rm -rf dst/quarantine
 	chmod 555 dst
 	exits 1 'a directory that may not be written to' \
 		imgp-s3cp temp destination <staged
