@@ -41,7 +41,8 @@ rnd(uint64_t n)		/* 0 .. n - 1 */
 
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ z >> 31) % n;
+	z ^= z >> 31;
+	return n <= UINT32_MAX ? (z >> 32) * n >> 32 : z % n;
 }
 
 struct stream {
