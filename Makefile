@@ -125,7 +125,8 @@ $(addprefix $B/bin/,$(notdir $(SCRIPTS))): $B/bin/%: scripts/%
 
 $B/tests/%: tests/c/%.c $B/libimgpipe.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@.o $<
+	$(CC) $(CPPFLAGS) $(shell sed -n 's,^/\* PKGS:.*libpq.*,-I,p' $< | \
+	  grep -q . && $(PKG_CONFIG) --cflags libpq) $(CFLAGS) -MMD -MP -c -o $@.o $<
 	$(CXX) $(LDFLAGS) -o $@ $@.o $B/libimgpipe.a \
 	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
 

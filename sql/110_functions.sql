@@ -6,6 +6,9 @@
 -- row is made or changed by it (M51).  What is refused is answered with success
 -- false and a code of the error dictionary; only what has nothing to do with the
 -- request (a lost connection, a deadlock, a missing right) is raised.
+--
+-- What the roles may call runs with the owner's rights and a fixed search_path;
+-- the helpers are called from there alone, and take it from there.
 
 create or replace function pipeline.version() returns integer
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -15,20 +18,20 @@ $$;
 
 -- Refuse a request: caught by the functions below, which answer with it.
 create or replace function pipeline.deny(code text, error text) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql as $$
 begin
 	raise exception using errcode = 'IM002', message = error, detail = code;
 end $$;
 
 create or replace function pipeline.answer(data jsonb) returns jsonb
-language sql immutable set search_path = pg_catalog, pg_temp as $$
+language sql immutable as $$
 	select jsonb_build_object('success', true, 'data', data);
 $$;
 
 -- The answer for a caught error.  A value never stands in it: of data errors
 -- only the SQLSTATE and, with constraints, their name are told.
 create or replace function pipeline.denied(state text, code text, error text)
-returns jsonb language sql immutable set search_path = pg_catalog, pg_temp as $$
+returns jsonb language sql immutable as $$
 	select jsonb_build_object('success', false,
 	    'error_code', case state when 'IM001' then 'IMGP-DB-STATE'
 	        when 'IM002' then code else 'IMGP-DB-REQUEST' end,
@@ -39,14 +42,13 @@ returns jsonb language sql immutable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 create or replace function pipeline.utc(t timestamptz) returns text
-language sql immutable set search_path = pg_catalog, pg_temp as $$
+language sql immutable as $$
 	select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
 $$;
 
 -- An integer member of a request, null when it is not there or null.
 create or replace function pipeline.want_int(req jsonb, name text)
-returns bigint language plpgsql immutable
-set search_path = pg_catalog, pg_temp as $$
+returns bigint language plpgsql immutable as $$
 declare
 	n numeric;
 begin
@@ -64,8 +66,7 @@ begin
 end $$;
 
 create or replace function pipeline.want_text(req jsonb, name text)
-returns text language plpgsql immutable
-set search_path = pg_catalog, pg_temp as $$
+returns text language plpgsql immutable as $$
 begin
 	if coalesce(jsonb_typeof(req -> name), 'null') = 'null' then
 		return null;
@@ -77,8 +78,7 @@ begin
 end $$;
 
 create or replace function pipeline.want_bool(req jsonb, name text)
-returns boolean language plpgsql immutable
-set search_path = pg_catalog, pg_temp as $$
+returns boolean language plpgsql immutable as $$
 begin
 	if coalesce(jsonb_typeof(req -> name), 'null') = 'null' then
 		return null;
@@ -92,14 +92,14 @@ end $$;
 
 -- The row's id; the page's spelling of it is read as well (M45).
 create or replace function pipeline.want_file_id(req jsonb) returns bigint
-language sql immutable set search_path = pg_catalog, pg_temp as $$
+language sql immutable as $$
 	select coalesce(pipeline.want_int(req, 'edc_pipeline_file_id'),
 	    pipeline.want_int(req, 'edc_pipieline_file_id'));
 $$;
 
 -- The statuses in any of the page's spellings (M41); null for null.
 create or replace function pipeline.want_status(req jsonb) returns text
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable as $$
 declare
 	s text := lower(translate(pipeline.want_text(req, 'status'), '_', ' '));
 begin
@@ -115,7 +115,7 @@ end $$;
 
 create or replace function pipeline.file_json(f pipeline.edcpipelinefile,
     holds boolean) returns jsonb
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable as $$
 	select jsonb_build_object('edc_pipeline_file', jsonb_strip_nulls(
 	    jsonb_build_object('sha256_source', f.sha256_source)) ||
 	    jsonb_build_object('id', f.id, 'status', f.status,
@@ -129,8 +129,7 @@ $$;
 -- request means the same upload and pipeline: after a failover that lost rows,
 -- an id alone could be another file's.
 create or replace function pipeline.file_locked(req jsonb)
-returns pipeline.edcpipelinefile language plpgsql
-set search_path = pg_catalog, pg_temp as $$
+returns pipeline.edcpipelinefile language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile;
 	code text;
@@ -154,8 +153,7 @@ end $$;
 -- Stop unless the request holds the row's lease.  A lease whose time is over
 -- counts until another run has taken the row.
 create or replace function pipeline.check_lease(f pipeline.edcpipelinefile,
-    req jsonb) returns void language plpgsql
-set search_path = pg_catalog, pg_temp as $$
+    req jsonb) returns void language plpgsql as $$
 begin
 	if pipeline.want_int(req, 'lease') is distinct from f.lease then
 		perform pipeline.deny('IMGP-DB-FENCED',
@@ -169,27 +167,30 @@ end $$;
 
 -- What became known of the content.  Of the upload the first that was recorded
 -- stays: under the same revision other bytes are found by it (M44).
-create or replace function pipeline.note_content(file_id bigint, req jsonb)
-returns void language sql set search_path = pg_catalog, pg_temp as $$
-	update pipeline.edcpipelinefile f set
-	    source_etag = coalesce(f.source_etag,
+create or replace function pipeline.tells_content(req jsonb) returns boolean
+language sql immutable as $$
+	select req ? 'source_etag' or req ? 'bytes' or req ? 'sha256';
+$$;
+create or replace function pipeline.note_content(f pipeline.edcpipelinefile,
+    req jsonb) returns pipeline.edcpipelinefile language sql as $$
+	update pipeline.edcpipelinefile e set
+	    source_etag = coalesce(e.source_etag,
 	        pipeline.want_text(req, 'source_etag')),
-	    bytes_source = coalesce(f.bytes_source,
+	    bytes_source = coalesce(e.bytes_source,
 	        pipeline.want_int(req -> 'bytes', 'source')),
-	    sha256_source = coalesce(f.sha256_source,
+	    sha256_source = coalesce(e.sha256_source,
 	        pipeline.want_text(req -> 'sha256', 'source')),
 	    bytes_destination = coalesce(pipeline.want_int(req -> 'bytes',
-	        'destination'), f.bytes_destination),
+	        'destination'), e.bytes_destination),
 	    sha256_destination = coalesce(pipeline.want_text(req -> 'sha256',
-	        'destination'), f.sha256_destination)
-	where f.id = file_id and (req ? 'source_etag' or req ? 'bytes' or
-	    req ? 'sha256');
+	        'destination'), e.sha256_destination)
+	where e.id = f.id returning *;
 $$;
 
 -- Claim a file for a run: the row is made or opened, the attempt counted and a
 -- new lease given.
 create or replace function pipeline.file_claim(req jsonb) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql as $$
 declare
 	upload bigint := pipeline.want_int(req, 'subject_event_crf_file_id');
 	revision bigint := pipeline.want_int(req, 'revision_number');
@@ -273,7 +274,7 @@ end $$;
 
 -- Store the names, once for the row's life.
 create or replace function pipeline.file_names(req jsonb) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile := pipeline.file_locked(req);
 begin
@@ -282,10 +283,11 @@ begin
 		update pipeline.edcpipelinefile e set
 		    file_name = pipeline.want_text(req, 'file_name'),
 		    file_path = coalesce(pipeline.want_text(req, 'file_path'), '')
-		where e.id = f.id;
+		where e.id = f.id returning * into f;
 	end if;
-	perform pipeline.note_content(f.id, req);
-	select * into f from pipeline.edcpipelinefile e where e.id = f.id;
+	if pipeline.tells_content(req) then
+		f := pipeline.note_content(f, req);
+	end if;
 	return pipeline.file_json(f, true);
 end $$;
 
@@ -308,11 +310,12 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
--- The series of a request: one row each, in the request's order.
-create or replace function pipeline.scans_of(req jsonb)
-returns table (ord bigint, study text, studyuid text, serieuid text,
-    serienum bigint, instances bigint)
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+-- The series of a request, one row each in the request's order, checked, with
+-- plain names: for jsonb_to_recordset.
+create or replace function pipeline.scans_of(req jsonb) returns jsonb
+language plpgsql immutable as $$
+declare
+	list jsonb;
 begin
 	if jsonb_typeof(req -> 'scans') is distinct from 'array' then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'scans is not an array');
@@ -321,29 +324,32 @@ begin
 	    where jsonb_typeof(s.o -> 'series') is distinct from 'array') then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'series is not an array');
 	end if;
-	return query select row_number() over (order by s.n, e.n), s.n::text,
-	    coalesce(pipeline.want_text(s.o, 'study_uid'),
+	select coalesce(jsonb_agg(jsonb_build_object(
+	    'ord', s.n << 32 | e.n, 'study', s.n,
+	    'studyuid', coalesce(pipeline.want_text(s.o, 'study_uid'),
 	        pipeline.want_text(s.o, 'studyuid')),
-	    pipeline.want_text(e.o, 'series_uid'),
-	    pipeline.want_int(e.o, 'series_number'),
-	    coalesce(pipeline.want_int(e.o, 'number_of_instances'),
-	        pipeline.want_int(e.o, 'number_of_instance'))
+	    'serieuid', pipeline.want_text(e.o, 'series_uid'),
+	    'serienum', pipeline.want_int(e.o, 'series_number'),
+	    'instances', coalesce(pipeline.want_int(e.o, 'number_of_instances'),
+	        pipeline.want_int(e.o, 'number_of_instance')))), '[]') into list
 	from jsonb_array_elements(req -> 'scans') with ordinality s(o, n),
 	    jsonb_array_elements(s.o -> 'series') with ordinality e(o, n);
-end $$;
-
-create or replace function pipeline.scans_store(req jsonb) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-	f pipeline.edcpipelinefile := pipeline.file_locked(req);
-	scans jsonb;
-begin
-	perform pipeline.check_lease(f, req);
-	if exists (select from pipeline.scans_of(req) s
-	    group by s.studyuid, s.serieuid having count(*) > 1) then
+	if exists (select from jsonb_to_recordset(list) s(studyuid text,
+	    serieuid text) group by s.studyuid, s.serieuid having count(*) > 1) then
 		perform pipeline.deny('IMGP-DB-REQUEST',
 		    'a series stands twice in scans');
 	end if;
+	return list;
+end $$;
+
+create or replace function pipeline.scans_store(req jsonb) returns jsonb
+language plpgsql as $$
+declare
+	f pipeline.edcpipelinefile := pipeline.file_locked(req);
+	list jsonb := pipeline.scans_of(req);
+	scans jsonb;
+begin
+	perform pipeline.check_lease(f, req);
 	-- Numbers are given once: what is new comes after what is there, in the
 	-- order of study, series number and series (M29).
 	insert into pipeline.edcpipelinefiledicom as d (edcpipelinefile_id,
@@ -353,28 +359,32 @@ begin
 	        0) + row_number() over (order by s.studyuid collate "C",
 	        s.serienum nulls last, s.serieuid collate "C"),
 	    s.studyuid, s.serieuid, s.serienum, s.instances
-	from pipeline.scans_of(req) s
+	from jsonb_to_recordset(list) s(studyuid text, serieuid text,
+	    serienum bigint, instances bigint)
 	where not exists (select from pipeline.edcpipelinefiledicom h
 	    where h.edcpipelinefile_id = f.id and h.studyuid = s.studyuid
 	    and h.serieuid = s.serieuid);
 	update pipeline.edcpipelinefiledicom d set serienum = s.serienum,
 	    number_of_instances = s.instances
-	from pipeline.scans_of(req) s
+	from jsonb_to_recordset(list) s(studyuid text, serieuid text,
+	    serienum bigint, instances bigint)
 	where d.edcpipelinefile_id = f.id and d.studyuid = s.studyuid
 	    and d.serieuid = s.serieuid and (d.serienum, d.number_of_instances)
 	    is distinct from (s.serienum, s.instances);
 	if f.status <> 'In Progress' then
 		update pipeline.edcpipelinefile e set status = 'In Progress'
-		    where e.id = f.id;
+		    where e.id = f.id returning * into f;
 	end if;
-	perform pipeline.note_content(f.id, req);
-	select * into f from pipeline.edcpipelinefile e where e.id = f.id;
+	if pipeline.tells_content(req) then
+		f := pipeline.note_content(f, req);
+	end if;
 	select coalesce(jsonb_agg(jsonb_build_object('study_uid', t.studyuid,
 	    'series', t.series) order by t.study), '[]') into scans
-	from (select min(s.ord) as study, s.studyuid,
+	from (select s.study, s.studyuid,
 	    jsonb_agg(jsonb_build_object('series_uid', s.serieuid,
 	        'atri_uid', d.atriuid) order by s.ord) as series
-	    from pipeline.scans_of(req) s
+	    from jsonb_to_recordset(list) s(ord bigint, study bigint,
+	        studyuid text, serieuid text)
 	    join pipeline.edcpipelinefiledicom d on d.edcpipelinefile_id = f.id
 	        and d.studyuid = s.studyuid and d.serieuid = s.serieuid
 	    group by s.study, s.studyuid) t;
@@ -407,7 +417,7 @@ end $$;
 create or replace function pipeline.errors_of(errors jsonb, outcome text)
 returns table (n bigint, stage text, error_code text, error text,
     fatal boolean, retryable boolean)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable as $$
 	select a.n, coalesce(pipeline.want_text(a.o, 'stage'), ''),
 	    coalesce(pipeline.want_text(a.o, 'error_code'), 'IMGP-INTERNAL'),
 	    coalesce(pipeline.want_text(a.o, 'error'), ''),
@@ -419,7 +429,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 create or replace function pipeline.finish_store(req jsonb) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile := pipeline.file_locked(req);
 	outcome text := pipeline.want_status(req);
@@ -449,7 +459,9 @@ begin
 	select f.id, f.attempt, r.stage, r.error_code, r.error, r.fatal,
 	    r.retryable, f.run
 	from pipeline.errors_of(errors, outcome) r order by r.n;
-	perform pipeline.note_content(f.id, req);
+	if pipeline.tells_content(req) then
+		perform pipeline.note_content(f, req);
+	end if;
 	select * into worst from pipeline.errors_of(errors, outcome) r
 	    order by not r.fatal, r.n limit 1;
 	update pipeline.edcpipelinefile e set
@@ -586,7 +598,7 @@ end $$;
 -- with the last of them.
 create or replace function pipeline.digest_json(ids bigint[], since timestamptz,
     until timestamptz) returns jsonb
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable as $$
 	with last as (
 		select distinct on (o.edcpipelinefile_id) o.*
 		from pipeline.outcome o where o.id = any (ids)
