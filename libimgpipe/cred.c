@@ -193,13 +193,11 @@ from_environment(struct imgp_cred_own *o, struct imgp_err *e)
 	const char *id = imgp_cred_env("AWS_ACCESS_KEY_ID");
 	const char *secret = imgp_cred_env("AWS_SECRET_ACCESS_KEY");
 
-	if (id == NULL && secret == NULL)
+	if (id == NULL)
 		return 0;
-	if (id == NULL || secret == NULL)
-		return imgp_fail(e, IMGP_E_STORE_CREDENTIALS, "%s is set, %s "
-		    "is not", id != NULL ? "AWS_ACCESS_KEY_ID" :
-		    "AWS_SECRET_ACCESS_KEY", id != NULL ?
-		    "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+	if (secret == NULL)
+		return imgp_fail(e, IMGP_E_STORE_CREDENTIALS,
+		    "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
 	o->id = imgp_strdup(id);
 	o->secret = imgp_strdup(secret);
 	o->token = copied(imgp_cred_env("AWS_SESSION_TOKEN"));

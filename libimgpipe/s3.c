@@ -15,7 +15,7 @@
 #include "libimgpipe/aws.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/s3.h"
-#include "libimgpipe/xml.h"
+#include "libimgpipe/s3xml.h"
 
 /* AWS's "standard" retry mode, with more tries since nobody watches. */
 #define TRIES		8
@@ -274,7 +274,7 @@ clear_answer(struct imgp_s3_answer *a)
 	imgp_buf_release(&a->body);
 	memset(a, 0, sizeof *a);
 	a->length = a->total = -1;
-	a->body.max = IMGP_XML_MAX;
+	a->body.max = IMGP_S3XML_MAX;
 	a->retries = retries;
 }
 
@@ -620,14 +620,13 @@ code_of(const struct imgp_s3_answer *a)
 static int
 take_region(struct imgp_s3 *s3, const struct attempt *t)
 {
-	char named[40] = "";
+	const char *named = t->region;
+	struct imgp_s3xml x;
 	int rc = 0;
 
-	if (t->region[0] != '\0')
-		snprintf(named, sizeof named, "%s", t->region);
-	else
-		imgp_xml_text(t->a->body.s, t->a->body.len, "Error/Region",
-		    named, sizeof named);
+	if (imgp_s3xml_parse(t->a->body.s, t->a->body.len, &x, NULL) == 0 &&
+	    *named == '\0' && x.region != NULL)
+		named = x.region;
 	pthread_mutex_lock(&s3->lock);
 	if (is_region(named) && strcmp(named, s3->region) != 0) {
 		free(s3->region);
@@ -637,6 +636,7 @@ take_region(struct imgp_s3 *s3, const struct attempt *t)
 		rc = 1;
 	}
 	pthread_mutex_unlock(&s3->lock);
+	imgp_s3xml_release(&x);
 	return rc;
 }
 
@@ -677,12 +677,16 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	enum { REGION = 1, CLOCK = 2, TOKEN = 4 };
 	struct imgp_s3_answer *a = t->a;
 	struct imgp_aws_key fresh = { NULL, NULL, NULL };
+	struct imgp_s3xml x;
 	char message[200] = "";
 
-	imgp_xml_text(a->body.s, a->body.len, "Error/Code", a->code,
-	    sizeof a->code);
-	imgp_xml_text(a->body.s, a->body.len, "Error/Message", message,
-	    sizeof message);
+	if (imgp_s3xml_parse(a->body.s, a->body.len, &x, NULL) == 0 &&
+	    x.kind == IMGP_S3XML_ERROR) {
+		snprintf(a->code, sizeof a->code, "%s", x.code);
+		if (x.message != NULL)
+			snprintf(message, sizeof message, "%s", x.message);
+	}
+	imgp_s3xml_release(&x);
 	imgp_fail(e, code_of(a), "%s: status %ld%s%s%s%s", what, a->status,
 	    a->code[0] == '\0' ? "" : " ", a->code,
 	    message[0] == '\0' ? "" : ": ", message);
@@ -710,6 +714,19 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	    a->status == 503 || a->status == 504 || is_one_of(a->code, passing))
 		return FAULT;
 	return FINAL;
+}
+
+/* Did a 200 bring what was asked for, whole, and not an error (R24)? */
+static int
+is_result(const struct imgp_s3_answer *a)
+{
+	struct imgp_s3xml x;
+	int good;
+
+	good = imgp_s3xml_parse(a->body.s, a->body.len, &x, NULL) == 0 &&
+	    x.kind != IMGP_S3XML_ERROR && x.kind != IMGP_S3XML_OTHER;
+	imgp_s3xml_release(&x);
+	return good;
 }
 
 /* --- one attempt, and the next ------------------------------------------------------------ */
@@ -768,8 +785,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		goto out;
 	}
 	if (a->status / 100 != 2 || ((r->flags & IMGP_S3_MAY_BE_ERROR) &&
-	    (a->body.len == 0 || imgp_xml_text(a->body.s, a->body.len,
-	    "Error/Code", a->code, sizeof a->code) == 0))) {
+	    !is_result(a))) {
 		outcome = judge_error(s3, &t, &key, what.s, spent, e);
 		goto out;
 	}

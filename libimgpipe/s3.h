@@ -15,6 +15,7 @@
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/err.h"
+#include "libimgpipe/s3xml.h"
 #include "libimgpipe/sha256.h"
 #include "libimgpipe/sigv4.h"
 
@@ -65,7 +66,7 @@ struct imgp_s3_request {
 	int64_t		 offset, len;
 	/*
 	 * Where a 2xx answer's body goes; NULL: to answer->body, at most
-	 * IMGP_XML_MAX.  ${begin} sees the headers first; -1 with ${e} ends the
+	 * IMGP_S3XML_MAX.  ${begin} sees the headers first; -1 with ${e} ends the
 	 * request for good, IMGP_S3_AGAIN with ${e} sends it again.  ${sink}: 0, or -1 with errno, which too ends it.
 	 * ${again} is called before a repetition and may change the headers'
 	 * text in place.

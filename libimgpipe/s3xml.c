@@ -407,7 +407,7 @@ int
 imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
     struct imgp_err *e)
 {
-	const char *s = p;
+	const char *s = p == NULL ? "" : p;
 	struct state *st;
 	int rc = -1;
 
@@ -528,6 +528,25 @@ imgp_s3xml_etag(const char *s)
 		return NULL;
 	s = bare(s, &len);
 	return len == 0 ? NULL : imgp_strndup(s, len);
+}
+
+void
+imgp_s3xml_escape(struct imgp_buf *out, const char *s)
+{
+	for (; *s != '\0'; s++)
+		switch (*s) {
+		case '&':
+			imgp_buf_puts(out, "&amp;");
+			break;
+		case '<':
+			imgp_buf_puts(out, "&lt;");
+			break;
+		case '>':
+			imgp_buf_puts(out, "&gt;");
+			break;
+		default:
+			imgp_buf_add(out, s, 1);
+		}
 }
 
 int

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libimgpipe/buf.h"
 #include "libimgpipe/err.h"
 
 #define IMGP_S3XML_MAX		((size_t)1 << 20)
@@ -69,7 +70,7 @@ struct imgp_s3xml {
 
 /*
  * Take ${len} bytes at ${p} apart.  0 and ${x}, to be released; or -1 with
- * IMGP-STORE-IO and ${x} empty: not well-formed, a limit, a document type
+ * IMGP-STORE-IO and ${x} empty, so that releasing it does no harm: not well-formed, a limit, a document type
  * declaration, a listing whose entries lack their key or whose sizes are no
  * numbers, an INITIATE without upload id, a truncated listing without the
  * means to go on.  An ETag may be missing anywhere (rgw's Complete).
@@ -86,6 +87,8 @@ void	imgp_s3xml_release(struct imgp_s3xml *x);
  * free; NULL when there is nothing between them.
  */
 char	*imgp_s3xml_etag(const char *s);
+/* Append ${s} as the text of an element. */
+void	imgp_s3xml_escape(struct imgp_buf *out, const char *s);
 /* Nonzero when both are there and are the same ETag in any spelling. */
 int	imgp_s3xml_etag_same(const char *a, const char *b);
 

@@ -13,8 +13,8 @@
 #include "libimgpipe/conf.h"
 #include "libimgpipe/opt.h"
 #include "libimgpipe/s3.h"
+#include "libimgpipe/s3xml.h"
 #include "libimgpipe/store_priv.h"
-#include "libimgpipe/xml.h"
 
 #define CHUNK		((size_t)1 << 20)	/* read and summed at once */
 #define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for,
@@ -205,19 +205,6 @@ s3_remove(struct imgp_store *st, const char *key, struct imgp_err *e)
 
 /* --- create-only ------------------------------------------------------------------- */
 
-/* Quotes do not tell ETags apart: servers spell them both ways. */
-static int
-same_etag(const char *a, const char *b)
-{
-	size_t n, m;
-
-	a += *a == '"';
-	b += *b == '"';
-	n = strcspn(a, "\"");
-	m = strcspn(b, "\"");
-	return n > 0 && n == m && memcmp(a, b, n) == 0;
-}
-
 /*
  * Does ${key} hold ${want} already (${etag}: of an object with these bytes, or
  * NULL)?  1: it does; 0: nothing lies there; -1: ${e}, IMGP-STORE-EXISTS where
@@ -233,7 +220,7 @@ compare_existing(struct imgp_s3 *s3, const char *key,
 	int rc = head(s3, key, &a, e), proven;
 
 	m->copied->retries += a.retries;
-	proven = rc == 0 && etag != NULL && same_etag(a.etag, etag);
+	proven = rc == 0 && etag != NULL && imgp_s3xml_etag_same(a.etag, etag);
 	there.bytes = a.length;
 	imgp_s3_answer_release(&a);
 	if (rc == -1)
@@ -273,7 +260,7 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 	int rc = head(s3, key, &a, e), proven;
 
 	*retries += a.retries;
-	proven = etag != NULL && same_etag(a.etag, etag);
+	proven = etag != NULL && imgp_s3xml_etag_same(a.etag, etag);
 	if (rc == 0 && (a.length != want->bytes || (want->sha256[0] != '\0' &&
 	    strcmp(a.sha256, want->sha256) != 0)))
 		rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY, "s3://%s/%.256s: "
@@ -737,6 +724,22 @@ s3_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 	return rc;
 }
 
+/* The body of ${a}, which is to be of ${kind}; ${x} to be released. */
+static int
+take_xml(const struct imgp_s3_answer *a, enum imgp_s3xml_kind kind,
+    const char *key, struct imgp_s3xml *x, struct imgp_err *e)
+{
+	struct imgp_err why = { NULL, "" };
+
+	if (imgp_s3xml_parse(a->body.s, a->body.len, x, &why) == -1)
+		return imgp_fail(e, why.code, "%.256s: %s", key, why.msg);
+	if (x->kind == kind)
+		return 0;
+	imgp_s3xml_release(x);
+	return imgp_fail(e, IMGP_E_STORE_IO,
+	    "%.256s: an answer of another kind", key);
+}
+
 /* --- multipart --------------------------------------------------------------------------------- */
 
 /* DELETE the upload: its parts cost money and are of no use. */
@@ -753,56 +756,33 @@ abort_upload(struct imgp_s3 *s3, const char *key, const char *upload)
 	free(query);
 }
 
-struct uploads {
-	const char	*key;
-	char		 seen_key[1100];
-	char		 id[512];
-	struct imgp_buf	 ids;		/* one a line */
-};
-
-static void
-take_upload(void *arg, const char *path, const char *text)
-{
-	struct uploads *u = arg;
-
-	if (strcmp(path, "ListMultipartUploadsResult/Upload/Key") == 0)
-		snprintf(u->seen_key, sizeof u->seen_key, "%s", text);
-	else if (strcmp(path, "ListMultipartUploadsResult/Upload/UploadId") ==
-	    0)
-		snprintf(u->id, sizeof u->id, "%s", text);
-	else if (strcmp(path, "ListMultipartUploadsResult/Upload") == 0) {
-		if (strcmp(u->seen_key, u->key) == 0 &&
-		    strchr(u->id, '\n') == NULL)
-			imgp_buf_printf(&u->ids, "%s\n", u->id);
-		u->seen_key[0] = u->id[0] = '\0';
-	}
-}
-
 /* Abort what killed attempts at the same key have left (R29). */
 static void
 abort_leftovers(struct imgp_s3 *s3, const char *key)
 {
 	struct imgp_buf query = IMGP_BUF_INIT, id = IMGP_BUF_INIT;
-	struct uploads u = { .key = key };
 	struct imgp_s3_request r = { .method = "GET" };
 	struct imgp_s3_answer a;
-	char *p, *end;
+	struct imgp_s3xml x;
+	size_t i;
 
-	imgp_buf_puts(&query, "prefix=");
+	imgp_buf_puts(&query, "encoding-type=url&prefix=");
 	imgp_sigv4_encode(&query, key, 0);
 	imgp_buf_puts(&query, "&uploads=");
 	r.query = query.s;
-	if (imgp_s3_do(s3, &r, &a, NULL) == 0)
-		imgp_xml_parse(a.body.s, a.body.len, take_upload, &u);
-	for (p = u.ids.s; p != NULL && (end = strchr(p, '\n')) != NULL;
-	    p = end + 1) {
-		*end = '\0';
-		imgp_buf_clear(&id);
-		imgp_sigv4_encode(&id, p, 0);
-		abort_upload(s3, key, id.s);
+	if (imgp_s3_do(s3, &r, &a, NULL) == 0 && imgp_s3xml_parse(a.body.s,
+	    a.body.len, &x, NULL) == 0) {
+		for (i = 0; x.kind == IMGP_S3XML_UPLOADS && i < x.nitems;
+		    i++) {
+			if (strcmp(x.items[i].key, key) != 0)
+				continue;
+			imgp_buf_clear(&id);
+			imgp_sigv4_encode(&id, x.items[i].upload_id, 0);
+			abort_upload(s3, key, id.s);
+		}
+		imgp_s3xml_release(&x);
 	}
 	imgp_s3_answer_release(&a);
-	imgp_buf_release(&u.ids);
 	imgp_buf_release(&query);
 	imgp_buf_release(&id);
 }
@@ -817,20 +797,17 @@ begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_buf encoded = IMGP_BUF_INIT;
 	struct imgp_s3_answer a;
-	char id[512];
+	struct imgp_s3xml x;
 	int rc = imgp_s3_do(s3, &r, &a, e);
 
 	m->copied->retries += a.retries;
-	if (rc == 0 && (imgp_xml_text(a.body.s, a.body.len,
-	    "InitiateMultipartUploadResult/UploadId", id, sizeof id) == -1 ||
-	    id[0] == '\0'))
-		rc = imgp_fail(e, IMGP_E_STORE_IO,
-		    "%s: the server gave no upload id", key);
+	if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_INITIATE, key, &x,
+	    e)) == 0) {
+		imgp_sigv4_encode(&encoded, x.upload_id, 0);
+		imgp_s3xml_release(&x);
+	}
 	imgp_s3_answer_release(&a);
-	if (rc == -1)
-		return NULL;
-	imgp_sigv4_encode(&encoded, id, 0);
-	return imgp_buf_steal(&encoded);
+	return rc == -1 ? NULL : imgp_buf_steal(&encoded);
 }
 
 /*
@@ -849,13 +826,17 @@ complete_upload(struct parts *p, const struct imgp_object *o, int create,
 	    .query = query, .headers = h, .nheaders = create ? 1 : 0,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_s3_answer a;
+	struct imgp_s3xml x;
 	int i, rc;
 
 	imgp_buf_puts(&body, "<CompleteMultipartUpload "
 	    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
-	for (i = 0; i < p->count; i++)
+	for (i = 0; i < p->count; i++) {
 		imgp_buf_printf(&body, "<Part><PartNumber>%d</PartNumber>"
-		    "<ETag>%s</ETag></Part>", i + 1, p->etags[i]);
+		    "<ETag>", i + 1);
+		imgp_s3xml_escape(&body, p->etags[i]);
+		imgp_buf_puts(&body, "</ETag></Part>");
+	}
 	imgp_buf_puts(&body, "</CompleteMultipartUpload>");
 	imgp_sha256_hex(body.s, body.len, sum);
 	r.payload = sum;
@@ -870,10 +851,12 @@ complete_upload(struct parts *p, const struct imgp_object *o, int create,
 		p->m->copied->retries += a.retries;
 	}
 	etag[0] = '\0';
-	if (rc == 0)
-		imgp_xml_text(a.body.s, a.body.len,
-		    "CompleteMultipartUploadResult/ETag", etag, 128);
-	else if (strcmp(a.code, "NoSuchUpload") == 0) {
+	if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_COMPLETE, p->key, &x,
+	    e)) == 0) {
+		if (x.etag != NULL)
+			snprintf(etag, 128, "%s", x.etag);
+		imgp_s3xml_release(&x);
+	} else if (strcmp(a.code, "NoSuchUpload") == 0) {
 		/* Without an ETag it will be read and summed. */
 		imgp_s3_answer_release(&a);
 		if (head(p->s3, p->key, &a, NULL) == 0 &&
@@ -935,6 +918,7 @@ copy_part(struct parts *p, int i, int64_t offset, int64_t len,
 	    .query = query, .headers = h, .nheaders = 2,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_s3_answer a;
+	struct imgp_s3xml x;
 	int rc;
 
 	if (p->match != NULL)
@@ -948,10 +932,16 @@ copy_part(struct parts *p, int i, int64_t offset, int64_t len,
 	    (long long)(offset + len - 1));
 	rc = imgp_s3_do(p->s3, &r, &a, e);
 	*retries += a.retries;
-	if (rc == 0 && imgp_xml_text(a.body.s, a.body.len,
-	    "CopyPartResult/ETag", p->etags[i], sizeof p->etags[i]) == -1)
-		rc = imgp_fail(e, IMGP_E_STORE_IO,
-		    "%s: a part was answered without an ETag", p->key);
+	if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_COPY, p->key, &x,
+	    e)) == 0) {
+		if (x.etag == NULL)
+			rc = imgp_fail(e, IMGP_E_STORE_IO,
+			    "%s: a part was answered without an ETag", p->key);
+		else
+			snprintf(p->etags[i], sizeof p->etags[i], "\"%s\"",
+			    x.etag);
+		imgp_s3xml_release(&x);
+	}
 	if (rc == -1) {
 		pthread_mutex_lock(&p->lock);
 		p->status = a.status;
@@ -1228,106 +1218,63 @@ out:
 
 /* --- listing ------------------------------------------------------------------------------------ */
 
-struct listing {
-	imgp_store_found *fn;
-	void		*arg;
-	const char	*bucket;
-	int		 enough;
-	int		 encoded;	/* keys come as in a URL */
-	int		 more;
-	char		 key[3 * 1024 + 1];
-	int64_t		 bytes;
-	char		 token[4096];
-};
-
-/* Resolve %XX and '+' in place. */
-static void
-unescape(char *s)
-{
-	char *out = s;
-	unsigned int byte;
-
-	for (; *s != '\0'; s++)
-		if (*s == '%' && sscanf(s + 1, "%2x", &byte) == 1 &&
-		    s[1] != '\0' && s[2] != '\0') {
-			*out++ = (char)byte;
-			s += 2;
-		} else
-			*out++ = *s == '+' ? ' ' : *s;
-	*out = '\0';
-}
-
-static void
-take_entry(void *arg, const char *path, const char *text)
+/* The entries of one page; nonzero: enough. */
+static int
+tell(const struct imgp_s3xml *x, const char *bucket, imgp_store_found *fn,
+    void *arg)
 {
 	struct imgp_object object = IMGP_OBJECT_UNKNOWN;
-	struct listing *l = arg;
 	char *url;
+	size_t i;
+	int enough = 0;
 
-	if (strcmp(path, "ListBucketResult/EncodingType") == 0)
-		l->encoded = strcmp(text, "url") == 0;
-	else if (strcmp(path, "ListBucketResult/IsTruncated") == 0)
-		l->more = strcmp(text, "true") == 0;
-	else if (strcmp(path, "ListBucketResult/NextContinuationToken") == 0)
-		snprintf(l->token, sizeof l->token, "%s", text);
-	else if (strcmp(path, "ListBucketResult/Contents/Key") == 0)
-		snprintf(l->key, sizeof l->key, "%s", text);
-	else if (strcmp(path, "ListBucketResult/Contents/Size") == 0)
-		l->bytes = strtoll(text, NULL, 10);
-	else if (strcmp(path, "ListBucketResult/Contents") == 0 &&
-	    !l->enough) {
-		if (l->encoded)
-			unescape(l->key);
-		object.bytes = l->bytes;
-		url = imgp_asprintf("s3://%s/%s", l->bucket, l->key);
-		l->enough = l->fn(l->arg, url, &object) != 0;
+	for (i = 0; i < x->nitems && !enough; i++) {
+		object.bytes = x->items[i].size;
+		url = imgp_asprintf("s3://%s/%s", bucket, x->items[i].key);
+		enough = fn(arg, url, &object) != 0;
 		free(url);
 	}
+	return enough;
 }
 
 static int
 s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
     void *arg, struct imgp_err *e)
 {
-	struct listing l = { .fn = fn, .arg = arg,
-	    .bucket = imgp_s3_bucket(st->s3) };
+	const char *bucket = imgp_s3_bucket(st->s3);
 	struct imgp_s3_request r = { .method = "GET" };
 	struct imgp_buf query = IMGP_BUF_INIT;
 	size_t len = strlen(prefix);
 	struct imgp_s3_answer a;
+	struct imgp_s3xml x;
+	char *next = NULL;
 	int rc;
 
 	do {
 		imgp_buf_clear(&query);
-		if (l.token[0] != '\0') {
+		if (next != NULL) {
 			imgp_buf_puts(&query, "continuation-token=");
-			imgp_sigv4_encode(&query, l.token, 0);
+			imgp_sigv4_encode(&query, next, 0);
 			imgp_buf_puts(&query, "&");
 		}
+		/* 250 of the longest keys, encoded, fit in a body. */
 		imgp_buf_puts(&query, "encoding-type=url&list-type=2&"
-		    "max-keys=1000&prefix=");
+		    "max-keys=250&prefix=");
 		imgp_sigv4_encode(&query, prefix, 0);
 		if (len > 0 && prefix[len - 1] != '/')
 			imgp_buf_puts(&query, "%2F");
 		r.query = query.s;
-		l.more = l.encoded = 0;
-		l.token[0] = '\0';
+		free(next);
+		next = NULL;
 		rc = imgp_s3_do(st->s3, &r, &a, e);
-		/* The encoding stands after the keys: read it first. */
-		if (rc == 0) {
-			char type[16];
-
-			l.encoded = imgp_xml_text(a.body.s, a.body.len,
-			    "ListBucketResult/EncodingType", type,
-			    sizeof type) == 0 && strcmp(type, "url") == 0;
-			if (imgp_xml_parse(a.body.s, a.body.len, take_entry,
-			    &l) == -1)
-				rc = imgp_fail(e, IMGP_E_STORE_IO,
-				    "s3://%s/%.256s: the listing is no XML",
-				    l.bucket, prefix);
+		if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_LIST, prefix, &x,
+		    e)) == 0) {
+			if (!tell(&x, bucket, fn, arg) && x.truncated)
+				next = imgp_strdup(x.next);
+			imgp_s3xml_release(&x);
 		}
 		imgp_s3_answer_release(&a);
-	} while (rc == 0 && l.more && !l.enough && l.token[0] != '\0');
+	} while (next != NULL);
 	imgp_buf_release(&query);
 	return rc;
 }

@@ -299,6 +299,8 @@ etag(const char *s, const char *want)
 static void
 etags(void)
 {
+	struct imgp_buf b = IMGP_BUF_INIT;
+
 	etag("\"0f\"", "0f");
 	etag(" 0f\r\n", "0f");
 	etag("&quot;0f&quot;", "0f");
@@ -311,6 +313,9 @@ etags(void)
 	ok(!imgp_s3xml_etag_same("\"\"", ""), "no ETag equals none");
 	ok(!imgp_s3xml_etag_same(NULL, NULL), "nor one that is not there");
 	ok(!imgp_s3xml_etag_same("0F", "0f"), "an ETag is opaque (R28)");
+	imgp_s3xml_escape(&b, "\"a<&>b\"");
+	is(b.s, "\"a&lt;&amp;&gt;b\"", "... and may hold anything");
+	imgp_buf_release(&b);
 }
 
 int
