@@ -130,12 +130,15 @@ $B/tests/%: tests/c/%.c $B/libimgpipe.a
 	$(CXX) $(LDFLAGS) -o $@ $@.o $B/libimgpipe.a \
 	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
 
+# A test that hangs is a failure, not a wait.
+TEST_SECONDS ?= 300
+PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
 check: all $(CTESTS)
-	BUILD=$(abspath $B) prove -j$J $(PROVEFLAGS) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
+	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
 # All that speaks S3, with the servers that need it installed: none is skipped.
 check-s3: all $(CTESTS)
 	scripts/setup s3
-	S3_REQUIRED=1 BUILD=$(abspath $B) prove -j$J $(PROVEFLAGS) $(wildcard tests/s3*.t) \
+	S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(wildcard tests/s3*.t) \
 	  tests/sigv4.t tests/cred.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
