@@ -18,7 +18,8 @@ static const struct {
 	{ "replica", NULL }, { "ledger", NULL }, { "api_token_file", NULL },
 	{ "db_wait", "60s" }, { "db_timeout", "60s" },
 	{ "api_auth", "token" }, { "api_tls", "required" },
-	{ "api_ca_file", NULL }, { "api_timeout", "90s" },
+	{ "api_ca_file", NULL }, { "api_cert_file", NULL },
+	{ "api_key_file", NULL }, { "api_timeout", "90s" },
 	{ "api_spelling", "right" }, { "api_revisions", "yes" },
 	/* look-up */
 	{ "wait", "15m" }, { "interval", "30s" },

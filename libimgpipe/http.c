@@ -185,6 +185,27 @@ set(CURL *c, const struct imgp_http_request *r, struct curl_slist *headers,
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (r->ca_bundle != NULL)
 		curl_easy_setopt(c, CURLOPT_CAINFO, r->ca_bundle);
+	if (r->cert != NULL)
+		curl_easy_setopt(c, CURLOPT_SSLCERT, r->cert);
+	if (r->key != NULL)
+		curl_easy_setopt(c, CURLOPT_SSLKEY, r->key);
+}
+
+/* The code for what libcurl could not do. */
+static const char *
+code_of(CURLcode res)
+{
+	switch (res) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return IMGP_E_STORE_DENIED;
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return IMGP_E_CONFIG;
+	default:
+		return IMGP_E_STORE_IO;
+	}
 }
 
 int
@@ -216,7 +237,7 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 	else if (res == CURLE_OUT_OF_MEMORY)
 		imgp_oom();
 	else if (res != CURLE_OK)
-		imgp_fail(e, IMGP_E_STORE_IO, "%s: %s", shown,
+		imgp_fail(e, code_of(res), "%s: %s", shown,
 		    *why != '\0' ? why : curl_easy_strerror(res));
 	else {
 		curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);

@@ -31,6 +31,8 @@ struct imgp_http_request {
 	size_t		 body_len;
 	const char	*ca_bundle;	/* PEM file in place of the system's, or
 					 * NULL */
+	const char	*cert;		/* PEM files: who we are, */
+	const char	*key;		/* and its key; NULL: none */
 	long		 connect_ms;	/* 0: 10 s */
 	long		 total_ms;	/* 0: 60 s */
 	size_t		 max;		/* bytes of answer; 0: 1 MiB */
@@ -50,7 +52,9 @@ void	imgp_http_free(struct imgp_http *h);	/* NULL is fine */
 /*
  * Send it and read the answer.  0 when a whole answer of at most ${max} bytes
  * came, whatever its status; else -1: IMGP-STORE-IO (not reached, cut off, too
- * slow, too long), IMGP-CONFIG (an address that cannot be or is not allowed).
+ * slow, too long), IMGP-STORE-DENIED (a certificate that is not to be trusted),
+ * IMGP-CONFIG (an address that cannot be or is not allowed, a file of
+ * certificates that cannot be used).
  * ${a} is cleared first; release it with imgp_http_release().
  */
 int	imgp_http(struct imgp_http *h, const struct imgp_http_request *r,

@@ -12,6 +12,8 @@ struct imgp_ledger_http {
 	char			*base;		/* without its last slash */
 	char			*authorization;	/* a header, or NULL */
 	const char		*ca_file;
+	const char		*cert_file;
+	const char		*key_file;
 	long			 total_ms;
 	int			 page_spelling;	/* edc_pipieline_file_id */
 	int			 no_revisions;	/* the page's API, and no more */
@@ -74,6 +76,8 @@ imgp_ledger_http_open(const char *base, struct imgp_err *e)
 
 	h->http = imgp_http_new();
 	h->ca_file = imgp_conf(NULL, "api_ca_file");
+	h->cert_file = imgp_conf(NULL, "api_cert_file");
+	h->key_file = imgp_conf(NULL, "api_key_file");
 	if (take_base(h, base, e) == -1 || take_token(h, e) == -1 ||
 	    imgp_conf_duration(NULL, "api_timeout", &s, e) == -1 ||
 	    (h->page_spelling = choice("api_spelling", "right", "page",
@@ -110,7 +114,8 @@ exchange(struct imgp_ledger_http *h, const char *path,
 {
 	const char *headers[4] = { "Accept: application/json" };
 	struct imgp_http_request r = { .headers = headers,
-	    .ca_bundle = h->ca_file, .total_ms = h->total_ms,
+	    .ca_bundle = h->ca_file, .cert = h->cert_file,
+	    .key = h->key_file, .total_ms = h->total_ms,
 	    .max = IMGP_JSON_MAX };
 	struct imgp_err why = { NULL, "" };
 	char *url = imgp_asprintf("%s%s", h->base, path);

@@ -20,7 +20,7 @@ struct imgp_ledger_http;	/* a pipeline API, in ledger_http.c */
 /*
  * The API whose base is ${base}, https:// or on loopback http://; nothing is
  * sent yet.  NULL with IMGP-CONFIG.  Settings: api_token_file, api_ca_file,
- * api_timeout, api_spelling, api_revisions.
+ * api_cert_file, api_key_file, api_timeout, api_spelling, api_revisions.
  */
 struct imgp_ledger_http *imgp_ledger_http_open(const char *base,
 	    struct imgp_err *e);

@@ -2,7 +2,7 @@
 # server of the test's own.  TOKEN, in the file ./token, is what it takes.
 #	serve NAME [WORD...]	start one and set API to its base; its log and
 #		what imgp-api says are in ./NAME.log.  Words: tls, by
-#		./server.pem; open, for this machine without a token;
+#		./server.pem and ./server.key; open, for this machine without a token;
 #		certificate, of a client; digest, as that user of the database
 LIGHTTPD=$(PATH=$PATH:/usr/sbin:/sbin command -v lighttpd) ||
 	skip_all 'no lighttpd here'
@@ -22,7 +22,8 @@ serve_conf() {		# serve_conf PORT NAME [WORD...]
 		tls)
 			_mod=', "mod_openssl"'
 			_tls="ssl.engine = \"enable\"
-			    ssl.pemfile = \"$WORK/server.pem\"" ;;
+			    ssl.pemfile = \"$WORK/server.pem\"
+			    ssl.privkey = \"$WORK/server.key\"" ;;
 		open)
 			_env=', "IMGP_API_AUTH" => "loopback"' ;;
 		certificate)
@@ -52,7 +53,7 @@ serve_conf() {		# serve_conf PORT NAME [WORD...]
 	CONF
 }
 
-# A web server answers when this returns.  A port that another test takes
+# A web server answers when this returns, unless it fails.  A port that another test takes
 # between the choice and the use is a reason to choose again.
 serve() {
 	for _try in 1 2 3 4 5; do
@@ -63,7 +64,7 @@ s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	done
 	if [ ! -s "$1.pid" ]; then
 		diag <"$1.err"
-		exit 1
+		return 1
 	fi
 	at_end "kill $(cat "$1.pid") 2>/dev/null"
 	case " $* " in

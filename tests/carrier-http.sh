@@ -1,9 +1,9 @@
 # Sourced by imgp-record.t: the record keeping by HTTP, with the same database
 # behind it.  DENIED is an API whose own user has not the right; AWAY, none.
 . "$ROOT/tests/api.sh"
-serve denied digest
+serve denied digest || exit 1
 DENIED=$API
-serve web
+serve web || exit 1
 # Each request is a process and a login of its own: fewer will do.
 MANY=12
 IMGP_DATABASE=$API AWAY=http://127.0.0.1:1/api

@@ -448,7 +448,7 @@ if command -v openssl >/dev/null; then
 		'ASIA1 sts/secret+1 sts-token-1 ends' $no "$web" $arn "$to" \
 		AWS_CA_BUNDLE="$WORK/cert.pem" -- get
 	env $no "$web" $arn "$to" cred get >out
-	like out '^IMGP-STORE-IO: .*certificate' '... else not'
+	like out '^IMGP-STORE-DENIED: .*certificate' '... else not'
 else
 	skip 'STS by TLS' 'no openssl'
 fi

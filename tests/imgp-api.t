@@ -308,7 +308,7 @@ exits 0 'a query is not taken for options (RFC 3875, 4.4)' env REQUEST_METHOD=PO
 like out '^Status: 401' 'but answered'
 
 # --- behind a web server ----------------------------------------------------------
-serve web
+serve web || exit 1
 web $FILE -d '{"pipeline_code":"image","subject_event_crf_file_id":1204}'
 refused 200 success 'behind lighttpd: a file is claimed'
 id=$(jq .data.edc_pipeline_file.id body) lease=$(jq .data.edc_pipeline_file.lease body)
@@ -335,7 +335,7 @@ web $FILE -d '{"run":"x"}'
 refused 401 IMGP-API-DENIED 'another token'
 TOKEN=$right
 unlike web.log "$TOKEN|1204" 'neither token nor body in the web server'"'"'s log (R66)'
-serve open open
+serve open open || exit 1
 TOKEN=none
 web $FILE -d '{"run":"x"}'
 refused 200 success 'api_auth = loopback needs no token'

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/tests/db.sh"
 DENIED=$IMGP_LEDGER AWAY="host=$WORK user=x" MANY=40
+# shellcheck source=/dev/null
 [ "${CARRIER-libpq}" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"
 A=20260102T030405Z-0000000a B=20260102T030405Z-0000000b
 export IMGP_DB_WAIT=5s IMGP_WAIT=0
