@@ -26,7 +26,7 @@ imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal dcmtk
 imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk
 imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
-imgp-status_PKGS	= libpq libcrypto libcurl
+imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-tally_PKGS		=
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-dcmscan imgp-stamp

@@ -14,17 +14,18 @@
 #include <unistd.h>
 
 #include "libimgpipe/carrier.h"
+#include "libimgpipe/carrier_http.h"
 #include "libimgpipe/carrier_smtp.h"
 #include "libimgpipe/conf.h"
 
 #define SENDMAIL	"/usr/sbin/sendmail"
 #define SAID_MAX	4096	/* of what a failing sendmail says */
 
-enum kind { SMTP, SENDMAIL_PROGRAM, MAILDIR };
+enum kind { SMTP, SENDMAIL_PROGRAM, MAILDIR, WEBHOOK, SNS };
 
 struct imgp_carrier {
 	enum kind	 kind;
-	char		*name;		/* URL without user */
+	char		*url;		/* without user; SNS: the ARN */
 	char		*path;		/* program or Maildir */
 	char		*user;
 	const char	*password_file;
@@ -59,9 +60,18 @@ open_url(struct imgp_carrier *c, const char *url, struct imgp_err *e)
 {
 	if (strncmp(url, "smtp://", 7) == 0 || strncmp(url, "smtps://", 8) == 0) {
 		c->kind = SMTP;
-		return imgp_smtp_url(url, &c->name, &c->user, e);
+		return imgp_smtp_url(url, &c->url, &c->user, e);
 	}
-	c->name = imgp_strdup(url);
+	if (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0) {
+		c->kind = WEBHOOK;
+		c->url = imgp_strdup(url);
+		return 0;
+	}
+	if (strncmp(url, "sns:", 4) == 0) {
+		c->kind = SNS;
+		c->url = imgp_strdup(url + 4);
+		return imgp_sns_check(c->url, e);
+	}
 	if (strncmp(url, "file:///", 8) == 0) {
 		c->kind = MAILDIR;
 		c->path = imgp_strdup(url + 7);
@@ -74,7 +84,8 @@ open_url(struct imgp_carrier *c, const char *url, struct imgp_err *e)
 		return 0;
 	}
 	return imgp_fail(e, IMGP_E_CONFIG,
-	    "mail: none of smtp://, smtps://, sendmail:, file:///");
+	    "mail: none of smtp://, smtps://, sendmail:, file:///, https://, "
+	    "sns:");
 }
 
 struct imgp_carrier *
@@ -119,16 +130,10 @@ imgp_carrier_free(struct imgp_carrier *c)
 {
 	if (c == NULL)
 		return;
-	free(c->name);
+	free(c->url);
 	free(c->path);
 	free(c->user);
 	free(c);
-}
-
-const char *
-imgp_carrier_name(const struct imgp_carrier *c)
-{
-	return c->name;
 }
 
 /* --- Maildir ------------------------------------------------------------- */
@@ -481,33 +486,43 @@ sendmail_send(const struct imgp_carrier *c, const struct imgp_buf *m,
 
 /* --- all ----------------------------------------------------------------- */
 
+/* The carriers that take one message for all whom it is for. */
+static int
+send_one(const struct imgp_carrier *c, const struct imgp_parcel *m,
+    struct imgp_err *e)
+{
+	switch (c->kind) {
+	case MAILDIR:
+		return maildir_send(c, m->message, e);
+	case SENDMAIL_PROGRAM:
+		return sendmail_send(c, m->message, e);
+	case SNS:
+		return imgp_sns_send(c->url, c->timeout, m, e);
+	default:
+		return imgp_webhook_send(c->url, c->ca_file, c->timeout, m, e);
+	}
+}
+
 int
-imgp_carrier_send(struct imgp_carrier *c, const char *from,
-    const char *const *to, size_t n, const struct imgp_buf *m,
+imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
     struct imgp_carried *res, struct imgp_err *e)
 {
-	struct imgp_smtp s = { c->name, c->user, c->password_file, c->ca_file,
+	struct imgp_smtp s = { c->url, c->user, c->password_file, c->ca_file,
 	    c->tls, c->timeout };
-	struct imgp_err why;
+	struct imgp_err why = { NULL, "" };
 	size_t i;
 	int rc;
 
-	memset(res, 0, n * sizeof *res);
-	if (c->kind == SMTP) {
-		why.code = NULL;
-		rc = imgp_smtp_send(&s, from, to, n, m, res, &why);
-	} else {
-		/* One message for all whom its To: names. */
-		rc = c->kind == MAILDIR ? maildir_send(c, m, &why) :
-		    sendmail_send(c, m, &why);
-		for (i = 0; rc == 0 && i < n; i++)
+	memset(res, 0, m->n_to * sizeof *res);
+	rc = c->kind == SMTP ? imgp_smtp_send(&s, m, res, &why) :
+	    send_one(c, m, &why);
+	for (i = 0; i < m->n_to; i++) {
+		if (rc == 0)
 			res[i].done = 1;
-	}
-	if (rc == 0)
-		return 0;
-	for (i = 0; i < n; i++)
-		if (!res[i].done && res[i].err.code == NULL)
+		else if (!res[i].done && res[i].err.code == NULL)
 			res[i].err = why;
-	*e = why;
-	return -1;
+	}
+	if (rc == -1)
+		*e = why;
+	return rc;
 }

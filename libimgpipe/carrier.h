@@ -4,11 +4,19 @@
  *	smtp://[user@]host[:port][/helo-name]	STARTTLS, smtps:// TLS at once
  *	sendmail:[/path/to/sendmail]		started as "sendmail -i -t"
  *	file:///dir				a Maildir
+ *	https://host/path			a webhook: JSON by POST
+ *	sns:arn:aws:sns:REGION:ACCOUNT:TOPIC	Amazon SNS, Publish
  *
  * smtp:// goes on only after STARTTLS with a trusted certificate (TLS 1.2 or
  * later), but as enum imgp_tls says; a password is never sent without TLS.  On SMTP each recipient has a transaction of its own over one
  * connection: libcurl tells which reply a transfer ended with, not which
- * recipient got it, and so one bad recipient holds up nobody else.
+ * recipient got it, and so one bad recipient holds up nobody else.  The other
+ * carriers take one message for all recipients.
+ *
+ * A webhook gets {"text", "subject", "body", "message_id"}, text being both of
+ * the next, as chat services want it; http:// is for loopback alone.  SNS
+ * requests are signed with the credentials that cred.h finds;
+ * AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL names another server.
  */
 #ifndef IMGPIPE_CARRIER_H
 #define IMGPIPE_CARRIER_H
@@ -26,6 +34,17 @@ enum imgp_tls {
 
 struct imgp_carrier;
 
+/* A message on its way: as bytes, and as what people read of it. */
+struct imgp_parcel {
+	const char	*from;		/* an address */
+	const char	*const *to;	/* addresses */
+	size_t		 n_to;
+	const struct imgp_buf *message;	/* made by imgp_mail_build() */
+	const char	*id;		/* what its Message-ID was made of */
+	const char	*subject;
+	const char	*text;
+};
+
 /* What became of the message for one recipient. */
 struct imgp_carried {
 	int		done;	/* nonzero: taken over by the carrier */
@@ -40,20 +59,15 @@ struct imgp_carried {
 struct imgp_carrier *imgp_carrier_open(const char *pipeline,
 	    struct imgp_err *e);
 void	imgp_carrier_free(struct imgp_carrier *c);
-/* Where mail goes, for a person: the URL without user. */
-const char *imgp_carrier_name(const struct imgp_carrier *c);
-
 /*
- * Hand over ${m}, which imgp_mail_build() made with ${from} (an address) as
- * sender, to ${n} recipients.  ${res} (${n} of them) says what became of each.
- * 0 when all are done, else -1 and ${e} is the first failure:
- * IMGP-MAIL-UNAVAILABLE (later may do: connection, time-out, 4xx),
+ * Hand it over.  ${res} (as many as recipients) says what became of each.  0
+ * when all are done, else -1 and ${e} is the first failure:
+ * IMGP-MAIL-UNAVAILABLE (later may do: connection, time-out, 4xx of SMTP),
  * IMGP-MAIL-REFUSED (5xx), IMGP-MAIL-TLS, IMGP-MAIL-ADDRESS, IMGP-CONFIG.
  * When a connection breaks at the very end the message may have been taken
  * over although it is not done: sent again it bears the same Message-ID.
  */
-int	imgp_carrier_send(struct imgp_carrier *c, const char *from,
-	    const char *const *to, size_t n, const struct imgp_buf *m,
+int	imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);
 
 #endif

@@ -244,8 +244,7 @@ send_one(CURL *c, const char *from, const char *to, const struct imgp_buf *m,
 }
 
 int
-imgp_smtp_send(const struct imgp_smtp *s, const char *from,
-    const char *const *to, size_t n, const struct imgp_buf *m,
+imgp_smtp_send(const struct imgp_smtp *s, const struct imgp_parcel *m,
     struct imgp_carried *res, struct imgp_err *e)
 {
 	static int ready;
@@ -254,7 +253,7 @@ imgp_smtp_send(const struct imgp_smtp *s, const char *from,
 	int hopeless = 0;
 	CURL *c;
 
-	if (imgp_mail_check_address(from, e) == -1)
+	if (imgp_mail_check_address(m->from, e) == -1)
 		return -1;
 	if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		imgp_oom();
@@ -265,9 +264,9 @@ imgp_smtp_send(const struct imgp_smtp *s, const char *from,
 		curl_easy_cleanup(c);
 		return -1;
 	}
-	for (i = 0; i < n; i++) {
-		if (!hopeless &&
-		    send_one(c, from, to[i], m, &hopeless, &why) == 0) {
+	for (i = 0; i < m->n_to; i++) {
+		if (!hopeless && send_one(c, m->from, m->to[i], m->message,
+		    &hopeless, &why) == 0) {
 			res[i].done = 1;
 			continue;
 		}

@@ -20,8 +20,7 @@ int	imgp_smtp_url(const char *url, char **bare, char **user,
 	    struct imgp_err *e);
 
 /* As imgp_carrier_send(). */
-int	imgp_smtp_send(const struct imgp_smtp *s, const char *from,
-	    const char *const *to, size_t n, const struct imgp_buf *m,
+int	imgp_smtp_send(const struct imgp_smtp *s, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);
 
 /* "libcurl 7.88.1" */

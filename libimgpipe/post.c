@@ -270,8 +270,7 @@ not_served(const struct imgp_err *why, const char *addr, struct imgp_err *e)
 }
 
 static int
-carry(const char *pipeline, const char *from,
-    const struct imgp_mail_list *to, const struct imgp_buf *m,
+carry(const char *pipeline, const struct imgp_parcel *m,
     struct imgp_carried *res, struct imgp_err *e)
 {
 	struct imgp_carrier *c = imgp_carrier_open(pipeline, e);
@@ -279,17 +278,16 @@ carry(const char *pipeline, const char *from,
 	size_t i;
 	int rc;
 
-	memset(res, 0, to->n * sizeof *res);
+	memset(res, 0, m->n_to * sizeof *res);
 	if (c == NULL) {
-		for (i = 0; i < to->n; i++)
+		for (i = 0; i < m->n_to; i++)
 			res[i].err = *e;
 		return -1;
 	}
-	rc = imgp_carrier_send(c, from, (const char *const *)to->addr, to->n,
-	    m, res, &why);
-	for (i = 0; rc == -1 && i < to->n; i++)
+	rc = imgp_carrier_send(c, m, res, &why);
+	for (i = 0; rc == -1 && i < m->n_to; i++)
 		if (!res[i].done) {
-			not_served(&res[i].err, to->addr[i], e);
+			not_served(&res[i].err, m->to[i], e);
 			break;
 		}
 	imgp_carrier_free(c);
@@ -298,27 +296,26 @@ carry(const char *pipeline, const char *from,
 
 static int
 keep(struct imgp_post *p, const struct imgp_letter *l,
-    const struct imgp_mail_list *to, const char *from,
-    const struct imgp_buf *m, struct imgp_err *e)
+    const struct imgp_parcel *m, struct imgp_err *e)
 {
 	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
 	struct imgp_json *who = imgp_json_new_array();
-	char *id = imgp_mail_id(l->about);
 	size_t i;
 	int rc;
 
-	for (i = 0; i < to->n; i++)
-		imgp_json_append_str(who, to->addr[i]);
-	imgp_json_set_str(req, "message_id", id);
+	for (i = 0; i < m->n_to; i++)
+		imgp_json_append_str(who, m->to[i]);
+	imgp_json_set_str(req, "message_id", m->id);
 	imgp_json_set_str(req, "pipeline_code", l->pipeline);
-	imgp_json_set_str(req, "sender", from);
+	imgp_json_set_str(req, "sender", m->from);
 	imgp_json_set(req, "recipients", who);
-	imgp_json_set_str(req, "message", m->s);
+	imgp_json_set_str(req, "message", m->message->s);
+	imgp_json_set_str(req, "subject", m->subject);
+	imgp_json_set_str(req, "body", m->text);
 	if (l->digest_id != 0)
 		imgp_json_set_int(req, "digest_id", l->digest_id);
 	rc = imgp_post_ask(p, "outbox_put", req, &data, e);
 	imgp_json_free(data);
-	free(id);
 	return rc;
 }
 
@@ -327,29 +324,36 @@ imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
     struct imgp_err *e)
 {
 	struct imgp_mail_list to;
-	struct imgp_buf m = IMGP_BUF_INIT;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_parcel m = { .message = &b, .subject = l->subject,
+	    .text = l->text };
 	struct imgp_carried *res = NULL;
 	char *from = sender(l->pipeline), *addr = NULL;
+	char *id = imgp_mail_id(l->about);
 	int rc = -1;
 
 	if (readers(l->pipeline, l->to, &to, e) == -1 ||
-	    build(l, &to, from, &m, e) == -1 ||
+	    build(l, &to, from, &b, e) == -1 ||
 	    (addr = imgp_mail_address(from, e)) == NULL)
 		goto out;
-	if (imgp_post_has_record(p) &&
-	    (rc = keep(p, l, &to, addr, &m, e)) == 0)
+	m.from = addr;
+	m.to = (const char *const *)to.addr;
+	m.n_to = to.n;
+	m.id = id;
+	if (imgp_post_has_record(p) && (rc = keep(p, l, &m, e)) == 0)
 		goto out;
 	/* A digest's letter is sent from the outbox or not at all. */
 	if (l->digest_id != 0)
 		goto out;
 	res = imgp_alloc(to.n * sizeof *res);
-	rc = carry(l->pipeline, addr, &to, &m, res, e);
+	rc = carry(l->pipeline, &m, res, e);
 out:
 	imgp_mail_list_release(&to);
-	imgp_buf_release(&m);
+	imgp_buf_release(&b);
 	free(res);
 	free(from);
 	free(addr);
+	free(id);
 	return rc;
 }
 
@@ -401,9 +405,13 @@ deliver(struct imgp_post *p, const struct imgp_json *letter,
 {
 	const char *pipeline = imgp_json_str(imgp_json_get(letter,
 	    "pipeline_code"));
-	const char *from = imgp_json_str(imgp_json_get(letter, "sender"));
 	const char *text = imgp_json_str(imgp_json_get(letter, "message"));
-	struct imgp_buf m = IMGP_BUF_INIT;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_parcel m = { .message = &b,
+	    .from = imgp_json_str(imgp_json_get(letter, "sender")),
+	    .id = imgp_json_str(imgp_json_get(letter, "message_id")),
+	    .subject = imgp_json_str(imgp_json_get(letter, "subject")),
+	    .text = imgp_json_str(imgp_json_get(letter, "body")) };
 	struct imgp_carried *res = NULL;
 	struct imgp_json *req, *data = NULL;
 	struct imgp_mail_list to;
@@ -414,14 +422,17 @@ deliver(struct imgp_post *p, const struct imgp_json *letter,
 
 	if (recipients(imgp_json_get(letter, "recipients"), &to, e) == -1)
 		goto out;
-	if (from == NULL || text == NULL || to.n == 0 ||
+	if (m.from == NULL || m.id == NULL || m.subject == NULL ||
+	    m.text == NULL || text == NULL || to.n == 0 ||
 	    imgp_json_int(imgp_json_get(letter, "outbox_id"), &id) == -1) {
 		imgp_fail(e, IMGP_E_DB_QUERY, "a letter cannot be read");
 		goto out;
 	}
-	imgp_buf_puts(&m, text);
+	imgp_buf_puts(&b, text);
+	m.to = (const char *const *)to.addr;
+	m.n_to = to.n;
 	res = imgp_alloc(to.n * sizeof *res);
-	carry(pipeline, from, &to, &m, res, &why);
+	carry(pipeline, &m, res, &why);
 	for (*reached = 0, i = 0; i < to.n; i++) {
 		if (res[i].done || strcmp(res[i].err.code,
 		    IMGP_E_MAIL_REFUSED) == 0)
@@ -441,7 +452,7 @@ deliver(struct imgp_post *p, const struct imgp_json *letter,
 	imgp_json_free(data);
 out:
 	imgp_mail_list_release(&to);
-	imgp_buf_release(&m);
+	imgp_buf_release(&b);
 	free(res);
 	return rc;
 }

@@ -263,6 +263,8 @@ create table pipeline.outbox (
 	pipeline_code text,			-- whose settings carry it; null: all's
 	sender text not null,
 	message text not null,			-- RFC 5322, ASCII, CRLF
+	subject text not null,			-- and what people read of it
+	body text not null,
 	digest_id bigint references pipeline.digest,
 	ts_create timestamptz not null default now()
 );

@@ -1,8 +1,8 @@
 -- The outbox of letters and what digest, status and watch are made of: functions
 -- in the envelope of 110_functions.sql.
 
--- {"message_id", "pipeline_code", "sender", "recipients", "message",
--- "digest_id"}: keep a letter for sending.  The same letter is kept once;
+-- {"message_id", "pipeline_code", "sender", "recipients", "message", "subject",
+-- "body", "digest_id"}: keep a letter for sending.  The same letter is kept once;
 -- data.new says whether it was this request that brought it.
 create or replace function pipeline.outbox_put(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -15,11 +15,13 @@ begin
 		perform pipeline.deny('IMGP-DB-REQUEST', 'a letter to nobody');
 	end if;
 	insert into pipeline.outbox (message_id, pipeline_code, sender, message,
-	    digest_id)
+	    subject, body, digest_id)
 	values (pipeline.want_text(req, 'message_id'),
 	    pipeline.want_text(req, 'pipeline_code'),
 	    pipeline.want_text(req, 'sender'),
 	    pipeline.want_text(req, 'message'),
+	    pipeline.want_text(req, 'subject'),
+	    pipeline.want_text(req, 'body'),
 	    pipeline.want_int(req, 'digest_id'))
 	on conflict (message_id) do nothing returning id into letter;
 	if letter is not null then
@@ -68,6 +70,7 @@ begin
 			    'message_id', o.message_id,
 			    'pipeline_code', o.pipeline_code,
 			    'sender', o.sender, 'message', o.message,
+			    'subject', o.subject, 'body', o.body,
 			    'ts_create', pipeline.utc(o.ts_create),
 			    'recipients', addresses)));
 		end if;

@@ -186,7 +186,7 @@ IMGP_MAIL_TIMEOUT=1s mail send "$FROM" a@x.example S i $DATE >out
 like out 'IMGP-MAIL-UNAVAILABLE: sendmail took longer' 'sendmail hanging'
 IMGP_MAIL=sendmail:/nowhere/sendmail mail send "$FROM" a@x.example S i $DATE >out
 like out 'IMGP-CONFIG: .*/nowhere/sendmail' 'no sendmail there'
-for u in http://x/ sendmail:relative file:relative '' smtp; do
+for u in ftp://x/ sendmail:relative file:relative '' smtp; do
 	IMGP_MAIL=$u XDG_STATE_HOME='' HOME='' mail send "$FROM" a@x.example S i $DATE |
 	    grep -q ^IMGP-CONFIG || echo "$u"
 done >taken

@@ -1,4 +1,4 @@
-/* PKGS: libcjson libcurl libcrypto */
+/* PKGS: libcjson libcurl libcrypto expat */
 /*
  * Build one message from files of the working directory and print it, or hand
  * it to the carrier that the settings name and say what became of each
@@ -40,6 +40,8 @@ fail(const struct imgp_err *e)
 static int
 send_it(const char *from, const struct imgp_mail *m, const struct imgp_buf *b)
 {
+	struct imgp_parcel p = { from, m->to, m->n_to, b, m->id, m->subject,
+	    m->text };
 	struct imgp_carried *res = imgp_alloc(m->n_to * sizeof *res);
 	struct imgp_carrier *c;
 	struct imgp_err e;
@@ -51,7 +53,7 @@ send_it(const char *from, const struct imgp_mail *m, const struct imgp_buf *b)
 		free(res);
 		return fail(&e);
 	}
-	rc = imgp_carrier_send(c, from, m->to, m->n_to, b, res, &e);
+	rc = imgp_carrier_send(c, &p, res, &e);
 	for (i = 0; i < m->n_to; i++)
 		printf("%s %s%s%s\n", m->to[i], res[i].done ? "done" :
 		    res[i].err.code, res[i].done ? "" : ": ",

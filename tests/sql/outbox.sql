@@ -2,7 +2,8 @@
 create function pg_temp.put(id text, variadic who text[]) returns jsonb
 language sql as $$
 	select pipeline.outbox_put(jsonb_build_object('message_id', id,
-	    'sender', 's@x', 'message', 'm of ' || id, 'recipients', who));
+	    'sender', 's@x', 'message', 'm of ' || id, 'subject', 's',
+	    'body', 'b', 'recipients', who));
 $$;
 select is(pg_temp.put('m1', 'a@x', 'b@x', 'a@x') #>> '{data,new}', 'true',
     'a letter is kept');
@@ -16,7 +17,7 @@ create table pg_temp.t as
     select pipeline.outbox_take('{}') #> '{data,letter}' as l;
 select is(l - 'outbox_id' - 'ts_create', '{"message_id": "m1",
     "pipeline_code": null, "sender": "s@x", "message": "m of m1",
-    "recipients": ["a@x", "b@x"]}'::jsonb, 'the oldest letter is taken')
+    "subject": "s", "body": "b", "recipients": ["a@x", "b@x"]}'::jsonb, 'the oldest letter is taken')
 from pg_temp.t;
 select is(pipeline.outbox_take(jsonb_build_object('after', l -> 'outbox_id'))
     #>> '{data,letter,message_id}', 'm3', 'and the next after it')
