@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # imgp-dcmscan: studies, series, numbers, instances; and what is none (M27-M29,
 # F6, F7).
 . "$(dirname "$0")/lib.sh"

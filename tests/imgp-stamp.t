@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # imgp-stamp: the id goes in, nothing else changes (M32, M34, F4, F5, R57, R60).
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3

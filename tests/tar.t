@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # TAR and TAR.GZ: scanned, stamped, and refused when in doubt (M28, F5, R56).
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3

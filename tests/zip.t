@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # libimgpipe/zip: reading with suspicion, writing by copying.
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
