@@ -14,12 +14,15 @@
 #include "libimgpipe/stamp_file.h"
 #include "libimgpipe/scan_job.h"
 
-enum { OPT_ID = 256, OPT_SCANS, OPT_REPLACE, OPT_TRUST, OPT_NO_SANDBOX };
+enum { OPT_ID = 256, OPT_SCANS, OPT_TAG, OPT_REPLACE, OPT_TRUST,
+	OPT_UNSTAMP, OPT_PROVENANCE, OPT_NO_SANDBOX };
 
 static const struct imgp_opt opts[] = {
 	{ 'o', "output", "FILE", "write the stamped upload to FILE, or -" },
 	{ OPT_ID, "id", "ID", "the ATRIUID of the one series in the upload" },
 	{ OPT_SCANS, "scans", "FILE", "the ATRIUIDs: a job line with scans" },
+	{ OPT_TAG, "tag", "TAG", "the element for the id: \"GGGG,EEEE [VR]\" or "
+	    "\"GGGG,xxEE VR CREATOR\"" },
 	{ OPT_REPLACE, "replace", NULL, "replace another value" },
 	{ OPT_TRUST, "trust", NULL, "do not check the CRC of what is read" },
 	{ OPT_NO_SANDBOX, "no-sandbox", NULL,
@@ -27,9 +30,11 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox]",
-	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox] --id ID -o OUT IN",
-	"[-nqv] [-j N] [--replace] [--trust] [--no-sandbox] --scans FILE -o OUT IN",
+	"[-nqv] [-j N] [--replace] [--tag TAG] [--trust] [--no-sandbox]",
+	"[-nqv] [-j N] [--replace] [--tag TAG] [--trust] [--no-sandbox]\n"
+	"           --id ID -o OUT IN",
+	"[-nqv] [-j N] [--replace] [--tag TAG] [--trust] [--no-sandbox]\n"
+	"           --scans FILE -o OUT IN",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_dcm_version, NULL };
@@ -80,7 +85,6 @@ main(int argc, char *argv[])
 	struct imgp_err e = { NULL, "" };
 	int ch;
 
-	s.opts.want = imgp_dicom_want;
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case 'o':
@@ -91,6 +95,9 @@ main(int argc, char *argv[])
 			break;
 		case OPT_SCANS:
 			scans = optarg;
+			break;
+		case OPT_TAG:
+			s.tag = optarg;
 			break;
 		case OPT_REPLACE:
 			s.opts.replace = 1;

@@ -46,7 +46,7 @@ static const struct {
 	{ "s3_multipart_bytes", "268435456" },
 	{ "s3_copy_bytes", "5368709120" },
 	/* the stamp */
-	{ "coordinating_center", NULL },
+	{ "coordinating_center", NULL }, { "stamp_tag", "0012,0071 LO" },
 	/* what an upload may cost (imgp-dcmscan(1)) */
 	{ "limit_members", "100000" }, { "limit_bytes", "1099511627776" },
 	{ "limit_ratio", "200" }, { "limit_series", "10000" },

@@ -3,6 +3,7 @@
 #include "dcmtk/config/osconfig.h"
 #include "dcmtk/dcmdata/dcdatset.h"
 #include "dcmtk/dcmdata/dcdict.h"
+#include "dcmtk/dcmdata/dcelem.h"
 #include "dcmtk/dcmdata/dcfilefo.h"
 #include "dcmtk/dcmdata/dcistrmb.h"
 #include "dcmtk/dcmdata/dcuid.h"
@@ -37,6 +38,8 @@ get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 	    static_cast<Uint16>((tag + 1) & 0xffff));
 	DcmInputBufferStream in;
 	DcmFileFormat file;
+	DcmElement *elem = NULL;
+	Uint8 *bytes = NULL;
 	OFCondition c;
 	OFString s;
 	size_t n;
@@ -49,9 +52,16 @@ get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 	file.transferEnd();
 	if (c.bad() && c != EC_StreamNotifyClient && c != EC_EndOfStream)
 		return -1;
-	if (!file.getDataset()->tagExists(key))
+	if (file.getDataset()->findAndGetElement(key, elem).bad())
 		return 0;
-	c = file.getDataset()->findAndGetOFStringArray(key, s);
+	if (!elem->isaString()) {
+		/* Implicit and private: nobody knows its VR. */
+		c = elem->getUint8Array(bytes);
+		if (c.good() && bytes != NULL)
+			s.assign(reinterpret_cast<const char *>(bytes),
+			    elem->getLength());
+	} else
+		c = elem->getOFStringArray(s);
 	n = s.length();
 	while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\0'))
 		n--;

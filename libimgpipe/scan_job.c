@@ -292,6 +292,18 @@ replace_local(struct imgp_stamp_job *s, struct imgp_job *job, int fd,
 }
 
 int
+imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
+    struct imgp_err *e)
+{
+	s->opts.center = imgp_conf(pipeline, "coordinating_center");
+	if (s->opts.center != NULL &&
+	    imgp_stamp_check_center(s->opts.center, e) == -1)
+		return -1;
+	return imgp_stamp_tag_parse(s->tag != NULL ? s->tag :
+	    imgp_conf(pipeline, "stamp_tag"), &s->opts.tag, e);
+}
+
+int
 imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
     struct imgp_err *e)
 {
@@ -313,8 +325,9 @@ imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
 	s->opts.lim = &s->lim;
 	s->opts.scans = &scans;
 	s->opts.tmpdir = dir;
-	s->opts.center = imgp_conf(imgp_job_str(job, "pipeline_code"),
-	    "coordinating_center");
+	if (imgp_stamp_settings(s, imgp_job_str(job, "pipeline_code"),
+	    e) == -1)
+		goto out;
 	rc = replace_local(s, job, fd, path, tmp, e);
 out:
 	if (fd != -1)

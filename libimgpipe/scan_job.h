@@ -30,9 +30,15 @@ int	imgp_scan_open(const char *file, struct imgp_job *job,
 
 struct imgp_stamp_job {
 	struct imgp_limits lim;
-	struct imgp_stamp_opts opts;	/* scans, tmpdir, center, lim: set by us */
+	struct imgp_stamp_opts opts;	/* scans, tmpdir, center, tag, lim: set
+					 * by us */
+	const char	*tag;		/* --tag; NULL: the setting */
 	int		 dry_run;
 };
+
+/* Set what opts takes from the settings of ${pipeline}; -1 with IMGP-CONFIG. */
+int	imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
+	    struct imgp_err *e);
 
 /*
  * Stamp the file at "local" and put the result in its place, atomically; set

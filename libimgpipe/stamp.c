@@ -69,7 +69,9 @@ id_of(void *arg, const char *study, const char *series, struct imgp_err *e)
 		    "its series is not among the scans");
 	else if (id->id == NULL)
 		imgp_fail(e, IMGP_E_STAMP_NO_ID, "its series has no ATRIUID");
-	return id == NULL ? NULL : id->id;
+	else if (imgp_stamp_tag_takes(&s->opts->tag, id->id, e) == 0)
+		return id->id;
+	return NULL;
 }
 
 /* One id was given: for the first series that is seen, and no other. */
@@ -435,8 +437,8 @@ imgp_stamp_upload(int fd, struct imgp_out *out,
 	s.census = imgp_census_new();
 	pthread_mutex_init(&s.only, NULL);
 	s.oo.lim = &opts->lim->dicom;
-	s.oo.want = opts->want;
-	s.oo.vr = opts->vr == NULL ? "LO" : opts->vr;
+	s.oo.want = opts->tag.want;
+	s.oo.vr = opts->tag.vr;
 	s.oo.center = opts->center == NULL ? "" : opts->center;
 	s.oo.tmpdir = opts->tmpdir;
 	s.oo.replace = opts->replace;

@@ -21,13 +21,32 @@
 #include "libimgpipe/scans.h"
 #include "libimgpipe/intake.h"
 
+/* Which element carries the id. */
+struct imgp_stamp_tag {
+	struct imgp_dicom_want want;
+	char		 vr[3];
+	char		 creator[IMGP_UID_MAX + 1];
+};
+/*
+ * Take ${text} apart: "GGGG,EEEE [VR]", or "GGGG,xxEE VR CREATOR" for a private
+ * block.  VR is LO (the default), SH, ST, LT, UC or UT.  The elements that tell
+ * what an object is cannot carry an id.  -1 with IMGP-CONFIG.  ${t} must not be
+ * moved after that.
+ */
+int	imgp_stamp_tag_parse(const char *text, struct imgp_stamp_tag *t,
+	    struct imgp_err *e);
+/* Can ${text} be an id in that element?  -1 with IMGP-CONFIG. */
+int	imgp_stamp_tag_takes(const struct imgp_stamp_tag *t, const char *text,
+	    struct imgp_err *e);
+/* Can ${text} be the value of (0012,0060)?  -1 with IMGP-CONFIG. */
+int	imgp_stamp_check_center(const char *text, struct imgp_err *e);
+
 struct imgp_stamp_opts {
 	const struct imgp_limits *lim;
 	/* The ids, and how many instances to expect; or NULL and only_id: */
 	const struct imgp_scans *scans;
 	const char	*only_id;	/* for the one series there must be */
-	struct imgp_dicom_want want;	/* where the id goes */
-	const char	*vr;		/* two letters, NULL: LO */
+	struct imgp_stamp_tag tag;	/* where the id goes */
 	const char	*center;	/* (0012,0060) where absent; NULL: empty */
 	const char	*tmpdir;	/* for unnamed files, made when needed */
 	int		 replace;	/* another value may be replaced */

@@ -193,6 +193,10 @@ imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
 		imgp_fail_errno(&e, IMGP_E_STORE_NOT_FOUND, "%s", in);
 		goto out;
 	}
+	if (imgp_stamp_settings(s, NULL, &e) == -1 ||
+	    (s->opts.only_id != NULL && imgp_stamp_tag_takes(&s->opts.tag,
+	    s->opts.only_id, &e) == -1))
+		goto out;
 	if (scans != NULL && read_scans(scans, &ids, &e) == -1)
 		goto out;
 	if ((to = open_output(imgp_common.dry_run ? "/dev/null" : out, &tmp,
@@ -205,7 +209,6 @@ imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
 		goto out;
 	s->opts.tmpdir = dir;
 	s->opts.scans = scans != NULL ? &ids : NULL;
-	s->opts.center = imgp_conf(NULL, "coordinating_center");
 	rc = stamp(s, fd, to, in, &status, &e);
 	if (rc == 0 && tmp != NULL && fsync(to) == -1)
 		rc = imgp_fail_errno(&e, IMGP_E_STORE_IO, "%s", out);
