@@ -367,8 +367,6 @@ static void
 settle(struct imgp_filter *f, struct record *r, struct imgp_job *job,
     struct imgp_ledger_call *c)
 {
-	const struct imgp_error *row;
-
 	if (c->data != NULL && c->err.code != NULL)
 		take_row(job, c->data);		/* made, but then it failed */
 	else if (c->err.code == NULL)
@@ -381,8 +379,7 @@ settle(struct imgp_filter *f, struct record *r, struct imgp_job *job,
 		imgp_job_skip(job, IMGP_E_SKIP_BUSY);
 		c->err.code = NULL;
 	}
-	row = imgp_error_find(c->err.code);
-	if (row != NULL && strcmp(row->class, "config") == 0)
+	if (c->err.code != NULL && strcmp(c->err.code, IMGP_E_CONFIG) == 0)
 		r->misconfigured = 1;
 	imgp_filter_put(f, job, c->err.code == NULL ? NULL : &c->err);
 }

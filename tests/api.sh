@@ -3,7 +3,7 @@
 #	serve NAME [WORD...]	start one and set API to its base; its log and
 #		what imgp-api says are in ./NAME.log.  Words: tls, by
 #		./server.pem and ./server.key; open, for this machine without a token;
-#		certificate, of a client; digest, as that user of the database
+#		certificate, of a client; db=CONNINFO, another way to the database
 LIGHTTPD=$(PATH=$PATH:/usr/sbin:/sbin command -v lighttpd) ||
 	skip_all 'no lighttpd here'
 command -v curl >/dev/null || skip_all 'no curl here'
@@ -32,8 +32,8 @@ serve_conf() {		# serve_conf PORT NAME [WORD...]
 			    ssl.verifyclient.activate = \"enable\"
 			    ssl.verifyclient.enforce = \"disable\"
 			    ssl.verifyclient.ca-file = \"$WORK/ca.pem\"" ;;
-		digest)
-			_db=$IMGP_LEDGER ;;
+		db=*)
+			_db=${_word#db=} ;;
 		esac
 	done
 	cat <<-CONF

@@ -1,7 +1,7 @@
 # Sourced by imgp-record.t: the record keeping by HTTP, with the same database
 # behind it.  DENIED is an API whose own user has not the right; AWAY, none.
 . "$ROOT/tests/api.sh"
-serve denied digest || exit 1
+serve denied "db=$IMGP_LEDGER" || exit 1
 DENIED=$API
 serve web || exit 1
 # Each request is a process and a login of its own: fewer will do.

@@ -1,7 +1,11 @@
 #!/bin/sh
-# The database goes away, refuses, hangs, and answers no more (R13-R17).
+# The database goes away, refuses, hangs, and answers no more (R13-R17), over the
+# carrier that CARRIER names (M53).
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/tests/db.sh"
+CARRIER=${CARRIER-libpq}
+# shellcheck source=/dev/null
+[ "$CARRIER" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"
 export IMGP_DB_WAIT=60s IMGP_WAIT=0 IMGP_RUN=20260102T030405Z-0000000a
 code() { jq -r '.skip // .errors[-1].error_code // .edc_pipeline_file.status' "$@"; }
 # The next upload nobody has touched, looked up.
@@ -84,6 +88,7 @@ done
 unlike err '2[0-9][0-9][0-9].*2[0-9][0-9][0-9]' 'no value stands in a message'
 sql -c "truncate public.faulty"
 
+if [ "$CARRIER" = libpq ]; then
 # Sessions that are ended: idle between two jobs, and in the middle of one.
 mkfifo fifo
 imgp-record start <fifo >out 2>err &
@@ -121,6 +126,7 @@ exec 8>&-
 wait $pid
 is "$? $(code out | tr '\n' ' ')" '0 Completed Completed ' \
     'one in the middle of its transaction: redone (R13)'
+fi
 
 # The outcome of a commit is unknown (R15): the connection is cut at every
 # answer of the server, and at every request before it.
@@ -131,6 +137,10 @@ echo none >proxy/cut
 at_end "kill $!"
 until grep -q ready proxy/log; do sleep 0.05; done
 through="host=$WORK/proxy dbname=imgpipe user=record"
+if [ "$CARRIER" = http ]; then
+	serve proxied "db=$through" || exit 1
+	through=$API
+fi
 for kind in reply request; do
 	n=1 cuts=1 all=0
 	while [ $cuts -gt 0 ] && [ $n -le 20 ]; do
@@ -150,6 +160,7 @@ for kind in reply request; do
 	ok $? "all were cut: $all at a $kind"
 done
 
+if [ "$CARRIER" = libpq ]; then
 # A server that hangs (R17): its process is stopped while a request is in it.
 session() { sql -c "select pid from pg_stat_activity where usename = 'record'"; }
 export IMGP_DB_TIMEOUT=1s
@@ -184,6 +195,7 @@ for verb in start scans finish; do
 done
 is_right 'one end, one outcome, though two sessions were asked'
 unset IMGP_DB_TIMEOUT
+fi
 
 # The server dies, and comes again.
 rm -f fifo

@@ -109,7 +109,7 @@ norevision 2 IMGP-CONFIG no revision
 notfound 2 IMGP-CONFIG a base that is none
 redirect 2 IMGP-CONFIG a redirect is not followed
 broken 75 IMGP-DB-UNAVAILABLE status 500
-own500 2 IMGP-DB-SCHEMA status 500 with a reason that stays
+own500 1 IMGP-DB-SCHEMA status 500 with a reason that stays
 refused 1 IMGP-DB-REQUEST a code of its own
 teapot 1 IMGP-DB-QUERY a status of its own
 cut 75 IMGP-DB-UNAVAILABLE cut off where only the connection's end says so (E13)
