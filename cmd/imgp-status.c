@@ -17,11 +17,12 @@
 
 #define PAGE	1000		/* files asked for at once */
 
-enum { OPT_CSV = 256, OPT_JSON, OPT_SINCE, OPT_COLOR };
+enum { OPT_CSV = 256, OPT_JSON, OPT_SINCE, OPT_COLOR, OPT_METRICS };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_CSV, "csv", NULL, "a row for each file" },
 	{ OPT_JSON, "json", NULL, "the same as JSON" },
+	{ OPT_METRICS, "metrics", NULL, "the counts for Prometheus" },
 	{ OPT_SINCE, "since", "TIME", "with --csv: made or ended since" },
 	{ OPT_COLOR, "color", "WHEN", "auto (at a terminal), always or never" },
 	{ 0, NULL, NULL, NULL }
@@ -29,6 +30,7 @@ static const struct imgp_opt opts[] = {
 static const char *const synopsis[] = {
 	"[--json] [--color WHEN]",
 	"--csv [--since TIME]",
+	"--metrics",
 	"[--json] [--color WHEN] ID ...",
 	NULL
 };
@@ -38,7 +40,7 @@ static const struct imgp_tool tool = { "imgp-status", synopsis,
 	opts, libs };
 
 struct wish {
-	int	 csv, json, colour;
+	int	 csv, json, metrics, colour;
 	char	*since;
 };
 
@@ -71,6 +73,9 @@ options(struct wish *w, int argc, char *argv[])
 		case OPT_JSON:
 			w->json = 1;
 			break;
+		case OPT_METRICS:
+			w->metrics = 1;
+			break;
 		case OPT_SINCE:
 			if ((w->since = imgp_since(optarg)) == NULL)
 				imgp_usage(&tool,
@@ -80,10 +85,11 @@ options(struct wish *w, int argc, char *argv[])
 			w->colour = take_colour(optarg);
 			break;
 		}
-	if ((w->csv && (w->json || optind != argc)) ||
+	if (w->csv + w->json + w->metrics > 1 ||
+	    ((w->csv || w->metrics) && optind != argc) ||
 	    (w->since != NULL && !w->csv))
-		imgp_usage(&tool, "--csv is for all files, and --since is "
-		    "for --csv");
+		imgp_usage(&tool, "--csv and --metrics are for all files, and "
+		    "--since is for --csv");
 }
 
 static int
@@ -120,7 +126,9 @@ board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 	if (w->json) {
 		imgp_json_print(data, b);
 		imgp_buf_puts(b, "\n");
-	} else
+	} else if (w->metrics)
+		imgp_status_metrics(data, b);
+	else
 		imgp_status_board(data, w->colour, b);
 	print(b);
 	imgp_json_free(data);
@@ -178,7 +186,7 @@ upload(struct imgp_post *p, const struct wish *w, const char *operand,
 int
 main(int argc, char *argv[])
 {
-	struct wish w = { 0, 0, 0, NULL };
+	struct wish w = { 0, 0, 0, 0, NULL };
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct imgp_post *p;
 	struct imgp_err e;

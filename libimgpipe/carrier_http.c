@@ -85,6 +85,20 @@ imgp_webhook_send(const char *url, const char *ca_file, long timeout,
 	return rc;
 }
 
+int
+imgp_webhook_ping(const char *url, const char *ca_file, struct imgp_err *e)
+{
+	struct imgp_http_answer a = IMGP_HTTP_ANSWER_INIT;
+	struct imgp_http_request r = { .url = url, .ca_bundle = ca_file,
+	    .total_ms = 20000 };
+	int rc;
+
+	if ((rc = request("ping", &r, &a, e)) == 0)
+		rc = judge("ping", a.status, e);
+	imgp_http_release(&a);
+	return rc;
+}
+
 /* --- SNS ----------------------------------------------------------------- */
 
 /* The part of the ARN with this number from 0, into ${dst}. */

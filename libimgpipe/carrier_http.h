@@ -16,5 +16,8 @@ int	imgp_sns_send(const char *arn, long timeout,
 	    const struct imgp_parcel *m, struct imgp_err *e);
 int	imgp_webhook_send(const char *url, const char *ca_file, long timeout,
 	    const struct imgp_parcel *m, struct imgp_err *e);
+/* Ask for ${url} and want a good answer: 0 or -1. */
+int	imgp_webhook_ping(const char *url, const char *ca_file,
+	    struct imgp_err *e);
 
 #endif

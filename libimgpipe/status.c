@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/cred.h"
 #include "libimgpipe/csv.h"
 #include "libimgpipe/status.h"
 #include "libimgpipe/table.h"
@@ -173,6 +174,66 @@ imgp_status_board(const struct imgp_json *data, int colour,
 	states(data, colour, out);
 	attention(data, colour, out);
 	round_up(data, colour, out);
+}
+
+/* --- metrics ------------------------------------------------------------- */
+
+/* A label's value: printable, with '\\' and '"' escaped. */
+static void
+label(struct imgp_buf *out, const char *name, const char *value)
+{
+	imgp_buf_printf(out, "%s=\"", name);
+	for (; *value != '\0'; value++) {
+		if (*value == '"' || *value == '\\')
+			imgp_buf_puts(out, "\\");
+		imgp_buf_add(out, value, 1);
+	}
+	imgp_buf_puts(out, "\"");
+}
+
+static void
+gauge(struct imgp_buf *out, const char *name, const char *help, int64_t n)
+{
+	imgp_buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name,
+	    help, name, name, (long long)n);
+}
+
+/* Unix seconds of the record's times; 0 when there is none. */
+static int64_t
+seconds(const struct imgp_json *o, const char *key)
+{
+	int64_t t = imgp_cred_time(imgp_json_str(imgp_json_get(o, key)) ==
+	    NULL ? "" : imgp_json_str(imgp_json_get(o, key)));
+
+	return t < 0 ? 0 : t;
+}
+
+void
+imgp_status_metrics(const struct imgp_json *data, struct imgp_buf *out)
+{
+	const struct imgp_json *mail = imgp_json_get(data, "mail"), *i;
+	char s[TEXT_MAX];
+
+	imgp_buf_puts(out, "# HELP imgp_files Files in each state.\n"
+	    "# TYPE imgp_files gauge\n");
+	for (i = imgp_json_first(imgp_json_get(data, "states")); i != NULL;
+	    i = imgp_json_next(i)) {
+		imgp_buf_puts(out, "imgp_files{");
+		label(out, "pipeline", str(i, "pipeline_code", s));
+		imgp_buf_puts(out, ",");
+		label(out, "state", str(i, "state", s));
+		imgp_buf_printf(out, "} %lld\n", (long long)num(i, "files"));
+	}
+	gauge(out, "imgp_last_run_timestamp_seconds",
+	    "When the last run came to its end.",
+	    seconds(imgp_json_get(data, "last_run"), "ts_finish"));
+	gauge(out, "imgp_last_digest_timestamp_seconds",
+	    "Up to when the last digest went.",
+	    seconds(imgp_json_get(data, "last_digest"), "until"));
+	gauge(out, "imgp_mail_waiting", "Recipients whose mail waits.",
+	    num(mail, "waiting"));
+	gauge(out, "imgp_mail_refused",
+	    "Recipients refused in the last week.", num(mail, "refused"));
 }
 
 /* --- one upload ---------------------------------------------------------- */

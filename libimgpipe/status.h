@@ -15,6 +15,9 @@
 void	imgp_status_board(const struct imgp_json *data, int colour,
 	    struct imgp_buf *out);
 
+/* The same counts for a scraper (Prometheus' text format). */
+void	imgp_status_metrics(const struct imgp_json *data, struct imgp_buf *out);
+
 /* All that is known of one upload. */
 void	imgp_status_upload(const struct imgp_json *data, int64_t upload,
 	    int colour, struct imgp_buf *out);

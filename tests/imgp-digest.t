@@ -186,6 +186,27 @@ n=$(find smtp -name '*.eml' | wc -l)
 imgp-digest --stale 26h 2>err
 is "$(find smtp -name '*.eml' | wc -l)" "$n" 'once a day'
 
+# --- the labs' lists, and the ping ---
+printf '%s\n' 1208 1209 | imgp-run -q >run.jsonl 2>/dev/null
+mkdir -p hook
+mkfifo hook/out
+$PYTHON "$ROOT/tests/servers/topic" hook >hook/out &
+at_end "kill $! 2>/dev/null"
+read -r ping <hook/out
+exits 0 'a digest with lists' env IMGP_MANIFEST=yes \
+    IMGP_PING="http://127.0.0.1:$ping/ping/me" imgp-digest
+is "$(cut -c67- images/manifests/image/SHA256SUMS | tail -2)" \
+    "$(jq -r .destination run.jsonl | sed "s,file://$WORK/images/,,")" \
+    'SHA256SUMS has what is delivered (F30)'
+tail -2 images/manifests/image/SHA256SUMS >last
+(cd images && sha256sum -c --quiet ../last)
+ok $? 'and sha256sum checks it'
+is "$(cut -d, -f1 images/manifests/image/new-2*Z.csv | wc -l)" 3 'new-TIME.csv what is new'
+like hook/pings '^/ping/me$' 'a watch elsewhere is told (F22)'
+IMGP_PING="http://127.0.0.1:$ping/SECRET?fail" exits 0 'a ping that fails is no failure' imgp-digest
+like err 'ping answered with status 500' 'but named'
+unlike err SECRET 'without its address'
+
 # --- usage ---
 exits 2 'without a record it is wrongly configured' env IMGP_DATABASE=https://x/ imgp-digest
 for o in '--since x' '--format x' '--resend 0' '--stale 0' '--print --resend 1' operand; do

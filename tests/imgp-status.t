@@ -86,6 +86,22 @@ is "$(imgp-status --json | jq -c '[.attention[].subject_event_crf_file_id] | sor
     '[1202,1203,1206]' 'JSON'
 is "$(imgp-status --json 1203 | jq '.rows[0].errors | length')" 2 'JSON of an upload'
 
+exits 0 'metrics' imgp-status --metrics
+grep -v '^#\|waiting"\|timestamp' out >metrics
+holds metrics 'in Prometheus'"'"' form (F39)' <<'EOT'
+imgp_files{pipeline="image",state="started"} 1
+imgp_files{pipeline="image",state="left"} 1
+imgp_files{pipeline="image",state="to retry"} 1
+imgp_files{pipeline="image",state="failed"} 1
+imgp_files{pipeline="image",state="with errors"} 1
+imgp_files{pipeline="image",state="delivered"} 1
+imgp_mail_waiting 0
+imgp_mail_refused 0
+EOT
+now=$(date +%s)
+is "$(awk -v now="$now" '/^imgp_last/ { print $1, now - $2 < 600 }' out | tr '\n' ' ')" \
+    'imgp_last_run_timestamp_seconds 1 imgp_last_digest_timestamp_seconds 1 ' 'with the last run and digest'
+
 exits 75 'a full disk is an error' sh -c 'imgp-status >/dev/full'
 exits 2 'an id that is none' imgp-status x
 exits 2 '--since without --csv' imgp-status --since 24h
