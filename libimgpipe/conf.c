@@ -43,7 +43,7 @@ static const struct {
 	{ "source_owner", NULL }, { "temp_owner", NULL },
 	{ "destination_owner", NULL }, { "logs_owner", NULL },
 	{ "s3_patience", "5m" }, { "s3_part_bytes", "33554432" },
-	{ "s3_multipart_bytes", "268435456" },
+	{ "s3_multipart_bytes", "1073741824" },
 	{ "s3_copy_bytes", "5368709120" },
 	/* the stamp */
 	{ "coordinating_center", NULL }, { "stamp_tag", "0012,0071 LO" },

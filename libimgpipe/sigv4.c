@@ -29,6 +29,7 @@ is_unreserved(int c)
 static void
 encode(struct imgp_buf *out, const char *s, size_t len, int slash)
 {
+	static const char hex[] = "0123456789ABCDEF";
 	size_t i;
 
 	for (i = 0; i < len; i++) {
@@ -36,8 +37,11 @@ encode(struct imgp_buf *out, const char *s, size_t len, int slash)
 
 		if (is_unreserved(c) || (slash && c == '/'))
 			imgp_buf_add(out, s + i, 1);
-		else
-			imgp_buf_printf(out, "%%%02X", (unsigned int)c);
+		else {
+			char x[3] = { '%', hex[c >> 4], hex[c & 15] };
+
+			imgp_buf_add(out, x, sizeof x);
+		}
 	}
 }
 
@@ -182,21 +186,21 @@ add_query(const char *query, struct imgp_buf *out)
 static char *
 trim_value(const char *s)
 {
-	struct imgp_buf out = IMGP_BUF_INIT;
+	char *copy = imgp_strdup(s), *out = copy;
 	int blank = 0;
 
-	imgp_buf_puts(&out, "");
 	for (; *s != '\0'; s++) {
 		if (isspace((unsigned char)*s)) {
-			blank = out.len > 0;
+			blank = out != copy;
 			continue;
 		}
 		if (blank)
-			imgp_buf_add(&out, " ", 1);
+			*out++ = ' ';
 		blank = 0;
-		imgp_buf_add(&out, s, 1);
+		*out++ = *s;
 	}
-	return imgp_buf_steal(&out);
+	*out = '\0';
+	return copy;
 }
 
 static struct pair *
@@ -218,47 +222,66 @@ sorted_headers(const struct imgp_sigv4 *r)
 	return p;
 }
 
+/* The names of the sorted headers, as SignedHeaders has them. */
 static void
-add_signed_names(const struct imgp_sigv4 *r, struct imgp_buf *out)
+add_names(const struct pair *p, size_t n, struct imgp_buf *out)
 {
-	struct pair *p = sorted_headers(r);
-	size_t i, n = 0;
+	size_t i;
 
-	for (i = 0; i < r->nheaders; i++)
-		if (i == 0 || strcmp(p[i].name, p[i - 1].name) != 0)
-			imgp_buf_printf(out, "%s%s", n++ == 0 ? "" : ";",
-			    p[i].name);
-	free_pairs(p, r->nheaders);
+	for (i = 0; i < n; i++)
+		if (i == 0 || strcmp(p[i].name, p[i - 1].name) != 0) {
+			if (i > 0)
+				imgp_buf_add(out, ";", 1);
+			imgp_buf_puts(out, p[i].name);
+		}
 }
 
 static void
-add_headers(const struct imgp_sigv4 *r, struct imgp_buf *out)
+add_headers(const struct pair *p, size_t n, struct imgp_buf *out)
 {
-	struct pair *p = sorted_headers(r);
 	size_t i;
 
-	for (i = 0; i < r->nheaders; i++)
+	for (i = 0; i < n; i++) {
 		if (i > 0 && strcmp(p[i].name, p[i - 1].name) == 0)
-			imgp_buf_printf(out, ",%s", p[i].value);
-		else
-			imgp_buf_printf(out, "%s%s:%s", i == 0 ? "" : "\n",
-			    p[i].name, p[i].value);
-	imgp_buf_puts(out, "\n");
-	free_pairs(p, r->nheaders);
+			imgp_buf_add(out, ",", 1);
+		else {
+			if (i > 0)
+				imgp_buf_add(out, "\n", 1);
+			imgp_buf_puts(out, p[i].name);
+			imgp_buf_add(out, ":", 1);
+		}
+		imgp_buf_puts(out, p[i].value);
+	}
+	imgp_buf_add(out, "\n", 1);
+}
+
+static void
+add_canonical(const struct imgp_sigv4 *r, const struct pair *headers,
+    const char *names, struct imgp_buf *out)
+{
+	imgp_buf_puts(out, r->method);
+	imgp_buf_add(out, "\n", 1);
+	add_path(r, out);
+	imgp_buf_add(out, "\n", 1);
+	add_query(r->query, out);
+	imgp_buf_add(out, "\n", 1);
+	add_headers(headers, r->nheaders, out);
+	imgp_buf_add(out, "\n", 1);
+	imgp_buf_puts(out, names);
+	imgp_buf_add(out, "\n", 1);
+	imgp_buf_puts(out, r->payload);
 }
 
 void
 imgp_sigv4_canonical(const struct imgp_sigv4 *r, struct imgp_buf *out)
 {
-	imgp_buf_printf(out, "%s\n", r->method);
-	add_path(r, out);
-	imgp_buf_puts(out, "\n");
-	add_query(r->query, out);
-	imgp_buf_puts(out, "\n");
-	add_headers(r, out);
-	imgp_buf_puts(out, "\n");
-	add_signed_names(r, out);
-	imgp_buf_printf(out, "\n%s", r->payload);
+	struct pair *headers = sorted_headers(r);
+	struct imgp_buf names = IMGP_BUF_INIT;
+
+	add_names(headers, r->nheaders, &names);
+	add_canonical(r, headers, names.s == NULL ? "" : names.s, out);
+	imgp_buf_release(&names);
+	free_pairs(headers, r->nheaders);
 }
 
 /* --- signing ------------------------------------------------------------------ */
@@ -304,26 +327,61 @@ hmac(const void *key, size_t len, const char *text,
 		imgp_oom();
 }
 
+/*
+ * The key of a day, a region and a service, kept for the next request: each
+ * thread its own, of a fixed size so that nothing is left when it ends.
+ */
 static void
-sign(const struct imgp_sigv4 *r, char signature[IMGP_SHA256_HEX])
+signing_key(const struct imgp_sigv4 *r, unsigned char k[IMGP_SHA256_LEN])
 {
-	struct imgp_buf canonical = IMGP_BUF_INIT, text = IMGP_BUF_INIT;
-	unsigned char k[IMGP_SHA256_LEN];
-	char *secret = imgp_asprintf("AWS4%s", r->secret_key), date[17];
+	static _Thread_local struct {
+		char		of[256];	/* secret, day, region, service */
+		unsigned char	key[IMGP_SHA256_LEN];
+	} kept;
+	char date[17], *secret, of[sizeof kept.of];
+	int n;
 
-	imgp_sigv4_canonical(r, &canonical);
-	imgp_sigv4_to_sign(r, canonical.s, &text);
 	imgp_sigv4_date(r->now, date);
 	date[8] = '\0';
+	n = snprintf(of, sizeof of, "%s/%s/%s/%s", r->secret_key, date,
+	    r->region, r->service);
+	if (n > 0 && (size_t)n < sizeof of && strcmp(of, kept.of) == 0) {
+		memcpy(k, kept.key, sizeof kept.key);
+		OPENSSL_cleanse(of, sizeof of);
+		return;
+	}
+	secret = imgp_asprintf("AWS4%s", r->secret_key);
 	hmac(secret, strlen(secret), date, k);
-	hmac(k, sizeof k, r->region, k);
-	hmac(k, sizeof k, r->service, k);
-	hmac(k, sizeof k, "aws4_request", k);
+	hmac(k, IMGP_SHA256_LEN, r->region, k);
+	hmac(k, IMGP_SHA256_LEN, r->service, k);
+	hmac(k, IMGP_SHA256_LEN, "aws4_request", k);
+	if (n > 0 && (size_t)n < sizeof of) {
+		memcpy(kept.of, of, sizeof of);
+		memcpy(kept.key, k, sizeof kept.key);
+	}
+	OPENSSL_cleanse(of, sizeof of);
+	OPENSSL_cleanse(secret, strlen(secret));
+	free(secret);
+}
+
+/* The signature, and the names of the headers that it covers. */
+static void
+sign(const struct imgp_sigv4 *r, struct imgp_buf *names,
+    char signature[IMGP_SHA256_HEX])
+{
+	struct imgp_buf canonical = IMGP_BUF_INIT, text = IMGP_BUF_INIT;
+	struct pair *headers = sorted_headers(r);
+	unsigned char k[IMGP_SHA256_LEN];
+
+	imgp_buf_clear(names);
+	add_names(headers, r->nheaders, names);
+	add_canonical(r, headers, names->s, &canonical);
+	imgp_sigv4_to_sign(r, canonical.s, &text);
+	signing_key(r, k);
 	hmac(k, sizeof k, text.s, k);
 	imgp_hex(k, sizeof k, signature);
 	OPENSSL_cleanse(k, sizeof k);
-	OPENSSL_cleanse(secret, strlen(secret));
-	free(secret);
+	free_pairs(headers, r->nheaders);
 	imgp_buf_release(&canonical);
 	imgp_buf_release(&text);
 }
@@ -331,14 +389,15 @@ sign(const struct imgp_sigv4 *r, char signature[IMGP_SHA256_HEX])
 void
 imgp_sigv4_authorize(const struct imgp_sigv4 *r, struct imgp_buf *out)
 {
+	struct imgp_buf names = IMGP_BUF_INIT;
 	char signature[IMGP_SHA256_HEX];
 
-	sign(r, signature);
+	sign(r, &names, signature);
 	imgp_buf_printf(out, ALGORITHM " Credential=%s/", r->access_key);
 	add_scope(r, out);
-	imgp_buf_puts(out, ", SignedHeaders=");
-	add_signed_names(r, out);
-	imgp_buf_printf(out, ", Signature=%s", signature);
+	imgp_buf_printf(out, ", SignedHeaders=%s, Signature=%s", names.s,
+	    signature);
+	imgp_buf_release(&names);
 }
 
 /* Append &NAME=VALUE, the value encoded. */
@@ -357,6 +416,7 @@ imgp_sigv4_presign(const struct imgp_sigv4 *r, unsigned int seconds,
 	struct imgp_sigv4 copy = *r;
 	char date[17], signature[IMGP_SHA256_HEX], expires[16];
 	int late = (r->flags & IMGP_SIGV4_TOKEN_LATE) != 0;
+	struct pair *headers;
 
 	if (r->query != NULL)
 		imgp_buf_puts(&query, r->query);
@@ -368,13 +428,15 @@ imgp_sigv4_presign(const struct imgp_sigv4 *r, unsigned int seconds,
 	add_parameter(&query, "X-Amz-Date", date);
 	if (r->token != NULL && !late)
 		add_parameter(&query, "X-Amz-Security-Token", r->token);
+	headers = sorted_headers(r);
 	imgp_buf_clear(&text);
-	add_signed_names(r, &text);
+	add_names(headers, r->nheaders, &text);
+	free_pairs(headers, r->nheaders);
 	add_parameter(&query, "X-Amz-SignedHeaders", text.s);
 	snprintf(expires, sizeof expires, "%u", seconds);
 	add_parameter(&query, "X-Amz-Expires", expires);
 	copy.query = query.s;
-	sign(&copy, signature);
+	sign(&copy, &text, signature);
 	if (r->token != NULL && late)
 		add_parameter(&query, "X-Amz-Security-Token", r->token);
 	add_parameter(&query, "X-Amz-Signature", signature);

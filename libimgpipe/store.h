@@ -51,8 +51,7 @@ struct imgp_progress {
 
 #define IMGP_COPY_CREATE	1u	/* never replace: other bytes there are
 					 * IMGP-STORE-EXISTS, the same are fine */
-#define IMGP_COPY_READBACK	2u	/* read all of it again and sum it; a file
-					 * store always does, unless private */
+#define IMGP_COPY_READBACK	2u	/* read all of it again and sum it */
 
 struct imgp_copied {
 	struct imgp_object object;	/* what now lies at the target */

@@ -467,11 +467,10 @@ imgp_store_file_commit(struct imgp_store *st, const char *key,
 	if (rc == -1)
 		return imgp_store_errno(e, key);
 	t->name[0] = '\0';
-	if (is_private(st))
-		return 0;
-	if (sync_dir(t->dir) == -1)
+	if (!is_private(st) && sync_dir(t->dir) == -1)
 		return imgp_store_errno(e, key);
-	return read_back(key, t, &m->copied->object, e);
+	return m->flags & IMGP_COPY_READBACK ?
+	    read_back(key, t, &m->copied->object, e) : 0;
 }
 
 void

@@ -16,7 +16,7 @@
 #include "libimgpipe/s3xml.h"
 #include "libimgpipe/store_priv.h"
 
-#define CHUNK		((size_t)1 << 20)	/* read and summed at once */
+#define CHUNK		((size_t)128 << 10)	/* read and summed at once */
 #define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for,
 						 * or a part's where less */
 #define PARTS_MAX	10000			/* S3's own */
@@ -952,13 +952,24 @@ copy_part(struct parts *p, int i, int64_t offset, int64_t len,
 	return rc;
 }
 
+/* The file is as ${before} says: what was summed is what was sent. */
+static int
+is_unchanged(int fd, const struct stat *before)
+{
+	struct stat sb;
+
+	return fstat(fd, &sb) == 0 && sb.st_size == before->st_size &&
+	    sb.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	    sb.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
 /*
- * An object in parts, from begin to complete, ${p->one} sending each; ${sum}
- * (or NULL) is fed the file meanwhile and checked before completion.
+ * An object in parts, from begin to complete, ${p->one} sending each.
+ * ${before} (or NULL) is what the file must still be before completion.
  */
 static int
 in_parts(struct parts *p, const struct imgp_header *h, size_t n,
-    struct imgp_object *o, struct imgp_sha256 *sum, char etag[128],
+    struct imgp_object *o, const struct stat *before, char etag[128],
     struct imgp_err *e)
 {
 	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
@@ -971,15 +982,10 @@ in_parts(struct parts *p, const struct imgp_header *h, size_t n,
 	p->size = part_size(p->total);
 	p->etags = imgp_alloc((size_t)(p->total / p->size + 1) *
 	    sizeof *p->etags);
-	rc = do_parts(p, sum == NULL ? NULL : sum_part, sum, e);
-	if (rc == 0 && sum != NULL) {
-		struct imgp_object got = { o->bytes, "" };
-
-		imgp_sha256_end_hex(sum, got.sha256);
-		if (strcmp(got.sha256, o->sha256) != 0)
-			rc = imgp_fail(e, IMGP_E_STORE_IO,
-			    "%s: the source changed while it was read", p->key);
-	}
+	rc = do_parts(p, NULL, NULL, e);
+	if (rc == 0 && before != NULL && !is_unchanged(p->fd, before))
+		rc = imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the source changed while it was read", p->key);
 	if (rc == 0)
 		rc = complete_upload(p, o, create, etag, e);
 	if (rc == -1)
@@ -991,7 +997,7 @@ in_parts(struct parts *p, const struct imgp_header *h, size_t n,
 
 static int
 upload_in_parts(struct imgp_store *st, const char *key, int fd,
-    struct imgp_move *m, struct imgp_err *e)
+    const struct stat *before, struct imgp_move *m, struct imgp_err *e)
 {
 	struct imgp_object *o = &m->copied->object;
 	struct imgp_header h[] = {
@@ -1000,13 +1006,10 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 	};
 	struct parts p = { .s3 = st->s3, .key = key, .m = m, .fd = fd,
 	    .total = o->bytes, .one = put_part };
-	struct imgp_sha256 *sum = imgp_sha256_new();
 	char etag[128];
 	int rc;
 
-	rc = in_parts(&p, h, 2, o, sum, etag, e);
-	imgp_sha256_free(sum);
-	if (rc == -1)
+	if (in_parts(&p, h, 2, o, before, etag, e) == -1)
 		return -1;
 	/* Each part's signed sum was checked; what is left is the whole. */
 	if ((rc = verify(st->s3, key, o, NULL, NULL, etag, m, e)) == -1)
@@ -1039,7 +1042,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 		goto out;
 	}
 	if (o->bytes > setting("s3_multipart_bytes", 5 << 20)) {
-		rc = upload_in_parts(st, key, fd, m, e);
+		rc = upload_in_parts(st, key, fd, &sb, m, e);
 		goto out;
 	}
 	rc = put_whole(st->s3, key, NULL, fd, o, create, m, &a, e);

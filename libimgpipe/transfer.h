@@ -15,7 +15,8 @@
 struct imgp_transfer;
 
 #define IMGP_TRANSFER_KEEP	1u	/* leave local and temp where they are */
-#define IMGP_TRANSFER_READBACK	2u	/* read all that is delivered again */
+#define IMGP_TRANSFER_READBACK	2u	/* read all that is delivered again; in
+					 * directories always done */
 #define IMGP_TRANSFER_DRY	4u	/* check the places, move nothing */
 
 /*
