@@ -34,7 +34,7 @@ if (g, 0) in ds:
 assert ds == old
 EOT
 for tag in '0020,4000 LT' '0013,xx10 LO ATRI' '0040,2017' \
-    '0009,xx27 SH GEMS_IDEN_01' '0008,0012 ST'; do
+    '0009,xxF7 SH GEMS_IDEN_01' '0008,0012 ST'; do
 	for f in CT_small MR_small_implicit MR_small_bigendian image_dfl \
 	    JPEG2000 693_J2KI rtdose_rle ExplVR_LitEndNoMeta; do
 		[ "$tag" != '0008,0012 ST' ] || [ $f = image_dfl ] || continue
