@@ -75,6 +75,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <isa-l/crc.h>
 #include <zlib.h>
 
 #include "libimgpipe/buf.h"
@@ -84,6 +85,7 @@
 #define BLOCKS_MAX	4096		/* in front of the cut, and one more */
 #define BLOCK_MIN	1024		/* for so many bytes of content */
 #define TOO_MANY	"too many words to be changed"
+#define PROBE		256		/* bytes behind the cut */
 #define RESPELL_MAX	64		/* bits that a phase may cost at once */
 
 /* --- the cut ------------------------------------------------------------ */
@@ -193,6 +195,7 @@ try_cut(struct imgp_deflate *d)
 	unsigned n;
 	int rc;
 
+	d->cut_in_words = 1;
 	if (phase(d) == 0) {
 		cut(d);
 		return 0;
@@ -218,6 +221,7 @@ try_cut_between(struct imgp_deflate *d)
 	unsigned v, n;
 	int rc;
 
+	d->cut_in_words = 0;
 	if ((n = phase(d)) == 0) {
 		cut(d);
 		return 0;
@@ -263,6 +267,7 @@ finish(struct imgp_deflate *d)
 		return imgp_deflate_damaged(d,
 		    "the content is not what its CRC says");
 	unread(d);
+	d->cut_in_words = 0;
 	if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 		return rc;
 	put(&d->mid, 0, (8 - d->mid.n) & 7);
@@ -581,8 +586,10 @@ stored_next(struct imgp_deflate *d, struct stored *b, uint64_t p, uint64_t *n)
 		*n = min64(*n, d->ed[d->idx].at - p);
 	else if (p < d->mark)
 		*n = min64(*n, d->mark - p);
-	else
+	else {
+		d->cut_in_words = 0;
 		cut(d);
+	}
 	if (d->started)
 		*n = min64(*n, b->chunk);
 	return 0;
@@ -763,6 +770,23 @@ start(struct imgp_deflate *d)
 	imgp_deflate_undo_start(d);
 }
 
+/* Read on behind the cut, for a word or some that only the tail has. */
+static void
+probe(struct imgp_deflate *d, struct imgp_deflate_plan *p)
+{
+	unsigned char *from = d->op;
+	enum stop stop = MORE;
+
+	if (d->cut_in_words)
+		stop = imgp_deflate_decode(d, content(d) + PROBE, NOWHERE, 0);
+	if (stop == BAD_WORD || stop == BAD_DIST || is_past_end(d) ||
+	    content(d) > d->src->size)
+		d->op = from;
+	p->probe.len = p->newhead.len + (uint64_t)(d->op - from);
+	p->probe.crc = crc32_gzip_refl(d->newcrc, from,
+	    (uint64_t)(d->op - from));
+}
+
 static void
 copy_plan(struct imgp_deflate *d, struct imgp_deflate_plan *p)
 {
@@ -811,6 +835,7 @@ imgp_deflate_plan(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	p->head.crc = d->crc;
 	p->newhead.len = p->head.len + (uint64_t)moved(d, d->n);
 	p->newhead.crc = d->newcrc;
+	probe(d, p);
 	if (p->head.len > src->size)
 		return imgp_deflate_damaged(d, "more content than said");
 	p->size = src->size + (uint64_t)moved(d, d->n);

@@ -11,7 +11,8 @@
  *						reads the head only; now the new
  *						length, size and CRC are known
  *	imgp_deflate_verify(d, &src, &plan, e)	default: decodes the whole new
- *	  or imgp_deflate_check(...)		with trust: the new head only
+ *	  or imgp_deflate_glance(...)		with trust: the new head only
+ *	  or imgp_deflate_check(...)		the same with two decoders
  *	write the container's header
  *	imgp_deflate_emit(d, &src, &plan, write, arg, e)
  *						or copy the pieces of the plan
@@ -105,6 +106,8 @@ struct imgp_deflate_plan {
 	 * so a source that is not what its CRC says stays wrong in the copy.
 	 */
 	struct { uint64_t len; uint32_t crc; } head, newhead;
+	/* newhead and a little of what follows it: for imgp_deflate_glance() */
+	struct { uint64_t len; uint32_t crc; } probe;
 
 	/*
 	 * How to get the source stream back, bit for bit, from the new one:
@@ -151,7 +154,19 @@ int	imgp_deflate_verify(struct imgp_deflate *d,
 	    const struct imgp_deflate_plan *p, struct imgp_err *e);
 
 /*
- * The same for the head only, without src.crc: decode the source and the new
+ * The cheapest own check: decode the new stream (with ISA-L, or zlib when it is
+ * long) up to a little behind newhead.len, and compare the CRC with that of
+ * what the plan read and the edits made of it.  It proves that the patch holds
+ * what it should and that the tail goes on from it, not that the source or its
+ * tail is sound.
+ * 0, or -1: IMGP_E_STAMP_CHECK, or what src.read said.
+ */
+int	imgp_deflate_glance(struct imgp_deflate *d,
+	    const struct imgp_deflate_src *src,
+	    const struct imgp_deflate_plan *p, struct imgp_err *e);
+
+/*
+ * The head and more of it, without src.crc: decode the source and the new
  * stream with zlib, side by side, up to ${beyond} bytes of content behind
  * head.len (or to the end), and compare byte by byte with the edits applied.
  * 0, or -1 as imgp_deflate_verify().

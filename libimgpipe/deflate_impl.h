@@ -190,6 +190,7 @@ struct imgp_deflate {
 	int64_t		 excess;	/* bits lost by staying in it */
 	int		 last;		/* the final block has been read */
 	int		 done;		/* cut, or at the end */
+	int		 cut_in_words;	/* cut between two words of a block */
 
 	/* the new code words */
 	int		 started;	/* mid begins at stream byte midoff */

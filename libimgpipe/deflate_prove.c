@@ -13,6 +13,7 @@
 
 #define OUT_SIZE	65536
 #define PULL_SIZE	16384
+#define GLANCE_TAIL	1024		/* bytes of stream, for the probe */
 
 /* The bytes of a row of pieces, in order. */
 struct feed {
@@ -168,7 +169,7 @@ imgp_deflate_verify(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	    "deflate: the patched stream is not what was planned");
 }
 
-/* --- side by side ------------------------------------------------------- */
+/* --- content as it comes, by zlib --------------------------------------- */
 
 static int
 pull_start(struct pull *s, const struct imgp_deflate_src *src,
@@ -218,6 +219,81 @@ pull(struct pull *s, struct imgp_err *e)
 	}
 	return 1;
 }
+
+/* --- a glance ----------------------------------------------------------- */
+
+/*
+ * The CRC of the first ${len} bytes of content; both they and the stream up to
+ * there (${zlen} bytes) fit the buffers.  isal_inflate() would decode up to
+ * 64 KiB ahead; this stops where out[] ends.  1, or as pull().
+ */
+static int
+crc_of_short(struct prover *v, struct feed *f, size_t zlen, uint64_t len,
+    uint32_t *crc, struct imgp_err *e)
+{
+	struct inflate_state *s = &v->isal;
+	ssize_t n;
+	int rc;
+
+	if ((n = feed(f, v->io, zlen, e)) == -1)
+		return -1;
+	isal_inflate_init(s);
+	s->next_in = v->io;
+	s->avail_in = (uint32_t)n;
+	s->next_out = v->out;
+	s->avail_out = (uint32_t)len;
+	rc = isal_inflate_stateless(s);
+	if ((rc != ISAL_DECOMP_OK && rc != ISAL_OUT_OVERFLOW) ||
+	    s->avail_out > 0)
+		return -2;
+	*crc = crc32_gzip_refl(0, v->out, len);
+	return 1;
+}
+
+/* The same, of any length: with zlib. */
+static int
+crc_of_long(struct pull *new, uint64_t len, uint32_t *crc, struct imgp_err *e)
+{
+	size_t n;
+	int rc;
+
+	for (*crc = 0; len > 0; len -= n) {
+		if ((rc = pull(new, e)) != 1)
+			return rc == 0 ? -2 : rc;
+		n = (size_t)min64(len, new->len - new->pos);
+		*crc = crc32_gzip_refl(*crc, new->out + new->pos, n);
+		new->pos += n;
+	}
+	return 1;
+}
+
+int
+imgp_deflate_glance(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+    const struct imgp_deflate_plan *p, struct imgp_err *e)
+{
+	struct feed f = { src, p->piece, p->pieces, 0 };
+	struct prover *v = prover(d);
+	uint64_t zlen = 0;
+	uint32_t crc = 0;
+	size_t i;
+	int rc;
+
+	if (p->probe.len == 0)
+		return 0;
+	for (i = 0; i + 1 < p->pieces; i++)
+		zlen += p->piece[i].len;
+	zlen = min64(zlen + GLANCE_TAIL, p->len);
+	if (zlen <= sizeof(v->io) && p->probe.len <= sizeof(v->out))
+		rc = crc_of_short(v, &f, (size_t)zlen, p->probe.len, &crc, e);
+	else if ((rc = pull_start(&v->new, src, p->piece, p->pieces, e)) == 0)
+		rc = crc_of_long(&v->new, p->probe.len, &crc, e);
+	if (rc == -2 || (rc == 1 && crc != p->probe.crc))
+		return imgp_fail(e, IMGP_E_STAMP_CHECK,
+		    "deflate: the patched stream is not what was planned");
+	return rc == 1 ? 0 : -1;
+}
+
+/* --- the source and the new stream -------------------------------------- */
 
 static int
 differ(struct imgp_err *e)

@@ -681,11 +681,17 @@ mutant_is_caught(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 		goto out;		/* a bit that does not matter */
 	count.mutants++;
 	n = 0;
-	if ((reads || !isal_decodes(out, k.len, got, sizeof(got), &n) ||
-	    n != size || memcmp(got, want, n) != 0) &&
-	    (imgp_deflate_verify(d, src, p, &e) == 0 ||
-	    !is_code(&e, IMGP_E_STAMP_CHECK)))
-		return wrong("verify misses a wrong patch", &e);
+	if (!isal_decodes(out, k.len, got, sizeof(got), &n) || n != size ||
+	    memcmp(got, want, n) != 0) {
+		if (imgp_deflate_verify(d, src, p, &e) == 0 ||
+		    !is_code(&e, IMGP_E_STAMP_CHECK))
+			return wrong("verify misses a wrong patch", &e);
+		if (n >= p->probe.len && memcmp(got, want, p->probe.len) &&
+		    (imgp_deflate_glance(d, src, p, &e) == 0 ||
+		    !is_code(&e, IMGP_E_STAMP_CHECK)))
+			return wrong("glance misses a wrong patch", &e);
+	} else if (reads)
+		return wrong("ISA-L and zlib differ", NULL);
 	if ((same < size || src->size <= p->head.len + IMGP_DEFLATE_BEYOND) &&
 	    same < p->newhead.len + IMGP_DEFLATE_BEYOND &&
 	    (imgp_deflate_check(d, src, p, IMGP_DEFLATE_BEYOND, &e) == 0 ||
@@ -719,6 +725,8 @@ judge_valid(struct imgp_deflate *d)
 	if (imgp_deflate_check(d, &src, &p, rnd(2) ? IMGP_DEFLATE_BEYOND :
 	    rnd(100), &e) == -1)
 		return wrong("check", &e);
+	if (imgp_deflate_glance(d, &src, &p, &e) == -1)
+		return wrong("glance", &e);
 	if (imgp_deflate_verify(d, &src, &p, &e) == -1)
 		return wrong("verify", &e);
 	if (imgp_deflate_emit(d, &src, &p, sink, &k, &e) == -1)
@@ -791,6 +799,8 @@ judge_corrupt(struct imgp_deflate *d)
 	if (imgp_deflate_check(d, &src, &p, IMGP_DEFLATE_BEYOND, &e) == -1 &&
 	    (sound || !is_code(&e, IMGP_E_ARCHIVE_DAMAGED)))
 		return wrong("check", &e);
+	if (imgp_deflate_glance(d, &src, &p, &e) == -1)
+		return wrong("glance", &e);
 	rc = imgp_deflate_verify(d, &src, &p, &e);
 	if (rc == -1 && (sound || !is_code(&e, IMGP_E_ARCHIVE_DAMAGED)))
 		return wrong("verify", &e);
@@ -1060,6 +1070,7 @@ failing(void)
 	S.read = read_failing;
 	ok(refused(imgp_deflate_verify(D, &S, &P, &E), IMGP_E_STORE_IO) &&
 	    refused(imgp_deflate_check(D, &S, &P, 9, &E), IMGP_E_STORE_IO) &&
+	    refused(imgp_deflate_glance(D, &S, &P, &E), IMGP_E_STORE_IO) &&
 	    refused(imgp_deflate_emit(D, &S, &P, sink, &k, &E),
 	    IMGP_E_STORE_IO) && refused(plan(), IMGP_E_STORE_IO),
 	    "a reader that fails");

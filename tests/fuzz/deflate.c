@@ -115,7 +115,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((imgp_deflate_verify(d, &src, &p, &e) == -1 ||
 	    imgp_deflate_check(d, &src, &p, 1 << 18, &e) == -1) && sound)
 		abort();
-	if (imgp_deflate_emit(d, &src, &p, sink, &k, &e) == -1 ||
+	if (imgp_deflate_glance(d, &src, &p, &e) == -1 ||
+	    imgp_deflate_emit(d, &src, &p, sink, &k, &e) == -1 ||
 	    k.len != p.len)
 		abort();
 	reclen = p.undolen;
