@@ -128,6 +128,8 @@ start
 stamp=$(stages | grep ' imgp-stamp' | cut -d' ' -f1)
 kill -STOP "$stamp"
 kill -INT $run
+# It was heeded when another stage is gone; the one that is stopped stays.
+while stages | grep -q ' imgp-lookup'; do :; done
 kill -INT $run
 finish
 is "$rc" 130 'a second INT ends all at once (R40)'
