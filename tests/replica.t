@@ -17,6 +17,12 @@ caught_up() {
 	until [ "$(on_standby -c "select pg_last_wal_replay_lsn() >= '$lsn'")" = t ]
 	do sleep 0.05; done
 }
+# Replay is paused when the standby says so, not when it was asked to.
+pause() {
+	on_standby -c 'select pg_wal_replay_pause()' >/dev/null
+	until [ "$(on_standby -c 'select pg_get_wal_replay_pause_state()')" = paused ]
+	do sleep 0.05; done
+}
 received() {
 	lsn=$(sql -c 'select pg_current_wal_lsn()')
 	until [ "$(on_standby -c "select pg_last_wal_receive_lsn() >= '$lsn'")" = t ]
@@ -37,7 +43,7 @@ add 1300
 caught_up
 
 # Paused: the new upload is waited for, the known ones are not.
-on_standby -c 'select pg_wal_replay_pause()' >/dev/null
+pause
 add 1301
 received
 mkfifo ids
@@ -60,7 +66,7 @@ is "$(jq -r '[.subject_event_crf_file_id, .skip, .retries.lookup > 0] | @csv' ou
 1202,,false
 1301,,true
 1301,"IMGP-SKIP-DUPLICATE",true' 'after waiting, once (R11)'
-on_standby -c 'select pg_wal_replay_pause()' >/dev/null
+pause
 add 1302
 received
 exits 1 'what does not come in time' imgp-lookup --wait 2s --interval 1s 1302
@@ -117,17 +123,15 @@ caught_up
 imgp-lookup 1204 1205 >looked
 imgp-record start <looked >before
 caught_up
-sent=$(sql -c "select pid from pg_stat_replication")
-kill -STOP "$sent"			# the primary goes on alone
+# The standby hears no more; the primary goes on alone.
+on_standby -c "alter system set primary_conninfo = ''" \
+    -c 'select pg_reload_conf()' >/dev/null
+until [ -z "$(sql -c 'select pid from pg_stat_replication')" ]; do sleep 0.05; done
 jq -c '.subject_event_crf_file_id = 1206 | .revision_number = 1' before |
     head -1 | jq -c 'del(.edc_pipeline_file)' >in
 exits 0 'a commit that only the primary has' imgp-record start <in
 cp out lost
-"$ROOT/scripts/pg" crash "$WORK/pg" 2>/dev/null &
-crash=$!
-kill -CONT "$sent" 2>/dev/null
-kill -KILL "$sent" 2>/dev/null
-wait $crash
+"$ROOT/scripts/pg" crash "$WORK/pg"
 "$ROOT/scripts/pg" promote "$WORK/standby"
 IMGP_DATABASE=$(echo "$STANDBY" | sed 's/user=postgres/user=record/')
 is "$(on_standby -c "select count(*) from pipeline.edcpipelinefile
