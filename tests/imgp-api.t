@@ -340,6 +340,18 @@ TOKEN=none
 web $FILE -d '{"run":"x"}'
 refused 200 success 'api_auth = loopback needs no token'
 
+# --- the manual's examples ----------------------------------------------------------
+block() { sed -n '/^\.Sh EXAMPLES/,/^\.Sh DIAG/p' "$ROOT/man/imgp-api.8" |
+    awk -v want="$1" '/^\.Ed/ { on = 0 } on; /^\.Bd/ { on = ++n == want }' |
+    sed 's/\\e/\\/g'; }
+{ printf 'server.document-root = "%s"\n' "$WORK"; block 1; } >example.conf
+exits 0 'the web server takes the one of its configuration' "$LIGHTTPD" -tt -f example.conf
+TOKEN=$right
+printf '%s\n' "$TOKEN" >token
+block 2 >example
+exits 0 'the one by hand runs' sh ./example
+like out '^Status: 200 OK$' 'and is served'
+
 # --- the description ----------------------------------------------------------------
 echo "$start" | valid request $FILE && valid request $SCANS <scans.json &&
     valid request $FILE <finish && echo '{"run":"20260102T030405Z-0000000a"}' | valid request $FILE
