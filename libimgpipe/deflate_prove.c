@@ -233,7 +233,6 @@ crc_of_short(struct prover *v, struct feed *f, size_t zlen, uint64_t len,
 {
 	struct inflate_state *s = &v->isal;
 	ssize_t n;
-	int rc;
 
 	if ((n = feed(f, v->io, zlen, e)) == -1)
 		return -1;
@@ -242,9 +241,9 @@ crc_of_short(struct prover *v, struct feed *f, size_t zlen, uint64_t len,
 	s->avail_in = (uint32_t)n;
 	s->next_out = v->out;
 	s->avail_out = (uint32_t)len;
-	rc = isal_inflate_stateless(s);
-	if ((rc != ISAL_DECOMP_OK && rc != ISAL_OUT_OVERFLOW) ||
-	    s->avail_out > 0)
+	/* what it says of the stream behind out[]'s end is of no interest */
+	(void)isal_inflate_stateless(s);
+	if (s->avail_out > 0)
 		return -2;
 	*crc = crc32_gzip_refl(0, v->out, len);
 	return 1;
