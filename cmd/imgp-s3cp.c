@@ -18,13 +18,18 @@
 #include "libimgpipe/s3.h"
 #include "libimgpipe/store.h"
 #include "libimgpipe/transfer.h"
+#include "libimgpipe/tree.h"
 
-enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE, OPT_ANONYMOUS };
+enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE, OPT_ANONYMOUS, OPT_INCLUDE,
+    OPT_EXCLUDE };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_KEEP, "keep", NULL, "leave what was copied where it was" },
 	{ OPT_READBACK, "readback", NULL, "read all that was written again" },
 	{ OPT_REPLACE, "replace", NULL, "URLs: replace what lies at TO" },
+	{ 'r', "recursive", NULL, "URLs: all that lies below FROM/" },
+	{ OPT_INCLUDE, "include", "PATTERN", "-r: only such names" },
+	{ OPT_EXCLUDE, "exclude", "PATTERN", "-r: no such names" },
 	{ OPT_ANONYMOUS, "no-sign-request", NULL, "S3: ask without a name" },
 	{ 0, NULL, NULL, NULL }
 };
@@ -33,13 +38,15 @@ static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--keep] local temp",
 	"[-nqv] [-j N] [--keep] [--readback] temp destination",
 	"[-nqv] [--readback] [--replace] FROM TO",
+	"-r [-nqv] [-j N] [--include PATTERN] [--exclude PATTERN]\n"
+	"                 [--readback] [--replace] FROM/ TO/",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_s3_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-s3cp", synopsis,
 	"Move each job's object from one of its places to the next; or copy the\n"
-	"object at the URL FROM to the URL TO.", opts, libs
+	"object at the URL FROM, or all below FROM/, to the URL TO.", opts, libs
 };
 
 /* The running filter: one job at once, or with a pool -j of them. */
@@ -154,12 +161,72 @@ out:
 	return IMGP_EX_OK;
 }
 
+/* What -r says of one object; the worst becomes the status. */
+static void
+told(void *arg, const char *from, const char *to,
+    const struct imgp_copied *copied, const struct imgp_err *e)
+{
+	int *status = arg;
+	const struct imgp_error *row;
+
+	if (e != NULL) {
+		imgp_complain(e);
+		row = imgp_error_find(e->code);
+		*status = imgp_exit_worse(*status, row != NULL &&
+		    strcmp(row->class, "temporary") == 0 ? IMGP_EX_TEMPFAIL :
+		    IMGP_EX_ERRORS);
+	} else if (imgp_common.dry_run)
+		printf("%s\t%s\n", from, to);
+	else if (imgp_common.verbose)
+		fprintf(stderr, "%s: %s: %lld bytes, SHA-256 %s%s\n",
+		    imgp_progname, to, (long long)copied->object.bytes,
+		    copied->object.sha256,
+		    copied->existed ? ", lay there before" : "");
+}
+
+static int
+copy_tree(const struct imgp_tree *which, const char *from, const char *to)
+{
+	struct imgp_tree t = *which;
+	char *a = imgp_place_join(from, ""), *b = imgp_place_join(to, "");
+	struct imgp_err e = { NULL, "" };
+	struct imgp_store *src, *dst = NULL;
+	int status = IMGP_EX_OK, rc = -1;
+
+	t.jobs = imgp_common.jobs;
+	t.dry_run = imgp_common.dry_run;
+	t.done = told;
+	t.arg = &status;
+	if ((src = store_of(a, &e)) != NULL && (dst = store_of(b, &e)) != NULL)
+		rc = imgp_tree_copy(&t, src, a, dst, b, &e);
+	imgp_store_close(src);
+	imgp_store_close(dst);
+	free(a);
+	free(b);
+	if (rc == -1)
+		imgp_die(&e);
+	if (fflush(stdout) == EOF) {
+		fprintf(stderr, "%s: standard output cannot be written\n",
+		    imgp_progname);
+		return IMGP_EX_TEMPFAIL;
+	}
+	return status;
+}
+
+static void
+add_pattern(const char ***list, size_t *n, const char *pattern)
+{
+	*list = imgp_realloc(*list, *n + 1, sizeof **list);
+	(*list)[(*n)++] = pattern;
+}
+
 int
 main(int argc, char *argv[])
 {
-	unsigned int copy = IMGP_COPY_CREATE, hop = 0;
+	struct imgp_tree tree = { .flags = IMGP_COPY_CREATE };
 	struct imgp_err e = { NULL, "" };
-	int ch;
+	int ch, recursive = 0, is_url;
+	unsigned int hop = 0;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
@@ -168,13 +235,22 @@ main(int argc, char *argv[])
 			break;
 		case OPT_READBACK:
 			hop |= IMGP_TRANSFER_READBACK;
-			copy |= IMGP_COPY_READBACK;
+			tree.flags |= IMGP_COPY_READBACK;
 			break;
 		case OPT_ANONYMOUS:
 			imgp_aws_anonymous();
 			break;
 		case OPT_REPLACE:
-			copy &= ~IMGP_COPY_CREATE;
+			tree.flags &= ~IMGP_COPY_CREATE;
+			break;
+		case 'r':
+			recursive = 1;
+			break;
+		case OPT_INCLUDE:
+			add_pattern(&tree.include, &tree.ninclude, optarg);
+			break;
+		case OPT_EXCLUDE:
+			add_pattern(&tree.exclude, &tree.nexclude, optarg);
 			break;
 		}
 	argv += optind;
@@ -184,7 +260,13 @@ main(int argc, char *argv[])
 		imgp_die(&e);
 	if (imgp_common.dry_run)
 		hop |= IMGP_TRANSFER_DRY;
-	if (strstr(argv[0], "://") != NULL || strstr(argv[1], "://") != NULL)
-		return copy_url(argv[0], argv[1], copy);
+	is_url = strstr(argv[0], "://") != NULL ||
+	    strstr(argv[1], "://") != NULL;
+	if (recursive && !is_url)
+		imgp_usage(&tool, "-r wants two URLs");
+	if (recursive)
+		return copy_tree(&tree, argv[0], argv[1]);
+	if (is_url)
+		return copy_url(argv[0], argv[1], tree.flags);
 	return run_filter(argv[0], argv[1], hop);
 }

@@ -178,6 +178,19 @@ imgp_store_put(struct imgp_store *st, const char *url, const void *data,
 	return rc;
 }
 
+/* ${url} is the base itself, whatever slashes stand at its end. */
+static int
+is_base(const struct imgp_store *st, const char *url)
+{
+	size_t n = strlen(st->base), m = strlen(url);
+
+	while (n > 0 && st->base[n - 1] == '/')
+		n--;
+	while (m > 0 && url[m - 1] == '/')
+		m--;
+	return n == m && memcmp(st->base, url, n) == 0;
+}
+
 int
 imgp_store_list(struct imgp_store *st, const char *prefix,
     imgp_store_found *fn, void *arg, struct imgp_err *e)
@@ -185,7 +198,7 @@ imgp_store_list(struct imgp_store *st, const char *prefix,
 	struct imgp_place p;
 	int rc;
 
-	if (strcmp(prefix, st->base) != 0 &&
+	if (!is_base(st, prefix) &&
 	    imgp_place_within(prefix, st->base, e) == -1)
 		return -1;
 	if (imgp_place_parse(prefix, &p, e) == -1)

@@ -293,4 +293,25 @@ exits 2 'a relative path' imgp-s3cp file://x "file://$WORK/x"
 : >empty
 exits 0 'an empty file' imgp-s3cp "file://$WORK/empty" "file://$WORK/copied"
 is "$(stat -c %s copied)" 0 '... stays empty'
+
+# --- whole trees ------------------------------------------------------------------------
+mkdir -p tree/a/b tree/c copied2 copied3
+for f in 1.zip a/2.zip a/b/3.dcm 'c/ü 4.zip' c/.imgp-left; do head -c 999 "$UP" >"tree/$f"; done
+ln -s /etc/passwd tree/way
+exits 0 'all that lies below (-r)' imgp-s3cp -r -j 3 "file://$WORK/tree" "file://$WORK/copied2"
+is "$(tree copied2)" "$(cd tree && find . -type f ! -name '.imgp-*' | sort)" \
+	'... to the same names, and no link (R41)'
+exits 0 '-r again' imgp-s3cp -r "file://$WORK/tree/" "file://$WORK/copied2/"
+exits 0 '-r by patterns' imgp-s3cp -r --include '*.zip' --exclude 'a/*' \
+	"file://$WORK/tree/" "file://$WORK/copied3/"
+is "$(tree copied3 | tr '\n' ' ')" './1.zip ./c/ü 4.zip ' '... takes those alone'
+exits 0 '-r -n lists' imgp-s3cp -rn "file://$WORK/tree/a/" "file://$WORK/copied3/"
+is "$(sort out | cut -f2 | tr '\n' ' ')" \
+	"file://$WORK/copied3/2.zip file://$WORK/copied3/b/3.dcm " '... and copies nothing'
+[ ! -e copied3/2.zip ]; ok $? '... (F10)'
+echo other >copied2/1.zip
+exits 1 '-r and other bytes' imgp-s3cp -r "file://$WORK/tree/" "file://$WORK/copied2/"
+like err '^imgp-s3cp: IMGP-STORE-EXISTS: .*/1.zip' '... are named'
+exits 1 '-r below nothing' imgp-s3cp -r "file://$WORK/none/" "file://$WORK/copied2/"
+exits 2 '-r wants URLs' imgp-s3cp -r source local
 done_testing

@@ -150,6 +150,14 @@ is "$(grep -o 'Credential=[^/]*' server/log | tr '\n' ' ')" \
 	'Credential=KEY1 Credential=KEY2 ' '... once'
 is "$(asked 'x-amz-security-token=canary-token')" 2 '... and the token is sent'
 
+# Pages of two keys (the server's), and one page that fails first.
+for i in 1 2 3 4 5; do imgp-s3cp "$(url small)" "s3://tree/p/ü $i"; done
+mkdir tree
+faults '1 GET continuation-token status 503 SlowDown'
+exits 0 'a prefix of three pages' imgp-s3cp -r -j 2 s3://tree/p/ "$(url tree)"
+is "$(cd tree && find . -type f | sort | tr '\n' ' ')" './ü 1 ./ü 2 ./ü 3 ./ü 4 ./ü 5 ' \
+	'... all of it'
+
 # Whose bucket it is (M18, R34).
 export IMGP_SOURCE=s3://src IMGP_TEMP=s3://tmp IMGP_DESTINATION=s3://dst \
 	IMGP_SPOOL=$WORK/spool IMGP_SOURCE_OWNER=111122223333 \

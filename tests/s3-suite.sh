@@ -93,6 +93,16 @@ head -1 lines | jq -c '.source = "s3://imgp-dst/f1"' >line
 exits 1 'a bucket that is not the configured one (R35)' imgp-s3cp source local <line
 is "$(jq -r '.errors[0].error_code' out)" IMGP-PLACE-OUTSIDE '... is refused'
 
+# --- whole prefixes -----------------------------------------------------------------------
+mkdir -p tree/a/b tree2
+for f in 1 'a/ü +&2' a/b/3; do head -c 70000 pool >"tree/$f"; done
+exits 0 'a tree up (-r)' imgp-s3cp -r -j 4 "$(url tree)" s3://imgp-src/tree/
+exits 0 '... copied to another bucket' imgp-s3cp -r s3://imgp-src/tree/ s3://imgp-tmp/
+exits 0 '... and down' imgp-s3cp -r -j 4 s3://imgp-tmp "$(url tree2)"
+diff -r tree tree2 >d; ok $? '... unchanged' || diag <d
+for k in 1 'a/ü +&2' a/b/3; do s3 DELETE "imgp-tmp/$k"; done
+rm -r tree tree2
+
 # --- kill -9 in the middle of an upload in parts (R1, R29) ------------------------------
 if strace -o /dev/null true 2>/dev/null; then
 	for k in 3 8 15; do

@@ -1,0 +1,128 @@
+#include <fnmatch.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/place.h"
+#include "libimgpipe/tree.h"
+
+#define AHEAD	64		/* objects listed and not yet begun */
+
+struct run {
+	const struct imgp_tree *tree;
+	struct imgp_store *src, *dst;
+	const char	*from, *to;
+
+	pthread_mutex_t	 lock;		/* of all below */
+	pthread_cond_t	 more, less;	/* waiting changed */
+	char		*waiting[AHEAD]; /* URLs, a ring */
+	size_t		 first, n;
+	int		 ended;		/* nothing more is listed */
+};
+
+static int
+matches(const char **patterns, size_t n, const char *name)
+{
+	while (n-- > 0)
+		if (fnmatch(patterns[n], name, 0) == 0)
+			return 1;
+	return 0;
+}
+
+static void
+copy_one(struct run *r, const char *url)
+{
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_err e = { NULL, "" };
+	char *target = imgp_place_join(r->to, url + strlen(r->from));
+	int rc = 0;
+
+	if (!r->tree->dry_run)
+		rc = imgp_store_copy(r->src, url, r->dst, target,
+		    r->tree->flags, NULL, NULL, &copied, &e);
+	pthread_mutex_lock(&r->lock);
+	r->tree->done(r->tree->arg, url, target, &copied,
+	    rc == -1 ? &e : NULL);
+	pthread_mutex_unlock(&r->lock);
+	free(target);
+}
+
+static void *
+worker(void *arg)
+{
+	struct run *r = arg;
+	char *url;
+
+	for (;;) {
+		pthread_mutex_lock(&r->lock);
+		while (r->n == 0 && !r->ended)
+			pthread_cond_wait(&r->more, &r->lock);
+		if (r->n == 0) {
+			pthread_mutex_unlock(&r->lock);
+			return NULL;
+		}
+		url = r->waiting[r->first];
+		r->first = (r->first + 1) % AHEAD;
+		r->n--;
+		pthread_cond_signal(&r->less);
+		pthread_mutex_unlock(&r->lock);
+		copy_one(r, url);
+		free(url);
+	}
+}
+
+static int
+found(void *arg, const char *url, const struct imgp_object *object)
+{
+	struct run *r = arg;
+	const struct imgp_tree *t = r->tree;
+	const char *name = url + strlen(r->from);
+
+	(void)object;
+	/* "directory/" as an object is how some tools draw folders. */
+	if (*name == '\0' || name[strlen(name) - 1] == '/' ||
+	    (t->ninclude > 0 && !matches(t->include, t->ninclude, name)) ||
+	    matches(t->exclude, t->nexclude, name))
+		return 0;
+	pthread_mutex_lock(&r->lock);
+	while (r->n == AHEAD)
+		pthread_cond_wait(&r->less, &r->lock);
+	r->waiting[(r->first + r->n++) % AHEAD] = imgp_strdup(url);
+	pthread_cond_signal(&r->more);
+	pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+int
+imgp_tree_copy(const struct imgp_tree *t, struct imgp_store *src,
+    const char *from, struct imgp_store *dst, const char *to,
+    struct imgp_err *e)
+{
+	struct run r = { .tree = t, .src = src, .dst = dst, .from = from,
+	    .to = to };
+	pthread_t *threads = imgp_alloc((size_t)t->jobs * sizeof *threads);
+	int n = 0, rc;
+
+	pthread_mutex_init(&r.lock, NULL);
+	pthread_cond_init(&r.more, NULL);
+	pthread_cond_init(&r.less, NULL);
+	while (n < t->jobs &&
+	    pthread_create(&threads[n], NULL, worker, &r) == 0)
+		n++;
+	if (n == 0)
+		rc = imgp_fail(e, IMGP_E_MEMORY, "no thread can be started");
+	else
+		rc = imgp_store_list(src, from, found, &r, e);
+	pthread_mutex_lock(&r.lock);
+	r.ended = 1;
+	pthread_cond_broadcast(&r.more);
+	pthread_mutex_unlock(&r.lock);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+	pthread_cond_destroy(&r.more);
+	pthread_cond_destroy(&r.less);
+	pthread_mutex_destroy(&r.lock);
+	free(threads);
+	return rc;
+}
