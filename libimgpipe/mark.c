@@ -383,8 +383,8 @@ patch(struct imgp_mark *o)
 		return 1;
 	if (rc == -1)
 		return failed(o, &e);
-	rc = w->opts->trust ? imgp_deflate_check(w->deflate, &w->dsrc, &w->plan,
-	    IMGP_DEFLATE_BEYOND, &e) :
+	rc = w->opts->trust ?
+	    imgp_deflate_glance(w->deflate, &w->dsrc, &w->plan, &e) :
 	    imgp_deflate_verify(w->deflate, &w->dsrc, &w->plan, &e);
 	if (rc == -1)
 		return failed(o, &e);
