@@ -46,8 +46,8 @@ echo "status $?" >libpq
 { lines libpq.out; rows "$DIRECT"; files; } >>libpq
 rm -rf images mail spool
 mkdir images mail spool
-# Everything but the record keeping itself wants libpq (imgpipe(7)).
-IMGP_DATABASE=$API IMGP_LEDGER=$other IMGP_REPLICA=$other \
+# No IMGP_LEDGER: the admins get their mail all the same.
+IMGP_DATABASE=$API IMGP_REPLICA=$other \
     imgp-run --from ids >http.out 2>http.err
 echo "status $?" >http
 { lines http.out; rows "$other"; files; } >>http
@@ -58,5 +58,8 @@ ok $? 'and those that a run by libpq makes, and its lines and files (M53)' || {
 	diag <d
 	diag <http.err
 }
+is "$(find mail -type f | wc -l)" 1 'one mail to the admins, without an outbox'
+exits 2 'a digest wants a database' env IMGP_DATABASE="$API" imgp-digest
+like err 'IMGP-CONFIG: .*PostgreSQL' 'and says so'
 unlike http.err "$TOKEN" 'the token is not in what it says (R66)'
 done_testing
