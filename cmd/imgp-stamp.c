@@ -24,6 +24,9 @@ static const struct imgp_opt opts[] = {
 	{ OPT_TAG, "tag", "TAG", "the element for the id: \"GGGG,EEEE [VR]\" or "
 	    "\"GGGG,xxEE VR CREATOR\"" },
 	{ OPT_REPLACE, "replace", NULL, "replace another value" },
+	{ OPT_PROVENANCE, "provenance", "FILE",
+	    "note in FILE what was changed" },
+	{ OPT_UNSTAMP, "unstamp", NULL, "undo what the provenance tells" },
 	{ OPT_TRUST, "trust", NULL, "do not check the CRC of what is read" },
 	{ OPT_NO_SANDBOX, "no-sandbox", NULL,
 	    "keep all rights while hostile bytes are read" },
@@ -32,9 +35,10 @@ static const struct imgp_opt opts[] = {
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--replace] [--tag TAG] [--trust] [--no-sandbox]",
 	"[-nqv] [-j N] [--replace] [--tag TAG] [--trust] [--no-sandbox]\n"
-	"           --id ID -o OUT IN",
+	"           --id ID [--provenance FILE] -o OUT IN",
 	"[-nqv] [-j N] [--replace] [--tag TAG] [--trust] [--no-sandbox]\n"
-	"           --scans FILE -o OUT IN",
+	"           --scans FILE [--provenance FILE] -o OUT IN",
+	"[-nqv] [--no-sandbox] --unstamp --provenance FILE -o OUT IN",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_dcm_version, NULL };
@@ -102,6 +106,12 @@ main(int argc, char *argv[])
 		case OPT_REPLACE:
 			s.opts.replace = 1;
 			break;
+		case OPT_PROVENANCE:
+			s.provenance = optarg;
+			break;
+		case OPT_UNSTAMP:
+			s.unstamp = 1;
+			break;
 		case OPT_TRUST:
 			s.opts.trust = 1;
 			break;
@@ -115,15 +125,20 @@ main(int argc, char *argv[])
 		imgp_die(&e);
 	s.opts.lim = &s.lim;
 	if (optind == argc) {
-		if (out != NULL || scans != NULL || s.opts.only_id != NULL)
+		if (out != NULL || scans != NULL || s.opts.only_id != NULL ||
+		    s.provenance != NULL || s.unstamp)
 			imgp_usage(&tool, "an operand is wanted: IN");
 		imgp_dcm_init();
 		return imgp_filter_run(&ops, &s, imgp_common.jobs);
 	}
 	if (argc - optind != 1 || out == NULL)
 		imgp_usage(&tool, "one operand and -o OUT are wanted");
-	if ((s.opts.only_id == NULL) == (scans == NULL))
-		imgp_usage(&tool, "one of --id and --scans is wanted");
+	if ((s.opts.only_id != NULL) + (scans != NULL) + s.unstamp != 1)
+		imgp_usage(&tool, "one of --id, --scans and --unstamp is wanted");
+	if (s.unstamp && (s.provenance == NULL || strcmp(out, "-") == 0))
+		imgp_usage(&tool, "--unstamp wants --provenance and a file");
+	if (s.provenance != NULL && strcmp(out, "-") == 0)
+		imgp_usage(&tool, "--provenance wants a file");
 	imgp_dcm_init();
 	return imgp_stamp_file(&s, argv[optind], out, scans);
 }

@@ -39,6 +39,7 @@ struct imgp_mark_work {
 	uint32_t	 crc;
 	uint64_t	 size;
 	unsigned char	*big;
+	struct imgp_buf	 old;		/* what the edits take away */
 };
 
 struct imgp_mark *
@@ -72,6 +73,7 @@ imgp_mark_free(struct imgp_mark *o)
 	imgp_dicom_release(&w->again);
 	imgp_spill_release(&w->spill);
 	imgp_buf_release(&w->head);
+	imgp_buf_release(&w->old);
 	free(w->big);
 	free(w);
 	free(o);
@@ -361,15 +363,33 @@ splice_stored(struct imgp_mark *o)
 	return src->has_crc ? derive_crc(o) : 0;
 }
 
+/* The plan's stream is the new data. */
+static void
+take_plan(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+	const struct imgp_mark_src *src = w->src;
+	const struct imgp_deflate_piece *p;
+	size_t i;
+
+	for (i = 0; i < w->plan.pieces; i++) {
+		p = &w->plan.piece[i];
+		add_piece(o, p->mem, p->mem == NULL ? src->fd : -1,
+		    p->mem == NULL ? src->off + p->off : 0, p->len);
+	}
+	o->csize = w->plan.len;
+	o->size = w->plan.size;
+	o->crc = w->plan.crc;
+	o->is_patched = 1;
+}
+
 /* Deflated data: 0: patched; 1: it must be encoded; -1: o says why not. */
 static int
 patch(struct imgp_mark *o)
 {
 	struct imgp_mark_work *w = o->work;
 	const struct imgp_mark_src *src = w->src;
-	const struct imgp_deflate_piece *p;
 	struct imgp_err e;
-	size_t i;
 	int rc;
 
 	w->dsrc.read = imgp_deflate_read_fd;
@@ -388,15 +408,7 @@ patch(struct imgp_mark *o)
 	    imgp_deflate_verify(w->deflate, &w->dsrc, &w->plan, &e);
 	if (rc == -1)
 		return failed(o, &e);
-	for (i = 0; i < w->plan.pieces; i++) {
-		p = &w->plan.piece[i];
-		add_piece(o, p->mem, p->mem == NULL ? src->fd : -1,
-		    p->mem == NULL ? src->off + p->off : 0, p->len);
-	}
-	o->csize = w->plan.len;
-	o->size = w->plan.size;
-	o->crc = w->plan.crc;
-	o->is_patched = 1;
+	take_plan(o);
 	return 0;
 }
 
@@ -729,11 +741,201 @@ check(struct imgp_mark *o)
 	return check_head(o);
 }
 
+/* --- provenance, and the way back -------------------------------------------------- */
+
+/* Read ${len} bytes of ${c} at ${at}, behind ${*pos}, to w->old. */
+static int
+read_at(struct imgp_mark *o, struct imgp_content *c, uint64_t *pos, uint64_t at,
+    uint64_t len)
+{
+	struct imgp_mark_work *w = o->work;
+	unsigned char buf[CHUNK];
+	struct imgp_err e;
+	uint64_t want;
+	long n;
+
+	for (; *pos < at + len; *pos += (uint64_t)n) {
+		want = (*pos < at ? at : at + len) - *pos;
+		n = imgp_content_read(c, buf, want < sizeof buf ?
+		    (size_t)want : sizeof buf, &e);
+		if (n == -1)
+			return failed(o, &e);
+		if (n == 0)
+			return differs(o, "the object is too short");
+		if (*pos >= at)
+			imgp_buf_add(&w->old, buf, (size_t)n);
+	}
+	return 0;
+}
+
+/* What the edits take away, to w->old, one after the other. */
+static int
+read_old(struct imgp_mark *o, struct imgp_content *c, uint64_t pos)
+{
+	struct imgp_mark_work *w = o->work;
+	size_t i;
+
+	for (i = 0; i < w->edits; i++)
+		if (read_at(o, c, &pos, w->edit[i].at, w->edit[i].del) == -1)
+			return -1;
+	return 0;
+}
+
+/* The same where offsets count in the inflated data set. */
+static int
+read_old_inflated(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+	struct imgp_content *c = imgp_content_new();
+	uint64_t data = w->dicom.data, pos = 0;
+	uint32_t crc = 0;
+	struct nested t = { w->content, data, &crc };
+	int rc = -1;
+
+	if (read_at(o, w->content, &pos, data, 0) == 0) {
+		imgp_content_open(c, read_nested, &t, w->src->size - data,
+		    IMGP_CONTENT_UNKNOWN, 1);
+		rc = read_old(o, c, data);
+	}
+	imgp_content_free(c);
+	return rc;
+}
+
+/* Note what the edits take away, and how it was done. */
+static int
+record(struct imgp_mark *o, int encoded)
+{
+	struct imgp_mark_work *w = o->work;
+	struct imgp_prov_record *r = &o->record;
+	uint64_t n = 0;
+	size_t i;
+
+	imgp_buf_clear(&w->old);
+	imgp_buf_add(&w->old, "", 0);
+	for (i = 0; i < w->edits; i++)
+		n += w->edit[i].del;
+	if (n > 0) {
+		open_content(w);
+		if ((w->dicom.deflated ? read_old_inflated(o) :
+		    read_old(o, w->content, 0)) == -1)
+			return -1;
+	}
+	r->how = encoded ? IMGP_PROV_ENCODED : o->is_patched ?
+	    IMGP_PROV_PATCHED : IMGP_PROV_SPLICED;
+	r->edits = w->edits;
+	for (i = 0, n = 0; i < w->edits; n += w->edit[i++].del) {
+		r->edit[i] = w->edit[i];
+		r->old[i] = (const unsigned char *)w->old.s + n;
+	}
+	r->undo = w->plan.undo;
+	r->undolen = w->plan.undolen;
+	return 0;
+}
+
+/* Turn the edits round: w->edit undoes them, in the bytes that there are. */
+static int
+turn_round(struct imgp_mark *o, const struct imgp_prov_record *r)
+{
+	struct imgp_mark_work *w = o->work;
+	const struct imgp_deflate_edit *d;
+	uint64_t shift = 0, end = 0;
+	size_t i;
+
+	if (r->edits > EDITS)
+		return differs(o, "the provenance does not fit");
+	for (i = 0; i < r->edits; i++) {
+		d = &r->edit[i];
+		w->edit[i].at = d->at + shift;
+		w->edit[i].del = d->inslen;
+		w->edit[i].ins = r->old[i];
+		w->edit[i].inslen = (size_t)d->del;
+		if (d->at < end || w->edit[i].at > w->src->size ||
+		    d->inslen > w->src->size - w->edit[i].at)
+			return differs(o, "the provenance does not fit");
+		end = d->at + d->del;
+		shift += d->inslen - d->del;
+	}
+	w->edits = r->edits;
+	return 0;
+}
+
+/* Is what was put in still there? */
+static int
+check_inserted(struct imgp_mark *o, const struct imgp_prov_record *r)
+{
+	struct imgp_mark_work *w = o->work;
+	uint64_t pos = 0;
+	size_t i;
+
+	open_content(w);
+	for (i = 0; i < r->edits; i++) {
+		imgp_buf_clear(&w->old);
+		if (read_at(o, w->content, &pos, w->edit[i].at,
+		    w->edit[i].del) == -1)
+			return -1;
+		if (w->old.len > 0 && memcmp(w->old.s, r->edit[i].ins,
+		    w->old.len) != 0)
+			return differs(o, "the provenance does not fit");
+	}
+	return 0;
+}
+
+static int
+unpatch(struct imgp_mark *o, const struct imgp_prov_record *r)
+{
+	struct imgp_mark_work *w = o->work;
+	struct imgp_err e;
+
+	w->dsrc.read = imgp_deflate_read_fd;
+	w->dsrc.arg = &w->from;
+	w->from.fd = w->src->fd;
+	w->from.off = w->src->off;
+	w->dsrc.len = w->src->csize;
+	w->dsrc.size = w->src->size;
+	w->dsrc.crc = w->src->crc;
+	if (imgp_deflate_undo(w->deflate, &w->dsrc, r->undo, r->undolen,
+	    &w->plan, &e) == -1)
+		return failed(o, &e);
+	take_plan(o);
+	return 0;
+}
+
+void
+imgp_mark_undo(struct imgp_mark *o, const struct imgp_mark_src *src,
+    const struct imgp_prov_record *r)
+{
+	struct imgp_mark_work *w = o->work;
+	int rc;
+
+	o->outcome = IMGP_MARK_FAILED;
+	o->is_fatal = o->is_instance = o->is_signed = o->is_patched = 0;
+	o->old[0] = '\0';
+	o->pieces = 0;
+	w->src = src;
+	if (r->how == IMGP_PROV_PATCHED)
+		rc = src->deflated ? unpatch(o, r) :
+		    differs(o, "the provenance does not fit");
+	else if (turn_round(o, r) == -1)
+		return;
+	else if (r->how == IMGP_PROV_SPLICED)
+		rc = src->deflated ? differs(o, "the provenance does not fit") :
+		    check_inserted(o, r) == -1 ? -1 : splice_stored(o);
+	else if (walk(o) == -1)
+		return;
+	else
+		rc = !w->dicom.deflated && check_inserted(o, r) == -1 ? -1 :
+		    recode(o);
+	if (rc == 0)
+		o->outcome = IMGP_MARK_STAMPED;
+	else if (o->outcome == IMGP_MARK_DECLINED)
+		o->outcome = IMGP_MARK_FAILED;
+}
+
 void
 imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 {
 	struct imgp_mark_work *w = o->work;
-	int rc;
+	int rc, encoded;
 
 	o->outcome = IMGP_MARK_OTHER;
 	o->is_fatal = o->is_instance = o->is_signed = o->is_patched = 0;
@@ -754,11 +956,12 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 		return;
 	}
 	if (w->dicom.deflated)
+		rc = 1;
+	else
+		rc = src->deflated ? patch(o) : splice_stored(o);
+	if ((encoded = rc == 1))
 		rc = recode(o);
-	else if (!src->deflated)
-		rc = splice_stored(o);
-	else if ((rc = patch(o)) == 1)
-		rc = recode(o);
-	if (rc == 0 && check(o) == 0)
+	if (rc == 0 && check(o) == 0 && (!w->opts->provenance ||
+	    record(o, encoded) == 0))
 		o->outcome = IMGP_MARK_STAMPED;
 }

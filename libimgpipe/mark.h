@@ -11,6 +11,7 @@
 #include "libimgpipe/deflate.h"
 #include "libimgpipe/dicom.h"
 #include "libimgpipe/err.h"
+#include "libimgpipe/prov.h"
 
 /* Where an object is. */
 struct imgp_mark_src {
@@ -31,6 +32,7 @@ struct imgp_mark_opts {
 	const char	*center;	/* "" for an empty one */
 	const char	*tmpdir;
 	int		 replace, trust;
+	int		 provenance;	/* fill mark.record */
 	/*
 	 * The id of a series: valid for the whole upload; or NULL with ${e}.
 	 * Called by several threads at once.
@@ -71,6 +73,7 @@ struct imgp_mark {
 	size_t		 pieces;
 	uint64_t	 csize, size;
 	uint32_t	 crc;
+	struct imgp_prov_record record;	/* all but its member */
 	struct imgp_mark_work *work;	/* its own */
 };
 
@@ -79,5 +82,13 @@ void	imgp_mark_free(struct imgp_mark *o);	/* NULL is fine */
 /* Find out, do it, check it. */
 void	imgp_mark_prepare(struct imgp_mark *o,
 	    const struct imgp_mark_src *src);
+
+/*
+ * The way back: ${src} is an object to which ${r} was done.  STAMPED: the pieces
+ * are the object as it came (deflated data that were encoded again: the same
+ * content); else FAILED: ${r} does not fit.
+ */
+void	imgp_mark_undo(struct imgp_mark *o, const struct imgp_mark_src *src,
+	    const struct imgp_prov_record *r);
 
 #endif

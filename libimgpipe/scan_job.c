@@ -204,30 +204,26 @@ imgp_scan_open(const char *file, struct imgp_job *job, struct imgp_err *e)
 
 /* --- stamping ---------------------------------------------------------------- */
 
-/* Read ${fd} from its start: what later stages are to find. */
-static int
-sum_up(int fd, struct imgp_job *job, struct imgp_err *e)
+int
+imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
 {
 	struct imgp_sha256 *h = imgp_sha256_new();
 	unsigned char *buf = imgp_alloc((size_t)256 << 10);
-	char hex[IMGP_SHA256_HEX];
-	int64_t bytes = 0;
 	ssize_t n;
 	int rc = -1;
 
-	while ((n = pread(fd, buf, (size_t)256 << 10, bytes)) != 0) {
+	*bytes = 0;
+	while ((n = pread(fd, buf, (size_t)256 << 10, *bytes)) != 0) {
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1) {
-			imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
+			imgp_fail_errno(e, IMGP_E_STORE_IO, "the file again");
 			goto out;
 		}
 		imgp_sha256_add(h, buf, (size_t)n);
-		bytes += n;
+		*bytes += n;
 	}
 	imgp_sha256_end_hex(h, hex);
-	imgp_job_set_sub_str(job, "sha256", "local", hex);
-	imgp_job_set_sub_int(job, "bytes", "local", bytes);
 	rc = 0;
 out:
 	free(buf);
@@ -255,39 +251,101 @@ tell(struct imgp_job *job, const struct imgp_stamp_result *r)
 	imgp_job_set(job, "replaced", a);
 }
 
+/* What the work copy was before: the job knows it, or it is summed up. */
+static int
+source_sum(struct imgp_job *job, int fd, struct imgp_prov_sum *sum,
+    struct imgp_err *e)
+{
+	const char *hex = imgp_job_sub_str(job, "sha256", "local");
+
+	if (hex == NULL || !imgp_sha256_is_hex(hex) ||
+	    imgp_job_sub_int(job, "bytes", "local", &sum->source_bytes) == -1)
+		return imgp_stamp_sum(fd, sum->source, &sum->source_bytes, e);
+	memcpy(sum->source, hex, sizeof sum->source);
+	return 0;
+}
+
+static int
+create(const char *path, struct imgp_err *e)
+{
+	int fd;
+
+	unlink(path);		/* of a run that was killed */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	    0600);
+	if (fd == -1)
+		imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
+	return fd;
+}
+
+/* Stamp ${fd} into ${to}, noting it in ${note}: as imgp_stamp_upload(). */
+static int
+stamp_noted(struct imgp_stamp_job *s, struct imgp_job *job, int fd, int to,
+    int note, struct imgp_stamp_result *r, struct imgp_err *e)
+{
+	struct imgp_prov_sum sum;
+	struct imgp_out out, notes;
+	int rc;
+
+	imgp_out_init(&out, to);
+	imgp_out_init(&notes, note);
+	s->opts.note = &notes;
+	rc = imgp_stamp_upload(fd, &out, &s->opts, r, e);
+	if (rc == 0 && r->stamped > 0) {
+		rc = source_sum(job, fd, &sum, e);
+		if (rc == 0)
+			rc = imgp_stamp_sum(to, sum.stamped,
+			    &sum.stamped_bytes, e);
+		if (rc == 0)
+			rc = imgp_prov_finish(&notes, &sum, e);
+		if (rc == 0 && !s->dry_run) {
+			imgp_job_set_sub_str(job, "sha256", "local",
+			    sum.stamped);
+			imgp_job_set_sub_int(job, "bytes", "local",
+			    sum.stamped_bytes);
+		}
+	}
+	imgp_out_release(&notes);
+	imgp_out_release(&out);
+	return rc;
+}
+
 /*
- * Stamp ${fd} into ${tmp} and put that in place of ${path}.  It is not synced:
- * after a power cut the spool is thrown away whole.
+ * Stamp ${fd} and put the result in place of ${path}, its provenance beside it.
+ * Nothing is synced: after a power cut the spool is thrown away whole.
  */
 static int
 replace_local(struct imgp_stamp_job *s, struct imgp_job *job, int fd,
-    const char *path, const char *tmp, struct imgp_err *e)
+    const char *path, struct imgp_err *e)
 {
+	char *tmp = imgp_asprintf("%s.stamp", path);
+	char *tmpnote = imgp_asprintf("%s.prov.new", path);
+	char *prov = imgp_asprintf("%s.prov", path);
 	struct imgp_stamp_result r;
-	struct imgp_out out;
-	int to, rc;
+	int to, note = -1, rc = -1, keep;
 
-	unlink(tmp);		/* of a run that was killed */
-	to = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	    0600);
-	if (to == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO,
-		    "the stamped file");
-	imgp_out_init(&out, to);
-	rc = imgp_stamp_upload(fd, &out, &s->opts, &r, e);
-	imgp_out_release(&out);
+	if ((to = create(tmp, e)) == -1 || (note = create(tmpnote, e)) == -1)
+		goto out;
+	memset(&r, 0, sizeof r);
+	rc = stamp_noted(s, job, fd, to, note, &r, e);
 	tell(job, &r);
-	if (rc == 0 && r.stamped > 0 && !s->dry_run) {
-		rc = sum_up(to, job, e);
-		if (rc == 0 && rename(tmp, path) == -1)
-			rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
-			    "rename the stamped file");
-	} else
-		unlink(tmp);
-	if (rc == -1)
-		unlink(tmp);
-	if (close(to) == -1 && rc == 0)
+	keep = rc == 0 && r.stamped > 0 && !s->dry_run;
+	if (keep && (rename(tmpnote, prov) == -1 || rename(tmp, path) == -1))
+		rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
+		    "rename the stamped file");
+	if (close(to) == -1 && rc != -1)
 		rc = imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
+	to = -1;
+out:
+	if (to != -1)
+		close(to);
+	if (note != -1)
+		close(note);
+	unlink(tmp);		/* gone already when it was kept */
+	unlink(tmpnote);
+	free(prov);
+	free(tmpnote);
+	free(tmp);
 	return rc == -1 ? -1 : 0;
 }
 
@@ -308,7 +366,7 @@ imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
     struct imgp_err *e)
 {
 	struct imgp_scans scans = IMGP_SCANS_INIT;
-	char *path = NULL, *tmp = NULL, *dir = NULL;
+	char *path = NULL, *dir = NULL;
 	int fd = -1, rc = -1;
 
 	if (imgp_scans_get(job, &scans, e) == -1)
@@ -321,18 +379,16 @@ imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
 	    (fd = open_local(path, e)) == -1)
 		goto out;
 	dir = imgp_strndup(path, (size_t)(strrchr(path, '/') - path));
-	tmp = imgp_asprintf("%s.stamp", path);
 	s->opts.lim = &s->lim;
 	s->opts.scans = &scans;
 	s->opts.tmpdir = dir;
 	if (imgp_stamp_settings(s, imgp_job_str(job, "pipeline_code"),
 	    e) == -1)
 		goto out;
-	rc = replace_local(s, job, fd, path, tmp, e);
+	rc = replace_local(s, job, fd, path, e);
 out:
 	if (fd != -1)
 		close(fd);
-	free(tmp);
 	free(dir);
 	free(path);
 	imgp_scans_release(&scans);

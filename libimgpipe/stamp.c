@@ -154,6 +154,41 @@ imgp_stamp_take(struct imgp_stamp *s, const struct imgp_mark *o, size_t number,
 	return -1;
 }
 
+void
+imgp_stamp_prepare(struct imgp_stamp *s, struct imgp_mark *o,
+    const struct imgp_mark_src *src, size_t number)
+{
+	const struct imgp_prov_record *r;
+	int rc;
+
+	if (s->opts->undo == NULL) {
+		imgp_mark_prepare(o, src);
+		return;
+	}
+	o->is_instance = o->is_signed = 0;
+	o->old[0] = '\0';
+	rc = imgp_prov_peek(s->opts->undo, &r, &o->err);
+	if (rc == -1)
+		o->outcome = IMGP_MARK_FAILED;
+	else if (rc == 0 || r->member != number)
+		o->outcome = IMGP_MARK_OTHER;
+	else {
+		imgp_mark_undo(o, src, r);
+		s->encoded |= r->how == IMGP_PROV_ENCODED;
+		imgp_prov_next(s->opts->undo);
+	}
+}
+
+int
+imgp_stamp_note(struct imgp_stamp *s, struct imgp_mark *o, size_t number,
+    struct imgp_err *e)
+{
+	if (s->opts->note == NULL)
+		return 0;
+	o->record.member = number;
+	return imgp_prov_put(s->opts->note, &o->record, e);
+}
+
 static int
 write_pieces(struct imgp_stamp *s, const struct imgp_mark *o, struct imgp_err *e)
 {
@@ -182,12 +217,12 @@ stamp_bare(struct imgp_stamp *s, const struct imgp_intake *u, struct imgp_err *e
 	memset(&src, 0, sizeof src);
 	src.fd = u->fd;
 	src.csize = src.size = u->size;
-	imgp_mark_prepare(o, &src);
+	imgp_stamp_prepare(s, o, &src, 0);
 	rc = imgp_stamp_take(s, o, 0, e);
-	if (rc == 0)
-		rc = o->outcome == IMGP_MARK_STAMPED ?
-		    write_pieces(s, o, e) :
-		    imgp_out_copy(s->out, u->fd, 0, u->size, e);
+	if (rc == 0 && o->outcome != IMGP_MARK_STAMPED)
+		rc = imgp_out_copy(s->out, u->fd, 0, u->size, e);
+	else if (rc == 0 && (rc = write_pieces(s, o, e)) == 0)
+		rc = imgp_stamp_note(s, o, 0, e);
 	imgp_mark_free(o);
 	return rc;
 }
@@ -236,7 +271,7 @@ prepare(struct ring *g, struct slot *t, size_t k)
 	t->src.deflated = m->method == IMGP_ZIP_DEFLATED;
 	if (t->o == NULL)
 		t->o = imgp_mark_new(&g->s->oo);
-	imgp_mark_prepare(t->o, &t->src);
+	imgp_stamp_prepare(g->s, t->o, &t->src, k + 1);
 }
 
 static void *
@@ -270,7 +305,7 @@ static int
 commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
     struct imgp_err *e)
 {
-	const struct imgp_mark *o = t->o;
+	struct imgp_mark *o = t->o;
 	struct imgp_stamp_result *r = g->s->r;
 	struct imgp_err why;
 	int rc;
@@ -294,9 +329,10 @@ commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
 	else if (t->src.deflated)
 		r->encoded++;
 	if (imgp_zip_writer_begin(w, t->member, o->crc, o->csize, o->size,
-	    e) == -1 || write_pieces(g->s, o, e) == -1)
+	    e) == -1 || write_pieces(g->s, o, e) == -1 ||
+	    imgp_zip_writer_end(w, e) == -1)
 		return -1;
-	return imgp_zip_writer_end(w, e);
+	return imgp_stamp_note(g->s, o, g->taken + 1, e);
 }
 
 static int
@@ -329,7 +365,8 @@ static int
 stamp_members(struct imgp_stamp *s, struct imgp_zip *z, int fd, struct imgp_err *e)
 {
 	struct imgp_zip_writer *w = imgp_zip_writer_new(z, s->out);
-	size_t threads = (size_t)s->opts->threads, i, started = 0;
+	size_t threads = s->opts->undo != NULL ? 1 : (size_t)s->opts->threads;
+	size_t i, started = 0;
 	pthread_t *thread = imgp_alloc(threads * sizeof *thread);
 	struct ring g;
 	int rc;
@@ -421,6 +458,18 @@ stamp_any(struct imgp_stamp *s, int fd, struct imgp_err *e)
 	return imgp_stamp_untouched(s, &why, e);
 }
 
+/* Is nothing of the provenance left over? */
+static int
+all_undone(struct imgp_stamp *s, struct imgp_err *e)
+{
+	const struct imgp_prov_record *r;
+	int rc = imgp_prov_peek(s->opts->undo, &r, e);
+
+	s->r->encoded = (uint64_t)s->encoded;
+	return rc != 1 ? rc : imgp_fail(e, IMGP_E_STAMP_CHECK,
+	    "check: the provenance is of another upload");
+}
+
 int
 imgp_stamp_upload(int fd, struct imgp_out *out,
     const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,
@@ -443,11 +492,17 @@ imgp_stamp_upload(int fd, struct imgp_out *out,
 	s.oo.tmpdir = opts->tmpdir;
 	s.oo.replace = opts->replace;
 	s.oo.trust = opts->trust;
+	s.oo.provenance = opts->note != NULL;
 	s.oo.id_of = opts->scans != NULL ? id_of : only_id;
 	s.oo.arg = &s;
 	if (opts->scans != NULL)
 		load_ids(&s);
-	rc = stamp_any(&s, fd, e);
+	if (opts->note != NULL && imgp_prov_begin(opts->note, e) == -1)
+		rc = -1;
+	else
+		rc = stamp_any(&s, fd, e);
+	if (rc == 0 && opts->undo != NULL)
+		rc = all_undone(&s, e);
 	/* What the scan counted must all have come by. */
 	if (rc == 0 && opts->scans != NULL &&
 	    !imgp_census_equal(s.census, opts->scans))

@@ -18,6 +18,7 @@
 #include "libimgpipe/err.h"
 #include "libimgpipe/faults.h"
 #include "libimgpipe/out.h"
+#include "libimgpipe/prov.h"
 #include "libimgpipe/scans.h"
 #include "libimgpipe/intake.h"
 
@@ -52,6 +53,9 @@ struct imgp_stamp_opts {
 	int		 replace;	/* another value may be replaced */
 	int		 trust;		/* do not check the CRC of the source */
 	int		 threads;	/* members at once, at least 1 */
+	/* One of: what is done is noted there; or undone as is noted here. */
+	struct imgp_out	*note;
+	struct imgp_prov *undo;
 };
 
 #define IMGP_STAMP_REPLACED	64	/* old values that are told */

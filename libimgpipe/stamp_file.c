@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -161,6 +162,7 @@ stamp(struct imgp_stamp_job *s, int fd, int to, const char *in, int *status,
 	struct stat st;
 	int rc;
 
+	memset(&r, 0, sizeof r);
 	imgp_out_init(&out, to);
 	rc = imgp_stamp_upload(fd, &out, &s->opts, &r, e);
 	*status = say(&r, in);
@@ -176,55 +178,146 @@ stamp(struct imgp_stamp_job *s, int fd, int to, const char *in, int *status,
 			rc = imgp_out_flush(&out, e);
 	}
 	imgp_out_release(&out);
+	s->recoded = s->opts.undo != NULL && r.encoded != 0;
+	if (rc == 0 && s->recoded && !imgp_common.quiet)
+		fprintf(stderr, "%s: %s: the same content, compressed anew\n",
+		    imgp_progname, in);
 	return rc;
+}
+
+/* The sums at the end of the provenance that was written. */
+static int
+finish_note(struct imgp_out *note, int fd, int to, struct imgp_err *e)
+{
+	struct imgp_prov_sum sum;
+
+	if (imgp_stamp_sum(fd, sum.source, &sum.source_bytes, e) == -1 ||
+	    imgp_stamp_sum(to, sum.stamped, &sum.stamped_bytes, e) == -1)
+		return -1;
+	return imgp_prov_finish(note, &sum, e);
+}
+
+/* Is what was given back the upload as it came? */
+static int
+check_undone(const struct imgp_prov *undo, int to, const char *in,
+    struct imgp_err *e)
+{
+	const struct imgp_prov_sum *sum = imgp_prov_sum(undo);
+	char hex[65];
+	int64_t bytes;
+
+	if (imgp_stamp_sum(to, hex, &bytes, e) == -1)
+		return -1;
+	if (strcmp(hex, sum->source) == 0)
+		return 0;
+	return imgp_fail(e, IMGP_E_STAMP_CHECK,
+	    "check: %s: what was undone is not what came", in);
+}
+
+/* What the options name, opened before rights are given up. */
+struct files {
+	int		 in, out, note;
+	char		*tmp, *dir;
+	struct imgp_scans ids;
+	struct imgp_prov *undo;
+	struct imgp_out	 notes;
+};
+
+static int
+open_files(struct imgp_stamp_job *s, struct files *f, const char *in,
+    const char *out, const char *scans, struct imgp_err *e)
+{
+	if ((f->in = open(in, O_RDONLY | O_CLOEXEC)) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_NOT_FOUND, "%s", in);
+	if (scans != NULL && read_scans(scans, &f->ids, e) == -1)
+		return -1;
+	if (s->unstamp && (f->undo = imgp_prov_open(s->provenance, e)) == NULL)
+		return -1;
+	f->out = open_output(imgp_common.dry_run ? "/dev/null" : out, &f->tmp,
+	    &f->dir, e);
+	if (f->out == -1)
+		return -1;
+	if (s->provenance == NULL || s->unstamp || imgp_common.dry_run)
+		return 0;
+	/* Its directory is out of reach later: its last line tells that it is
+	 * complete. */
+	f->note = open(s->provenance, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0666);
+	if (f->note == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", s->provenance);
+	imgp_out_init(&f->notes, f->note);
+	return 0;
+}
+
+static int
+settle(struct imgp_stamp_job *s, struct files *f, const char *in,
+    const char *out, struct imgp_err *e)
+{
+	if (f->note != -1 && finish_note(&f->notes, f->in, f->out, e) == -1)
+		return -1;
+	if (f->undo != NULL && f->tmp != NULL && s->opts.undo != NULL &&
+	    !s->recoded && check_undone(f->undo, f->out, in, e) == -1)
+		return -1;
+	if (f->tmp == NULL)
+		return 0;
+	if (fsync(f->out) == -1 || (f->note != -1 && fsync(f->note) == -1))
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", out);
+	if (rename(f->tmp, out) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", out);
+	return 0;
+}
+
+static void
+release(struct files *f, int keep)
+{
+	if (!keep && f->tmp != NULL)
+		unlink(f->tmp);
+	if (!keep && f->note != -1 && ftruncate(f->note, 0) == -1)
+		warnx("the provenance is not complete");
+	unfinished = NULL;
+	if (f->note != -1) {
+		imgp_out_release(&f->notes);
+		close(f->note);
+	}
+	if (f->in != -1)
+		close(f->in);
+	imgp_scans_release(&f->ids);
+	imgp_prov_free(f->undo);
+	free(f->tmp);
+	free(f->dir);
 }
 
 int
 imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
     const char *scans)
 {
+	struct files f = { -1, -1, -1, NULL, NULL, IMGP_SCANS_INIT, NULL,
+	    { -1, 0, NULL, 0, 0 } };
 	struct imgp_rights rights = { NULL, NULL, 3600, 0 };
-	struct imgp_scans ids = IMGP_SCANS_INIT;
 	struct imgp_err e = { NULL, "" };
-	char *tmp = NULL, *dir = NULL;
-	int fd, to = -1, rc = -1, status = IMGP_EX_OK;
+	int rc = -1, status = IMGP_EX_OK;
 
-	if ((fd = open(in, O_RDONLY | O_CLOEXEC)) == -1) {
-		imgp_fail_errno(&e, IMGP_E_STORE_NOT_FOUND, "%s", in);
-		goto out;
-	}
 	if (imgp_stamp_settings(s, NULL, &e) == -1 ||
 	    (s->opts.only_id != NULL && imgp_stamp_tag_takes(&s->opts.tag,
-	    s->opts.only_id, &e) == -1))
+	    s->opts.only_id, &e) == -1) ||
+	    open_files(s, &f, in, out, scans, &e) == -1)
 		goto out;
-	if (scans != NULL && read_scans(scans, &ids, &e) == -1)
-		goto out;
-	if ((to = open_output(imgp_common.dry_run ? "/dev/null" : out, &tmp,
-	    &dir, &e)) == -1)
-		goto out;
-	rights.write_path = dir;
+	rights.write_path = f.dir;
 	rights.memory = ((unsigned long long)768 << 20) +
 	    ((unsigned long long)s->opts.threads << 27);
 	if (imgp_sandbox(&rights, &e) == -1)
 		goto out;
-	s->opts.tmpdir = dir;
-	s->opts.scans = scans != NULL ? &ids : NULL;
-	rc = stamp(s, fd, to, in, &status, &e);
-	if (rc == 0 && tmp != NULL && fsync(to) == -1)
-		rc = imgp_fail_errno(&e, IMGP_E_STORE_IO, "%s", out);
-	if (close(to) == -1 && rc == 0)
-		rc = imgp_fail_errno(&e, IMGP_E_STORE_IO, "%s", out);
-	if (rc == 0 && tmp != NULL && rename(tmp, out) == -1)
+	s->opts.tmpdir = f.dir;
+	s->opts.scans = scans != NULL ? &f.ids : NULL;
+	s->opts.undo = f.undo;
+	s->opts.note = f.note != -1 ? &f.notes : NULL;
+	rc = stamp(s, f.in, f.out, in, &status, &e);
+	if (rc == 0)
+		rc = settle(s, &f, in, out, &e);
+	if (close(f.out) == -1 && rc == 0)
 		rc = imgp_fail_errno(&e, IMGP_E_STORE_IO, "%s", out);
 out:
-	if (rc != 0 && tmp != NULL)
-		unlink(tmp);
-	unfinished = NULL;
-	free(tmp);
-	free(dir);
-	imgp_scans_release(&ids);
-	if (fd != -1)
-		close(fd);
+	release(&f, rc == 0);
 	if (rc == -1)
 		imgp_die(&e);
 	return status;

@@ -23,9 +23,20 @@ struct imgp_stamp {
 	struct imgp_out	*out;
 	struct imgp_stamp_id *id;
 	size_t		 ids;
+	int		 encoded;	/* undone: some was encoded again */
 	pthread_mutex_t	 only;		/* guards what follows */
 	char		 study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
 };
+
+/*
+ * Prepare ${o} of ${src}, the ${number}th object of the file (0: the only one):
+ * to be stamped, or to be undone.
+ */
+void	imgp_stamp_prepare(struct imgp_stamp *s, struct imgp_mark *o,
+	    const struct imgp_mark_src *src, size_t number);
+/* It is written: note it where provenance is wanted. */
+int	imgp_stamp_note(struct imgp_stamp *s, struct imgp_mark *o,
+	    size_t number, struct imgp_err *e);
 
 /*
  * Count what became of an object, the ${number}th member or 0: 0, 1 when the

@@ -184,14 +184,16 @@ stamp_member(struct job *j, const struct imgp_tar_member *m, size_t number,
 	src.fd = j->fd;
 	src.off = m->data;
 	src.csize = src.size = m->size;
-	imgp_mark_prepare(o, &src);
+	imgp_stamp_prepare(j->s, o, &src, number);
 	if (o->outcome == IMGP_MARK_STAMPED &&
 	    new_header(m, o->size, block, &o->err) == -1)
 		o->outcome = IMGP_MARK_DECLINED;
 	if ((rc = imgp_stamp_take(j->s, o, number, e)) != 0 ||
 	    o->outcome != IMGP_MARK_STAMPED)
 		return rc;
-	return write_stamped(j, m, block, e);
+	if (write_stamped(j, m, block, e) == -1)
+		return -1;
+	return imgp_stamp_note(j->s, o, number, e);
 }
 
 /* The whole archive once: only looked at (${look}), or stamped. */
@@ -282,6 +284,8 @@ stamp_plain(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 		return rc;
 	if (j->s->r->stamped == 0)
 		return imgp_out_copy(j->s->out, u->fd, 0, u->size, e);
+	if (j->gzip != NULL)
+		j->s->encoded = 1;
 	if (copy_up_to(j, j->size, e) == -1)
 		return -1;
 	return j->gzip == NULL ? 0 : end_gzip(j, e);

@@ -1,0 +1,296 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/json.h"
+#include "libimgpipe/prov.h"
+#include "libimgpipe/sha256.h"
+
+static const char *const hows[] = { "spliced", "patched", "encoded" };
+
+/* --- writing ----------------------------------------------------------------- */
+
+static void
+add_hex(struct imgp_buf *b, const unsigned char *p, size_t len)
+{
+	static const char digit[] = "0123456789abcdef";
+	size_t i;
+
+	imgp_buf_add(b, "\"", 1);
+	for (i = 0; i < len; i++) {
+		imgp_buf_add(b, &digit[p[i] >> 4], 1);
+		imgp_buf_add(b, &digit[p[i] & 15], 1);
+	}
+	imgp_buf_add(b, "\"", 1);
+}
+
+static int
+put_line(struct imgp_out *out, struct imgp_buf *b, struct imgp_err *e)
+{
+	int rc;
+
+	imgp_buf_add(b, "\n", 1);
+	rc = imgp_out_write(out, b->s, b->len, e);
+	imgp_buf_release(b);
+	return rc;
+}
+
+int
+imgp_prov_begin(struct imgp_out *out, struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_printf(&b, "{\"v\":1,\"tool\":\"imgp-stamp\","
+	    "\"version\":\"%s\"}", IMGP_VERSION);
+	return put_line(out, &b, e);
+}
+
+int
+imgp_prov_put(struct imgp_out *out, const struct imgp_prov_record *r,
+    struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	size_t i;
+
+	imgp_buf_printf(&b, "{\"member\":%llu,\"how\":\"%s\",\"edits\":[",
+	    (unsigned long long)r->member, hows[r->how]);
+	for (i = 0; i < r->edits; i++) {
+		imgp_buf_printf(&b, "%s[%llu,", i == 0 ? "" : ",",
+		    (unsigned long long)r->edit[i].at);
+		add_hex(&b, r->old[i], (size_t)r->edit[i].del);
+		imgp_buf_puts(&b, ",");
+		add_hex(&b, r->edit[i].ins, r->edit[i].inslen);
+		imgp_buf_puts(&b, "]");
+	}
+	imgp_buf_puts(&b, "]");
+	if (r->how == IMGP_PROV_PATCHED) {
+		imgp_buf_puts(&b, ",\"undo\":");
+		add_hex(&b, r->undo, r->undolen);
+	}
+	imgp_buf_puts(&b, "}");
+	return put_line(out, &b, e);
+}
+
+int
+imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
+    struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_printf(&b, "{\"source\":{\"sha256\":\"%s\",\"bytes\":%lld},"
+	    "\"stamped\":{\"sha256\":\"%s\",\"bytes\":%lld}}",
+	    sum->source, (long long)sum->source_bytes,
+	    sum->stamped, (long long)sum->stamped_bytes);
+	if (put_line(out, &b, e) == -1)
+		return -1;
+	return imgp_out_flush(out, e);
+}
+
+/* --- reading ----------------------------------------------------------------- */
+
+struct imgp_prov {
+	FILE		*fp;
+	char		*line;
+	size_t		 size;
+	int		 have;		/* record is the next one */
+	int		 ended;
+	struct imgp_prov_record record;
+	unsigned char	*bytes;		/* what the record's pointers mean */
+	struct imgp_prov_sum sum;
+};
+
+static int
+wrong(struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_CONFIG, "the provenance is broken");
+}
+
+static int
+nibble(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode hex to ${*to}, which moves on; its length, or -1. */
+static long
+get_hex(const struct imgp_json *j, unsigned char **to)
+{
+	const char *s = imgp_json_str(j);
+	size_t i, n;
+
+	if (s == NULL || (n = strlen(s)) % 2 != 0)
+		return -1;
+	for (i = 0; i < n; i += 2) {
+		if (nibble(s[i]) == -1 || nibble(s[i + 1]) == -1)
+			return -1;
+		*(*to)++ = (unsigned char)(nibble(s[i]) << 4 |
+		    nibble(s[i + 1]));
+	}
+	return (long)(n / 2);
+}
+
+static int
+get_edit(struct imgp_prov *p, const struct imgp_json *j, unsigned char **to)
+{
+	struct imgp_prov_record *r = &p->record;
+	struct imgp_deflate_edit *d = &r->edit[r->edits];
+	const struct imgp_json *old, *new;
+	int64_t at;
+	long n;
+
+	if (r->edits == IMGP_PROV_EDITS || imgp_json_count(j) != 3 ||
+	    imgp_json_int(imgp_json_first(j), &at) == -1 || at < 0)
+		return -1;
+	old = imgp_json_next(imgp_json_first(j));
+	new = imgp_json_next(old);
+	d->at = (uint64_t)at;
+	r->old[r->edits] = *to;
+	if ((n = get_hex(old, to)) == -1)
+		return -1;
+	d->del = (uint64_t)n;
+	d->ins = *to;
+	if ((n = get_hex(new, to)) == -1)
+		return -1;
+	d->inslen = (size_t)n;
+	r->edits++;
+	return 0;
+}
+
+static int
+get_record(struct imgp_prov *p, const struct imgp_json *j, size_t len)
+{
+	struct imgp_prov_record *r = &p->record;
+	const struct imgp_json *edit;
+	const char *how = imgp_json_str(imgp_json_get(j, "how"));
+	unsigned char *to;
+	int64_t member;
+	size_t i;
+	long n;
+
+	memset(r, 0, sizeof *r);
+	free(p->bytes);
+	to = p->bytes = imgp_alloc(len);	/* more than all hex together */
+	if (imgp_json_int(imgp_json_get(j, "member"), &member) == -1 ||
+	    member < 0 || how == NULL)
+		return -1;
+	r->member = (uint64_t)member;
+	for (i = 0; i < 3 && strcmp(how, hows[i]) != 0; i++)
+		;
+	if (i == 3)
+		return -1;
+	r->how = (enum imgp_prov_how)i;
+	for (edit = imgp_json_first(imgp_json_get(j, "edits")); edit != NULL;
+	    edit = imgp_json_next(edit))
+		if (get_edit(p, edit, &to) == -1)
+			return -1;
+	if (r->how != IMGP_PROV_PATCHED)
+		return r->edits == 0 ? -1 : 0;
+	r->undo = to;
+	if ((n = get_hex(imgp_json_get(j, "undo"), &to)) == -1)
+		return -1;
+	r->undolen = (size_t)n;
+	return 0;
+}
+
+static int
+get_sum(const struct imgp_json *j, char sha256[65], int64_t *bytes)
+{
+	const char *s = imgp_json_str(imgp_json_get(j, "sha256"));
+
+	if (s == NULL || !imgp_sha256_is_hex(s) ||
+	    imgp_json_int(imgp_json_get(j, "bytes"), bytes) == -1)
+		return -1;
+	memcpy(sha256, s, 65);
+	return 0;
+}
+
+/* Read a line: 1 a record, 2 the first line, 0 the sums, -1. */
+static int
+read_line(struct imgp_prov *p, struct imgp_err *e)
+{
+	struct imgp_json *j;
+	ssize_t n = getline(&p->line, &p->size, p->fp);
+	int64_t v;
+	int rc = -1;
+
+	if (n <= 0)
+		return wrong(e);
+	if (p->line[n - 1] == '\n')
+		n--;
+	if ((j = imgp_json_parse(p->line, (size_t)n, e)) == NULL)
+		return -1;
+	if (imgp_json_int(imgp_json_get(j, "v"), &v) == 0)
+		rc = v == 1 ? 2 : -1;
+	else if (imgp_json_get(j, "member") != NULL)
+		rc = get_record(p, j, (size_t)n) == 0 ? 1 : -1;
+	else if (get_sum(imgp_json_get(j, "source"), p->sum.source,
+	    &p->sum.source_bytes) == 0 && get_sum(imgp_json_get(j, "stamped"),
+	    p->sum.stamped, &p->sum.stamped_bytes) == 0)
+		rc = 0;
+	imgp_json_free(j);
+	return rc == -1 ? wrong(e) : rc;
+}
+
+struct imgp_prov *
+imgp_prov_open(const char *path, struct imgp_err *e)
+{
+	struct imgp_prov *p = imgp_alloc(sizeof *p);
+	int rc;
+
+	if ((p->fp = fopen(path, "re")) == NULL) {
+		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+		imgp_prov_free(p);
+		return NULL;
+	}
+	if ((rc = read_line(p, e)) != 2) {
+		if (rc != -1)
+			wrong(e);
+		imgp_prov_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+imgp_prov_free(struct imgp_prov *p)
+{
+	if (p == NULL)
+		return;
+	if (p->fp != NULL)
+		fclose(p->fp);
+	free(p->line);
+	free(p->bytes);
+	free(p);
+}
+
+int
+imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
+    struct imgp_err *e)
+{
+	int rc;
+
+	if (!p->have && !p->ended) {
+		if ((rc = read_line(p, e)) == -1)
+			return -1;
+		if (rc == 2)
+			return wrong(e);
+		p->have = rc == 1;
+		p->ended = rc == 0;
+	}
+	*r = &p->record;
+	return p->have;
+}
+
+void
+imgp_prov_next(struct imgp_prov *p)
+{
+	p->have = 0;
+}
+
+const struct imgp_prov_sum *
+imgp_prov_sum(const struct imgp_prov *p)
+{
+	return &p->sum;
+}
