@@ -332,7 +332,8 @@ listen_to(int out, struct imgp_buf *said)
 
 /*
  * Feed the program and listen to it until it ends; what it leaves running in
- * the background may hold its output open.  0; -1 when ${deadline} passed.  A
+ * the background may hold its output open.  Where a kernel has no ${pidfd} (-1)
+ * its end is that of its output.  0; -1 when ${deadline} passed.  A
  * program that stops reading early says by its status what that means.  Takes
  * ${in}, closes it.
  */
@@ -344,8 +345,9 @@ converse(int pidfd, int in, int out, const struct imgp_buf *m,
 	    { out, POLLIN, 0 } };
 	size_t done = 0;
 	int64_t left;
+	int over = 0;
 
-	while ((left = deadline - now_ms()) > 0 && p[0].revents == 0) {
+	while (!over && (left = deadline - now_ms()) > 0) {
 		if (poll(p, 3, (int)left) == -1)
 			continue;
 		if (p[1].revents != 0 && !feed(in, m, &done)) {
@@ -357,10 +359,11 @@ converse(int pidfd, int in, int out, const struct imgp_buf *m,
 			p[2].fd = -1;
 			p[2].revents = 0;
 		}
+		over = p[0].revents != 0 || (pidfd == -1 && p[2].fd == -1);
 	}
 	if (p[1].fd != -1)
 		close(in);
-	return p[0].revents == 0 ? -1 : 0;
+	return over ? 0 : -1;
 }
 
 /* sysexits(3) as the program means them. */
@@ -459,12 +462,9 @@ sendmail_send(const struct imgp_carrier *c, const struct imgp_buf *m,
 	to_unix(m, &local);
 	fcntl(in, F_SETFL, O_NONBLOCK);
 	fcntl(out, F_SETFL, O_NONBLOCK);
-	if ((pidfd = pidfd_open(pid, 0)) == -1) {
-		close(in);
-		late = 1;
-	} else
-		late = converse(pidfd, in, out, &local, &said,
-		    now_ms() + (int64_t)c->timeout * 1000);
+	pidfd = pidfd_open(pid, 0);
+	late = converse(pidfd, in, out, &local, &said,
+	    now_ms() + (int64_t)c->timeout * 1000);
 	while (said.len < SAID_MAX - 512 && listen_to(out, &said) == 1)
 		;			/* its last words */
 	close(out);

@@ -60,7 +60,7 @@ struct imgp_carrier *imgp_carrier_open(const char *pipeline,
 	    struct imgp_err *e);
 void	imgp_carrier_free(struct imgp_carrier *c);
 /*
- * Hand it over.  ${res} (as many as recipients) says what became of each.  0
+ * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} (as many as recipients) says what became of each.  0
  * when all are done, else -1 and ${e} is the first failure:
  * IMGP-MAIL-UNAVAILABLE (later may do: connection, time-out, 4xx of SMTP),
  * IMGP-MAIL-REFUSED (5xx), IMGP-MAIL-TLS, IMGP-MAIL-ADDRESS, IMGP-CONFIG.

@@ -5,6 +5,7 @@
  * recipient: mail build|send FROM TO,TO SUBJECT ID DATE.  The text is text, and
  * html and new.csv go along where they are there.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ main(int argc, char *argv[])
 
 	if (argc != 7)
 		return 2;
+	signal(SIGPIPE, SIG_IGN);	/* as imgp_opt() does */
 	if (imgp_mail_list_parse(argv[3], &to, &e) == -1)
 		return fail(&e);
 	m.from = argv[2];
