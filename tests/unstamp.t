@@ -37,7 +37,7 @@ like err 'the same content, compressed anew' 'and it says so'
 	-x '*image_dfl*' && zip -qr0 "$WORK/stored.zip" . -x '*.gz' \
 	-x '*.zip' -x '*image_dfl*' && zip -qr - *small*.dcm |
 	cat >"$WORK/streamed.zip" && tar -cf "$WORK/all.tar" --exclude=image_dfl.dcm *.dcm &&
-	tar -czf "$WORK/all.tgz" *.dcm)
+	tar -czf "$WORK/all.tgz" --exclude=image_dfl.dcm *.dcm)
 imgp-dcmscan all.zip 2>/dev/null | jq -c "$ids" >ids
 for f in all.zip stored.zip all.tar; do
 	imgp-stamp --scans ids --provenance prov -j3 -o new $f 2>err
