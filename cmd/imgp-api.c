@@ -45,7 +45,9 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "imgp-api is started by a web server (CGI)");
 
 	imgp_api_serve(STDIN_FILENO, &a);
-	if (a.err.code != NULL && (a.status >= 500 || !imgp_common.quiet))
+	/* By a GET a client looks whether the API is there: no news. */
+	if (a.err.code != NULL && a.status != 405 &&
+	    (a.status >= 500 || !imgp_common.quiet))
 		imgp_complain(&a.err);
 	if (imgp_api_write(STDOUT_FILENO, &a) == -1) {
 		warn("standard output");

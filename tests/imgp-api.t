@@ -228,6 +228,7 @@ for m in GET HEAD PUT DELETE PATCH OPTIONS TRACE post ''; do
 	[ "$(cat status)" = 405 ] || break
 done
 refused 405 IMGP-API-REQUEST 'other methods: 405, and Allow'
+unlike err . 'which is no news for the log'
 for t in '' text/plain application/jsonx application/x-www-form-urlencoded \
     'text/plain; application/json'; do
 	echo '{"run":"x"}' | cgi $FILE CONTENT_TYPE="$t"

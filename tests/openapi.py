@@ -46,6 +46,14 @@ class Spec:
             node = target
         return node
 
+    def check_refs(self, node):
+        """Every $ref leads somewhere."""
+        if isinstance(node, dict):
+            self.resolve(node)
+        for child in node.values() if isinstance(node, dict) else \
+                node if isinstance(node, list) else []:
+            self.check_refs(child)
+
     def fits(self, value, schema, at):
         try:
             self.check(value, schema, at)
@@ -176,6 +184,7 @@ def check_answer(spec, op, raw):
 def main(argv):
     with open(argv[1], encoding="utf-8") as f:
         spec = Spec(json.load(f, object_pairs_hook=strict))
+    spec.check_refs(spec.doc)
     op = spec.doc["paths"][argv[3]]["post"]
     failed = False
     for name in argv[4:] or ["/dev/stdin"]:
