@@ -65,7 +65,7 @@ static void
 note_written(int fd, size_t n)
 {
 	char text[32];
-	int len = snprintf(text, sizeof text, "%020zu\n", n);
+	int len = snprintf(text, sizeof text, "%zu\n", n);
 
 	if (fd != -1 && pwrite(fd, text, (size_t)len, 0) == -1)
 		err(IMGP_EX_TEMPFAIL, "count of lines written");

@@ -26,7 +26,7 @@ start() {
 }
 # The rest of its input, and its end: the status in $rc.
 finish() {
-	printf '%s\n' "$@" >&7
+	[ $# -eq 0 ] || printf '%s\n' "$@" >&7
 	exec 7>&-
 	wait $run
 	rc=$?
