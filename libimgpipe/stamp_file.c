@@ -1,6 +1,5 @@
 #include <sys/stat.h>
 
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -270,10 +269,13 @@ settle(struct imgp_stamp_job *s, struct files *f, const char *in,
 static void
 release(struct files *f, int keep)
 {
+	int unused;
+
 	if (!keep && f->tmp != NULL)
 		unlink(f->tmp);
-	if (!keep && f->note != -1 && ftruncate(f->note, 0) == -1)
-		warnx("the provenance is not complete");
+	/* Without its last line it is known to be incomplete in any case. */
+	unused = !keep && f->note != -1 ? ftruncate(f->note, 0) : 0;
+	(void)unused;
 	unfinished = NULL;
 	if (f->note != -1) {
 		imgp_out_release(&f->notes);
