@@ -1,10 +1,5 @@
 /*
- * The digest as a page: for a browser, a phone, a mail reader, light or dark.
- *
- * It holds no script and refers to nothing outside itself.  Colours are plain
- * values, repeated for the dark, since mail readers do not know variables; a
- * mail reader that drops the style or the drawing still shows a table and a
- * list.
+ * The digest as a page: the counts, the files, a drawing of the last days.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,108 +8,7 @@
 
 #include "libimgpipe/digest.h"
 #include "libimgpipe/digest_priv.h"
-
-/* --- the frame ----------------------------------------------------------- */
-
-static const char style[] =
-"body{margin:0;background:#fff;color:#1a1d21;font:16px/1.5 system-ui,"
-"-apple-system,\"Segoe UI\",Roboto,\"Liberation Sans\",Arial,sans-serif}\n"
-"main{max-width:64rem;margin:0 auto;padding:1.5rem 1rem}\n"
-"h1{font-size:1.5rem;line-height:1.25;margin:0 0 .25rem}\n"
-"h2{font-size:1.15rem;margin:2rem 0 .5rem}\n"
-"p{margin:.25rem 0}\n"
-".dim{color:#555d66}\n"
-".tiles{display:flex;flex-wrap:wrap;gap:.5rem;margin:1.25rem 0;padding:0;"
-"list-style:none}\n"
-".tiles li{flex:1 1 5rem;padding:.6rem .75rem;border-radius:.5rem;"
-"background:#f2f4f7;border-left:.35rem solid #0a66b0}\n"
-".tiles .warn{border-color:#b35900}\n"
-".tiles .fail{border-color:#c0302b}\n"
-".tiles b{display:block;font-size:1.75rem;line-height:1.2;"
-"font-variant-numeric:tabular-nums}\n"
-"figure{margin:0;max-width:32rem}\n"
-"svg{width:100%;height:auto;font:12px system-ui,\"Liberation Sans\",Arial,"
-"sans-serif}\n"
-"svg text{fill:#1a1d21}svg .dim{fill:#555d66}\n"
-"svg .good{fill:#0a66b0}svg .warn{fill:#b35900}svg .fail{fill:#c0302b}\n"
-"svg .in{fill:#fff;text-anchor:middle}\n"
-"table{border-collapse:collapse;width:100%}\n"
-"th,td{text-align:left;vertical-align:top;padding:.55rem .75rem .55rem 0;"
-"border-bottom:1px solid #d5dae0}\n"
-"thead th{font-size:.85rem;color:#555d66}\n"
-"tbody th{font-weight:600}\n"
-".name{overflow-wrap:anywhere}\n"
-".num{white-space:nowrap;font-variant-numeric:tabular-nums}\n"
-".small{font-size:.8rem;font-weight:400;overflow-wrap:anywhere;"
-"color:#555d66}\n"
-".mono{font-family:ui-monospace,\"Liberation Mono\",Menlo,monospace}\n"
-".flag{display:inline-block;margin-top:.25rem;padding:0 .45rem;"
-"border-radius:.25rem;font-size:.85rem;font-weight:400;"
-"border:1px solid #b35900;color:#8a4500}\n"
-".flag.fail{border-color:#c0302b;color:#a32620}\n"
-"footer{margin-top:2.5rem;padding-top:.75rem;border-top:1px solid #d5dae0;"
-"font-size:.85rem}\n"
-"@media (max-width:40rem){\n"
-".tiles li{font-size:.85rem;padding:.5rem}\n"
-"thead{position:absolute;width:1px;height:1px;overflow:hidden;"
-"clip-path:inset(50%)}\n"
-"table,tbody,tr,th,td{display:block}\n"
-"tr{padding:.75rem 0;border-bottom:1px solid #d5dae0}\n"
-"th,td{padding:.15rem 0;border:0}\n"
-"td[data-of]::before{content:attr(data-of) \" \";color:#555d66}\n"
-"}\n"
-"@media (prefers-color-scheme:dark){\n"
-"body{background:#14171a;color:#e8eaed}\n"
-".dim,thead th,.small,td[data-of]::before{color:#a9b1ba}\n"
-".tiles li{background:#1f2428;border-color:#5aa9e6}\n"
-".tiles .warn{border-color:#f0a840}.tiles .fail{border-color:#ff8078}\n"
-"th,td,tr,footer{border-color:#3a4149}\n"
-"svg text{fill:#e8eaed}svg .dim{fill:#a9b1ba}\n"
-"svg .good{fill:#5aa9e6}svg .warn{fill:#f0a840}svg .fail{fill:#ff8078}\n"
-"svg .in{fill:#101214}\n"
-".flag{border-color:#f0a840;color:#f0b860}\n"
-".flag.fail{border-color:#ff8078;color:#ff9b94}\n"
-"}\n"
-"@media print{body{background:#fff;color:#000}tr{break-inside:avoid}}\n";
-
-/* Text between tags and in attributes. */
-static void
-esc(struct imgp_buf *out, const char *s)
-{
-	for (; *s != '\0'; s++)
-		switch (*s) {
-		case '&':
-			imgp_buf_puts(out, "&amp;");
-			break;
-		case '<':
-			imgp_buf_puts(out, "&lt;");
-			break;
-		case '>':
-			imgp_buf_puts(out, "&gt;");
-			break;
-		case '"':
-			imgp_buf_puts(out, "&quot;");
-			break;
-		default:
-			imgp_buf_add(out, s, 1);
-		}
-}
-
-static void
-element(struct imgp_buf *out, const char *open, const char *text,
-    const char *close)
-{
-	imgp_buf_puts(out, open);
-	esc(out, text);
-	imgp_buf_puts(out, close);
-}
-
-static void
-tile(struct imgp_buf *out, const char *class, int64_t n, const char *what)
-{
-	imgp_buf_printf(out, "<li%s><b>%lld</b> %s</li>\n", class,
-	    (long long)n, what);
-}
+#include "libimgpipe/page.h"
 
 /* --- the chart ----------------------------------------------------------- */
 
@@ -246,26 +140,12 @@ chart(const struct imgp_digest *d, struct imgp_buf *out)
 
 /* --- the tables ---------------------------------------------------------- */
 
-/* Roles are said although they are implied: as blocks, on a phone, rows and
- * cells would lose them. */
-static void
-table_head(struct imgp_buf *out, const char *title, const char *const *column)
-{
-	imgp_buf_printf(out, "<h2>%s</h2>\n<table role=\"table\" "
-	    "aria-label=\"%s\">\n<thead role=\"rowgroup\"><tr role=\"row\">",
-	    title, title);
-	for (; *column != NULL; column++)
-		imgp_buf_printf(out, "<th role=\"columnheader\" "
-		    "scope=\"col\">%s</th>", *column);
-	imgp_buf_puts(out, "</tr></thead>\n<tbody role=\"rowgroup\">\n");
-}
-
 static void
 cell(struct imgp_buf *out, const char *of, const char *text)
 {
 	imgp_buf_printf(out, "<td role=\"cell\" class=\"num\" data-of=\"%s\">",
 	    of);
-	element(out, "", text[0] == '\0' ? "-" : text, "</td>");
+	imgp_page_element(out, "", text[0] == '\0' ? "-" : text, "</td>");
 }
 
 static void
@@ -273,17 +153,17 @@ new_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 {
 	char size[32], scans[64];
 
-	element(out, "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\" "
+	imgp_page_element(out, "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\" "
 	    "class=\"name\">", f->name, "\n");
-	element(out, "<div class=\"small\">", f->place, "</div>\n");
+	imgp_page_element(out, "<div class=\"small\">", f->place, "</div>\n");
 	if (f->sha256[0] != '\0')
-		element(out, "<div class=\"small mono\">SHA-256 ", f->sha256,
+		imgp_page_element(out, "<div class=\"small mono\">SHA-256 ", f->sha256,
 		    "</div>\n");
 	if (f->has_error) {
-		element(out, "<div class=\"flag\">with error ",
+		imgp_page_element(out, "<div class=\"flag\">with error ",
 		    f->code == NULL ? "of an unknown code" : f->code->code, "");
 		if (f->code != NULL)
-			element(out, ": ", f->code->meaning, "");
+			imgp_page_element(out, ": ", f->code->meaning, "");
 		imgp_buf_puts(out, "</div>\n");
 	}
 	imgp_buf_puts(out, "</th>");
@@ -303,7 +183,7 @@ failed_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 	imgp_buf_printf(out, "<tr role=\"row\"><th role=\"rowheader\" "
 	    "scope=\"row\" class=\"name\">upload %lld, revision %lld\n",
 	    (long long)f->upload, (long long)f->revision);
-	element(out, "<div class=\"small\">", f->name, "</div>\n");
+	imgp_page_element(out, "<div class=\"small\">", f->name, "</div>\n");
 	imgp_buf_printf(out, "<div class=\"flag fail\">%s</div></th>"
 	    "<td role=\"cell\">", f->for_good ? "failed for good" :
 	    "to be tried again");
@@ -311,10 +191,10 @@ failed_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 		imgp_buf_puts(out, "an error of an unknown code</td>"
 		    "<td role=\"cell\"></td></tr>\n");
 	else {
-		element(out, "<b>", f->code->code, "</b><br>");
-		element(out, "", f->code->meaning, "\n");
-		element(out, "<div class=\"small\">", f->error, "</div></td>");
-		element(out, "<td role=\"cell\">", f->code->action,
+		imgp_page_element(out, "<b>", f->code->code, "</b><br>");
+		imgp_page_element(out, "", f->code->meaning, "\n");
+		imgp_page_element(out, "<div class=\"small\">", f->error, "</div></td>");
+		imgp_page_element(out, "<td role=\"cell\">", f->code->action,
 		    "</td></tr>\n");
 	}
 }
@@ -336,7 +216,7 @@ table(const struct imgp_digest *d, struct imgp_buf *out, int delivered)
 		if (++n > IMGP_DIGEST_MOST)
 			continue;
 		if (n == 1)
-			table_head(out, delivered ? "New files" : "Failed",
+			imgp_page_table(out, delivered ? "New files" : "Failed",
 			    delivered ? of_new : of_failed);
 		imgp_digest_read(i, f);
 		if (delivered)
@@ -361,20 +241,12 @@ imgp_digest_html(const struct imgp_digest *d, struct imgp_buf *out)
 
 	imgp_digest_count(d, &n);
 	imgp_digest_window(d, when, sizeof when);
-	imgp_buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
-	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-	    "content=\"width=device-width, initial-scale=1\">\n"
-	    "<meta name=\"color-scheme\" content=\"light dark\">\n");
-	element(out, "<title>", subject, "</title>\n");
-	imgp_buf_printf(out, "<style>\n%s</style>\n</head>\n<body>\n<main>\n",
-	    style);
-	element(out, "<h1>", subject, "</h1>\n");
-	element(out, "<p class=\"dim\">", when, "</p>\n");
+	imgp_page_open(out, subject, when);
 	imgp_buf_puts(out, "<ul class=\"tiles\">\n");
-	tile(out, "", n.fresh, n.fresh == 1 ? "new file in quarantine" :
+	imgp_page_tile(out, NULL, n.fresh, n.fresh == 1 ? "new file in quarantine" :
 	    "new files in quarantine");
-	tile(out, " class=\"warn\"", n.with_error, "of them with errors");
-	tile(out, " class=\"fail\"", n.failed, "failed");
+	imgp_page_tile(out, "warn", n.with_error, "of them with errors");
+	imgp_page_tile(out, "fail", n.failed, "failed");
 	imgp_buf_puts(out, "</ul>\n");
 	if (n.fresh == 0 && n.failed == 0)
 		imgp_buf_puts(out, "<p>Nothing came and nothing failed; this "
@@ -383,8 +255,7 @@ imgp_digest_html(const struct imgp_digest *d, struct imgp_buf *out)
 	if (d->admins)
 		table(d, out, 0);
 	chart(d, out);
-	imgp_buf_puts(out, "<footer class=\"dim\"><p>Quarantine is the "
-	    "labs&#39; delivery area: what lies there was delivered, not "
-	    "rejected.</p></footer>\n</main>\n</body>\n</html>\n");
+	imgp_page_close(out, "Quarantine is the labs' delivery area: what lies "
+	    "there was delivered, not rejected.");
 	free(subject);
 }

@@ -18,10 +18,10 @@
 #include "libimgpipe/place.h"
 #include "libimgpipe/post.h"
 #include "libimgpipe/report.h"
+#include "libimgpipe/runmail.h"
 #include "libimgpipe/store.h"
 
 #define QUEUE_MOST	1000	/* logs that wait; then they are written first */
-#define ERRORS_MOST	5	/* of one job in the mail */
 
 /* A log object that is to be written. */
 struct waiting {
@@ -39,19 +39,13 @@ struct runlog {
 	FILE		*lines;
 };
 
-struct failure {
-	struct imgp_json *told;
-	enum imgp_outcome outcome;
-	char		 *url;		/* of its log; NULL: none */
-};
-
 /* Those who get the same mail, and what it says. */
 struct audience {
 	struct audience	*next;
 	char		*pipeline;	/* one of theirs, for its settings */
 	char		*key;		/* admins, sender and carrier */
 	int64_t		 counts[IMGP_N_OUTCOMES];
-	struct failure	 failures[IMGP_NOTIFY_MOST];
+	struct imgp_failure failures[IMGP_NOTIFY_MOST];
 	size_t		 nfailures;	/* all of them, told or not */
 	int64_t		*codes;		/* how often, as imgp_error_at() counts */
 	struct imgp_buf	 sum;		/* names a run that has no name */
@@ -454,7 +448,7 @@ imgp_notify_see(struct imgp_notify *n, struct imgp_job *job)
 	enum imgp_outcome outcome = imgp_report_outcome(job);
 	struct imgp_json *told;
 	struct audience *a;
-	struct failure *f;
+	struct imgp_failure *f;
 	char *url;
 
 	if (n->run == NULL && imgp_job_str(job, "run") != NULL)
@@ -488,81 +482,6 @@ imgp_notify_see(struct imgp_notify *n, struct imgp_job *job)
 
 /* --- the mail ------------------------------------------------------------ */
 
-static void
-put_counts(struct imgp_buf *b, const struct audience *a)
-{
-	int i;
-
-	for (i = 0; i < IMGP_N_OUTCOMES; i++)
-		if (a->counts[i] != 0)
-			imgp_buf_printf(b, "  %8lld  %s\n",
-			    (long long)a->counts[i],
-			    imgp_outcome_name((enum imgp_outcome)i));
-}
-
-static void
-put_codes(struct imgp_buf *b, const struct audience *a)
-{
-	const struct imgp_error *row;
-	size_t i;
-
-	imgp_buf_puts(b, "\nerrors by code:\n\n");
-	for (i = 0; (row = imgp_error_at(i)) != NULL; i++)
-		if (a->codes[i] != 0)
-			imgp_buf_printf(b, "  %8lld  %s: %s\n",
-			    (long long)a->codes[i], row->code, row->meaning);
-	if (a->codes[i] != 0)
-		imgp_buf_printf(b, "  %8lld  of an unknown code\n",
-		    (long long)a->codes[i]);
-}
-
-static void
-put_failure(struct imgp_buf *b, size_t number, const struct failure *f)
-{
-	const struct imgp_json *row = imgp_json_get(f->told,
-	    "edc_pipeline_file");
-	const struct imgp_json *i;
-	size_t k = 0, all;
-	int64_t id;
-
-	if (imgp_json_int(imgp_json_get(f->told, "subject_event_crf_file_id"),
-	    &id) == 0)
-		imgp_buf_printf(b, "\n%zu. upload %lld: %s\n\n", number,
-		    (long long)id, imgp_outcome_name(f->outcome));
-	else
-		imgp_buf_printf(b, "\n%zu. an input line that names no upload: "
-		    "%s\n\n", number, imgp_outcome_name(f->outcome));
-	all = imgp_json_count(imgp_json_get(f->told, "errors"));
-	for (i = imgp_json_first(imgp_json_get(f->told, "errors"));
-	    i != NULL && k < ERRORS_MOST; i = imgp_json_next(i), k++)
-		imgp_report_error(b, "   ", i);
-	if (k < all)
-		imgp_buf_printf(b, "   and %zu more errors\n", all - k);
-	log_line(b, "   record", imgp_json_get(row, "id"));
-	log_line(b, "   file", imgp_json_get(row, "file_name"));
-	log_line(b, "   job", imgp_json_get(f->told, "job"));
-	if (f->url != NULL)
-		imgp_buf_printf(b, "   log       %s\n", f->url);
-}
-
-static void
-put_text(struct imgp_notify *n, const struct audience *a, struct imgp_buf *b)
-{
-	size_t i;
-
-	imgp_buf_printf(b, "Run %s\n\n", n->run == NULL ? "without a name" :
-	    n->run);
-	put_counts(b, a);
-	if (a->nfailures == 0)
-		return;
-	put_codes(b, a);
-	for (i = 0; i < a->nfailures && i < IMGP_NOTIFY_MOST; i++)
-		put_failure(b, i + 1, &a->failures[i]);
-	if (a->nfailures > IMGP_NOTIFY_MOST)
-		imgp_buf_printf(b, "\nand %zu more, in the record and in the "
-		    "logs\n", a->nfailures - IMGP_NOTIFY_MOST);
-}
-
 static int64_t
 all_of(const struct audience *a)
 {
@@ -577,27 +496,34 @@ all_of(const struct audience *a)
 static void
 send_mail(struct imgp_notify *n, const struct audience *a)
 {
-	const char *title = imgp_conf(a->pipeline, "mail_title");
-	struct imgp_buf text = IMGP_BUF_INIT;
+	struct imgp_runmail m = { imgp_conf(a->pipeline, "mail_title"), n->run,
+	    a->counts, a->codes, a->failures, a->nfailures < IMGP_NOTIFY_MOST ?
+	    a->nfailures : IMGP_NOTIFY_MOST, a->nfailures };
+	struct imgp_buf text = IMGP_BUF_INIT, html = IMGP_BUF_INIT,
+	    table = IMGP_BUF_INIT;
+	struct imgp_mail_file csv = { .name = "errors.csv",
+	    .type = "text/csv; charset=utf-8; header=present" };
+	struct imgp_letter l = { .pipeline = a->pipeline, .to = IMGP_TO_ADMINS,
+	    .date = (int64_t)time(NULL) };
+	char *about, *subject = imgp_runmail_subject(&m);
 	struct imgp_err e;
-	struct imgp_letter l = { 0 };
-	char *about, *subject;
 
-	subject = a->nfailures == 0 ?
-	    imgp_asprintf("%s: %lld files, no errors", title,
-	    (long long)all_of(a)) :
-	    imgp_asprintf("%s: errors with %zu of %lld files", title,
-	    a->nfailures, (long long)all_of(a));
-	put_text(n, a, &text);
+	imgp_runmail_text(&m, &text);
+	imgp_runmail_html(&m, &html);
+	imgp_runmail_csv(&m, &table);
 	/* One run, one mail: told again, it is the same one. */
 	about = imgp_asprintf("run %s\n%s\n%s", or_empty(n->run), a->key,
 	    or_empty(a->sum.s));
-	l.pipeline = a->pipeline;
-	l.to = IMGP_TO_ADMINS;
+	csv.data = table.s;
+	csv.len = table.len;
 	l.about = about;
 	l.subject = subject;
 	l.text = text.s;
-	l.date = (int64_t)time(NULL);
+	l.html = html.s;
+	if (m.n != 0) {
+		l.files = &csv;
+		l.n_files = 1;
+	}
 	if (n->dry_run) {
 		n->show(subject);
 		n->show(text.s);
@@ -606,6 +532,8 @@ send_mail(struct imgp_notify *n, const struct audience *a)
 	free(about);
 	free(subject);
 	imgp_buf_release(&text);
+	imgp_buf_release(&html);
+	imgp_buf_release(&table);
 }
 
 static int

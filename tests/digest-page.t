@@ -1,5 +1,5 @@
 #!/bin/sh
-# The digest's page as a person sees it, in headless Chromium.
+# The pages of digest and admin mail as a person sees them, in headless Chromium.
 . "$(dirname "$0")/lib.sh"
 PYTHON=/usr/bin/python3
 chromium=$(command -v chromium || command -v chromium-browser ||
@@ -24,11 +24,18 @@ cp out page.html
 unlike page.html '<script|<link|<img|<iframe|(src|href|action)=|url\(|@import' \
     'it has no script and refers to nothing'
 imgp-digest --until 2001-01-01 --format html >empty.html
+IMGP_LOGS="file://$WORK/source" imgp-notify <finished >/dev/null 2>&1
+$PYTHON - mail/new/* >admin.html <<'PY'
+import email, email.policy, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
+sys.stdout.write(m.get_body(("html",)).get_content())
+PY
 
 $PYTHON "$ROOT/tests/browse.py" "$chromium" page.html,360,light,1.png \
     page.html,360,dark,2.png page.html,1200,light,3.png \
-    page.html,1200,dark,4.png empty.html,360,light >views 2>err
-is "$(wc -l <views)" 5 'the browser showed all' || diag <err
+    page.html,1200,dark,4.png empty.html,360,light admin.html,360,dark \
+    admin.html,1200,light >views 2>err
+is "$(wc -l <views)" 7 'the browser showed all' || diag <err
 
 i=0
 for view in '360 px, light' '360 px, dark' '1200 px, light' '1200 px, dark'; do
@@ -54,4 +61,8 @@ is "$(sha256sum [1-4].png | cut -c1-64 | sort -u | wc -l)" 4 \
 sed -n 5p views >seen
 is "$(jq -c '[.overflow, .clipped, (.text | test("Nothing came and nothing failed"))]' seen)" \
     '[0,[],true]' 'an empty night is said so'
+sed -n '6,7p' views >seen
+is "$(jq -c '[.overflow, .clipped, .requests, .console, .contrast >= 4.5]' seen | uniq)" \
+    '[0,[],[],[],true]' 'the admin mail: nothing sticks out, nothing is loaded, all can be read'
+is "$(jq -r .text seen | grep -c '^IMGP-SOURCE-CHANGED at fetch')" 2 'and says what happened'
 done_testing

@@ -96,7 +96,16 @@ holds one 'and says of each failure what it means, what to do, where its log is 
    log       file://$WORK/$ERRORS/img/MRI_zip_P1_1202.zip_error_log.txt
 
 EOT
-cat m logs/image_pipelines/*/*/* >everything
+is "$(mail_get m parts)" 'multipart/mixed multipart/alternative text/plain text/html text/csv' \
+    'as text, as a page and as CSV'
+mail_get m csv >csv
+is "$($PYTHON -c 'import csv
+r = list(csv.DictReader(open("csv", newline="")))
+print(len(r), r[0]["subject_event_crf_file_id"], r[0]["error_code"], r[0]["outcome"])')" \
+    '7 1202 IMGP-ARCHIVE-DAMAGED delivered with errors' 'the CSV has a row an error'
+mail_get m html >html
+unlike html '<script|<link|<img|(src|href)=' 'the page refers to nothing'
+cat m html csv logs/image_pipelines/*/*/* >everything
 unlike everything 'CANARY|1\.2\.3' 'nothing that is not on the list gets out (R67)'
 like text 'an error without a known code at fetch' 'a code nobody knows is told without its text'
 is "$(find "$ERRORS" -type f | sed 's,.*error_logs/,,; s,/[0-9a-f]*_,/HASH_,' | sort | uniq -c | sed 's/^ *//')" \
@@ -155,7 +164,7 @@ is "$(mails) $(mail_get m subject)" '1 imgpipe: errors with 10000 of 10000 files
 mail_get m text >text
 is "$(grep -c '^[0-9]*\. upload' text) $(tail -1 text)" \
     '100 and 9900 more, in the record and in the logs' 'that tells of 100 (R49)'
-is "$(($(wc -c <m) < 65536))" 1 'and is small'
+is "$(($(wc -c <m) < 262144))" 1 'and is small'
 clear_out
 
 # --- the mail does not go ---
