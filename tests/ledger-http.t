@@ -127,12 +127,11 @@ base=silent
 exits 75 '/silent: does not hold us for ever (R17)' \
     env IMGP_API_TIMEOUT=1s IMGP_DATABASE="$U/silent" imgp-record start <in
 for op in scans finish renew release; do
-	base=norow
 	jq -c "$scans | .sha256.destination = (\"b\" * 64)" started |
 	    jq -c '.edc_pipeline_file.id = 8' >row
 	IMGP_DATABASE=$U/html imgp-record $op <row >out 2>err
 	is "$?" 75 "$op: no JSON is no answer"
-	IMGP_DATABASE=$U/status imgp-record $op <row >out 2>err
+	IMGP_DATABASE=$U/row7 imgp-record $op <row >out 2>err
 	is "$(code out)" IMGP-DB-QUERY "$op: an answer about another row"
 done
 

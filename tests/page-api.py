@@ -33,6 +33,7 @@ WRONG = {
     "/nodata": (200, '{"success":true}'),
     "/norow": (200, '{"success":true,"data":{}}'),
     "/twice": (200, '{"success":true,"success":true,"data":{}}'),
+    "/row7": (200, envelope()),
     "/text": (200, envelope(id="7")),
     "/noid": (200, envelope(id=None)),
     "/status": (200, envelope(status="Perhaps")),
