@@ -756,7 +756,11 @@ abort_upload(struct imgp_s3 *s3, const char *key, const char *upload)
 	free(query);
 }
 
-/* Abort what killed attempts at the same key have left (R29). */
+/*
+ * Abort what attempts at the same key have left (R29): killed ones, and those
+ * whose id was lost with its answer, which curl repeats by itself when it finds
+ * a kept connection dead.
+ */
 static void
 abort_leftovers(struct imgp_s3 *s3, const char *key)
 {
@@ -975,9 +979,11 @@ in_parts(struct parts *p, const struct imgp_header *h, size_t n,
 	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
 	char *upload;
 
-	abort_leftovers(p->s3, p->key);
-	if ((upload = begin_upload(p->s3, p->key, h, n, p->m, e)) == NULL)
+	upload = begin_upload(p->s3, p->key, h, n, p->m, e);
+	if (upload == NULL) {
+		abort_leftovers(p->s3, p->key);
 		return -1;
+	}
 	p->upload = upload;
 	p->size = part_size(p->total);
 	p->etags = imgp_alloc((size_t)(p->total / p->size + 1) *
@@ -990,6 +996,7 @@ in_parts(struct parts *p, const struct imgp_header *h, size_t n,
 		rc = complete_upload(p, o, create, etag, e);
 	if (rc == -1)
 		abort_upload(p->s3, p->key, upload);
+	abort_leftovers(p->s3, p->key);
 	free(p->etags);
 	free(upload);
 	return rc;

@@ -2,9 +2,10 @@
 """faulty-s3.py DIR: an S3 server that does wrong what it is told to do wrong.
 
 Serves on a free port of 127.0.0.1, written to DIR/port; objects live in
-memory; signatures are not looked at.  Each request is a line of DIR/log.
-PUT /-/faults takes lines "N METHOD REGEX WHAT [ARG]": the next N requests of
-that method whose path and query match are answered as WHAT says.  GET
+memory; every signature is verified (servers/sigv4.py).  Each request is a line
+of DIR/log.  PUT /-/faults takes lines "N METHOD REGEX WHAT [ARG]": the next N
+requests of that method whose path and query match are answered as WHAT says;
+with "K+N", K others pass first.  GET
 /-/state lists objects and open uploads.
 """
 import base64
@@ -19,6 +20,11 @@ import threading
 import time
 import urllib.parse
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "servers"))
+import sigv4                                                    # noqa: E402
+
 ROOT = sys.argv[1]
 LOCK = threading.RLock()
 OBJECTS = {}            # path: (bytes, headers)
@@ -31,6 +37,15 @@ ERROR = ('<?xml version="1.0" encoding="UTF-8"?>'
 def etag_of(data):
     """What S3 gives an object that came whole."""
     return '"%s"' % hashlib.md5(data).hexdigest()
+
+
+def hours():
+    """How far the server's clock is off."""
+    try:
+        with open(os.path.join(ROOT, "hours"), encoding="ascii") as f:
+            return int(f.read())
+    except OSError:
+        return 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -113,9 +128,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for f in FAULTS:
             if f[0] > 0 and f[1] in ("*", self.command) and \
                     re.search(f[2], urllib.parse.unquote(self.path)):
+                if f[5] > 0:
+                    f[5] -= 1
+                    continue
                 f[0] -= 1
                 return f[3], f[4]
         return None
+
+    def is_signed(self):
+        """By somebody we know, over what was sent; else answered."""
+        off = 3600 * hours()
+        try:
+            who, payload, token = sigv4.check(
+                self.command, self.path, list(self.headers.items()),
+                lambda key: "canary-secret", time.time() + off)
+            if payload == sigv4.UNSIGNED:
+                raise sigv4.Refused("AccessDenied", "the body is not signed")
+            if (token == "canary-token") != who.startswith("KEY"):
+                raise sigv4.Refused("InvalidToken", who)
+            return True
+        except sigv4.Refused as e:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.fault = None
+            self.error(403, e.code, "<Why>%s</Why>" % e.text)
+            return False
 
     def handle_one(self):
         """Any request."""
@@ -124,10 +160,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             text = self.rfile.read(size).decode()
             with LOCK:
                 FAULTS.clear()
-                for line in text.splitlines():
+                for line in filter(None, text.splitlines()):
                     n, method, pattern, what, *arg = line.split(" ")
+                    skip, _, n = ("0+" + n).rpartition("+")
                     FAULTS.append([int(n), method, pattern, what,
-                                   " ".join(arg)])
+                                   " ".join(arg), int(skip.split("+")[-1])])
             self.fault = None
             return self.answer(200)
         if self.path == "/-/state":
@@ -144,6 +181,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     "%s=%s" % (k.lower(), v.replace(" ", "_"))
                     for k, v in self.headers.items())))
         if self.fault and self.before():
+            return None
+        if not self.is_signed():
             return None
         path, _, query = self.path.partition("?")
         path = urllib.parse.unquote(path)
@@ -201,7 +240,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(200, "<ListMultipartUploadsResult>%s"
                     "</ListMultipartUploadsResult>" % "".join(
                         "<Upload><Key>%s</Key><UploadId>%s</UploadId></Upload>"
-                        % (u[0].split("/", 2)[2], i)
+                        % (u[0].split("/", 2)[2], i.replace("&", "&amp;"))
                         for i, u in UPLOADS.items()))
             if "list-type" in query:
                 return self.list(path, query)
@@ -347,12 +386,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp=None):
         """The Date header; wrong by the hours in DIR/hours."""
-        try:
-            with open(os.path.join(ROOT, "hours"), encoding="ascii") as f:
-                off = int(f.read()) * 3600
-        except OSError:
-            off = 0
-        return email.utils.formatdate(time.time() + off, usegmt=True)
+        return email.utils.formatdate(time.time() + 3600 * hours(),
+                                      usegmt=True)
 
 
 SERVER = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

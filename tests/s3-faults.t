@@ -28,6 +28,11 @@ head -c 12000000 /dev/urandom >large
 imgp-s3cp "$(url small)" s3://src/small && imgp-s3cp "$(url large)" s3://src/large
 ok $? 'without faults'
 
+exits 1 'a wrong secret' env AWS_SECRET_ACCESS_KEY=other \
+	imgp-s3cp s3://src/small "$(url back)"
+like err 'IMGP-STORE-DENIED: .*SignatureDoesNotMatch' \
+	'... is found out: this server verifies what it is sent'
+
 # Each operation, under one fault that passes: it succeeds, and is right.
 # shellcheck disable=SC2317	# called by passes
 down() { rm -f back; imgp-s3cp "s3://src/$1" "$(url back)" && cmp -s "$1" back; }
