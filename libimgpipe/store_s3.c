@@ -1252,7 +1252,8 @@ s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
     void *arg, struct imgp_err *e)
 {
 	const char *bucket = imgp_s3_bucket(st->s3);
-	struct imgp_s3_request r = { .method = "GET" };
+	struct imgp_s3_request r = { .method = "GET",
+	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_buf query = IMGP_BUF_INIT;
 	size_t len = strlen(prefix);
 	struct imgp_s3_answer a;

@@ -63,6 +63,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         what, arg = self.fault or ("", "")
         if what == "swallow":
             return self.cut()
+        if what == "200-late" and status == 200:
+            # White space kept the line open; then it went wrong after all.
+            body = b"  \r\n \n" + (ERROR % (
+                "InternalError", "told so", "")).encode()
+        if what == "200-cut" and status == 200:
+            body = body[:len(body) // 2]
+        if what == "no-token":
+            body = re.sub(b"<NextC.*</NextContinuationToken>", b"", body)
         if what == "flip" and body:
             body = body[:-1] + bytes([body[-1] ^ 1])
         self.send_response(status)

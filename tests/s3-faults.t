@@ -77,6 +77,12 @@ passes R24 '1 PUT /copy-small 200-error' copy small
 passes R24 '1 PUT partNumber=2 200-error' copy large
 passes R24 '1 POST uploadId 200-error' up large
 passes R24 '1 POST uploadId 200-error' copy large
+for f in 200-late 200-cut; do
+	passes R24 "1 PUT /copy-small $f" copy small
+	passes R24 "1 POST uploads $f" up large
+	passes R24 "1 POST uploadId $f" up large
+	passes R24 "1 PUT partNumber=1& $f" copy large
+done
 passes R27 '1 GET /small region eu-west-1' down small
 is "$(grep -o 'eu-west-1/s3' server/log | wc -l)" 1 '... signed for the region that was named'
 passes R30 '1 PUT /up-small swallow' up small
@@ -155,6 +161,35 @@ is "$(grep -o 'Credential=[^/]*' server/log | tr '\n' ' ')" \
 	'Credential=KEY1 Credential=KEY2 ' '... once'
 is "$(asked 'x-amz-security-token=canary-token')" 2 '... and the token is sent'
 
+: >called
+faults '2+1 PUT partNumber status 400 ExpiredToken'
+exits 0 '... in the midst of an upload in parts too (R26)' \
+	env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY AWS_PROFILE=p \
+	imgp-s3cp --replace "$(url large)" s3://src/renewed
+is "$(grep -o 'Credential=[^/]*' server/log | sort -u | tr '\n' ' ')" \
+	'Credential=KEY1 Credential=KEY2 ' '... once'
+rm -f back
+imgp-s3cp s3://src/renewed "$(url back)" && cmp -s large back
+ok $? '... and what lies there is right'
+
+# Clocks (R25): an hour is made good, a year is a fault of this machine.
+if command -v faketime >/dev/null && ! is_sanitized "$BUILD/bin/imgp-s3cp"; then
+	faults
+	for off in -1h +1h; do
+		exits 0 "a clock off by $off (R25)" faketime -f "$off" \
+			imgp-s3cp --replace s3://src/small "$(url back)"
+	done
+	for off in -365d +365d; do
+		: >server/log
+		exits 1 "a clock off by $off (R25)" faketime -f "$off" \
+			imgp-s3cp --replace s3://src/small "$(url back)"
+		like err 'IMGP-STORE-DENIED: .*RequestTimeTooSkewed' '... is said'
+		is "$(asked GET)" 1 '... and asked once'
+	done
+else
+	skip 'clocks that are off (R25)' 'needs faketime, unsanitized'
+fi
+
 # Pages of two keys (the server's), and one page that fails first.
 for i in 1 2 3 4 5; do imgp-s3cp "$(url small)" "s3://tree/p/ü $i"; done
 mkdir tree
@@ -162,6 +197,16 @@ faults '1 GET continuation-token status 503 SlowDown'
 exits 0 'a prefix of three pages' imgp-s3cp -r -j 2 s3://tree/p/ "$(url tree)"
 is "$(cd tree && find . -type f | sort | tr '\n' ' ')" './ü 1 ./ü 2 ./ü 3 ./ü 4 ./ü 5 ' \
 	'... all of it'
+rm -r tree && mkdir tree
+faults '1 GET list-type no-token' '1 GET list-type 200-cut'
+exits 0 'a page that does not say how to go on, one cut short (R22)' \
+	imgp-s3cp -r s3://tree/p/ "$(url tree)"
+is "$(find tree -type f | wc -l)" 5 '... all of it'
+export IMGP_S3_PATIENCE=1
+faults '99 GET list-type no-token'
+exits 75 '... for good' imgp-s3cp -r s3://tree/p/ "$(url tree)"
+like err 'IMGP-STORE-IO' '... is an error, not half a tree'
+export IMGP_S3_PATIENCE=20
 
 # Whose bucket it is (M18, R34).
 export IMGP_SOURCE=s3://src IMGP_TEMP=s3://tmp IMGP_DESTINATION=s3://dst \
