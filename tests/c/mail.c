@@ -81,8 +81,10 @@ main(int argc, char *argv[])
 	if (argc != 7)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);	/* as imgp_opt() does */
-	if (imgp_mail_list_parse(argv[3], &to, &e) == -1)
+	if (imgp_mail_list_parse(argv[3], &to, &e) == -1) {
+		imgp_mail_list_release(&to);
 		return fail(&e);
+	}
 	m.from = argv[2];
 	m.to = (const char *const *)to.addr;
 	m.n_to = to.n;
