@@ -58,12 +58,17 @@ create table pipeline.edcpipelinefile (
 	ts_finish timestamptz,
 	unique (edcpipeline_id, subjecteventcrffile_id, revision_number),
 	unique (file_path, file_name),
-	check ((file_name is null) = (file_path is null)),
-	check (status <> 'Failed' or has_error),
-	check (status = 'Failed' or not failed_for_good),
-	check (status <> 'Completed' or file_name is not null),
-	check ((status in ('Completed', 'Failed')) = (ts_finish is not null)),
-	check (lease_until is null or status in ('Started', 'In Progress'))
+	constraint name_and_path check
+	    ((file_name is null) = (file_path is null)),
+	constraint failed_has_error check (status <> 'Failed' or has_error),
+	constraint for_good_is_failed check
+	    (status = 'Failed' or not failed_for_good),
+	constraint completed_has_name check
+	    (status <> 'Completed' or file_name is not null),
+	constraint ended_has_time check
+	    ((status in ('Completed', 'Failed')) = (ts_finish is not null)),
+	constraint lease_is_open check
+	    (lease_until is null or status in ('Started', 'In Progress'))
 );
 create index on pipeline.edcpipelinefile (subjecteventcrffile_id);
 create index on pipeline.edcpipelinefile (run) where lease_until is not null;
