@@ -319,7 +319,7 @@ imgp_match_take(struct imgp_match *m, const char *line, size_t len)
 {
 	struct imgp_job *job = imgp_tally_job(line, len, m->source);
 	struct imgp_job *input = imgp_job_of_input(line, len);
-	char *keys[4];
+	char *keys[5];
 	size_t i, n;
 	int found = 0;
 
@@ -328,6 +328,10 @@ imgp_match_take(struct imgp_match *m, const char *line, size_t len)
 	n = keys_of(job, keys);
 	/* What imgp-lookup could not make out is answered as "input". */
 	keys[n++] = imgp_asprintf("t%s", imgp_job_str(input, "input"));
+	/* And a key or place that it did not find, as it stood there. */
+	while (len > 0 && line[len - 1] == '\r')
+		len--;
+	keys[n++] = imgp_asprintf("s%.*s", (int)len, line);
 	for (i = 0; i < n; i++) {
 		found = found || take_key(m, keys[i]);
 		free(keys[i]);

@@ -124,6 +124,10 @@ is "$(jq -rc '[.subject_event_crf_file_id, .skip // .edc_pipeline_file.status,
 	'[2000,Completed,null,null] [2001,Completed,null,null] [2002,Completed,null,null] [2003,Completed,null,[1,2]] [null,null,20\x0004,null] [2000,IMGP-SKIP-DUPLICATE,null,null]' \
 	'ids, keys, places, job lines; nothing vanishes (M22, R64)'
 
+exits 1 'inputs that name nothing' imgp-run --wait 0 0 abc a/b ../../etc \
+	s3://x/y 's3://other-bucket/k' file:///etc/passwd '{"x":1}' /
+is "$(wc -l <out)" 8 'have one finished line each (R35, R64)'
+
 # --- standard output --------------------------------------------------------------
 printf '%s\n' 2004 2005 2006 >ids
 (imgp-run --from ids; echo $? >rc) 2>err | head -1 >out

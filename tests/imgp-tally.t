@@ -65,6 +65,11 @@ exits 0 'missing, by input, key and place' imgp-tally missing in done2
 holds out 'a line cut short answers nothing' <<'EOF'
 5
 EOF
+printf '%s\n' '{"v":1,"source":"../../etc"}' '{"v":1,"source":"s3://x/y"}' \
+    '{"v":1,"source":"/a b/"}' >done3
+printf '%s\r\n' ../../etc s3://x/y '/a b/' >in
+exits 0 'missing, of keys that are no place' imgp-tally missing in done3
+holds out 'what lookup repeats as it stood is answered' </dev/null
 printf '%s\n' '{"subject_event_crf_file_id":1,"x":2}' '{"x":2}' >in
 exits 0 'missing, of job lines' imgp-tally missing in lines
 holds out 'a job line is answered by its id' <<'EOF'
