@@ -16,6 +16,7 @@
 #include "libimgpipe/place.h"
 #include "libimgpipe/pool.h"
 #include "libimgpipe/s3.h"
+#include "libimgpipe/stop.h"
 #include "libimgpipe/store.h"
 #include "libimgpipe/transfer.h"
 #include "libimgpipe/tree.h"
@@ -258,6 +259,7 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "two operands are wanted, FROM and TO");
 	if (imgp_conf_load(&e) == -1)
 		imgp_die(&e);
+	imgp_stop_init();
 	if (imgp_common.dry_run)
 		hop |= IMGP_TRANSFER_DRY;
 	is_url = strstr(argv[0], "://") != NULL ||

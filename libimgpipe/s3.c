@@ -16,6 +16,7 @@
 #include "libimgpipe/conf.h"
 #include "libimgpipe/s3.h"
 #include "libimgpipe/s3xml.h"
+#include "libimgpipe/stop.h"
 
 /* AWS's "standard" retry mode, with more tries since nobody watches. */
 #define TRIES		8
@@ -430,6 +431,17 @@ on_seek(void *arg, curl_off_t offset, int whence)
 	return CURL_SEEKFUNC_OK;
 }
 
+/* Called about once a second, and more often while bytes move. */
+static int
+on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
+    curl_off_t ultotal, curl_off_t ulnow)
+{
+	const struct attempt *t = arg;
+
+	(void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+	return imgp_stop_asked() && !(t->r->flags & IMGP_S3_LAST);
+}
+
 /* A line "Name: value"; a header must not become two (E13). */
 static int
 add_line(struct curl_slist **list, const char *name, const char *value)
@@ -531,6 +543,9 @@ set_options(CURL *c, struct attempt *t, const char *url, const char *ca,
 		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
 	if (ca != NULL && *ca != '\0')
 		curl_easy_setopt(c, CURLOPT_CAINFO, ca);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -870,7 +885,8 @@ wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
 	ts.tv_sec = (time_t)(delay / 1000);
 	ts.tv_nsec = (long)(delay % 1000) * 1000000;
 	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
-		;
+		if (imgp_stop_asked())
+			return -1;
 	return 0;
 }
 
@@ -889,6 +905,8 @@ imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		e = &own;
 	for (n = 0;; n++) {
 		outcome = try_once(s3, r, a, &after, &spent, e);
+		if (imgp_stop_asked() && !(r->flags & IMGP_S3_LAST))
+			break;
 		if (outcome == DONE || outcome == FINAL || n + 1 >= TRIES)
 			break;
 		if (outcome != AT_ONCE && wait_for(s3, outcome, n, after,

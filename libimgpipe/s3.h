@@ -51,6 +51,7 @@ void	imgp_s3_answer_release(struct imgp_s3_answer *a);
 #define IMGP_S3_AGAIN		(-2)	/* of begin: not what was asked for */
 #define IMGP_S3_MAY_BE_ERROR	1u	/* a 200 counts when its body is a
 					 * result, not <Error> (R24) */
+#define IMGP_S3_LAST		2u	/* sent even when a signal asks to stop */
 
 struct imgp_s3_request {
 	const char	*method;

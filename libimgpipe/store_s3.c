@@ -14,6 +14,7 @@
 #include "libimgpipe/opt.h"
 #include "libimgpipe/s3.h"
 #include "libimgpipe/s3xml.h"
+#include "libimgpipe/stop.h"
 #include "libimgpipe/store_priv.h"
 
 #define CHUNK		((size_t)128 << 10)	/* read and summed at once */
@@ -748,7 +749,7 @@ abort_upload(struct imgp_s3 *s3, const char *key, const char *upload)
 {
 	char *query = imgp_asprintf("uploadId=%s", upload);
 	struct imgp_s3_request r = { .method = "DELETE", .key = key,
-	    .query = query };
+	    .query = query, .flags = IMGP_S3_LAST };
 	struct imgp_s3_answer a;
 
 	(void)imgp_s3_do(s3, &r, &a, NULL);
@@ -765,7 +766,8 @@ static void
 abort_leftovers(struct imgp_s3 *s3, const char *key)
 {
 	struct imgp_buf query = IMGP_BUF_INIT, id = IMGP_BUF_INIT;
-	struct imgp_s3_request r = { .method = "GET" };
+	struct imgp_s3_request r = { .method = "GET",
+	    .flags = IMGP_S3_LAST };
 	struct imgp_s3_answer a;
 	struct imgp_s3xml x;
 	size_t i;
@@ -979,9 +981,11 @@ in_parts(struct parts *p, const struct imgp_header *h, size_t n,
 	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
 	char *upload;
 
+	imgp_stop_hold();
 	upload = begin_upload(p->s3, p->key, h, n, p->m, e);
 	if (upload == NULL) {
 		abort_leftovers(p->s3, p->key);
+		imgp_stop_release();
 		return -1;
 	}
 	p->upload = upload;
@@ -997,6 +1001,7 @@ in_parts(struct parts *p, const struct imgp_header *h, size_t n,
 	if (rc == -1)
 		abort_upload(p->s3, p->key, upload);
 	abort_leftovers(p->s3, p->key);
+	imgp_stop_release();
 	free(p->etags);
 	free(upload);
 	return rc;

@@ -211,6 +211,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif what == "after":
             self.fault = None
             self.error(503, "SlowDown", headers={"Retry-After": arg})
+        elif what == "stall":
+            time.sleep(float(arg))
+            self.cut()
         elif what == "reset":
             self.cut()
         elif what == "skewed":

@@ -190,6 +190,19 @@ else
 	skip 'clocks that are off (R25)' 'needs faketime, unsanitized'
 fi
 
+# TERM in the middle of an upload in parts (R29, R40).
+for sig in TERM INT; do
+	faults '99 PUT partNumber=2 stall 20'
+	# A job in the background has INT ignored; the tool gets its default back.
+	env --default-signal=INT imgp-s3cp "$(url large)" s3://src/stopped >out 2>err &
+	p=$!
+	until grep -q partNumber=2 server/log; do kill -0 $p || break; sleep 0.02; done
+	kill -$sig $p
+	wait $p
+	is "$? $(state | grep -c 'upload\|stopped')" \
+		"$((128 + $(kill -l $sig))) 0" "$sig: the upload is aborted first (R29)"
+done
+
 # Pages of two keys (the server's), and one page that fails first.
 for i in 1 2 3 4 5; do imgp-s3cp "$(url small)" "s3://tree/p/ü $i"; done
 mkdir tree
