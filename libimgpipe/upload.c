@@ -29,6 +29,12 @@ enum { C_ID, C_PIPELINE, C_SUBJECT, C_PARTICIPANT, C_EVENT, C_DDCRF, C_DDFILE,
 static const char by_id[] = COLUMNS
     "u.subject_event_crf_file_id = any (array(select"
     " jsonb_array_elements_text($1::jsonb)::bigint))";
+/* A key names its record (M8), by which a database finds it at once ... */
+static const char by_record[] = COLUMNS
+    "u.subject_event_crf_id = any (array(select"
+    " jsonb_array_elements_text($2::jsonb)::bigint)) and"
+    " u.source_key = any (array(select jsonb_array_elements_text($1::jsonb)))";
+/* ... unless a site's keys are made otherwise. */
 static const char by_key[] = COLUMNS
     "u.source_key = any (array(select jsonb_array_elements_text($1::jsonb)))";
 
@@ -40,11 +46,11 @@ struct index {
 	size_t			 col;
 };
 
-enum { BY_ID, BY_KEY };
+enum { BY_ID, BY_RECORD, BY_KEY, INDEXES };
 
-/* Places count through the first index, then the second. */
+/* Places count through the indexes in their order. */
 struct imgp_uploads {
-	struct index	index[2];
+	struct index	index[INDEXES];
 };
 
 /* --- asking --------------------------------------------------------------- */
@@ -81,46 +87,120 @@ make_index(struct index *x, struct imgp_rows *r, size_t col)
 	qsort_r(x->row, x->n, sizeof *x->row, by_column, x);
 }
 
-/* The ids or the keys as a JSON array. */
-static char *
-list_of(const struct imgp_upload_ask *ask, size_t n, int which)
+/*
+ * The number of the record that a key names, of the form
+ * folder/subject/record/...; -1 when it has another form.
+ */
+static long long
+record_of(const char *key)
 {
-	struct imgp_buf b = IMGP_BUF_INIT;
-	size_t i, m = 0;
+	const char *s = strchr(key, '/'), *end;
+	char digits[24];
+	long long n;
 
-	for (i = 0; i < n; i++) {
-		if ((ask[i].key != NULL) != (which == BY_KEY))
-			continue;
-		imgp_buf_puts(&b, m++ == 0 ? "[" : ",");
-		if (which == BY_KEY)
-			imgp_json_quote(&b, ask[i].key, strlen(ask[i].key));
+	if (s == NULL || (s = strchr(s + 1, '/')) == NULL ||
+	    (end = strchr(++s, '/')) == NULL ||
+	    (size_t)(end - s) >= sizeof digits)
+		return -1;
+	memcpy(digits, s, (size_t)(end - s));
+	digits[end - s] = '\0';
+	return imgp_parse_int(digits, 0, INT64_MAX, &n) == -1 ? -1 : n;
+}
+
+/* Lists of what is asked for, as JSON arrays. */
+struct lists {
+	struct imgp_buf	ids;
+	struct imgp_buf	keys;
+	struct imgp_buf	records;
+	size_t		nkeys;
+};
+
+static void
+add_key(struct lists *l, const char *key)
+{
+	long long record = record_of(key);
+
+	imgp_buf_puts(&l->keys, l->nkeys++ == 0 ? "[" : ",");
+	imgp_json_quote(&l->keys, key, strlen(key));
+	if (record >= 0)
+		imgp_buf_printf(&l->records, "%s%lld",
+		    l->records.len == 0 ? "[" : ",", record);
+}
+
+static const char *
+closed(struct imgp_buf *b)
+{
+	imgp_buf_puts(b, b->len == 0 ? "[]" : "]");
+	return b->s;
+}
+
+static void
+release_lists(struct lists *l)
+{
+	imgp_buf_release(&l->ids);
+	imgp_buf_release(&l->keys);
+	imgp_buf_release(&l->records);
+	l->nkeys = 0;
+}
+
+/* The keys that were not found by their record are asked for as they are. */
+static int
+ask_for_rest(struct imgp_db *db, struct imgp_uploads *u,
+    const struct imgp_upload_ask *ask, size_t n, struct imgp_err *e)
+{
+	struct lists l = { .nkeys = 0 };
+	struct imgp_rows *r;
+	const char *param;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n; i++)
+		if (ask[i].key != NULL &&
+		    imgp_uploads_find(u, &ask[i]) == IMGP_UPLOADS_NONE)
+			add_key(&l, ask[i].key);
+	if (l.nkeys > 0) {
+		param = closed(&l.keys);
+		if ((r = imgp_db_query(db, by_key, 1, &param, e)) == NULL)
+			rc = -1;
 		else
-			imgp_buf_printf(&b, "%lld", (long long)ask[i].id);
+			make_index(&u->index[BY_KEY], r, C_KEY);
 	}
-	imgp_buf_puts(&b, m == 0 ? "[]" : "]");
-	return imgp_buf_steal(&b);
+	release_lists(&l);
+	return rc;
 }
 
 struct imgp_uploads *
 imgp_uploads_get(struct imgp_db *db, const struct imgp_upload_ask *ask,
     size_t n, struct imgp_err *e)
 {
-	char *ids = list_of(ask, n, BY_ID), *keys = list_of(ask, n, BY_KEY);
-	const char *params[] = { ids, keys };
+	struct lists l = { .nkeys = 0 };
+	const char *params[3];
 	struct imgp_db_stmt s[] = { { by_id, &params[0], 1 },
-	    { by_key, &params[1], 1 } };
-	struct imgp_rows *rows[2];
+	    { by_record, &params[1], 2 } };
+	struct imgp_rows *rows[2] = { NULL, NULL };
 	struct imgp_uploads *u = NULL;
+	size_t i;
 
-	/* Without keys the second statement would read the view for nothing. */
-	if (imgp_db_batch(db, s, strcmp(keys, "[]") == 0 ? 1 : 2, rows, e) == 0) {
+	for (i = 0; i < n; i++)
+		if (ask[i].key != NULL)
+			add_key(&l, ask[i].key);
+		else
+			imgp_buf_printf(&l.ids, "%s%lld",
+			    l.ids.len == 0 ? "[" : ",", (long long)ask[i].id);
+	params[0] = closed(&l.ids);
+	params[1] = closed(&l.keys);
+	params[2] = closed(&l.records);
+	if (imgp_db_batch(db, s, l.nkeys == 0 ? 1 : 2, rows, e) == 0) {
 		u = imgp_alloc(sizeof *u);
 		make_index(&u->index[BY_ID], rows[0], C_ID);
-		if (strcmp(keys, "[]") != 0)
-			make_index(&u->index[BY_KEY], rows[1], C_KEY);
+		if (l.nkeys > 0)
+			make_index(&u->index[BY_RECORD], rows[1], C_KEY);
+		if (ask_for_rest(db, u, ask, n, e) == -1) {
+			imgp_uploads_free(u);
+			u = NULL;
+		}
 	}
-	free(ids);
-	free(keys);
+	release_lists(&l);
 	return u;
 }
 
@@ -131,7 +211,7 @@ imgp_uploads_free(struct imgp_uploads *u)
 
 	if (u == NULL)
 		return;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < INDEXES; i++) {
 		imgp_rows_free(u->index[i].r);
 		free(u->index[i].row);
 	}
@@ -140,19 +220,12 @@ imgp_uploads_free(struct imgp_uploads *u)
 
 /* --- finding -------------------------------------------------------------- */
 
-size_t
-imgp_uploads_find(const struct imgp_uploads *u,
-    const struct imgp_upload_ask *ask)
+/* The first row in the index whose text is ${want}; x->n when there is none. */
+static size_t
+first_in(const struct index *x, const char *want)
 {
-	const struct index *x = &u->index[ask->key == NULL ? BY_ID : BY_KEY];
-	const char *want = ask->key;
 	size_t lo = 0, hi = x->n, mid;
-	char id[24];
 
-	if (want == NULL) {
-		snprintf(id, sizeof id, "%lld", (long long)ask->id);
-		want = id;
-	}
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
 		if (strcmp(text_at(x, mid, x->col), want) < 0)
@@ -160,19 +233,39 @@ imgp_uploads_find(const struct imgp_uploads *u,
 		else
 			hi = mid;
 	}
-	if (lo == x->n || strcmp(text_at(x, lo, x->col), want) != 0)
-		return IMGP_UPLOADS_NONE;
-	return ask->key == NULL ? lo : u->index[BY_ID].n + lo;
+	return lo < x->n && strcmp(text_at(x, lo, x->col), want) == 0 ? lo :
+	    x->n;
+}
+
+size_t
+imgp_uploads_find(const struct imgp_uploads *u,
+    const struct imgp_upload_ask *ask)
+{
+	size_t which, at, before = 0;
+	char id[24];
+
+	snprintf(id, sizeof id, "%lld", (long long)ask->id);
+	for (which = 0; which < INDEXES; which++) {
+		if ((ask->key == NULL) == (which == BY_ID)) {
+			at = first_in(&u->index[which],
+			    ask->key == NULL ? id : ask->key);
+			if (at < u->index[which].n)
+				return before + at;
+		}
+		before += u->index[which].n;
+	}
+	return IMGP_UPLOADS_NONE;
 }
 
 /* The index that ${*at} points into; ${*at} becomes the place in it. */
 static const struct index *
 index_of(const struct imgp_uploads *u, size_t *at)
 {
-	if (*at < u->index[BY_ID].n)
-		return &u->index[BY_ID];
-	*at -= u->index[BY_ID].n;
-	return &u->index[BY_KEY];
+	size_t which;
+
+	for (which = 0; *at >= u->index[which].n; which++)
+		*at -= u->index[which].n;
+	return &u->index[which];
 }
 
 int

@@ -23,7 +23,8 @@ struct imgp_upload_ask {
 };
 
 /*
- * Ask for ${n} uploads in one round trip.  NULL and ${e} on failure; free with
+ * Ask for ${n} uploads in one round trip; in a second one for keys that are not
+ * of the form folder/subject/record/..., or not found by it.  NULL and ${e} on failure; free with
  * imgp_uploads_free(), NULL is fine.
  */
 struct imgp_uploads *imgp_uploads_get(struct imgp_db *db,

@@ -201,4 +201,21 @@ exits 2 'an interval of 0' imgp-lookup --interval 0 1201
 env -u IMGP_RUN imgp-lookup 1201 | jq -r .run >run
 like run '^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$' 'a run is made where none is given'
 exits 75 'a full disk' sh -c 'imgp-lookup 1201 >/dev/full'
+
+# A site whose keys are made in its own way: found all the same (M9).
+sql -c "create or replace view pipeline.upload as select
+    i as subject_event_crf_file_id, 'image' as pipeline_code,
+    1::bigint as subject_id, 'P' as participant_code, 'E' as event_code,
+    'F' as ddcrf_name, 'U' as ddfile_name, 5101::bigint as subject_event_crf_id,
+    1::bigint as revision_number, 'v' as file_version_code, '' as extension,
+    k as source_key from (values (1::bigint, 'flat/1'), (2, 'a/b/77/c'),
+    (3, 'a/b/5101/c'), (4, 'a/b/99999999999999999999/c')) v(i, k)"
+exits 0 'keys of another form' imgp-lookup flat/1 a/b/77/c a/b/5101/c \
+    a/b/99999999999999999999/c 3
+is "$(jq -r '[.subject_event_crf_file_id, .skip // .source[-9:]] | join(" ")' out)" \
+    "1 $(printf %s "/source/flat/1" | tail -c 9)
+2 /a/b/77/c
+3 /b/5101/c
+4 9999999/c
+3 IMGP-SKIP-DUPLICATE" 'are found as well as those of the usual one'
 done_testing
