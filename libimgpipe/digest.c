@@ -47,7 +47,7 @@ read_place(const struct imgp_json *o, struct imgp_digest_file *f)
 static void
 read_scans(const struct imgp_json *o, struct imgp_digest_file *f)
 {
-	const struct imgp_json *i;
+	const struct imgp_json *i, *all;
 	char id[64];
 
 	imgp_buf_clear(&f->ids);
@@ -58,6 +58,13 @@ read_scans(const struct imgp_json *o, struct imgp_digest_file *f)
 		imgp_buf_printf(&f->ids, "%s%s", f->scans == 0 ? "" : " ", id);
 		f->scans++;
 		f->instances += int_of(i, "number_of_instances", 0);
+	}
+	all = imgp_json_get(o, "scans_in_all");
+	if (int_of(all, "scans", 0) > f->scans) {
+		imgp_buf_printf(&f->ids, " and %lld more",
+		    (long long)(int_of(all, "scans", 0) - f->scans));
+		f->scans = int_of(all, "scans", 0);
+		f->instances = int_of(all, "instances", 0);
 	}
 	imgp_buf_puts(&f->ids, "");
 }
@@ -289,6 +296,11 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 	    (long long)n.with_error);
 	imgp_buf_printf(out, "%10lld  failed to be transferred or processed\n",
 	    (long long)n.failed);
+	if (int_of(d->content, "more", 0) > 0)
+		imgp_buf_printf(out, "\nof the first %zu files; there are "
+		    "%lld more: ask for a shorter time\n",
+		    imgp_json_count(imgp_json_get(d->content, "files")),
+		    (long long)int_of(d->content, "more", 0));
 	if (n.fresh != 0)
 		imgp_buf_puts(out, "\nNEW FILES\n");
 	text_list(d, out, 1, text_new);

@@ -219,13 +219,15 @@ ping(imgp_complaint *complain)
 		complain(&e);
 }
 
-int
-imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
-    struct imgp_err *e)
+/* One digest, from opening it to marking it sent; ${*another}: there is more
+ * than it could take. */
+static int
+one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
+    int *status, struct imgp_err *e)
 {
 	struct material m = { NULL, NULL };
 	int64_t id;
-	int rc = -1, lists;
+	int rc = -1;
 
 	if (imgp_post_ask(p, "digest_open", imgp_json_new_object(), &m.content,
 	    e) == -1 || ask_post(p, &m.post, e) == -1)
@@ -234,17 +236,31 @@ imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
 		imgp_fail(e, IMGP_E_DB_QUERY, "the digest has no id");
 		goto out;
 	}
-	lists = imgp_manifest_write(p, m.content, complain);
-	if (post_all(p, &m, id, IMGP_TO_LABS, e) == -1 ||
-	    post_all(p, &m, id, IMGP_TO_ADMINS, e) == -1 ||
-	    close_digest(p, id, e) == -1)
-		goto out;
-	rc = imgp_exit_worse(lists, imgp_post_flush(p, complain));
-	if (rc == IMGP_EX_OK)
-		ping(complain);
+	*another = imgp_json_bool(imgp_json_get(m.content, "another")) == 1;
+	*status = imgp_exit_worse(*status, imgp_manifest_write(p, m.content,
+	    complain));
+	if (post_all(p, &m, id, IMGP_TO_LABS, e) == 0 &&
+	    post_all(p, &m, id, IMGP_TO_ADMINS, e) == 0 &&
+	    close_digest(p, id, e) == 0)
+		rc = 0;
 out:
 	release(&m);
 	return rc;
+}
+
+int
+imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
+    struct imgp_err *e)
+{
+	int another = 1, status = IMGP_EX_OK;
+
+	while (another)
+		if (one_digest(p, complain, &another, &status, e) == -1)
+			return -1;
+	status = imgp_exit_worse(status, imgp_post_flush(p, complain));
+	if (status == IMGP_EX_OK)
+		ping(complain);
+	return status;
 }
 
 int

@@ -594,6 +594,13 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
+-- How many ends one digest takes at most: what it says of them must fit into one
+-- JSON text of 16 MiB, and its letters into one mail.
+create or replace function pipeline.digest_most() returns bigint
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+	select 2000::bigint;
+$$;
+
 -- What a digest says of the outcomes numbered ${ids}: a file stands in it once,
 -- with the last of them.
 create or replace function pipeline.digest_json(ids bigint[], since timestamptz,
@@ -602,7 +609,9 @@ language sql stable as $$
 	with last as (
 		select distinct on (o.edcpipelinefile_id) o.*
 		from pipeline.outcome o where o.id = any (ids)
-		order by o.edcpipelinefile_id, o.id desc)
+		order by o.edcpipelinefile_id, o.id desc),
+	listed as (
+		select * from last order by id limit pipeline.digest_most())
 	select jsonb_build_object(
 	    'since', pipeline.utc(since), 'until', pipeline.utc(until),
 	    'files', coalesce(jsonb_agg(jsonb_build_object(
@@ -621,16 +630,21 @@ language sql stable as $$
 	            'atri_uid', s.atriuid, 'number_of_instances',
 	            s.number_of_instances) order by s.scan_no), '[]')
 	            from pipeline.edcpipelinefiledicom s
+	            where s.edcpipelinefile_id = f.id and s.scan_no <= 20),
+	        'scans_in_all', (select jsonb_build_object('scans', count(*),
+	            'instances', coalesce(sum(s.number_of_instances), 0))
+	            from pipeline.edcpipelinefiledicom s
 	            where s.edcpipelinefile_id = f.id),
 	        'ts', pipeline.utc(l.ts)) order by l.id), '[]'),
+	    'more', (select count(*) from last) - count(*),
 	    'pipelines', (select coalesce(jsonb_agg(c.code order by c.code), '[]')
 	        from pipeline.edcpipeline c),
-	    'counts', jsonb_build_object(
-	        'new', count(*) filter (where l.status = 'Completed'),
-	        'failed', count(*) filter (where l.status = 'Failed'),
-	        'with_error', count(*) filter (where l.status = 'Completed'
-	            and l.has_error)))
-	from last l
+	    'counts', (select jsonb_build_object(
+	        'new', count(*) filter (where c.status = 'Completed'),
+	        'failed', count(*) filter (where c.status = 'Failed'),
+	        'with_error', count(*) filter (where c.status = 'Completed'
+	            and c.has_error)) from last c))
+	from listed l
 	join pipeline.edcpipelinefile f on f.id = l.edcpipelinefile_id
 	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
 	left join lateral (select v.participant_code, v.event_code
@@ -640,12 +654,14 @@ language sql stable as $$
 $$;
 
 -- {}: the digest that is to be sent, data as digest_json() with "digest_id".
--- Opening freezes it: until it is sent, the same is answered (M73).
+-- Opening freezes it: until it is sent, the same is answered (M73).  With
+-- data.another there is more than one takes: open the next at once.
 create or replace function pipeline.digest_open(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	d pipeline.digest;
 	ids bigint[];
+	full_one boolean;
 begin
 	lock table pipeline.digest in share row exclusive mode;
 	select * into d from pipeline.digest where ts_sent is null;
@@ -655,13 +671,20 @@ begin
 		    clock_timestamp()) returning * into d;
 		with mine as (
 			update pipeline.outcome o set digest_id = d.id
-			where o.digest_id is null returning o.id)
+			where o.id in (select n.id from pipeline.outcome n
+			    where n.digest_id is null
+			    order by n.id limit pipeline.digest_most())
+			returning o.id)
 		select coalesce(array_agg(id), '{}') into ids from mine;
 		update pipeline.digest g
 		    set content = pipeline.digest_json(ids, d.since, d.until)
 		where g.id = d.id returning * into d;
 	end if;
-	return pipeline.answer(d.content || jsonb_build_object('digest_id', d.id));
+	full_one := (select count(*) from pipeline.outcome o
+	    where o.digest_id = d.id) >= pipeline.digest_most();
+	return pipeline.answer(d.content || jsonb_build_object('digest_id', d.id,
+	    'another', full_one and exists (select from pipeline.outcome o
+	        where o.digest_id is null)));
 end $$;
 
 -- {"digest_id"}: it went out.

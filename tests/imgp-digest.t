@@ -207,6 +207,43 @@ IMGP_PING="http://127.0.0.1:$ping/SECRET?fail" exits 0 'a ping that fails is no 
 like err 'ping answered with status 500' 'but named'
 unlike err SECRET 'without its address'
 
+# --- a very big night, and labs of their own ---
+export IMGP_MAIL="file://$WORK/mail"
+clear_out
+sql "begin; insert into pipeline.edcpipelinefile (edcpipeline_id,
+	subjecteventcrffile_id, revision_number, file_name, file_path)
+	select 1, 100000 + i, 1, 'big-' || i || '.zip', 'q/' from generate_series(1, 4500) i;
+	insert into pipeline.edcpipelinefiledicom (edcpipelinefile_id, scan_no,
+	    studyuid, serieuid, number_of_instances) select f.id, i, '1.2', '1.2.' || i, 2
+	from pipeline.edcpipelinefile f, generate_series(1, 25) i
+	where f.subjecteventcrffile_id = 100001;
+	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status, has_error)
+	select f.id, 1, nextval('pipeline.lease_no'), 'Completed', false
+	from pipeline.edcpipelinefile f where f.subjecteventcrffile_id > 100000 order by f.id; commit"
+cat >conf <<'EOT'
+[image]
+labs = image-labs@example.org
+[audio]
+labs = audio-labs@example.org
+EOT
+IMGP_CONFIG=$PWD/conf IMGP_LABS='' IMGP_SUCCESS=off exits 0 'a night of 4500 files' imgp-digest
+is "$(mails) $(to image-labs@ | wc -l) $(to audio-labs@ | wc -l)" '6 3 3' \
+    'is three digests, to each pipeline'\''s labs (M70)'
+for f in $(to image-labs@); do
+	mail_get "$f" subject
+	mail_get "$f" csv | tail -n +2 | cut -d, -f1 >>big
+done | sort >subjects
+holds subjects 'of which none is too big' <<'EOT'
+imgpipe: 2000 new files
+imgpipe: 2000 new files
+imgpipe: 500 new files
+EOT
+is "$(sort big | uniq -c | awk '$1 != 1' | wc -l) $(wc -l <big)" '0 4500' 'that have each file once (M73)'
+is "$(for f in $(to audio-labs@); do mail_get "$f" subject; done | sort -u)" \
+    'imgpipe: 0 new files' 'other labs are told of theirs alone'
+is "$(grep -l '^To: image-labs' mail/new/* | while read -r f; do mail_get "$f" text; done |
+    grep -c '25, 50 instances: .*\.20 and 5 more')" 1 'many scans are counted'
+
 # --- usage ---
 exits 2 'without a record it is wrongly configured' env IMGP_DATABASE=https://x/ imgp-digest
 for o in '--since x' '--format x' '--resend 0' '--stale 0' '--print --resend 1' operand; do
