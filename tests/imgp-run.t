@@ -126,7 +126,7 @@ is "$(jq -rc '[.subject_event_crf_file_id, .skip // .edc_pipeline_file.status,
 
 exits 1 'inputs that name nothing' imgp-run --wait 0 0 abc a/b ../../etc \
 	s3://x/y 's3://other-bucket/k' file:///etc/passwd '{"x":1}' /
-is "$(wc -l <out)" 8 'have one finished line each (R35, R64)'
+is "$(wc -l <out)" 9 'have one finished line each (R35, R64)'
 
 # --- standard output --------------------------------------------------------------
 printf '%s\n' 2004 2005 2006 >ids
