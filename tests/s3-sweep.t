@@ -79,7 +79,7 @@ for op in down up copy; do
 	$op large
 	whole=$((($(date +%s%N) - start) / 1000000))
 	bad='' cut=0
-	for i in $(seq 40); do
+	for i in $(seq "${KILLS:-25}"); do
 		n=$((n + 1))
 		rm -f back
 		$op large 2>/dev/null &
@@ -97,7 +97,7 @@ for op in down up copy; do
 		$op large 2>err || bad="$bad [$i again: $(cat err)]"
 		right $op large || bad="$bad [$i again: wrong]"
 	done
-	is "$bad" '' "$op: killed $cut times of 40, seed $seed (R1, R30)"
+	is "$bad" '' "$op: killed $cut times of ${KILLS:-25}, seed $seed (R1, R30)"
 	is "$(state | grep -c ^upload)" 0 '... the next attempt clears up (R29)'
 done
 is "$(find . -name '.imgp-*')" '' '... files too'
