@@ -82,7 +82,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-s3 asan install uninstall clean lint help
+.PHONY: all check check-dicom check-s3 asan install uninstall clean lint help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -140,6 +140,9 @@ check-s3: all $(CTESTS)
 	scripts/setup s3
 	S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(wildcard tests/s3*.t) \
 	  tests/sigv4.t tests/cred.t
+# Every sample file and archive before four judges; some minutes.
+check-dicom: all $(CTESTS)
+	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check
