@@ -102,4 +102,33 @@ is "$(cat smtp/*.eml 2>/dev/null | grep -c 'file-8001')" 0 'leaves alone what th
 imgp-digest
 is "$(cat smtp/*.eml | grep -c '^1\. file-8001')" 1 \
     'and what the killed one had in hand is sent by the next'
+rm -f smtp/*.e*
+
+# imgp-notify killed at every third call that others could see anything of, then
+# run again as imgp-run does: one mail, the logs whole.
+imgp-run -q 1201 1205 1299 >finished 2>/dev/null
+rm -rf smtp/*.e* source/image_pipelines
+k=1
+points=0
+while :; do
+	# Another run each time, else its mail would be there already.
+	sed "s/\"run\":\"[^\"]*\"/\"run\":\"20261122T131500Z-$(printf %08x $k)\"/" \
+	    finished >in
+	rm -rf source/image_pipelines
+	strace -f -qq -o /dev/null -e trace=sendto,linkat,rename,renameat2,fsync \
+	    -e inject=sendto,linkat,rename,renameat2,fsync:signal=KILL:when=$k \
+	    imgp-notify <in >/dev/null 2>>log
+	died=$?
+	imgp-notify <in >/dev/null 2>>log
+	find source/image_pipelines -type f ! -name '.imgp-*' | wc -l >>logs
+	[ $died -eq 137 ] || break
+	points=$((points + 1))
+	k=$((k + 3))
+done
+echo "# killed $points times"
+is "$(sort -u logs)" "$(tail -1 logs)" 'the logs of every run are there (R1)'
+is "$(cat smtp/*.eml | grep -i '^message-id' | sort -u | wc -l)" $((points + 1)) \
+    'each run has its mail (R46)'
+is "$(cat smtp/*.eml | grep -i '^message-id' | sort | uniq -c | awk '$1 > 2' | wc -l)" 0 \
+    'and no more than one copy of it'
 done_testing

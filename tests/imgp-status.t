@@ -102,6 +102,14 @@ now=$(date +%s)
 is "$(awk -v now="$now" '/^imgp_last/ { print $1, now - $2 < 600 }' out | tr '\n' ' ')" \
     'imgp_last_run_timestamp_seconds 1 imgp_last_digest_timestamp_seconds 1 ' 'with the last run and digest'
 
+sql "create role digester login in role imgp_digest"
+IMGP_LEDGER=$(echo "$IMGP_DATABASE" | sed 's/user=[a-z]*/user=digester/')
+export IMGP_LEDGER
+{ imgp-status && imgp-status 1201 && imgp-digest && imgp-digest --resend 1 &&
+    imgp-digest --stale 1h && imgp-notify </dev/null; } >out 2>err
+ok $? 'the role imgp_digest is all that mail and status need' || diag <err
+unset IMGP_LEDGER
+
 exits 75 'a full disk is an error' sh -c 'imgp-status >/dev/full'
 exits 2 'an id that is none' imgp-status x
 exits 2 '--since without --csv' imgp-status --since 24h
