@@ -141,7 +141,7 @@ fails 2 IMGP-CONFIG 'plain http to elsewhere' \
 	env AWS_ENDPOINT_URL=http://192.0.2.1 imgp-s3cp s3://imgp-src/other "$(url no)"
 [ ! -e no ]; ok $? 'and no file was made'
 unlike err 'imgptestsecret' 'no secret is said (R66)'
-if command -v faketime >/dev/null; then
+if command -v faketime >/dev/null && ! is_sanitized "$BUILD/bin/imgp-s3cp"; then
 	exits 0 'a clock that is an hour slow (R25)' faketime -f -1h \
 		imgp-s3cp --replace s3://imgp-src/other "$(url back)"
 	exits 0 '... or fast' faketime -f +1h \
