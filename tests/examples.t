@@ -39,7 +39,7 @@ for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
 		line=${line//\/srv\/images/$WORK/images}
 		bash -c "$line" </dev/null >out 2>err
 		rc=$?
-		# 1: some job has errors, which a page's example may well show.
+		# 1: a job has errors, as the missing id in ids.txt has.
 		[ $rc -le 1 ] && ! grep -q 'command not found\|No such file' err
 		ok $? "$name: ${line//$'\n'/ }" || { echo "status $rc"; cat err; } | diag
 	done 3<lines
