@@ -65,10 +65,14 @@ or_empty(const char *s)
 static char *
 key_of(enum imgp_readers who, const char *pipeline)
 {
+	const char *whom = who == IMGP_TO_LABS ? imgp_conf(pipeline, "labs") :
+	    NULL;
+
+	if (whom == NULL)
+		whom = imgp_conf(pipeline, "admins");
 	return imgp_asprintf("%s\n%s\n%s\n%s",
-	    who == IMGP_TO_LABS ? "labs" : "admins",
-	    or_empty(imgp_conf(pipeline, who == IMGP_TO_LABS ? "labs" :
-	    "admins")), or_empty(imgp_conf(pipeline, "mail_from")),
+	    who == IMGP_TO_LABS ? "labs" : "admins", or_empty(whom),
+	    or_empty(imgp_conf(pipeline, "mail_from")),
 	    or_empty(imgp_conf(pipeline, "mail")));
 }
 
@@ -97,14 +101,18 @@ pipelines_of(const struct imgp_json *content, struct audience *a)
 	return list;
 }
 
-/* Nonzero when these readers of this pipeline get a digest at all. */
+/*
+ * Nonzero when these readers of this pipeline get a digest.  Where no labs are
+ * set the admins stand in for them, who have theirs already unless they want
+ * none.
+ */
 static int
 is_served(enum imgp_readers who, const char *pipeline)
 {
-	const char *success = imgp_conf(pipeline, "success");
+	int digest = strcmp(imgp_conf(pipeline, "success"), "digest") == 0;
 
-	return who == IMGP_TO_LABS ? imgp_conf(pipeline, "labs") != NULL :
-	    strcmp(success, "digest") == 0;
+	return who == IMGP_TO_ADMINS ? digest :
+	    !digest || imgp_conf(pipeline, "labs") != NULL;
 }
 
 /* --- letters ------------------------------------------------------------- */

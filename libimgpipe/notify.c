@@ -112,18 +112,6 @@ store_of(struct imgp_notify *n, const char *base)
 
 /* --- the error log ------------------------------------------------------- */
 
-static void
-log_line(struct imgp_buf *b, const char *what, const struct imgp_json *v)
-{
-	const char *s = imgp_json_str(v);
-	int64_t i;
-
-	if (s != NULL)
-		imgp_buf_printf(b, "%-13s%s\n", what, s);
-	else if (imgp_json_int(v, &i) == 0)
-		imgp_buf_printf(b, "%-13s%lld\n", what, (long long)i);
-}
-
 /* Old stamps that turned up (M34). */
 static void
 log_replaced(struct imgp_buf *b, const struct imgp_json *told)
@@ -201,13 +189,13 @@ log_text(struct imgp_buf *b, const struct imgp_json *told,
 	int said = 0;
 
 	imgp_buf_puts(b, "imgpipe error log\n\n");
-	log_line(b, "upload", imgp_json_get(told, "subject_event_crf_file_id"));
-	log_line(b, "record", imgp_json_get(row, "id"));
-	log_line(b, "pipeline", imgp_json_get(told, "pipeline_code"));
-	log_line(b, "file", imgp_json_get(row, "file_name"));
-	log_line(b, "place", imgp_json_get(told, "destination"));
-	log_line(b, "status", imgp_json_get(row, "status"));
-	log_line(b, "job", imgp_json_get(told, "job"));
+	imgp_report_line(b, "upload", imgp_json_get(told, "subject_event_crf_file_id"));
+	imgp_report_line(b, "record", imgp_json_get(row, "id"));
+	imgp_report_line(b, "pipeline", imgp_json_get(told, "pipeline_code"));
+	imgp_report_line(b, "file", imgp_json_get(row, "file_name"));
+	imgp_report_line(b, "place", imgp_json_get(told, "destination"));
+	imgp_report_line(b, "status", imgp_json_get(row, "status"));
+	imgp_report_line(b, "job", imgp_json_get(told, "job"));
 	imgp_json_int(imgp_json_get(row, "attempt"), &attempt);
 	log_rows(b, rows);
 	for (i = imgp_json_first(imgp_json_get(told, "errors")); i != NULL;

@@ -271,6 +271,18 @@ imgp_report_job(struct imgp_job *job)
 /* --- for people ---------------------------------------------------------- */
 
 void
+imgp_report_line(struct imgp_buf *b, const char *what, const struct imgp_json *v)
+{
+	const char *s = imgp_json_str(v);
+	int64_t i;
+
+	if (s != NULL)
+		imgp_buf_printf(b, "%-13s%s\n", what, s);
+	else if (imgp_json_int(v, &i) == 0)
+		imgp_buf_printf(b, "%-13s%lld\n", what, (long long)i);
+}
+
+void
 imgp_report_error(struct imgp_buf *out, const char *indent,
     const struct imgp_json *error)
 {

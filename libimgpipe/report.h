@@ -37,6 +37,11 @@ enum imgp_outcome imgp_report_outcome(struct imgp_job *job);
  */
 struct imgp_json *imgp_report_job(struct imgp_job *job);
 
+/* Append "what  value" and a line end; nothing when ${v} is neither a string nor
+ * an integer. */
+void	imgp_report_line(struct imgp_buf *b, const char *what,
+	    const struct imgp_json *v);
+
 /*
  * Append one error (an entry of a told job's "errors", or a row of the record
  * with the same members) for a person: code, stage, what it means, what to do,

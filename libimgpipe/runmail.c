@@ -31,18 +31,6 @@ imgp_runmail_subject(const struct imgp_runmail *m)
 /* --- text ---------------------------------------------------------------- */
 
 static void
-line(struct imgp_buf *b, const char *what, const struct imgp_json *v)
-{
-	const char *s = imgp_json_str(v);
-	int64_t i;
-
-	if (s != NULL)
-		imgp_buf_printf(b, "%-13s%s\n", what, s);
-	else if (imgp_json_int(v, &i) == 0)
-		imgp_buf_printf(b, "%-13s%lld\n", what, (long long)i);
-}
-
-static void
 put_counts(struct imgp_buf *b, const struct imgp_runmail *m)
 {
 	int i;
@@ -92,9 +80,9 @@ put_failure(struct imgp_buf *b, size_t number, const struct imgp_failure *f)
 		imgp_report_error(b, "   ", i);
 	if (k < all)
 		imgp_buf_printf(b, "   and %zu more errors\n", all - k);
-	line(b, "   record", imgp_json_get(row, "id"));
-	line(b, "   file", imgp_json_get(row, "file_name"));
-	line(b, "   job", imgp_json_get(f->told, "job"));
+	imgp_report_line(b, "   record", imgp_json_get(row, "id"));
+	imgp_report_line(b, "   file", imgp_json_get(row, "file_name"));
+	imgp_report_line(b, "   job", imgp_json_get(f->told, "job"));
 	if (f->url != NULL)
 		imgp_buf_printf(b, "   log       %s\n", f->url);
 }

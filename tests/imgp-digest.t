@@ -127,6 +127,9 @@ deliver 1205 >/dev/null
 digest
 is "$(mails) $(mail_get mail/new/* to)" '1 admins@example.org' 'without labs the admins alone'
 clear_out
+IMGP_SUCCESS=off digest
+is "$(mails) $(mail_get mail/new/* to)" '1 admins@example.org' 'who stand in for the labs then'
+clear_out
 export IMGP_LABS=labs@example.org
 sql "begin; alter table pipeline.edcpipelinefile disable trigger guard;
     update pipeline.edcpipelinefile set file_name = '=cmd|x' || chr(27) || '\"y' || chr(10) || 'z'
