@@ -3,6 +3,7 @@
 # aws, s3cmd and rclone on Ceph's gateway, whole and in parts (M2).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
+[ -n "${S3_REQUIRED-}" ] || skip_all 'make check-s3 runs it'
 
 "$ROOT/scripts/s3-server" start "$WORK/server" rgw >server.env 2>server.err ||
 	no_server "no rgw: $(tail -1 server.err)"
