@@ -24,6 +24,7 @@ imgp_gunzip_new(int fd)
 
 	g->fd = fd;
 	isal_inflate_init(&g->isal);
+	g->isal.next_in = g->in;
 	g->isal.crc_flag = ISAL_GZIP;
 	return g;
 }
