@@ -8,10 +8,11 @@
  *	sns:arn:aws:sns:REGION:ACCOUNT:TOPIC	Amazon SNS, Publish
  *
  * smtp:// goes on only after STARTTLS with a trusted certificate (TLS 1.2 or
- * later), but as enum imgp_tls says; a password is never sent without TLS.  On SMTP each recipient has a transaction of its own over one
- * connection: libcurl tells which reply a transfer ended with, not which
- * recipient got it, and so one bad recipient holds up nobody else.  The other
- * carriers take one message for all recipients.
+ * later), but as enum imgp_tls says; a password is never sent without TLS.  On
+ * SMTP each recipient has a transaction of its own over one connection: libcurl
+ * tells which reply a transfer ended with, not which recipient got it, and so
+ * one bad recipient holds up nobody else.  The other carriers take one message
+ * for all recipients.
  *
  * A webhook gets {"text", "subject", "body", "message_id"}, text being both of
  * the next, as chat services want it; http:// is for loopback alone.  SNS
@@ -60,12 +61,13 @@ struct imgp_carrier *imgp_carrier_open(const char *pipeline,
 	    struct imgp_err *e);
 void	imgp_carrier_free(struct imgp_carrier *c);
 /*
- * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} (as many as recipients) says what became of each.  0
- * when all are done, else -1 and ${e} is the first failure:
- * IMGP-MAIL-UNAVAILABLE (later may do: connection, time-out, 4xx of SMTP),
- * IMGP-MAIL-REFUSED (5xx), IMGP-MAIL-TLS, IMGP-MAIL-ADDRESS, IMGP-CONFIG.
- * When a connection breaks at the very end the message may have been taken
- * over although it is not done: sent again it bears the same Message-ID.
+ * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} (as many as
+ * recipients) says what became of each.  0 when all are done, else -1 and ${e}
+ * is the first failure: IMGP-MAIL-UNAVAILABLE (later may do: connection,
+ * time-out, 4xx of SMTP), IMGP-MAIL-REFUSED (5xx), IMGP-MAIL-TLS,
+ * IMGP-MAIL-ADDRESS, IMGP-CONFIG.  When a connection breaks at the very end the
+ * message may have been taken over although it is not done: sent again it bears
+ * the same Message-ID.
  */
 int	imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);

@@ -9,7 +9,8 @@
 #include "libimgpipe/place.h"
 
 void
-imgp_digest_str(const struct imgp_json *o, const char *key, char *dst, size_t size)
+imgp_digest_str(const struct imgp_json *o, const char *key, char *dst,
+    size_t size)
 {
 	const char *s = imgp_json_str(imgp_json_get(o, key));
 

@@ -226,6 +226,21 @@ cp "$log" before
 JOB_RUN=$RUN imgp-notify <out >out2 2>err
 grep -v 'said here alone' "$log" | grep -c '^attempt' >n
 is "$(cat n)" 2 'written again it has the same attempts'
+# The mail server is away for two runs: images go on, mails follow.
+rm -rf mail
+sink day
+export IMGP_MAIL=smtp://127.0.0.1:1
+for id in 1205 1208; do
+	exits 75 "run of $id while the mail server is away: status 75 (R44)" \
+	    sh -c "imgp-run -q $id >>away.jsonl"
+done
+is "$(jq -r .edc_pipeline_file.status away.jsonl | tr '\n' ' ')" 'Completed Completed ' \
+    'the images are delivered'
+export IMGP_MAIL="smtp://127.0.0.1:$port"
+exits 0 'the next run, with nothing to do' sh -c 'imgp-run -q 1205 >/dev/null'
+is "$(for f in day/*.eml; do mail_get "$f" subject; done | sort | uniq -c | sed 's/^ *//')" \
+    '2 imgpipe: errors with 1 of 1 files' 'sends what waits, each once (R44)' ||
+    sql "select ts_create, subject, message_id from pipeline.outbox" | diag
 sed -i 's/host=[^ ]*/host=\/nowhere/' pg.env
 . ./pg.env
 exits 75 'a record that is away is status 75' imgp-notify <finished
