@@ -91,6 +91,7 @@ sql -c "truncate public.faulty"
 if [ "$CARRIER" = libpq ]; then
 # Sessions that are ended: idle between two jobs, and in the middle of one.
 mkfifo fifo
+: >out
 imgp-record start <fifo >out 2>err &
 pid=$!
 exec 9>fifo
@@ -112,6 +113,7 @@ exec 8>hold
 echo "begin; select 1 from pipeline.edcpipelinefile where
     subjecteventcrffile_id = $next for update;" >&8
 until [ -s held ]; do sleep 0.05; done
+: >out
 imgp-record finish <finish.in >out 2>err &
 pid=$!
 until [ "$(sql -c "select count(*) from pg_stat_activity where
@@ -172,6 +174,7 @@ for verb in start scans finish; do
 	for_$verb <in >two
 	rm -f fifo
 	mkfifo fifo
+	: >out
 	imgp-record $verb <fifo >out 2>err &
 	pid=$!
 	exec 9>fifo
@@ -201,6 +204,7 @@ fi
 rm -f fifo
 mkfifo fifo
 fresh >out
+: >started
 imgp-record start <fifo >started 2>err &
 pid=$!
 exec 9>fifo

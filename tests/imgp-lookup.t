@@ -154,6 +154,7 @@ exits 2 '--pending takes no ids' imgp-lookup --pending 1201
 
 # Waiting (M25): found ones leave at once, late ones when they come.
 mkfifo ids
+: >out
 imgp-lookup --wait 60s --interval 1s <ids >out 2>err &
 pid=$!
 exec 9>ids

@@ -47,6 +47,7 @@ pause
 add 1301
 received
 mkfifo ids
+: >out
 imgp-lookup --wait 120s --interval 1s <ids >out 2>err &
 pid=$!
 exec 9>ids
@@ -100,6 +101,7 @@ sql -c "create or replace view pipeline.upload as
     'k' as source_key from (select pg_sleep(case when exists
     (select from public.gone) then 0 else 600 end)) s"
 caught_up
+: >out
 imgp-lookup --wait 10s --interval 1s 1203 >out 2>err &
 pid=$!
 until [ "$(on_standby -c "select count(*) from pg_stat_activity
