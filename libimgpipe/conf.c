@@ -57,7 +57,8 @@ static const struct {
 	{ "mail_password_file", NULL }, { "mail_ca_file", NULL },
 	{ "mail_timeout", "60s" }, { "mail_title", "imgpipe" },
 	{ "admins", "root@localhost" }, { "labs", NULL }, { "success", "digest" },
-	{ "digest_empty", "yes" }, { "manifest", "no" }, { "ping", NULL },
+	{ "digest_empty", "yes" }, { "labs_at_once", "no" },
+	{ "manifest", "no" }, { "ping", NULL },
 };
 
 #define NKNOWN	(sizeof known / sizeof *known)

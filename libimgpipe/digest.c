@@ -34,6 +34,10 @@ read_place(const struct imgp_json *o, struct imgp_digest_file *f)
 	const char *name = imgp_json_str(imgp_json_get(o, "file_name"));
 	char *key, *url;
 
+	if (imgp_json_str(imgp_json_get(o, "place")) != NULL) {
+		imgp_digest_str(o, "place", f->place, sizeof f->place);
+		return;
+	}
 	if (name == NULL) {
 		f->place[0] = '\0';
 		return;
@@ -62,8 +66,9 @@ read_scans(const struct imgp_json *o, struct imgp_digest_file *f)
 	}
 	all = imgp_json_get(o, "scans_in_all");
 	if (int_of(all, "scans", 0) > f->scans) {
-		imgp_buf_printf(&f->ids, " and %lld more",
-		    (long long)(int_of(all, "scans", 0) - f->scans));
+		if (f->scans > 0)
+			imgp_buf_printf(&f->ids, " and %lld more",
+			    (long long)(int_of(all, "scans", 0) - f->scans));
 		f->scans = int_of(all, "scans", 0);
 		f->instances = int_of(all, "instances", 0);
 	}
@@ -207,9 +212,9 @@ text_new(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 	if (f->scans == 0)
 		imgp_buf_puts(out, "   scans        none\n");
 	else
-		imgp_buf_printf(out, "   scans        %lld, %lld instances: "
+		imgp_buf_printf(out, "   scans        %lld, %lld instances%s"
 		    "%s\n", (long long)f->scans, (long long)f->instances,
-		    f->ids.s);
+		    f->ids.len == 0 ? "" : ": ", f->ids.s);
 	if (f->has_error)
 		imgp_buf_printf(out, "   with error   %s\n", f->code == NULL ?
 		    "of an unknown code" : f->code->code);

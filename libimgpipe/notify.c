@@ -14,6 +14,7 @@
 #include "libimgpipe/filter.h"
 #include "libimgpipe/mail.h"
 #include "libimgpipe/names.h"
+#include "libimgpipe/news.h"
 #include "libimgpipe/notify.h"
 #include "libimgpipe/place.h"
 #include "libimgpipe/post.h"
@@ -69,6 +70,7 @@ struct imgp_notify {
 	struct audience	*audiences;
 	struct open_store *stores;
 	struct imgp_post *post;
+	struct imgp_news *news;
 };
 
 static void
@@ -445,6 +447,7 @@ imgp_notify_see(struct imgp_notify *n, struct imgp_job *job)
 	a->counts[outcome]++;
 	if (outcome == IMGP_PASSED_OVER)
 		return;			/* no log, no mail */
+	imgp_news_see(n->news, job);
 	told = imgp_report_job(job);
 	note_run(n, job, told);
 	if (n->run == NULL)
@@ -567,6 +570,7 @@ imgp_notify_end(struct imgp_notify *n)
 {
 	const struct runlog *l;
 	const struct audience *a;
+	struct imgp_err e;
 
 	while (imgp_notify_work(n))
 		;
@@ -575,6 +579,9 @@ imgp_notify_end(struct imgp_notify *n)
 	for (a = n->audiences; a != NULL; a = a->next)
 		if (wants_mail(a))
 			send_mail(n, a);
+	if (!n->dry_run &&
+	    imgp_news_send(n->news, n->post, n->run, &e) == -1)
+		went_wrong(n, &e);
 	if (!n->dry_run && imgp_post_has_record(n->post)) {
 		report_run(n);
 		n->status = imgp_exit_worse(n->status,
@@ -595,6 +602,7 @@ imgp_notify_new(void (*complain)(const struct imgp_err *), int dry_run,
 	n->dry_run = dry_run;
 	n->show = show;
 	n->queue_end = &n->queue;
+	n->news = imgp_news_new();
 	if ((n->post = imgp_post_open(e)) == NULL) {
 		imgp_notify_free(n);
 		return NULL;
@@ -654,6 +662,7 @@ imgp_notify_free(struct imgp_notify *n)
 		free(o);
 	}
 	imgp_post_close(n->post);
+	imgp_news_free(n->news);
 	free(n->run);
 	free(n);
 }

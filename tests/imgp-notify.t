@@ -205,6 +205,51 @@ img=$(grep -l '^To: img-admins' mail/new/*)
 unlike "$img" PET 'which tells of their files alone'
 clear_out
 
+# --- the labs at once ---
+{
+	job 1201 Completed
+	job 1202 Completed "$(error scan IMGP-ARCHIVE-DAMAGED data false false)"
+	job 1203 Failed "$(error fetch IMGP-SOURCE-CHANGED integrity true false)"
+} | jq -c '.destination = "file:///images/" + .edc_pipeline_file.file_name |
+    .sha256.destination = "ab" * 32 | .bytes.destination = 5000' >in
+IMGP_LABS=labs@example.org imgp-notify <in >out 2>err
+is "$(grep -l '^To: labs' mail/new/* | wc -l)" 0 'labs are told by the digest alone'
+clear_out
+IMGP_LABS=labs@example.org IMGP_LABS_AT_ONCE=yes imgp-notify <in >out 2>err
+m=$(grep -l '^To: labs' mail/new/*)
+is "$(mail_get "$m" subject)" 'imgpipe: 2 new files, 1 failed' 'unless labs_at_once = yes (M76)'
+mail_get "$m" text | sed '1d' >text
+holds text 'which tells of what is new alone' <<EOT
+
+         2  new files in quarantine, the labs' delivery area
+         1  of them with errors
+         1  failed to be transferred or processed
+
+NEW FILES
+
+1. MRI_zip_P1_1201.zip
+   place        file:///images/MRI_zip_P1_1201.zip
+   participant  PERSON-CANARY
+   size         5000 bytes (5.0 kB)
+   SHA-256      $(printf 'ab%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+   scans        1, 7 instances
+
+2. MRI_zip_P1_1202.zip
+   place        file:///images/MRI_zip_P1_1202.zip
+   participant  PERSON-CANARY
+   size         5000 bytes (5.0 kB)
+   SHA-256      $(printf 'ab%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+   scans        1, 7 instances
+   with error   IMGP-ARCHIVE-DAMAGED
+                the archive is damaged or cut short
+EOT
+clear_out
+
+grep -v '"Completed"' in | IMGP_LABS=labs@example.org IMGP_LABS_AT_ONCE=yes \
+    imgp-notify >out 2>err
+is "$(grep -l '^To: labs' mail/new/* | wc -l)" 0 'and says nothing where nothing is new'
+clear_out
+
 # --- with the record ---
 world
 export IMGP_LOGS="file://$WORK/logs"
