@@ -135,6 +135,7 @@ fi
 mkdir -m 711 proxy
 host=$(echo "$OWNER" | sed 's/host=\([^ ]*\).*/\1/')
 echo none >proxy/cut
+: >proxy/log
 "$ROOT/tests/pg-proxy.py" "$host/.s.PGSQL.5432" "$WORK/proxy" >proxy/log 2>&1 &
 at_end "kill $!"
 until grep -q ready proxy/log; do sleep 0.05; done
@@ -165,7 +166,7 @@ done
 if [ "$CARRIER" = libpq ]; then
 # A server that hangs (R17): its process is stopped while a request is in it.
 session() { sql -c "select pid from pg_stat_activity where usename = 'record'"; }
-export IMGP_DB_TIMEOUT=1s
+export IMGP_DB_TIMEOUT=2s
 for verb in start scans finish; do
 	{ fresh; fresh; } >out
 	[ $verb = start ] || imgp-record start <out >in
@@ -175,18 +176,22 @@ for verb in start scans finish; do
 	rm -f fifo
 	mkfifo fifo
 	: >out
+	until [ -z "$(session)" ]; do sleep 0.05; done
 	imgp-record $verb <fifo >out 2>err &
 	pid=$!
 	exec 9>fifo
 	head -1 two >&9
 	until [ -s out ]; do kill -0 $pid || break; sleep 0.05; done
+	# On a busy machine there may be one more, of a request given up.
 	stopped=$(session)
-	kill -STOP "$stopped"
+	# shellcheck disable=SC2086
+	kill -STOP $stopped
 	tail -1 two >&9
 	exec 9>&-
 	wait $pid
 	rc=$?
-	kill -CONT "$stopped"
+	# shellcheck disable=SC2086
+	kill -CONT $stopped
 	until [ -z "$(session)" ]; do sleep 0.05; done
 	is "$rc $(jq -r '.edc_pipeline_file.attempt' out | tr '\n' ' ')" \
 	    "$([ $verb = finish ] && echo 1 || echo 0) 1 1 " \
