@@ -262,7 +262,12 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 
 	*retries += a.retries;
 	proven = etag != NULL && imgp_s3xml_etag_same(a.etag, etag);
-	if (rc == 0 && (a.length != want->bytes || (want->sha256[0] != '\0' &&
+	if (rc == 0 && want->sha256[0] != '\0' && a.sha256[0] != '\0' &&
+	    strcmp(a.sha256, want->sha256) != 0)
+		rc = imgp_fail(e, IMGP_E_STORE_EXISTS, "s3://%s/%.256s: "
+		    "somebody else wrote there meanwhile",
+		    imgp_s3_bucket(s3), key);
+	else if (rc == 0 && (a.length != want->bytes || (want->sha256[0] != '\0' &&
 	    strcmp(a.sha256, want->sha256) != 0)))
 		rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY, "s3://%s/%.256s: "
 		    "%lld bytes are there, or other metadata; %lld were "
@@ -287,7 +292,8 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 
 /*
  * What was just written and came out wrong must not be taken for an object: it
- * goes.  Whoever wrote there meanwhile wrote the same again.
+ * goes, unless it is not ours.  A server that ignores preconditions lets others
+ * write over it meanwhile, and theirs may be right.
  */
 static void
 drop_if_wrong(struct imgp_s3 *s3, const char *key, const struct imgp_move *m,
@@ -295,8 +301,14 @@ drop_if_wrong(struct imgp_s3 *s3, const char *key, const struct imgp_move *m,
 {
 	struct imgp_s3_request r = { .method = "DELETE", .key = key };
 	struct imgp_s3_answer a;
+	int ours;
 
 	if (m->copied->existed || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
+		return;
+	ours = head(s3, key, &a, NULL) == 0 &&
+	    strcmp(a.sha256, m->copied->object.sha256) == 0;
+	imgp_s3_answer_release(&a);
+	if (!ours)
 		return;
 	(void)imgp_s3_do(s3, &r, &a, NULL);
 	imgp_s3_answer_release(&a);

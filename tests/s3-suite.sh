@@ -63,6 +63,28 @@ cmp -s f200000 back; ok $? '... and the old ones are still there'
 exits 0 '--readback reads all of it' \
 	imgp-s3cp --readback s3://imgp-src/other s3://imgp-dst/other
 
+# Eight at once, each with other bytes: what lies there in the end is one of
+# them whole, whoever wrote it was told so, and nobody removed it.
+for i in 1 2 3 4 5 6 7 8; do
+	tail -c $((200000 + i)) pool >"race$i"
+	imgp-s3cp "$(url "race$i")" "s3://imgp-src/race$i"
+done
+for i in 1 2 3 4 5 6 7 8; do
+	{ imgp-s3cp "s3://imgp-src/race$i" s3://imgp-dst/race 2>"race$i.err"
+	    echo $? >"race$i.rc"; } &
+	racers="${racers-} $!"
+done
+# shellcheck disable=SC2086	# pids
+wait $racers
+imgp-s3cp s3://imgp-dst/race "$(url raced)"
+winner=
+for i in 1 2 3 4 5 6 7 8; do
+	! cmp -s "race$i" raced || winner="$i $(cat "race$i.rc")"
+done
+is "${winner#* }" 0 "eight copies race for one key: one is there (R31)"
+is "$(cat race?.err | grep -c -v IMGP-STORE-EXISTS)" 0 \
+	'... and the others hear why'
+
 # --- jobs, many at once ----------------------------------------------------------------
 export IMGP_SOURCE=s3://imgp-src/in IMGP_TEMP=s3://imgp-tmp \
 	IMGP_DESTINATION=s3://imgp-dst/q IMGP_SPOOL=$WORK/spool
