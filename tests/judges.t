@@ -45,8 +45,9 @@ while read -r f; do
 	jq -e --arg a "$a" 'any(.scans[].series[]; .atri_uid == $a)' ids \
 		>/dev/null || echo "$f: $a"
 done <changed >bad
-# Its data set is implicit though its syntax is not: DCMTK cannot read it.
-grep -v 'SC_rgb_jpeg.dcm' bad >worse
+# One data set is implicit though its syntax is not, two are cut short in the
+# middle of an element: DCMTK reads none of them to the end.
+grep -vE '(SC_rgb_jpeg|MR_truncated|rtplan_truncated).dcm' bad >worse
 [ ! -s worse ]
 ok $? 'DCMTK reads an id of this upload in each' || diag <worse
 
@@ -70,14 +71,15 @@ done <changed >bad
 [ ! -s bad ] && [ "$pixels" -gt 3 ]
 ok $? "GDCM reads the same pixels in $pixels files" || diag <bad
 
-# It does not make the same volume of some files twice: these cannot tell.
-for d in old old2 new; do
+# It does not make the same volume of some files each time: these cannot tell.
+for d in old old2 old3 new; do
 	mkdir nii-$d
-	dcm2niix -b n -f '%j_%s' -o nii-$d ${d%2} >/dev/null 2>&1
+	dcm2niix -b n -f '%j_%s' -o nii-$d "${d%[23]}" >/dev/null 2>&1
 done
 ls nii-old >volumes
 while read -r f; do
 	cmp -s "nii-old/$f" "nii-old2/$f" || continue
+	cmp -s "nii-old/$f" "nii-old3/$f" || continue
 	echo "$f" >>told
 	cmp -s "nii-old/$f" "nii-new/$f" || echo "$f"
 done <volumes >bad
@@ -93,6 +95,7 @@ libzip/zip-in-archive-comment.zip	UNSAFE: two whole directories, nobody can say 
 libzip/bigzero-zip.zip	the ZIP inside is not opened, so there is no bomb
 libzip/manyfiles-zip.zip	the ZIPs inside are not opened
 libarchive/test_read_format_zip_with_invalid_traditional_eocd.zip	read: zip64's record agrees where the other is full
+libzip/bogus.zip	it has no signature of a ZIP anywhere: no image in it
 libzip/broken.zip	ENCRYPTED comes before DAMAGED
 libzip/incons-archive-comment-shorter.zip	read: bytes after the archive are kept, as unzip does
 libzip/incons-central-date.zip	read: times are not looked at
@@ -143,11 +146,14 @@ if [ -n "${ALL-}" ] && [ -d "$SHARED/archives" ]; then
 		<exceptions) with a reason" || diag <bad
 	while IFS=$'\t' read -r f want; do
 		imgp-dcmscan "$SHARED/archives/$f" 2>/dev/null | jq -c "$ids" >ids
+		rm -f new.out
 		imgp-stamp --scans ids -o new.out "$SHARED/archives/$f" 2>err
 		rc=$?
-		[ $rc -le 2 ] || echo "$f: status $rc"
-		[ $rc -eq 2 ] && continue	# nothing to stamp
-		"$PY" "$ROOT/tests/judge.py" stamped "$SHARED/archives/$f" new.out ids |
+		[ $rc -le 1 ] || echo "$f: status $rc"
+		[ -e new.out ] || continue	# no series, nothing to stamp
+		# What python cannot read it cannot judge.
+		"$PY" "$ROOT/tests/judge.py" stamped "$SHARED/archives/$f" new.out \
+			ids 2>/dev/null |
 			grep -v '^#' | sed "s,^,$f: ,"
 	done <index >bad
 	grep -v '^composed/bad-crc.zip' bad >worse
