@@ -67,7 +67,8 @@ note_written(int fd, size_t n)
 	char text[32];
 	int len = snprintf(text, sizeof text, "%zu\n", n);
 
-	if (fd != -1 && pwrite(fd, text, (size_t)len, 0) == -1)
+	if (fd != -1 && (pwrite(fd, text, (size_t)len, 0) == -1 ||
+	    lseek(fd, len, SEEK_SET) == -1))
 		err(IMGP_EX_TEMPFAIL, "count of lines written");
 }
 
@@ -137,6 +138,9 @@ pass(const char *written_path, const char *summary_path)
 	write_summary(t, summary_path);
 	rc = imgp_tally_exit(t);
 	imgp_tally_free(t);
+	/* Said in the file, too: nobody need try to write the rest. */
+	if (fd != -1 && broken && dprintf(fd, "broken\n") < 0)
+		warn("%s", written_path);
 	if (fd != -1)
 		close(fd);
 	if (broken == EPIPE) {

@@ -19,6 +19,11 @@ exits 2 'an unknown option' imgp-run --bogus
 exits 2 'ids with --pending' imgp-run --pending 1201
 exits 2 'a bad IMGP_RUN' env IMGP_RUN=../x imgp-run 1201
 exits 2 'a file of ids that is not there' imgp-run --from none
+for s in IMGP_MAIL=bogus: 'IMGP_ADMINS=not an address' IMGP_WAIT=soon \
+    IMGP_DB_WAIT=soon IMGP_LIMIT_DEPTH=deep; do
+	exits 2 "$s" env "$s" imgp-run 1201
+	like err "^imgp-[a-z0-9]+: IMGP-(CONFIG|MAIL-ADDRESS): " 'is named'
+done
 is "$(sql 'select count(*) from pipeline.edcpipelinefile')" 0 'no row was made'
 
 # --- a dry run ----------------------------------------------------------------

@@ -39,6 +39,11 @@ sed -n '4,5p' lines >rest
 cmp -s rest out
 ok $? 'writes the rest'
 
+rm -f w
+exits 75 'one whose standard output is full' \
+	sh -c 'imgp-tally --written w --summary s pass <lines >/dev/full'
+is "$(xargs <w)" 'broken' 'says so where it counts'
+
 # R39: a broken standard output is an error, but the input is read to its end.
 (imgp-tally --summary s pass <lines; echo $? >rc) | :
 like rc '^(1|141)$' 'a reader that went away is an error (R39)'

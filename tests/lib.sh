@@ -25,6 +25,7 @@ at_end() { _end="$1; $_end"; }
 _finish() { _rc=$?; eval "$_end"; cd / && rm -rf "$WORK"; exit "$_rc"; }
 trap _finish EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+trap 'exit 141' PIPE
 
 ok() {			# ok STATUS TITLE
 	_n=$((_n + 1))
