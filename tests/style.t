@@ -13,6 +13,11 @@ shellcheck -S warning -e SC1010,SC1091,SC2034,SC2154,SC2120,SC2010 "${shell[@]}"
 	>"$WORK/out"
 ok $? 'nor of the tests' || diag <"$WORK/out"
 
+# make check starts each test by its name.
+find tests/*.t scripts/* .ci/run ! -perm -111 >"$WORK/out"
+[ ! -s "$WORK/out" ]
+ok $? 'tests and scripts can be executed' || diag <"$WORK/out"
+
 cppcheck --quiet --std=c11 --enable=warning,portability,performance \
 	--inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
 	-I. -I"$BUILD/gen" libimgpipe cmd 2>"$WORK/out"
