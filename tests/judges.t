@@ -72,6 +72,7 @@ done <changed >bad
 ok $? "GDCM reads the same pixels in $pixels files" || diag <bad
 
 # It does not make the same volume of some files each time: these cannot tell.
+# (Of rtdose_rle, 1.2.777..., it now does and now does not.)
 for d in old old2 old3 new; do
 	mkdir nii-$d
 	dcm2niix -b n -f '%j_%s' -o nii-$d "${d%[23]}" >/dev/null 2>&1
@@ -82,7 +83,7 @@ while read -r f; do
 	cmp -s "nii-old/$f" "nii-old3/$f" || continue
 	echo "$f" >>told
 	cmp -s "nii-old/$f" "nii-new/$f" || echo "$f"
-done <volumes >bad
+done <volumes | grep -v '^1.2.777.777.77.7.7777.7777_1' >bad
 [ ! -s bad ] && [ -s told ]
 ok $? "dcm2niix makes the same $(wc -l <told) volumes" || diag <bad
 
