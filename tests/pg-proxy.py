@@ -20,13 +20,19 @@ control = os.path.join(where, "cut")
 
 
 def wanted():
-    kind, n = (open(control).read().split() + ["0"])[:2]
-    return kind, int(n)
+    # The file may just be being written.
+    kind, n = (open(control).read().split() + ["none", "0"])[:2]
+    return (kind, int(n)) if n.isdigit() else ("none", 0)
 
 
 def serve(client):
-    server = socket.socket(socket.AF_UNIX)
-    server.connect(real)
+    """One connection: whatever comes, both its ends are closed."""
+    with client, socket.socket(socket.AF_UNIX) as server:
+        server.connect(real)
+        forward(client, server)
+
+
+def forward(client, server):
     sel = selectors.DefaultSelector()
     sel.register(client, selectors.EVENT_READ, "request")
     sel.register(server, selectors.EVENT_READ, "reply")
@@ -37,8 +43,6 @@ def serve(client):
         for key, _ in sel.select():
             data = key.fileobj.recv(1 << 20)
             if not data:
-                client.close()
-                server.close()
                 return
             if ready and last != key.data:
                 seen[key.data] += 1
@@ -47,12 +51,6 @@ def serve(client):
             if ready and kind == key.data and seen[kind] == n:
                 with open(control, "w") as f:
                     f.write("over")
-                if kind == "reply":     # the server has done its part
-                    client.close()
-                    server.close()
-                else:
-                    server.close()
-                    client.close()
                 return
             if key.data == "reply" and not ready and b"Z\0\0\0\5" in data:
                 ready = True
