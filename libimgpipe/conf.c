@@ -37,6 +37,8 @@ static const struct {
 	    "{file_name}_error_log.txt" },
 	{ "unmatched_log_key", "image_pipelines/error_logs/_unmatched/"
 	    "{input_sha256}_{run_timestamp}_error_log.txt" },
+	{ "provenance_key", "image_pipelines/provenance/{pipeline_code}/"
+	    "{file_name}.prov" },
 	{ "run_log_key", "image_pipelines/run_logs/{pipeline_code}/"
 	    "{run}.jsonl" },
 	/* S3 */

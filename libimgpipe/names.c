@@ -454,6 +454,19 @@ imgp_names_error_log_key(struct imgp_job *job, char **out, struct imgp_err *e)
 }
 
 int
+imgp_names_provenance_key(struct imgp_job *job, char **out,
+    struct imgp_err *e)
+{
+	struct fill f = { .job = job };
+
+	f.file_name = imgp_job_sub_str(job, "edc_pipeline_file", "file_name");
+	if (f.file_name == NULL)
+		return imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "edc_pipeline_file.file_name is missing");
+	return make_name("provenance_key", 0, KEY_MAX, &f, out, e);
+}
+
+int
 imgp_names_run_log_key(const char *pipeline_code, const char *run, char **out,
     struct imgp_err *e)
 {

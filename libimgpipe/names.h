@@ -43,6 +43,9 @@ int	imgp_names_temp_key(struct imgp_job *job, const char *file_name,
  */
 int	imgp_names_error_log_key(struct imgp_job *job, char **out,
 	    struct imgp_err *e);
+/* The key in IMGP_LOGS of the record of what the stamp changed (F40). */
+int	imgp_names_provenance_key(struct imgp_job *job, char **out,
+	    struct imgp_err *e);
 /* The key of the run's log in IMGP_LOGS (M67). */
 int	imgp_names_run_log_key(const char *pipeline_code, const char *run,
 	    char **out, struct imgp_err *e);

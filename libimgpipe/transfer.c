@@ -6,6 +6,7 @@
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/names.h"
+#include "libimgpipe/place.h"
 #include "libimgpipe/store.h"
 #include "libimgpipe/transfer.h"
 
@@ -250,6 +251,76 @@ is_done(struct imgp_store *dst, const char *to, const struct imgp_object *want,
 	    strcmp(got->sha256, want->sha256) == 0;
 }
 
+/* Where imgp-stamp left the record of what it changed; NULL: nowhere. */
+static char *
+provenance(struct imgp_job *job)
+{
+	const char *local = imgp_job_str(job, "local");
+
+	return local == NULL ? NULL : imgp_asprintf("%s.prov", local);
+}
+
+static const char *
+logs_base(struct imgp_job *job)
+{
+	return imgp_conf(imgp_job_str(job, "pipeline_code"), "logs") != NULL ?
+	    "logs" : "source";
+}
+
+/*
+ * Store the record of the stamp before what was stamped is delivered: nothing
+ * lies in the labs' place that could not be undone (F40).
+ */
+static int
+store_provenance(struct imgp_transfer *t, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	const char *base = logs_base(job);
+	char *prov = provenance(job), *key = NULL, *to = NULL;
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_store *spool, *logs;
+	struct imgp_object there;
+	int rc = -1;
+
+	if (prov == NULL)
+		return 0;
+	if ((spool = store_of(t, job, "spool", e)) == NULL)
+		goto out;
+	if (imgp_store_head(spool, prov, 0, &there, e) == -1) {
+		/* Nothing was stamped. */
+		rc = strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 ? 0 : -1;
+		goto out;
+	}
+	if ((logs = store_of(t, job, base, e)) == NULL ||
+	    imgp_names_provenance_key(job, &key, e) == -1)
+		goto out;
+	to = imgp_place_join(imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    base), key);
+	rc = imgp_store_copy(spool, prov, logs, to, 0, NULL, NULL, &copied, e);
+	if (copied.retries > 0)
+		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
+out:
+	free(prov);
+	free(key);
+	free(to);
+	return rc;
+}
+
+/* The copies in the spool: the upload's, and the record of its stamp. */
+static int
+drop_local(struct imgp_transfer *t, struct imgp_job *job, struct imgp_err *e)
+{
+	char *prov = provenance(job);
+	struct imgp_store *st;
+	int rc = 0;
+
+	if (prov != NULL)
+		rc = (st = store_of(t, job, "spool", e)) == NULL ? -1 :
+		    imgp_store_remove(st, prov, e);
+	free(prov);
+	return rc == -1 ? -1 : drop(t, job, "local", "spool", e);
+}
+
 static int
 move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
     struct imgp_store *dst, struct imgp_err *e)
@@ -267,6 +338,8 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	if ((t->flags & IMGP_TRANSFER_READBACK) ||
 	    strncmp(to, "file://", 7) == 0)
 		flags |= IMGP_COPY_READBACK;
+	if (t->hop == DELIVER && store_provenance(t, job, e) == -1)
+		return -1;
 	promised(job, hops[t->hop].from, &want);
 	rc = imgp_store_copy(src, from, dst, to, flags, &want, NULL, &copied,
 	    e);
@@ -283,7 +356,7 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	/* What was moved, and what an earlier hop kept. */
 	if (imgp_store_remove(src, from, e) == -1)
 		return -1;
-	return t->hop == DELIVER ? drop(t, job, "local", "spool", e) : 0;
+	return t->hop == DELIVER ? drop_local(t, job, e) : 0;
 }
 
 /* A failed job's copies serve nobody; that they went is no news. */
@@ -294,7 +367,7 @@ clear_up(struct imgp_transfer *t, struct imgp_job *job)
 
 	if (t->flags & (IMGP_TRANSFER_KEEP | IMGP_TRANSFER_DRY))
 		return;
-	if (drop(t, job, "local", "spool", &e) == -1)
+	if (drop_local(t, job, &e) == -1)
 		imgp_job_warn(job, "deliver", &e);
 	if (drop(t, job, "temp", "temp", &e) == -1)
 		imgp_job_warn(job, "deliver", &e);

@@ -99,6 +99,18 @@ like mails 'IMGP-LOOKUP-NOT-FOUND' 'the mail names the failure (M74)'
 like mails '1205' 'and the upload that is broken'
 [ -z "$(ls -A temp)" ] && [ "$(ls -A spool)" = .lock ]
 ok $? 'nothing is left behind (I7)'
+jq -r 'select(.scans != null and .edc_pipeline_file.status == "Completed") |
+    select([.scans[].series[]] | length > 0) |
+    [.edc_pipeline_file.file_name, .destination[7:], .sha256.source] | @tsv' \
+	finished >stamped
+while IFS=$(printf '\t') read -r name path sum; do
+	imgp-stamp --unstamp -o back --provenance \
+	    "source/image_pipelines/provenance/image/$name.prov" "$path" &&
+	    [ "$(sha256sum <back)" = "$sum  -" ] && echo same
+	rm -f back
+done <stamped >back.out 2>back.err
+is "$(grep -c same back.out)" 6 \
+	'the provenance beside the logs gives each stamped upload back (F4, F40)'
 
 # --- the same again -----------------------------------------------------------
 check-invariants --dump >before
