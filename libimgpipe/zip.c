@@ -864,32 +864,64 @@ update_central(struct imgp_zip_writer *w, const struct fate *f, size_t len)
 	return len + new - old;
 }
 
-static int
-write_directory(struct imgp_zip_writer *w, struct imgp_err *e)
+/* The directory of the source, read on in large pieces. */
+struct window {
+	const struct imgp_zip *z;
+	unsigned char	*buf;		/* WINDOW bytes */
+	uint64_t	 pos;
+	size_t		 len;		/* of what is in buf, from pos on */
+};
+
+/* The ${len} bytes at ${pos}, or NULL and ${e}. */
+static const unsigned char *
+see(struct window *v, uint64_t pos, size_t len, struct imgp_err *e)
 {
-	struct imgp_zip *z = w->z;
-	uint64_t next;
+	uint64_t end = v->z->at.cd + v->z->at.cd_size;
+
+	if (pos < v->pos || pos + len > v->pos + v->len) {
+		v->pos = pos;
+		v->len = end - pos < WINDOW ? (size_t)(end - pos) : WINDOW;
+		if (imgp_pread(v->z->fd, v->buf, v->len, pos, e) == -1)
+			return NULL;
+	}
+	return v->buf + (pos - v->pos);
+}
+
+/* Each record brought up to date. */
+static int
+write_records(struct imgp_zip_writer *w, struct window *v, struct imgp_err *e)
+{
+	const struct imgp_zip *z = w->z;
+	const unsigned char *c;
+	uint64_t pos;
 	size_t i, len;
 
 	for (i = 0; i < z->n; i++) {
-		next = i + 1 < z->n ? z->m[i + 1].central :
-		    z->at.cd + z->at.cd_size;
-		len = (size_t)(next - z->m[i].central);
-		if (i + 1 == z->n) {	/* a signature may follow the last */
-			if (imgp_pread(z->fd, w->buf, CENTRAL,
-			    z->m[i].central, e) == -1)
-				return -1;
-			len = CENTRAL + get16(w->buf + 28) +
-			    get16(w->buf + 30) + get16(w->buf + 32);
-		}
-		if (imgp_pread(z->fd, w->buf, len, z->m[i].central, e) == -1)
+		pos = z->m[i].central;
+		if ((c = see(v, pos, CENTRAL, e)) == NULL)
 			return -1;
-		w->pos = z->m[i].central + len;
+		/* Behind the last one there may be a signature. */
+		len = CENTRAL + get16(c + 28) + get16(c + 30) + get16(c + 32);
+		if ((c = see(v, pos, len, e)) == NULL)
+			return -1;
+		memcpy(w->buf, c, len);
+		w->pos = pos + len;
 		len = update_central(w, &w->fate[i], len);
 		if (imgp_out_write(w->out, w->buf, len, e) == -1)
 			return -1;
 	}
-	return imgp_out_copy(w->out, z->fd, w->pos,
+	return 0;
+}
+
+static int
+write_directory(struct imgp_zip_writer *w, struct imgp_err *e)
+{
+	struct imgp_zip *z = w->z;
+	struct window v = { z, imgp_alloc(WINDOW), 0, 0 };
+	int rc = write_records(w, &v, e);
+
+	free(v.buf);
+	return rc == -1 ? -1 : imgp_out_copy(w->out, z->fd, w->pos,
 	    z->at.cd + z->at.cd_size - w->pos, e);
 }
 
