@@ -86,6 +86,7 @@
 #define BLOCK_MIN	1024		/* for so many bytes of content */
 #define TOO_MANY	"too many words to be changed"
 #define PROBE		256		/* bytes behind the cut */
+#define PROBE_STREAM	1024		/* bytes of stream that hold them */
 #define RESPELL_MAX	64		/* bits that a phase may cost at once */
 
 /* --- the cut ------------------------------------------------------------ */
@@ -413,9 +414,22 @@ static int
 fixed(struct imgp_deflate *d)
 {
 	d->code = &d->fixed;
+	d->known = NOWHERE;
 	d->hdrbuf[0] = (unsigned char)(d->final | 2);
 	d->hdrbits = 3;
 	return coded(d);
+}
+
+/* The header that was read last, read again: on behind it. */
+static void
+pass_header(struct imgp_deflate *d)
+{
+	uint64_t to = d->hdr + d->hdrbits;
+
+	d->ip = d->in + ((to >> 3) - d->inoff);
+	d->bits = 0;
+	d->nbits = 0;
+	take(d, (unsigned)to & 7);
 }
 
 /* Section 3.2.7. */
@@ -431,6 +445,12 @@ dynamic(struct imgp_deflate *d)
 	struct bitw w = { .buf = d->hdrbuf, .max = IN_HEADER };
 	const char *bad;
 
+	d->code = c;
+	if (d->known == d->hdr) {
+		pass_header(d);
+		return coded(d);
+	}
+	d->known = NOWHERE;
 	nlit = take(d, 5) + 257;
 	ndist = take(d, 5) + 1;
 	npre = take(d, 4) + 4;
@@ -469,10 +489,10 @@ dynamic(struct imgp_deflate *d)
 		return imgp_deflate_damaged(d, "the stream is cut short");
 	if ((bad = imgp_deflate_code_make(c)) != NULL)
 		return imgp_deflate_damaged(d, bad);
-	d->code = c;
 	d->hdrbits = bitpos(d) - d->hdr;
 	copy_bits(d, &w, d->hdr, d->hdr + d->hdrbits);
 	store64(w.buf + w.pos, w.acc);
+	d->known = d->hdr;
 	return coded(d);
 }
 
@@ -670,7 +690,6 @@ stored(struct imgp_deflate *d)
 static int
 block(struct imgp_deflate *d)
 {
-	unsigned type;
 	int rc;
 
 	if (d->last)
@@ -688,15 +707,15 @@ block(struct imgp_deflate *d)
 	d->hdr = bitpos(d);
 	d->hdrmid = NOWHERE;
 	d->final = (int)take(d, 1);
-	type = take(d, 2);
+	d->type = take(d, 2);
 	if (is_past_end(d))
 		return imgp_deflate_damaged(d, "the stream is cut short");
 	if (d->started) {
 		settle(d, d->hdr);
 		d->hdrmid = bits_in(&d->mid);
 	}
-	rc = type == 0 ? stored(d) : type == 1 ? fixed(d) :
-	    type == 2 ? dynamic(d) :
+	rc = d->type == 0 ? stored(d) : d->type == 1 ? fixed(d) :
+	    d->type == 2 ? dynamic(d) :
 	    imgp_deflate_damaged(d, "invalid block type");
 	if (rc == 0 && !d->done)
 		d->last = d->final;
@@ -739,15 +758,26 @@ set_edits(struct imgp_deflate *d, const struct imgp_deflate_edit *edit,
 	return 0;
 }
 
-static void
-start(struct imgp_deflate *d)
+/* Begin with the stream ${src}; NULL: the one we are at, once more. */
+static int
+start(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+    struct imgp_err *e)
 {
-	d->inoff = 0;
-	d->inlen = 0;
+	d->e = e;
+	d->peeking = 0;
+	if (src != NULL) {
+		d->src = src;
+		d->known = NOWHERE;
+	}
+	if (src != NULL || d->inoff > 0) {
+		d->inoff = 0;
+		d->inlen = 0;
+		d->eof = 0;
+	}
 	d->ip = d->in;
 	d->bits = 0;
 	d->nbits = 0;
-	d->eof = 0;
+	d->n = 0;
 	d->winoff = 0;
 	d->op = d->win;
 	d->crcpos = d->crcskip = 0;
@@ -768,6 +798,66 @@ start(struct imgp_deflate *d)
 	d->cleared = 0;
 	d->mid = (struct bitw){ .buf = d->midbuf, .max = MID_MAX };
 	imgp_deflate_undo_start(d);
+	if (d->src->len > UINT64_MAX / 16 || d->src->size > INT64_MAX / 2)
+		return imgp_deflate_decline(d, "too large");
+	return 0;
+}
+
+/* Block by block, until the cut or the end. */
+static int
+go(struct imgp_deflate *d)
+{
+	int rc = d->inlen > 0 ? 0 : imgp_deflate_fill(d);
+
+	while (rc == 0 && !d->done)
+		rc = block(d);
+	return rc;
+}
+
+/* Stopped by a peek: go on. */
+static int
+resume(struct imgp_deflate *d)
+{
+	int rc;
+
+	if (d->last)
+		return 0;	/* that was all */
+	d->done = 0;
+	if (d->cut_in_words) {
+		if ((rc = coded(d)) != 0)
+			return rc;
+		if (!d->done)
+			d->last = d->final;
+	}
+	return go(d);
+}
+
+int
+imgp_deflate_peek(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+    size_t want, struct imgp_err *e)
+{
+	const int again = src == NULL && d->peeking;
+	int rc = 0;
+
+	if (!again && (rc = start(d, src, e)) != 0)
+		return rc;
+	/* A plan without edits, the cut where the wish is fulfilled. */
+	d->e = e;
+	d->mark = d->give_up = min64(want, IMGP_DEFLATE_PEEK);
+	rc = again ? resume(d) : go(d);
+	/* In a stored block it cannot be gone on. */
+	d->peeking = rc == 0 && d->type != 0;
+	if (rc != 0)
+		return rc;
+	return content(d) <= d->src->size ? 0 :
+	    imgp_deflate_damaged(d, "more content than said");
+}
+
+size_t
+imgp_deflate_seen(const struct imgp_deflate *d, const unsigned char **p)
+{
+	*p = d->win;
+	return d->winoff > 0 ? 0 : (size_t)(d->op - d->win);
 }
 
 /* Read on behind the cut, for a word or some that only the tail has. */
@@ -785,6 +875,41 @@ probe(struct imgp_deflate *d, struct imgp_deflate_plan *p)
 	p->probe.len = p->newhead.len + (uint64_t)(d->op - from);
 	p->probe.crc = crc32_gzip_refl(d->newcrc, from,
 	    (uint64_t)(d->op - from));
+}
+
+/* What lies in in[] is taken from there. */
+static void
+take_from_memory(struct imgp_deflate *d, struct imgp_deflate_plan *p)
+{
+	const uint64_t from = d->inoff, to = d->inoff + d->inlen;
+	struct imgp_deflate_piece old[IMGP_DEFLATE_PIECES], *v = p->piece;
+	size_t i, n = p->pieces;
+	uint64_t k;
+
+	memcpy(old, p->piece, sizeof(old));
+	for (i = 0; i < n; i++) {
+		struct imgp_deflate_piece x = old[i];
+
+		if (x.mem != NULL || x.off >= to || x.off + x.len <= from) {
+			*v++ = x;
+			continue;
+		}
+		if (x.off < from) {
+			*v = x;
+			v->len = from - x.off;
+			x.off += v->len;
+			x.len -= v->len;
+			v++;
+		}
+		k = min64(x.len, to - x.off);
+		*v++ = (struct imgp_deflate_piece){ d->in + (x.off - from), 0,
+		    k };
+		x.off += k;
+		x.len -= k;
+		if (x.len > 0)
+			*v++ = x;
+	}
+	p->pieces = (size_t)(v - p->piece);
 }
 
 static void
@@ -807,24 +932,17 @@ imgp_deflate_plan(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	int rc;
 
 	memset(p, 0, sizeof(*p));
-	d->src = src;
-	d->e = e;
-	start(d);
-	if ((rc = set_edits(d, edit, n)) != 0)
+	if ((rc = start(d, src, e)) != 0 || (rc = set_edits(d, edit, n)) != 0)
 		return rc;
+	src = d->src;
 	p->edit = edit;
 	p->edits = n;
-	if (src->len > UINT64_MAX / 16 || src->size > INT64_MAX / 2)
-		return imgp_deflate_decline(d, "too large");
 	if (d->n == 0) {
 		copy_plan(d, p);
 		imgp_deflate_undo_finish(d, p);
 		return 0;
 	}
-	rc = imgp_deflate_fill(d);
-	while (rc == 0 && !d->done)
-		rc = block(d);
-	if (rc != 0)
+	if ((rc = go(d)) != 0)
 		return rc;
 	if (d->gapmid != NOWHERE && imgp_deflate_undo_gap(d) == -1)
 		return imgp_deflate_decline(d, "too much was changed");
@@ -846,6 +964,9 @@ imgp_deflate_plan(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	p->crc ^= src->crc;
 	if ((rc = imgp_deflate_pieces(d, p, 0)) != 0)
 		return rc;
+	p->probe.stream = min64(p->len, p->len - (src->len - d->tail) +
+	    PROBE_STREAM);
+	take_from_memory(d, p);
 	imgp_deflate_undo_finish(d, p);
 	return 0;
 }

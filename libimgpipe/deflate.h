@@ -7,6 +7,8 @@
  * for byte.  deflate.c explains why that is right.  The steps, in order:
  *
  *	d = imgp_deflate_new();			one per thread, to be reused
+ *	imgp_deflate_peek(d, &src, want, e)	where the edits depend on the
+ *	imgp_deflate_seen(d, &p)		  content's first bytes
  *	imgp_deflate_plan(d, &src, edits, n, &plan, e)
  *						reads the head only; now the new
  *						length, size and CRC are known
@@ -34,6 +36,7 @@
 #define IMGP_DEFLATE_EDITS	16		/* at most in one plan */
 #define IMGP_DEFLATE_INSERT	65536		/* bytes of all edits */
 #define IMGP_DEFLATE_BEYOND	65536		/* see imgp_deflate_check() */
+#define IMGP_DEFLATE_PEEK	65536		/* see imgp_deflate_peek() */
 
 struct imgp_deflate;				/* working memory */
 
@@ -80,12 +83,17 @@ struct imgp_deflate_edit {
 	size_t		 inslen;
 };
 
-/* A piece of the new stream: ${mem}, or, when that is NULL, of the source. */
+/*
+ * A piece of the new stream: ${mem}, or, when that is NULL, of the source.
+ * What was read of the source already comes as ${mem}.
+ */
 struct imgp_deflate_piece {
 	const unsigned char *mem;
 	uint64_t	 off;		/* in the source stream */
 	uint64_t	 len;
 };
+
+#define IMGP_DEFLATE_PIECES	10		/* at most */
 
 /*
  * What the new stream will be.  The memory in it belongs to the
@@ -95,7 +103,8 @@ struct imgp_deflate_plan {
 	uint64_t	 len;		/* of the new stream, compressed */
 	uint64_t	 size;		/* of the new content */
 	uint32_t	 crc;		/* of the new content (below) */
-	struct imgp_deflate_piece piece[5];	/* in order; their sum is len */
+	struct imgp_deflate_piece piece[IMGP_DEFLATE_PIECES];
+						/* in order; their sum is len */
 	size_t		 pieces;
 
 	/*
@@ -106,8 +115,11 @@ struct imgp_deflate_plan {
 	 * so a source that is not what its CRC says stays wrong in the copy.
 	 */
 	struct { uint64_t len; uint32_t crc; } head, newhead;
-	/* newhead and a little of what follows it: for imgp_deflate_glance() */
-	struct { uint64_t len; uint32_t crc; } probe;
+	/*
+	 * newhead and a little of what follows it, for imgp_deflate_glance(),
+	 * and how much of the new stream holds that.
+	 */
+	struct { uint64_t len, stream; uint32_t crc; } probe;
 
 	/*
 	 * How to get the source stream back, bit for bit, from the new one:
@@ -119,14 +131,41 @@ struct imgp_deflate_plan {
 	/* For imgp_deflate_check(): as given; must live as long as the plan. */
 	const struct imgp_deflate_edit *edit;
 	size_t		 edits;
+
+	/*
+	 * To be filled in between plan and verify or glance, or left NULL: is
+	 * shown the new content from its first byte on, as the check decodes
+	 * it and so before it is judged, until it answers nonzero.
+	 */
+	int		(*see)(void *arg, const unsigned char *p, size_t len);
+	void		*see_arg;
 };
 
 struct imgp_deflate *imgp_deflate_new(void);
 void	imgp_deflate_free(struct imgp_deflate *d);	/* NULL is fine */
 
 /*
+ * Decode the beginning of ${src}, ${want} bytes of content (at most
+ * IMGP_DEFLATE_PEEK) or all where there are fewer.  0; or as
+ * imgp_deflate_plan().  NULL for ${src} is the stream that was just peeked at:
+ * more of it.
+ */
+int	imgp_deflate_peek(struct imgp_deflate *d,
+	    const struct imgp_deflate_src *src, size_t want,
+	    struct imgp_err *e);
+
+/*
+ * The content's first bytes, as far as the last peek (no less than was wanted)
+ * or plan has decoded them: their number, and in ${p} where they are until the
+ * next call.  0 where the plan had to go on so far that they are gone.
+ */
+size_t	imgp_deflate_seen(const struct imgp_deflate *d,
+	    const unsigned char **p);
+
+/*
  * Fill ${p} for ${src} changed by ${edit[0 .. n-1]} (n may be 0: a copy).
- * 0, or:
+ * NULL for ${src} is the stream that was just peeked at, of which nothing is
+ * read again.  0, or:
  * 1	declined, ${e} says why: the change passes a limit; the stream may be
  *	quite right.  Decode and encode instead.
  * -1	IMGP_E_ARCHIVE_DAMAGED: the head is not what zlib's inflate() takes

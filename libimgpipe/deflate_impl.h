@@ -174,11 +174,14 @@ struct imgp_deflate {
 	/* the block */
 	uint64_t	 hdr;		/* bit where its header begins */
 	int		 final;
+	unsigned	 type;
 	const struct code *code;	/* dynamic or fixed */
 	unsigned char	 hdrbuf[IN_HEADER + 8];	/* the header's bits */
 	uint64_t	 hdrbits;
 	uint64_t	 hdrmid;	/* its bit in mid, or NOWHERE */
 	uint64_t	 blocks;
+	uint64_t	 known;		/* where the header of dynamic and
+					 * hdrbuf stands, or NOWHERE */
 	struct { uint64_t start, end; unsigned len, dist; } tok;
 
 	/* where we are */
@@ -190,6 +193,7 @@ struct imgp_deflate {
 	int64_t		 excess;	/* bits lost by staying in it */
 	int		 last;		/* the final block has been read */
 	int		 done;		/* cut, or at the end */
+	int		 peeking;	/* done by a peek that can be resumed */
 	int		 cut_in_words;	/* cut between two words of a block */
 
 	/* the new code words */

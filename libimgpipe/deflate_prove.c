@@ -13,7 +13,6 @@
 
 #define OUT_SIZE	65536
 #define PULL_SIZE	16384
-#define GLANCE_TAIL	1024		/* bytes of stream, for the probe */
 
 /* The bytes of a row of pieces, in order. */
 struct feed {
@@ -102,10 +101,21 @@ is_empty(const struct feed *f)
 	return 1;
 }
 
-/* 1: the feed holds what is said; 0: it does not; -1: it cannot be read. */
+/* Show ${p}'s ${see} what is decoded; NULL once it has seen enough. */
+static const struct imgp_deflate_plan *
+show(const struct imgp_deflate_plan *p, const unsigned char *s, size_t len)
+{
+	return p != NULL && p->see != NULL && len > 0 &&
+	    p->see(p->see_arg, s, len) == 0 ? p : NULL;
+}
+
+/*
+ * 1: the feed holds what is said; 0: it does not; -1: it cannot be read.
+ * ${shown} (or NULL) is the plan that wants to see it.
+ */
 static int
 holds(struct prover *v, struct feed f, uint64_t size, uint32_t crc,
-    struct imgp_err *e)
+    const struct imgp_deflate_plan *shown, struct imgp_err *e)
 {
 	struct inflate_state *s = &v->isal;
 	uint64_t total = 0;
@@ -128,6 +138,8 @@ holds(struct prover *v, struct feed f, uint64_t size, uint32_t crc,
 			return 0;
 		got = sizeof(v->out) - s->avail_out;
 		have = crc32_gzip_refl(have, v->out, got);
+		if (shown != NULL && got > 0)
+			shown = show(shown, v->out, got);
 		total += got;
 		if (total > size)
 			return 0;
@@ -158,11 +170,11 @@ imgp_deflate_verify(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	int rc;
 
 	rc = holds(v, (struct feed){ src, p->piece, p->pieces, 0 }, p->size,
-	    p->crc, e);
+	    p->crc, p, e);
 	if (rc != 0)
 		return rc == 1 ? 0 : -1;
 	rc = holds(v, (struct feed){ src, &all, 1, 0 }, src->size, src->crc,
-	    e);
+	    NULL, e);
 	if (rc == -1)
 		return -1;
 	return rc == 0 ? damaged_source(e) : imgp_fail(e, IMGP_E_STAMP_CHECK,
@@ -223,18 +235,19 @@ pull(struct pull *s, struct imgp_err *e)
 /* --- a glance ----------------------------------------------------------- */
 
 /*
- * The CRC of the first ${len} bytes of content; both they and the stream up to
- * there (${zlen} bytes) fit the buffers.  isal_inflate() would decode up to
+ * The CRC of the probe; both its content and the stream that holds it fit the
+ * buffers.  isal_inflate() would decode up to
  * 64 KiB ahead; this stops where out[] ends.  1, or as pull().
  */
 static int
-crc_of_short(struct prover *v, struct feed *f, size_t zlen, uint64_t len,
-    uint32_t *crc, struct imgp_err *e)
+crc_of_short(struct prover *v, struct feed *f,
+    const struct imgp_deflate_plan *p, uint32_t *crc, struct imgp_err *e)
 {
 	struct inflate_state *s = &v->isal;
+	const uint64_t len = p->probe.len;
 	ssize_t n;
 
-	if ((n = feed(f, v->io, zlen, e)) == -1)
+	if ((n = feed(f, v->io, (size_t)p->probe.stream, e)) == -1)
 		return -1;
 	isal_inflate_init(s);
 	s->next_in = v->io;
@@ -246,13 +259,17 @@ crc_of_short(struct prover *v, struct feed *f, size_t zlen, uint64_t len,
 	if (s->avail_out > 0)
 		return -2;
 	*crc = crc32_gzip_refl(0, v->out, len);
+	show(p, v->out, len);
 	return 1;
 }
 
 /* The same, of any length: with zlib. */
 static int
-crc_of_long(struct pull *new, uint64_t len, uint32_t *crc, struct imgp_err *e)
+crc_of_long(struct pull *new, const struct imgp_deflate_plan *p, uint32_t *crc,
+    struct imgp_err *e)
 {
+	const struct imgp_deflate_plan *shown = p;
+	uint64_t len = p->probe.len;
 	size_t n;
 	int rc;
 
@@ -261,6 +278,7 @@ crc_of_long(struct pull *new, uint64_t len, uint32_t *crc, struct imgp_err *e)
 			return rc == 0 ? -2 : rc;
 		n = (size_t)min64(len, new->len - new->pos);
 		*crc = crc32_gzip_refl(*crc, new->out + new->pos, n);
+		shown = show(shown, new->out + new->pos, n);
 		new->pos += n;
 	}
 	return 1;
@@ -272,20 +290,15 @@ imgp_deflate_glance(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 {
 	struct feed f = { src, p->piece, p->pieces, 0 };
 	struct prover *v = prover(d);
-	uint64_t zlen = 0;
 	uint32_t crc = 0;
-	size_t i;
 	int rc;
 
 	if (p->probe.len == 0)
 		return 0;
-	for (i = 0; i + 1 < p->pieces; i++)
-		zlen += p->piece[i].len;
-	zlen = min64(zlen + GLANCE_TAIL, p->len);
-	if (zlen <= sizeof(v->io) && p->probe.len <= sizeof(v->out))
-		rc = crc_of_short(v, &f, (size_t)zlen, p->probe.len, &crc, e);
+	if (p->probe.stream <= sizeof(v->io) && p->probe.len <= sizeof(v->out))
+		rc = crc_of_short(v, &f, p, &crc, e);
 	else if ((rc = pull_start(&v->new, src, p->piece, p->pieces, e)) == 0)
-		rc = crc_of_long(&v->new, p->probe.len, &crc, e);
+		rc = crc_of_long(&v->new, p, &crc, e);
 	if (rc == -2 || (rc == 1 && crc != p->probe.crc))
 		return imgp_fail(e, IMGP_E_STAMP_CHECK,
 		    "deflate: the patched stream is not what was planned");

@@ -106,13 +106,8 @@ imgp_deflate_slide(struct imgp_deflate *d)
 	d->op = d->win + DIST_MAX;
 }
 
-/*
- * Decode words of the block until content offset ${soft}; stop at a copy that
- * goes past ${hard} or whose source begins before ${floor}.
- */
-enum stop
-imgp_deflate_decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard,
-    uint64_t floor)
+static inline __attribute__((__always_inline__)) enum stop
+decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 {
 	const uint32_t *lit = d->code->lit, *dst = d->code->dist;
 	const unsigned char *ip = d->ip, *iplim = d->iplim;
@@ -205,4 +200,28 @@ out:
 	return stop;
 #undef TAKE
 #undef LOW
+}
+
+/*
+ * The loop waits for nothing but its own shifts, which x86 has had in a faster
+ * form since 2013.
+ */
+#if defined(__x86_64__)
+__attribute__((__target__("bmi2"))) static enum stop
+decode_bmi2(struct imgp_deflate *d, uint64_t soft, uint64_t hard,
+    uint64_t floor)
+{
+	return decode(d, soft, hard, floor);
+}
+#endif
+
+enum stop
+imgp_deflate_decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard,
+    uint64_t floor)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("bmi2"))
+		return decode_bmi2(d, soft, hard, floor);
+#endif
+	return decode(d, soft, hard, floor);
 }

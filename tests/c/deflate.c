@@ -3,8 +3,9 @@
  * libimgpipe/deflate against zlib, libdeflate and ISA-L.
  *
  *	deflate valid N SEED	N streams of those encoders and of one of our
- *				own, edited at random: all three must decode
- *				the edited content; undo gives the source back
+ *				own, peeked at and edited at random: all three
+ *				must decode the edited content; undo gives the
+ *				source back
  *	deflate corrupt N SEED	N damaged streams: what is not refused must
  *				read as bad, or not be damaged at all
  *	deflate cases		single cases, as TAP
@@ -660,7 +661,7 @@ static int
 mutant_is_caught(struct imgp_deflate *d, const struct imgp_deflate_src *src,
     const struct imgp_deflate_plan *p)
 {
-	const struct imgp_deflate_piece *m = &p->piece[0];
+	const struct imgp_deflate_piece *m = &p->piece[rnd(p->pieces)];
 	struct sink k = { out, 0, sizeof(out) };
 	struct imgp_err e = { 0 };
 	size_t size = (size_t)p->size, bit, n, same;
@@ -703,6 +704,70 @@ out:
 	return imgp_deflate_emit(d, src, p, sink, &k, &e);
 }
 
+/*
+ * Half of the time peek first, in one step or several; then plan on from there.
+ * ${sound}: what was peeked at must be there, and be the content.
+ */
+static int
+plan_on(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+    struct imgp_deflate_plan *p, int sound, struct imgp_err *e)
+{
+	const struct imgp_deflate_src *of = src;
+	size_t want_len = 0, have;
+	const byte *seen;
+	int i, steps = (int)rnd(6) - 2, rc;
+
+	for (i = 0; i < steps; i++) {
+		want_len += 1 + rnd(UINT64_C(1) << (1 + rnd(16)));
+		rc = imgp_deflate_peek(d, of, want_len, e);
+		of = NULL;
+		if (rc != 0 && (rc == 1 || !sound))
+			break;
+		if (rc != 0)
+			return -2;
+		have = imgp_deflate_seen(d, &seen);
+		if (have > src->size || (have < src->size &&
+		    have < want_len && have < IMGP_DEFLATE_PEEK) ||
+		    (sound && memcmp(seen, s.content, have) != 0))
+			return -2;
+	}
+	return imgp_deflate_plan(d, of, x.e, x.n, p, e);
+}
+
+/* What a check shows of the new content: from its first byte on, as wanted. */
+static struct seeing {
+	size_t	at, enough, size;
+	int	bad;
+} seeing;
+
+static int
+see(void *arg, const byte *p, size_t len)
+{
+	struct seeing *v = arg;
+
+	if (v->at >= v->enough || len > v->size - v->at ||
+	    memcmp(p, want + v->at, len) != 0)
+		v->bad = 1;
+	v->at += len;
+	return v->at >= v->enough;
+}
+
+static void
+watch(struct imgp_deflate_plan *p)
+{
+	p->see = rnd(4) == 0 ? NULL : see;
+	p->see_arg = &seeing;
+	seeing = (struct seeing){ 0, 1 + rnd(80000), (size_t)p->size, 0 };
+}
+
+/* Nothing but the content was shown, and no less of ${len} than enough. */
+static int
+saw(const struct imgp_deflate_plan *p, size_t len)
+{
+	return p->see == NULL || (!seeing.bad && (seeing.at >= len ||
+	    seeing.at >= seeing.enough));
+}
+
 static int
 judge_valid(struct imgp_deflate *d)
 {
@@ -715,24 +780,34 @@ judge_valid(struct imgp_deflate *d)
 	size_t size, n, i;
 	int rc;
 
-	rc = imgp_deflate_plan(d, &src, x.e, x.n, &p, &e);
+	rc = plan_on(d, &src, &p, 1, &e);
 	if (rc == 1) {
 		count.declined++;
 		return 0;
 	}
 	if (rc != 0)
-		return wrong("a valid stream is refused", &e);
+		return wrong(rc == -2 ? "peek" : "a valid stream is refused",
+		    &e);
+	size = apply(want, s.content, s.size, &x);
+	if (p.size != size)
+		return wrong("the size is not as planned", NULL);
 	if (imgp_deflate_check(d, &src, &p, rnd(2) ? IMGP_DEFLATE_BEYOND :
 	    rnd(100), &e) == -1)
 		return wrong("check", &e);
+	watch(&p);
 	if (imgp_deflate_glance(d, &src, &p, &e) == -1)
 		return wrong("glance", &e);
+	if (!saw(&p, (size_t)p.probe.len))
+		return wrong("glance shows something else", NULL);
+	watch(&p);
 	if (imgp_deflate_verify(d, &src, &p, &e) == -1)
 		return wrong("verify", &e);
+	if (!saw(&p, size))
+		return wrong("verify shows something else", NULL);
+	p.see = NULL;
 	if (imgp_deflate_emit(d, &src, &p, sink, &k, &e) == -1)
 		return wrong("emit", &e);
-	size = apply(want, s.content, s.size, &x);
-	if (k.len != p.len || p.size != size ||
+	if (k.len != p.len ||
 	    p.crc != (uint32_t)crc32(0, want, (uInt)size))
 		return wrong("length, size or CRC is not as planned", NULL);
 	for (i = 0; i < 3; i++)
@@ -784,7 +859,9 @@ judge_corrupt(struct imgp_deflate *d)
 		src.size = s.size;
 	sound = zlib_decodes(z, src.len, got, sizeof(got), &n) &&
 	    n == src.size && (uint32_t)crc32(0, got, (uInt)n) == src.crc;
-	rc = imgp_deflate_plan(d, &src, x.e, x.n, &p, &e);
+	rc = plan_on(d, &src, &p, sound, &e);
+	if (rc == -2)
+		return wrong("peek", &e);
 	if (rc != 0) {
 		if (rc == -1 && !is_code(&e, IMGP_E_ARCHIVE_DAMAGED))
 			return wrong("refused with another code", &e);

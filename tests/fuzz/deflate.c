@@ -107,7 +107,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	x[1].del = data[0] & 2 ? (src.size - x[1].at) / 2 : 0;
 	x[1].ins = ins;
 	x[1].inslen = data[0] >> 2;
-	rc = imgp_deflate_plan(d, &src, x, 2, &p, &e);
+	rc = data[5] & 1 ? 1 : imgp_deflate_peek(d, &src, data[5] * 16u, &e);
+	if (rc == -1 && sound)
+		abort();
+	if (rc == 0 && data[5] & 2)
+		rc = imgp_deflate_peek(d, NULL, data[5] * 64u, &e);
+	if (rc == -1 && sound)
+		abort();
+	rc = imgp_deflate_plan(d, rc == 0 ? NULL : &src, x, 2, &p, &e);
 	if (rc == -1 && sound)
 		abort();
 	if (rc != 0)
