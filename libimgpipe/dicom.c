@@ -176,6 +176,31 @@ imgp_dicom_release(struct imgp_dicom *d)
 	}
 }
 
+/* --- the shape of the header ---------------------------------------------- */
+
+#define LONG_VALUE	4096	/* DCMTK may leave such where they are */
+
+static void
+add_to_shape(struct imgp_dicom *d, uint64_t x)
+{
+	d->shape = (d->shape ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+	d->shape ^= d->shape >> 29;
+}
+
+/* A header of the head; ${vr}: NULL where it has none. */
+static void
+shape(struct imgp_dicom *d, uint32_t tag, const unsigned char *vr, uint32_t len)
+{
+	uint32_t alike = len == UNDEFINED ? 8 : (len == 0 ? 4u : 0) |
+	    (len > LONG_VALUE ? 2u : 0) | (len & 1);
+
+	if (d->state != IMGP_DICOM_MORE)
+		return;
+	add_to_shape(d, (uint64_t)tag << 32 | (vr == NULL ? 0 :
+	    (uint32_t)vr[0] << 24 | (uint32_t)vr[1] << 16) | alike << 8 |
+	    (d->nframe & 0xff));
+}
+
 /* --- the private block ---------------------------------------------------- */
 
 static int
@@ -237,6 +262,7 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 {
 	struct imgp_dicom_elem *el;
 	char uid[IMGP_UID_MAX + 1];
+	const char *s;
 	int i, n = 0;
 
 	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
@@ -261,6 +287,9 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 		return;
 	}
 	d->head = d->pos + d->nhold;
+	for (s = d->syntax; *s != '\0'; s++)
+		add_to_shape(d, (unsigned char)*s);
+	d->shape = d->shapeless ? 0 : d->shape | 1;
 	d->state = IMGP_DICOM_HEAD;
 }
 
@@ -360,6 +389,7 @@ delimiter(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 {
 	uint64_t end = len == UNDEFINED ? ENDLESS : d->pos + 8 + len;
 
+	shape(d, tag, NULL, len);
 	if (tag == TAG_ITEM && f->kind == SEQUENCE) {
 		if (++d->n_item > d->lim.items) {
 			give_up(d, IMGP_E_DICOM_LIMIT, "too many items");
@@ -399,6 +429,8 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 	uint64_t value = d->pos + d->nhold, end;
 	int pixels = 0, seq, un, implicit = f->implicit, big = f->big;
 
+	shape(d, tag, vr, len);
+	d->shapeless |= implicit;
 	un = vr != NULL && memcmp(vr, "UN", 2) == 0;
 	seq = vr != NULL && memcmp(vr, "SQ", 2) == 0;
 	if (len == UNDEFINED) {
@@ -596,6 +628,7 @@ meta_header(struct imgp_dicom *d)
 		len = get32(h + 8, 0);
 	} else
 		len = get16(h + 6, 0);
+	shape(d, tag, h + 4, len);
 	d->pos += d->nhold;
 	d->nhold = 0;
 	d->want = 8;

@@ -105,6 +105,12 @@ struct imgp_dicom {
 	int		 disordered;	/* some top-level tags do not ascend */
 	uint64_t	 data;		/* where the data set begins */
 	uint64_t	 head;		/* bytes needed to know all this */
+	/*
+	 * Equal for headers that have the same syntax and, at all levels, the
+	 * same tags with the same VRs in the same order, and lengths that are
+	 * alike (none, undefined, odd, long); 0 where VRs are implicit.
+	 */
+	uint64_t	 shape;
 	/* Results of feeding on to the end. */
 	int		 is_signed;	/* (4FFE,0001) or (FFFA,FFFA) at top level */
 	int		 at_pixels;	/* a tag of group 7FE0 was seen */
@@ -124,7 +130,7 @@ struct imgp_dicom {
 	struct imgp_dicom_elem *grab;
 	unsigned char	 hold[160];
 	size_t		 nhold, want;
-	int		 phase;
+	int		 phase, shapeless;
 	unsigned int	 nframe;
 	struct imgp_dicom_frame frame[IMGP_DICOM_DEPTH + 1];
 	void		*inflate;

@@ -12,10 +12,12 @@
 #include "libimgpipe/stamp.h"
 
 #define EDITS	5
+#define SHAPES	64			/* of headers that are remembered */
 #define CHUNK	4096
 #define BIG	((size_t)128 << 10)
+#define PEEK	((size_t)3072)		/* bytes of content at once */
 /* How far behind the head signs of a signature are looked for. */
-#define PEEK	((uint64_t)64 << 10)
+#define BEHIND	((uint64_t)64 << 10)
 /* DCMTK takes some 30 bytes for each of a header. */
 #define REFEREE_MAX	((uint64_t)1 << 20)
 
@@ -26,6 +28,10 @@ struct imgp_mark_work {
 	struct imgp_deflate *deflate;
 	struct imgp_encode *fast, *inner;
 	struct imgp_dicom dicom, again;
+	uint64_t	 fed;		/* bytes of content that dicom has had */
+	int		 peeked;	/* deflate is at this object's stream */
+	uint64_t	 shape[SHAPES];	/* that the second reader has read */
+	size_t		 nshapes;
 	struct imgp_deflate_fd from;
 	struct imgp_deflate_src dsrc;
 	struct imgp_deflate_plan plan;
@@ -111,22 +117,73 @@ open_content(struct imgp_mark_work *w)
 	    src->csize, src->size, src->deflated);
 }
 
-/* Walk the head, and on a little for signs of a signature. */
+/* Behind the head: may signs of a signature still come? */
 static int
-walk(struct imgp_mark *o)
+may_be_signed(const struct imgp_mark_work *w)
+{
+	const struct imgp_dicom *d = &w->dicom;
+
+	return d->state == IMGP_DICOM_HEAD && !d->at_pixels && !d->tail_lost &&
+	    w->fed < d->head + BEHIND && w->fed < w->src->size;
+}
+
+/* Feed what the patcher has decoded of the content. */
+static void
+feed_seen(struct imgp_mark_work *w)
+{
+	const unsigned char *p;
+	size_t n = imgp_deflate_seen(w->deflate, &p);
+
+	if (n > w->fed)
+		imgp_dicom_feed(&w->dicom, p + w->fed, n - w->fed);
+	if (n > w->fed)
+		w->fed = n;
+}
+
+/*
+ * The head of a deflated object by the patcher, which will come by there in any
+ * case.  1: it is in w->dicom; 0: it was not found so.
+ */
+static int
+walk_by_peeks(struct imgp_mark_work *w)
+{
+	struct imgp_dicom *d = &w->dicom;
+	struct imgp_err e;
+	size_t want;
+
+	w->dsrc = (struct imgp_deflate_src){ imgp_deflate_read_fd, &w->from,
+	    w->src->csize, w->src->size, w->src->crc };
+	for (want = PEEK; want <= IMGP_DEFLATE_PEEK; want += PEEK) {
+		if (imgp_deflate_peek(w->deflate, want == PEEK ? &w->dsrc :
+		    NULL, want, &e) != 0)
+			return 0;
+		feed_seen(w);
+		if (w->fed == w->src->size)
+			imgp_dicom_end(d);
+		if (d->state != IMGP_DICOM_MORE)
+			return w->peeked = 1;
+	}
+	return 0;
+}
+
+/*
+ * The head by reading: all of it, and where ${on} on a little for signs of a
+ * signature.
+ */
+static int
+walk_by_reading(struct imgp_mark *o, int on)
 {
 	struct imgp_mark_work *w = o->work;
 	struct imgp_dicom *d = &w->dicom;
 	unsigned char buf[CHUNK];
 	struct imgp_err e;
-	uint64_t done = 0;
 	long n;
 
 	imgp_dicom_release(d);
 	imgp_dicom_init(d, &w->opts->want, w->opts->lim);
+	w->fed = 0;
 	open_content(w);
-	while (d->state == IMGP_DICOM_MORE || (d->state == IMGP_DICOM_HEAD &&
-	    !d->at_pixels && !d->tail_lost && done < d->head + PEEK)) {
+	while (d->state == IMGP_DICOM_MORE || (on && may_be_signed(w))) {
 		n = imgp_content_read(w->content, buf, sizeof buf, &e);
 		if (n == -1 && d->state == IMGP_DICOM_HEAD &&
 		    strcmp(e.code, IMGP_E_ARCHIVE_DAMAGED) == 0)
@@ -137,10 +194,39 @@ walk(struct imgp_mark *o)
 			imgp_dicom_end(d);
 			break;
 		}
-		done += (uint64_t)n;
+		w->fed += (uint64_t)n;
 		imgp_dicom_feed(d, buf, (size_t)n);
 	}
-	o->is_signed = d->is_signed;
+	return 0;
+}
+
+static int
+walk(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+
+	w->fed = 0;
+	w->peeked = 0;
+	w->from.fd = w->src->fd;
+	w->from.off = w->src->off;
+	imgp_dicom_release(&w->dicom);
+	imgp_dicom_init(&w->dicom, &w->opts->want, w->opts->lim);
+	if (w->src->deflated && walk_by_peeks(w))
+		return 0;
+	return walk_by_reading(o, 1);
+}
+
+/* Is it signed?  Looked for in what the plan has decoded, or by reading. */
+static int
+look_for_signature(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+
+	if (may_be_signed(w) && w->peeked)
+		feed_seen(w);
+	if (may_be_signed(w) && w->peeked && walk_by_reading(o, 1) == -1)
+		return -1;
+	o->is_signed = w->dicom.is_signed;
 	return 0;
 }
 
@@ -383,26 +469,52 @@ take_plan(struct imgp_mark *o)
 	o->is_patched = 1;
 }
 
+/* The new head, read again: see check_head(). */
+static void
+begin_again(struct imgp_mark_work *w)
+{
+	struct imgp_dicom *d = &w->again;
+
+	imgp_dicom_release(d);
+	imgp_dicom_init(d, &w->opts->want, w->opts->lim);
+	/* The stamp itself must not break a limit. */
+	d->lim.head += 4096;
+	d->lim.elements += EDITS;
+	imgp_buf_clear(&w->head);
+}
+
+/* The next bytes of it; nonzero: that was enough. */
+static int
+read_again(void *arg, const unsigned char *p, size_t len)
+{
+	struct imgp_mark_work *w = arg;
+	size_t n;
+
+	for (; len > 0 && w->again.state == IMGP_DICOM_MORE; len -= n, p += n) {
+		n = len < CHUNK ? len : CHUNK;
+		imgp_buf_add(&w->head, p, n);
+		imgp_dicom_feed(&w->again, p, n);
+	}
+	return w->again.state != IMGP_DICOM_MORE;
+}
+
 /* Deflated data: 0: patched; 1: it must be encoded; -1: o says why not. */
 static int
 patch(struct imgp_mark *o)
 {
 	struct imgp_mark_work *w = o->work;
-	const struct imgp_mark_src *src = w->src;
 	struct imgp_err e;
 	int rc;
 
-	w->dsrc.read = imgp_deflate_read_fd;
-	w->dsrc.arg = &w->from;
-	w->dsrc.len = src->csize;
-	w->dsrc.size = src->size;
-	w->dsrc.crc = src->crc;
-	rc = imgp_deflate_plan(w->deflate, &w->dsrc, w->edit, w->edits,
-	    &w->plan, &e);
+	rc = imgp_deflate_plan(w->deflate, w->peeked ? NULL : &w->dsrc,
+	    w->edit, w->edits, &w->plan, &e);
 	if (rc == 1)
 		return 1;
 	if (rc == -1)
 		return failed(o, &e);
+	begin_again(w);
+	w->plan.see = read_again;
+	w->plan.see_arg = w;
 	rc = w->opts->trust ?
 	    imgp_deflate_glance(w->deflate, &w->dsrc, &w->plan, &e) :
 	    imgp_deflate_verify(w->deflate, &w->dsrc, &w->plan, &e);
@@ -659,6 +771,29 @@ same_uid(const struct imgp_dicom *d, enum imgp_dicom_which which,
 	return imgp_dicom_uid(d, which, s) == 0 && strcmp(s, uid) == 0;
 }
 
+/*
+ * How DCMTK finds its way through a header of explicit VRs depends on nothing
+ * but the header's shape: where it has found it once, it finds it again, and
+ * needs not be asked for each of a thousand slices.  (With implicit ones, where it
+ * goes by the creators of private blocks too, headers have no shape.)
+ */
+static int
+is_known(const struct imgp_mark_work *w, const struct imgp_dicom *d)
+{
+	size_t i, n = w->nshapes < SHAPES ? w->nshapes : SHAPES;
+
+	for (i = 0; i < n; i++)
+		if (w->shape[i] == d->shape)
+			return d->shape != 0;
+	return 0;
+}
+
+static void
+remember(struct imgp_mark_work *w, const struct imgp_dicom *d)
+{
+	w->shape[w->nshapes++ % SHAPES] = d->shape;
+}
+
 /* What does the second reader find?  It may fail where it is known to. */
 static int
 ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
@@ -669,11 +804,14 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 	int rc;
 
 	if (w->head.len < d->head || d->mismatch || d->deflated ||
-	    d->nested_bad || d->disordered || d->syntax[0] == '\0')
+	    d->nested_bad || d->disordered || d->syntax[0] == '\0' ||
+	    is_known(w, d))
 		return 0;
 	rc = imgp_dcm_value(w->head.s, w->head.len, tag, value, sizeof value);
-	if (rc == 1 && strcmp(value, w->id) == 0)
+	if (rc == 1 && strcmp(value, w->id) == 0) {
+		remember(w, d);
 		return 0;
+	}
 	if (rc != -1)
 		return differs(o, "DCMTK reads another value");
 	imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
@@ -681,7 +819,10 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 	return decline(o);
 }
 
-/* Read the new head again: the same object, now with its id. */
+/*
+ * Read the new head again: the same object, now with its id.  The check of a
+ * patched stream has shown it, as it was decoded, to read_again().
+ */
 static int
 check_head(struct imgp_mark *o)
 {
@@ -692,24 +833,19 @@ check_head(struct imgp_mark *o)
 	struct imgp_err e;
 	long n;
 
-	imgp_dicom_release(d);
-	imgp_dicom_init(d, &w->opts->want, w->opts->lim);
-	/* The stamp itself must not break a limit. */
-	d->lim.head += 4096;
-	d->lim.elements += EDITS;
-	imgp_buf_clear(&w->head);
-	imgp_content_open(w->content, read_pieces, o, o->csize, o->size,
-	    w->src->deflated);
+	if (!o->is_patched || d->state == IMGP_DICOM_MORE) {
+		begin_again(w);
+		imgp_content_open(w->content, read_pieces, o, o->csize,
+		    o->size, w->src->deflated);
+	}
 	while (d->state == IMGP_DICOM_MORE) {
 		n = imgp_content_read(w->content, buf, sizeof buf, &e);
 		if (n == -1)
 			return failed(o, &e);
 		if (n == 0)
 			imgp_dicom_end(d);
-		else {
-			imgp_buf_add(&w->head, buf, (size_t)n);
-			imgp_dicom_feed(d, buf, (size_t)n);
-		}
+		else
+			read_again(w, buf, (size_t)n);
 	}
 	if (d->state != IMGP_DICOM_HEAD || d->kind != IMGP_DICOM_INSTANCE ||
 	    !same_uid(d, IMGP_DICOM_STUDY, o->study) ||
@@ -961,6 +1097,8 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 		rc = src->deflated ? patch(o) : splice_stored(o);
 	if ((encoded = rc == 1))
 		rc = recode(o);
+	if (rc == 0)
+		rc = look_for_signature(o);
 	if (rc == 0 && check(o) == 0 && (!w->opts->provenance ||
 	    record(o, encoded) == 0))
 		o->outcome = IMGP_MARK_STAMPED;

@@ -15,6 +15,9 @@ struct imgp_out {
 	unsigned char	*buf;		/* not yet written: len bytes */
 	size_t		 len;
 	int		 no_cfr;	/* copy_file_range does not work here */
+	int		 durable;	/* set it where the caller means to fsync:
+					 * the disk begins meanwhile */
+	uint64_t	 behind;	/* bytes that the disk was told of */
 };
 
 /* Begin at ${fd}'s position; the descriptor stays the caller's. */

@@ -151,10 +151,13 @@ has_fatal(const struct imgp_faults *f)
 	return 0;
 }
 
-/* 0: ${to} is complete; 1: it is to be thrown away; -1 and ${e}. */
+/*
+ * 0: ${to} is complete, and if ${durable} fsync() comes next; 1: it is to be
+ * thrown away; -1 and ${e}.
+ */
 static int
-stamp(struct imgp_stamp_job *s, int fd, int to, const char *in, int *status,
-    struct imgp_err *e)
+stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
+    int *status, struct imgp_err *e)
 {
 	struct imgp_stamp_result r;
 	struct imgp_out out;
@@ -163,6 +166,7 @@ stamp(struct imgp_stamp_job *s, int fd, int to, const char *in, int *status,
 
 	memset(&r, 0, sizeof r);
 	imgp_out_init(&out, to);
+	out.durable = durable;
 	rc = imgp_stamp_upload(fd, &out, &s->opts, &r, e);
 	*status = say(&r, in);
 	if (rc == 1 && !has_fatal(&r.faults)) {
@@ -294,7 +298,7 @@ imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
     const char *scans)
 {
 	struct files f = { -1, -1, -1, NULL, NULL, IMGP_SCANS_INIT, NULL,
-	    { -1, 0, NULL, 0, 0 } };
+	    { .fd = -1 } };
 	struct imgp_rights rights = { NULL, NULL, 3600, 0 };
 	struct imgp_err e = { NULL, "" };
 	int rc = -1, status = IMGP_EX_OK;
@@ -313,7 +317,7 @@ imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
 	s->opts.scans = scans != NULL ? &f.ids : NULL;
 	s->opts.undo = f.undo;
 	s->opts.note = f.note != -1 ? &f.notes : NULL;
-	rc = stamp(s, f.in, f.out, in, &status, &e);
+	rc = stamp(s, f.in, f.out, f.tmp != NULL, in, &status, &e);
 	if (rc == 0)
 		rc = settle(s, &f, in, out, &e);
 	if (close(f.out) == -1 && rc == 0)
