@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <cstring>
 
 #include "dcmtk/config/osconfig.h"
@@ -17,6 +18,7 @@ imgp_dcm_init(void)
 {
 	try {
 		OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+		setenv("DCMDICTPATH", "/dev/null", 1);
 		dcmDataDict.isDictionaryLoaded();
 	} catch (...) {
 		/* Reading says so, if it comes to that. */

@@ -16,8 +16,13 @@ extern "C" {
 #endif
 
 /*
- * Silence the log and load the dictionary: once, before any other call, and
+ * Silence the log and settle the dictionary: once, before any other call, and
  * before threads are made and rights are given up.
+ *
+ * It is an empty one, whatever DCMDICTPATH says.  To find the top level's tags
+ * none is needed (what has no length is a sequence, the rest is stepped over),
+ * it takes longer to load than a hundred stamps, and what a site's own one says
+ * must not decide what is delivered.
  */
 void	imgp_dcm_init(void);
 /* "DCMTK 3.6.7". */

@@ -299,6 +299,10 @@ copy(unsigned char *op, unsigned len, unsigned dist)
 	const unsigned char *s = op - dist;
 	unsigned char *end = op + len;
 
+	if (dist >= 16 && len <= 16) {	/* mostly; bytes too many, as below */
+		memcpy(op, s, 16);
+		return end;
+	}
 	if (dist >= 8)
 		do {	/* up to 7 bytes too many: they are written again */
 			memcpy(op, s, 8);

@@ -129,7 +129,7 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 		if (e & LITERAL) {
 			TAKE(E_TAKE(e));
 			*op++ = (unsigned char)(e >> 16);
-			if (softp - op < 2)
+			if (softp - op < 4)
 				continue;
 			e = lit[LOW(LIT_ROOT)];
 			if (e & LITERAL) {
@@ -139,11 +139,14 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 				if (e & LITERAL) {
 					TAKE(E_TAKE(e));
 					*op++ = (unsigned char)(e >> 16);
-					continue;
+					e = lit[LOW(LIT_ROOT)];
+					if (e & LITERAL) {
+						TAKE(E_TAKE(e));
+						*op++ = (unsigned char)(e >> 16);
+						continue;
+					}
 				}
 			}
-			if (op == softp)
-				continue;
 			REFILL(bits, n, ip);
 		}
 		had = n;

@@ -241,7 +241,8 @@ struct ring {
 	struct slot	*slot;
 	size_t		 n;
 	pthread_mutex_t	 lock;		/* guards what follows, and done */
-	pthread_cond_t	 changed;
+	pthread_cond_t	 prepared;	/* the one to take is done */
+	pthread_cond_t	 room;		/* one was taken, or stop */
 	size_t		 next;		/* in order: the next one to prepare */
 	size_t		 taken;		/* in order: the next one to take */
 	int		 stop;
@@ -274,28 +275,38 @@ prepare(struct ring *g, struct slot *t, size_t k)
 	imgp_stamp_prepare(g->s, t->o, &t->src, k + 1);
 }
 
+/*
+ * Prepare the next member there is room for; 0 when there is none.  Called with
+ * the lock, which is let go meanwhile.
+ */
+static int
+prepare_next(struct ring *g)
+{
+	size_t k = g->next;
+	struct slot *t;
+
+	if (g->stop || k >= imgp_zip_count(g->z) || k - g->taken >= g->n)
+		return 0;
+	g->next++;
+	t = &g->slot[k % g->n];
+	pthread_mutex_unlock(&g->lock);
+	prepare(g, t, k);
+	pthread_mutex_lock(&g->lock);
+	t->done = 1;
+	if (k == g->taken)
+		pthread_cond_signal(&g->prepared);
+	return 1;
+}
+
 static void *
 worker(void *arg)
 {
 	struct ring *g = arg;
-	struct slot *t;
-	size_t k;
 
 	pthread_mutex_lock(&g->lock);
-	for (;;) {
-		while (!g->stop && g->next < imgp_zip_count(g->z) &&
-		    g->next - g->taken >= g->n)
-			pthread_cond_wait(&g->changed, &g->lock);
-		if (g->stop || g->next >= imgp_zip_count(g->z))
-			break;
-		k = g->next++;
-		t = &g->slot[k % g->n];
-		pthread_mutex_unlock(&g->lock);
-		prepare(g, t, k);
-		pthread_mutex_lock(&g->lock);
-		t->done = 1;
-		pthread_cond_broadcast(&g->changed);
-	}
+	while (!g->stop && g->next < imgp_zip_count(g->z))
+		if (!prepare_next(g))
+			pthread_cond_wait(&g->room, &g->lock);
 	pthread_mutex_unlock(&g->lock);
 	return NULL;
 }
@@ -335,29 +346,29 @@ commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
 	return imgp_stamp_note(g->s, o, g->taken + 1, e);
 }
 
+/* Take them all, in order; who waits for one prepares another meanwhile. */
 static int
-take_all(struct ring *g, struct imgp_zip_writer *w, int threaded,
-    struct imgp_err *e)
+take_all(struct ring *g, struct imgp_zip_writer *w, struct imgp_err *e)
 {
 	struct slot *t;
 	int rc = 0;
 
-	for (; rc == 0 && g->taken < imgp_zip_count(g->z); ) {
+	pthread_mutex_lock(&g->lock);
+	while (rc == 0 && g->taken < imgp_zip_count(g->z)) {
 		t = &g->slot[g->taken % g->n];
-		if (threaded) {
-			pthread_mutex_lock(&g->lock);
-			while (!t->done)
-				pthread_cond_wait(&g->changed, &g->lock);
-			pthread_mutex_unlock(&g->lock);
-		} else
-			prepare(g, t, g->taken);
+		while (!t->done)
+			if (!prepare_next(g))
+				pthread_cond_wait(&g->prepared, &g->lock);
+		pthread_mutex_unlock(&g->lock);
 		rc = commit(g, w, t, e);
 		pthread_mutex_lock(&g->lock);
 		t->done = 0;
 		g->taken++;
-		pthread_cond_broadcast(&g->changed);
-		pthread_mutex_unlock(&g->lock);
+		pthread_cond_signal(&g->room);
 	}
+	g->stop = 1;
+	pthread_cond_broadcast(&g->room);
+	pthread_mutex_unlock(&g->lock);
 	return rc;
 }
 
@@ -378,22 +389,20 @@ stamp_members(struct imgp_stamp *s, struct imgp_zip *z, int fd, struct imgp_err 
 	g.n = threads < 2 ? 1 : threads * AHEAD;
 	g.slot = imgp_alloc(g.n * sizeof *g.slot);
 	pthread_mutex_init(&g.lock, NULL);
-	pthread_cond_init(&g.changed, NULL);
-	for (i = 0; threads > 1 && i < threads; i++)
+	pthread_cond_init(&g.prepared, NULL);
+	pthread_cond_init(&g.room, NULL);
+	for (i = 1; i < threads; i++)	/* this one is the first */
 		if (pthread_create(&thread[started], NULL, worker, &g) == 0)
 			started++;
-	rc = take_all(&g, w, started > 0, e);
-	pthread_mutex_lock(&g.lock);
-	g.stop = 1;
-	pthread_cond_broadcast(&g.changed);
-	pthread_mutex_unlock(&g.lock);
+	rc = take_all(&g, w, e);
 	for (i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);
 	if (rc == 0)
 		rc = imgp_zip_writer_finish(w, e);
 	for (i = 0; i < g.n; i++)
 		imgp_mark_free(g.slot[i].o);
-	pthread_cond_destroy(&g.changed);
+	pthread_cond_destroy(&g.prepared);
+	pthread_cond_destroy(&g.room);
 	pthread_mutex_destroy(&g.lock);
 	free(g.slot);
 	free(thread);

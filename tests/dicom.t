@@ -54,4 +54,12 @@ for f in dicom-*.* ok.*; do
 done
 "$walk" where ok.signed >out
 like out 'signed=1' 'a signed object is known by what stands before its pixels'
+
+"$PY" "$ROOT/tests/hostile.py" shapes || exit 1
+[ "$("$walk" shape same.1)" = "$("$walk" shape same.2)" ]
+ok $? 'values do not change the shape of a header'
+[ "$("$walk" shape same.1 other.* | sort | uniq | wc -l)" -eq 10 ]
+ok $? 'tags, VRs, order, nesting, syntax, odd and no lengths do'
+[ "$("$walk" shape implicit.* | sort -u)" = 0000000000000000 ]
+ok $? 'where VRs are implicit a header has no shape'
 done_testing

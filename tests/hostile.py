@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Make hostile DICOM and ZIP files in the working directory (R50-R58).
 
-    hostile.py dicom | zip
+    hostile.py dicom | zip | shapes
 
 The name's first word, up to the first dot, is what the file must give: the code
-without IMGP-, in lower case, or "ok".
+without IMGP-, in lower case, or "ok".  Shapes are sound headers: same.*, that a
+reader finds its way through alike, others, and implicit ones.
 """
 import io
 import random
@@ -72,6 +73,26 @@ def nest(n, undefined, vr=b"SQ"):
 def put(name, data):
     with open(name, "wb") as f:
         f.write(data)
+
+
+def shapes():
+    def name(value, vr=b"PN", e=0x10):
+        return el(0x10, e, vr, value)
+
+    put("same.1", obj(name(b"A^B ")))
+    put("same.2", obj(name(b"Another^Name")))
+    put("other.vr", obj(name(b"A^B ", b"LO")))
+    put("other.tag", obj(name(b"A^B ", e=0x20)))
+    put("other.more", obj(name(b"A^B ") + name(b"X ", b"LO", 0x20)))
+    put("other.odd", obj(name(b"A^B")))
+    put("other.empty", obj(name(b"")))
+    put("other.nested", obj(nest(1, True)))
+    put("other.nested2", obj(nest(2, True)))
+    put("other.defined", obj(nest(1, False)))
+    put("other.syntax", obj(name(b"A^B "), b"1.2.840.10008.1.2.4.50"))
+    put("implicit.all", obj(el(0x10, 0x10, None, b"A^B "), IMPLICIT, None))
+    put("implicit.un", obj(el(8, 0x1140, b"UN", b"", UNDEFINED) +
+                           item(el(8, 0x100, None, b"X ")) + SEQ_END))
 
 
 def dicom():
@@ -225,4 +246,4 @@ def _parts(data):
 
 
 if __name__ == "__main__":
-    {"dicom": dicom, "zip": zips}[sys.argv[1]]()
+    {"dicom": dicom, "zip": zips, "shapes": shapes}[sys.argv[1]]()

@@ -51,6 +51,13 @@ facts(const char *path, const struct imgp_dicom *d)
 }
 
 static void
+shape(const struct imgp_dicom *d)
+{
+	printf("%016llx\n", d->state == IMGP_DICOM_HEAD ?
+	    (unsigned long long)d->shape : 0);
+}
+
+static void
 where(const struct imgp_dicom *d)
 {
 	static const char *const state[] = { "more", "head", "not", "bad" };
@@ -80,6 +87,8 @@ main(int argc, char *argv[])
 			return 1;
 		if (is_facts)
 			facts(argv[i], &d);
+		else if (strcmp(argv[1], "shape") == 0)
+			shape(&d);
 		else
 			where(&d);
 		imgp_dicom_release(&d);
