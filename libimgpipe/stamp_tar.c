@@ -77,6 +77,27 @@ pad(struct job *j, uint64_t len, struct imgp_err *e)
 	return put(j, zero, (size_t)len, e);
 }
 
+/*
+ * The pax header of ${m}: its block, the records in it, and how many bytes of
+ * these there are.  The caller's to free; NULL and ${e}.
+ */
+static char *
+read_pax(struct job *j, const struct imgp_tar_member *m,
+    unsigned char block[IMGP_TAR_BLOCK], uint64_t *len, struct imgp_err *e)
+{
+	size_t size = (size_t)(m->main - m->pax - IMGP_TAR_BLOCK);
+	char *old = imgp_alloc(size);
+
+	if (imgp_pread(j->fd, block, IMGP_TAR_BLOCK, m->pax, e) == 0 &&
+	    imgp_pread(j->fd, old, size, m->pax + IMGP_TAR_BLOCK, e) == 0) {
+		if (imgp_tar_get_size(block, len) == 0 && *len <= size)
+			return old;
+		imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED, "tar: a size is broken");
+	}
+	free(old);
+	return NULL;
+}
+
 /* The pax header with another size, in place of the old one. */
 static int
 write_pax(struct job *j, const struct imgp_tar_member *m, uint64_t size,
@@ -84,22 +105,14 @@ write_pax(struct job *j, const struct imgp_tar_member *m, uint64_t size,
 {
 	unsigned char block[IMGP_TAR_BLOCK];
 	struct imgp_buf new = IMGP_BUF_INIT;
-	char *old = NULL;
-	size_t len = 0, i;
+	uint64_t len;
+	char *old;
 	int rc = -1;
 
 	if (copy_up_to(j, m->pax, e) == -1 ||
-	    imgp_pread(j->fd, block, sizeof block, m->pax, e) == -1)
+	    (old = read_pax(j, m, block, &len, e)) == NULL)
 		return -1;
-	/* Its records end where the last byte is no padding. */
-	old = imgp_alloc((size_t)(m->main - m->pax));
-	if (imgp_pread(j->fd, old, (size_t)(m->main - m->pax - sizeof block),
-	    m->pax + sizeof block, e) == -1)
-		goto out;
-	for (i = 124; i < 136; i++)
-		if (block[i] >= '0' && block[i] <= '7')
-			len = len * 8 + (size_t)(block[i] - '0');
-	imgp_tar_pax_size(old, len, size, &new);
+	imgp_tar_pax_size(old, (size_t)len, size, &new);
 	if (imgp_tar_set_size(block, new.len, e) == -1 ||
 	    put(j, block, sizeof block, e) == -1 ||
 	    put(j, new.s, new.len, e) == -1 || pad(j, new.len, e) == -1)
@@ -113,14 +126,89 @@ out:
 	return rc;
 }
 
-/* The header as it will be; -1 when it has no room for the new size. */
 static int
-new_header(const struct imgp_tar_member *m, uint64_t size,
+no_way_back(struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
+	    "tar: what stands around it could not be brought back");
+}
+
+/* ${len} bytes at ${off} are padded with zeros, as we will pad them. */
+static int
+check_padding(struct job *j, uint64_t off, uint64_t len, struct imgp_err *e)
+{
+	static const unsigned char zero[IMGP_TAR_BLOCK];
+	unsigned char buf[IMGP_TAR_BLOCK];
+	size_t n = (size_t)(IMGP_TAR_BLOCK - len % IMGP_TAR_BLOCK) %
+	    IMGP_TAR_BLOCK;
+
+	if (imgp_pread(j->fd, buf, n, off + len, e) == -1)
+		return -1;
+	return memcmp(buf, zero, n) == 0 ? 0 : no_way_back(e);
+}
+
+/* Set ${block} to ${size}; -1 when it could not be set back. */
+static int
+set_size(unsigned char block[IMGP_TAR_BLOCK], uint64_t size,
+    struct imgp_err *e)
+{
+	unsigned char back[IMGP_TAR_BLOCK], old[IMGP_TAR_BLOCK];
+	uint64_t before;
+
+	memcpy(old, block, sizeof old);
+	if (imgp_tar_get_size(block, &before) == -1 ||
+	    imgp_tar_set_size(block, size, e) == -1)
+		return -1;
+	memcpy(back, block, sizeof back);
+	if (imgp_tar_set_size(back, before, e) == -1)
+		return -1;
+	return memcmp(back, old, sizeof back) == 0 ? 0 : no_way_back(e);
+}
+
+/* The pax header can take ${size}, and give back what it has. */
+static int
+check_pax(struct job *j, const struct imgp_tar_member *m, uint64_t size,
+    struct imgp_err *e)
+{
+	struct imgp_buf new = IMGP_BUF_INIT, back = IMGP_BUF_INIT;
+	unsigned char block[IMGP_TAR_BLOCK];
+	uint64_t len;
+	char *old;
+	int rc;
+
+	if ((old = read_pax(j, m, block, &len, e)) == NULL)
+		return -1;
+	imgp_tar_pax_size(old, (size_t)len, size, &new);
+	imgp_tar_pax_size(new.s, new.len, m->size, &back);
+	rc = back.len == len && memcmp(back.s, old, back.len) == 0 ?
+	    set_size(block, new.len, e) : no_way_back(e);
+	if (rc == 0)
+		rc = check_padding(j, m->pax + IMGP_TAR_BLOCK, len, e);
+	imgp_buf_release(&new);
+	imgp_buf_release(&back);
+	free(old);
+	return rc;
+}
+
+/*
+ * The header as it will be; -1 when it has no room for the new size, or what
+ * stands there could not be brought back when the stamp is undone.
+ */
+static int
+new_header(struct job *j, const struct imgp_tar_member *m, uint64_t size,
     unsigned char block[IMGP_TAR_BLOCK], struct imgp_err *e)
 {
+	uint64_t own;
+
 	memcpy(block, m->block, IMGP_TAR_BLOCK);
-	/* Where pax holds the size, the field may hold anything. */
-	return m->pax_size ? 0 : imgp_tar_set_size(block, size, e);
+	if (check_padding(j, m->data, m->size, e) == -1 ||
+	    (m->pax_size && check_pax(j, m, size, e) == -1))
+		return -1;
+	/* Where pax holds the size, the field may hold something else. */
+	if (m->pax_size && imgp_tar_get_size(block, &own) == 0 &&
+	    own != m->size)
+		return 0;
+	return set_size(block, size, e);
 }
 
 static int
@@ -186,7 +274,7 @@ stamp_member(struct job *j, const struct imgp_tar_member *m, size_t number,
 	src.csize = src.size = m->size;
 	imgp_stamp_prepare(j->s, o, &src, number);
 	if (o->outcome == IMGP_MARK_STAMPED &&
-	    new_header(m, o->size, block, &o->err) == -1)
+	    new_header(j, m, o->size, block, &o->err) == -1)
 		o->outcome = IMGP_MARK_DECLINED;
 	if ((rc = imgp_stamp_take(j->s, o, number, e)) != 0 ||
 	    o->outcome != IMGP_MARK_STAMPED)

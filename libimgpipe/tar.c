@@ -92,8 +92,8 @@ get_octal(const unsigned char *p, size_t len, uint64_t *v)
 	return 0;
 }
 
-static int
-get_size(const unsigned char *p, uint64_t *v)
+int
+imgp_tar_get_size(const unsigned char *p, uint64_t *v)
 {
 	size_t i;
 
@@ -315,7 +315,7 @@ classify(struct imgp_tar *t, struct imgp_tar_member *m, struct imgp_err *e)
 {
 	uint64_t size;
 
-	if (get_size(m->block, &size) == -1)
+	if (imgp_tar_get_size(m->block, &size) == -1)
 		return unsafe(t, "a size is broken", e);
 	if (!m->pax_size)
 		m->size = size;
@@ -367,7 +367,7 @@ extend(struct imgp_tar *t, struct imgp_tar_member *m, int *seen,
 	if ((*seen & bit) && bit != 8)
 		return unsafe(t, "an extended header stands twice", e);
 	*seen |= bit;
-	if (get_size(m->block, &size) == -1)
+	if (imgp_tar_get_size(m->block, &size) == -1)
 		return unsafe(t, "a size is broken", e);
 	if ((p = extension(t, size, e)) == NULL)
 		return -1;

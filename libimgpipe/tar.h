@@ -62,6 +62,8 @@ long	imgp_tar_data(struct imgp_tar *t, void *buf, size_t len,
 /* Nonzero when the block at ${p} is a header by its sum. */
 int	imgp_tar_is_header(const unsigned char *p);
 
+/* The size in a header block; -1 when it is none. */
+int	imgp_tar_get_size(const unsigned char *block, uint64_t *size);
 /*
  * Set size and sum in the header ${block}, as it is written there.  -1 with
  * IMGP-ARCHIVE-LIMIT when there is no room for the digits.
