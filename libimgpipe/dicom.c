@@ -102,6 +102,8 @@ give_up(struct imgp_dicom *d, const char *code, const char *what)
 		d->tail_lost = 1;
 		return;
 	}
+	if (d->state != IMGP_DICOM_MORE)
+		return;		/* the first reason stands */
 	if (!d->preamble && !d->meta) {
 		d->state = IMGP_DICOM_NOT;
 		return;
@@ -632,8 +634,8 @@ meta_header(struct imgp_dicom *d)
 	d->pos += d->nhold;
 	d->nhold = 0;
 	d->want = 8;
-	if (len == UNDEFINED || len > d->lim.head - d->pos ||
-	    ++d->n_elem > 10000) {
+	if (len == UNDEFINED || d->pos > d->lim.head ||
+	    len > d->lim.head - d->pos || ++d->n_elem > 10000) {
 		give_up(d, IMGP_E_DICOM_LIMIT,
 		    "the meta information is too long");
 		return;

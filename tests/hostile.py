@@ -115,6 +115,10 @@ def dicom():
     put("dicom-limit.length", obj(el(0x10, 0x4000, b"UT", b"", 0xFFFFFFF0)))
     put("dicom-limit.meta", b"\0" * 128 + b"DICM" +
         el(2, 1, b"OB", b"", 0xFFFFFF00))
+    # Its first element ends where the limit is: the next must not escape it.
+    put("dicom-limit.meta-edge", b"\0" * 128 + b"DICM" +
+        el(2, 1, b"OB", b"\0" * ((16 << 20) - 144)) +
+        el(2, 2, b"OB", b"", 0xFFFFFF00))
     put("dicom-limit.order", obj(b"".join(
         el(0x19, 200 - i, b"LO", b"") for i in range(66))))
     put("ok.order", obj(b"".join(
