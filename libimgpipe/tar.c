@@ -324,11 +324,13 @@ classify(struct imgp_tar *t, struct imgp_tar_member *m, struct imgp_err *e)
 	case '0':
 	case '7':
 		m->type = is_mac(m->block) ? IMGP_TAR_MAC : IMGP_TAR_FILE;
-		/* v7 marks a directory by its name only. */
-		if (m->block[TYPE_AT] == '\0' && m->size == 0 &&
-		    m->block[strnlen((char *)m->block, 100) - 1] == '/')
-			m->type = IMGP_TAR_DIR;
-		return 0;
+		/* v7 marks a directory by its name only.  One with data is read
+		 * as a file by some, and by others its data as headers. */
+		if (m->block[TYPE_AT] != '\0' ||
+		    m->block[strnlen((char *)m->block, 100) - 1] != '/')
+			return 0;
+		m->type = IMGP_TAR_DIR;
+		break;
 	case '1':
 	case '2':
 		m->type = IMGP_TAR_LINK;
