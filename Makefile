@@ -43,6 +43,9 @@ MAN	= $(wildcard man/*.[1-8])
 # by a line "/* PKGS: a b */".
 CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
 
+# Fuzz targets that the tests run on changed seeds: tests/fuzz.t.
+FUZZED	= dicom zip tar gunzip prov stamp
+
 # --- flags, each used only where the compiler takes it --------------------
 WARN	= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
 	  -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
@@ -130,10 +133,18 @@ $B/tests/%: tests/c/%.c $B/libimgpipe.a
 	$(CXX) $(LDFLAGS) -o $@ $@.o $B/libimgpipe.a \
 	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
 
+$(addprefix $B/tests/fuzz-,$(FUZZED)): $B/tests/fuzz-%: tests/fuzz/%.c \
+    tests/fuzz/drive.c tests/fuzz/fuzz.h $B/libimgpipe.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@.o $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@-drive.o tests/fuzz/drive.c
+	$(CXX) $(LDFLAGS) -o $@ $@.o $@-drive.o $B/libimgpipe.a \
+	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
+
 # A test that hangs is a failure, not a wait.
 TEST_SECONDS ?= 300
 PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
-check: all $(CTESTS)
+check: all $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
 	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
 # All that speaks S3, with the servers that need it installed: none is skipped.
 check-s3: all $(CTESTS)
@@ -142,7 +153,7 @@ check-s3: all $(CTESTS)
 	  tests/sigv4.t tests/cred.t
 # Every sample file and archive before four judges; some minutes.
 check-dicom: all $(CTESTS)
-	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t
+	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check
@@ -154,12 +165,13 @@ FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 STREAMS	?= 1000000
 fuzz-deflate-streams: $B/tests/deflate
 	BUILD=$(abspath $B) tests/fuzz/deflate-streams $(STREAMS)
-fuzz-%: tests/fuzz/%.c
+fuzz-%: tests/fuzz/%.c all
 	$(MAKE) CC=clang CXX=clang++ B=$B/fuzz SAN='$(FUZZ_SAN)' OPT='-O1 -g' $B/fuzz/libimgpipe.a
-	clang $(CPPFLAGS) -I$B/fuzz/gen -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
-	  -fno-sanitize-recover=all -o $B/fuzz/$* $< $B/fuzz/libimgpipe.a \
-	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<)) -lstdc++
+	clang $(CPPFLAGS) -I$B/fuzz/gen -std=c11 -O1 -g $(FUZZ_SAN) -c -o $B/fuzz/$*.o $<
+	clang++ $(subst fuzzer-no-link,fuzzer,$(FUZZ_SAN)) -o $B/fuzz/$* $B/fuzz/$*.o $B/fuzz/libimgpipe.a \
+	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
 	mkdir -p $B/fuzz/corpus-$*
+	$(if $(filter $*,$(FUZZED)),PATH="$B/bin:$$PATH" tests/fuzz/seeds $* $B/fuzz/corpus-$*)
 	$B/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
 	  $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix=$B/fuzz/ $B/fuzz/corpus-$*
 

@@ -1,0 +1,17 @@
+#!/bin/bash
+# The fuzz targets that read files, on their seeds and on changed ones, without
+# libFuzzer; make fuzz-TARGET looks further (R50-R58, R62, F4, F40).
+. "$(dirname "$0")/lib.sh"
+/usr/bin/python3 -c 'import pydicom' 2>/dev/null ||
+	skip_all 'python3-pydicom is not there'
+seed=${SEED:-20240229}
+echo "# seed $seed"
+n=${RUNS:-1500}
+is_sanitized "$BUILD/bin/imgp-stamp" && n=$((n / 5))
+for t in dicom zip tar gunzip prov stamp; do
+	"$ROOT/tests/fuzz/seeds" $t $t || exit 1
+	timeout -k 5 100 "$BUILD/tests/fuzz-$t" "$n" "$seed" $t/* >out 2>err
+	ok $? "$t: $(cat out) keep its promises" ||
+		{ cat err; od -An -tx1 -v failed; } | head -50 | diag
+done
+done_testing

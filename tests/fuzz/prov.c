@@ -1,0 +1,102 @@
+/* PKGS: libcjson libcrypto */
+/*
+ * libFuzzer: whatever is given for the provenance of a stamp, it is refused
+ * with a reason, or what was read is written and read as the same (F40).
+ * make fuzz-prov [FUZZ_SECONDS=60]
+ */
+#include <stdio.h>
+
+#include "libimgpipe/buf.h"
+#include "libimgpipe/prov.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct imgp_prov *
+open_fd(int fd, struct imgp_err *e)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return imgp_prov_open(path, e);
+}
+
+static int
+same(const struct imgp_prov_record *a, const struct imgp_prov_record *b)
+{
+	size_t i;
+
+	if (a->member != b->member || a->how != b->how ||
+	    a->edits != b->edits || a->undolen != b->undolen ||
+	    (a->undolen > 0 && memcmp(a->undo, b->undo, a->undolen) != 0))
+		return 0;
+	for (i = 0; i < a->edits; i++)
+		if (a->edit[i].at != b->edit[i].at ||
+		    a->edit[i].del != b->edit[i].del ||
+		    a->edit[i].inslen != b->edit[i].inslen ||
+		    memcmp(a->edit[i].ins, b->edit[i].ins,
+		    a->edit[i].inslen) != 0 ||
+		    memcmp(a->old[i], b->old[i], (size_t)a->edit[i].del) != 0)
+			return 0;
+	return 1;
+}
+
+/* Read ${fd} to its end and write it to ${out}: 1 when that could be done. */
+static int
+copy(int fd, int to)
+{
+	const struct imgp_prov_record *r;
+	struct imgp_err e = { NULL, "" };
+	struct imgp_prov *p = open_fd(fd, &e);
+	struct imgp_out out;
+	int rc = -1;
+
+	if (p == NULL) {
+		must(e.code != NULL);
+		return 0;
+	}
+	imgp_out_init(&out, to);
+	must(imgp_prov_begin(&out, &e) == 0);
+	while ((rc = imgp_prov_peek(p, &r, &e)) == 1) {
+		must(r->edits <= IMGP_PROV_EDITS);
+		must(imgp_prov_put(&out, r, &e) == 0);
+		imgp_prov_next(p);
+	}
+	must(rc == 0 || e.code != NULL);
+	if (rc == 0)
+		must(imgp_prov_finish(&out, imgp_prov_sum(p), &e) == 0);
+	imgp_out_release(&out);
+	imgp_prov_free(p);
+	return rc == 0;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct imgp_prov_record *a, *b;
+	struct imgp_err e = { NULL, "" };
+	struct imgp_prov *p, *q;
+	int fd, to, more;
+
+	if (size > 1 << 16)
+		return 0;
+	fd = fuzz_file(data, size);
+	to = fuzz_file("", 0);
+	if (copy(fd, to)) {
+		p = open_fd(fd, &e);
+		q = open_fd(to, &e);
+		must(p != NULL && q != NULL);
+		do {
+			more = imgp_prov_peek(p, &a, &e);
+			must(more != -1 && imgp_prov_peek(q, &b, &e) == more);
+			must(!more || same(a, b));
+			imgp_prov_next(p);
+			imgp_prov_next(q);
+		} while (more);
+		must(memcmp(imgp_prov_sum(p), imgp_prov_sum(q),
+		    sizeof *imgp_prov_sum(p)) == 0);
+		imgp_prov_free(p);
+		imgp_prov_free(q);
+	}
+	close(fd);
+	close(to);
+	return 0;
+}
