@@ -153,7 +153,7 @@ check-s3: all $(CTESTS)
 	  tests/sigv4.t tests/cred.t
 # Every sample file and archive before four judges; some minutes.
 check-dicom: all $(CTESTS)
-	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t
+	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check

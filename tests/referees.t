@@ -1,0 +1,43 @@
+#!/bin/bash
+# Changed DICOM objects before the walker, DCMTK and pydicom: where they
+# disagree nothing is stamped (R62).  N=1000 SEED=7 for more; make check-dicom
+# takes every sample.
+. "$(dirname "$0")/lib.sh"
+PY=/usr/bin/python3
+samples=$($PY -c 'import pydicom.data, os
+print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
+	skip_all 'python3-pydicom is not there'
+command -v dcmdump >/dev/null || skip_all 'dcmdump is not there'
+export TMPDIR=$WORK
+seed=${SEED:-20240229}
+echo "# seed $seed"
+find "$samples" -name '*.dcm' -size -60k | LC_ALL=C sort | head -40 >files
+n=${N:-60}
+if [ -n "${ALL-}" ] && [ -d "$SHARED/dicom" ]; then
+	find "$SHARED/dicom" -type f ! -name '*.tsv' | LC_ALL=C sort >files
+	n=${N:-1000}
+fi
+mapfile -t files <files
+"$PY" "$ROOT/tests/referees.py" "$n" "$seed" "${files[@]}" >out 2>err
+ok $? "$(grep '^#' out | cut -c3-)" || cat out err | diag
+grep -qE '# [0-9]+ objects, [1-9][0-9]+ stamped' out
+ok $? 'and these were not none'
+
+# Every hostile header is refused or passed at once: user time (R58).
+"$PY" "$ROOT/tests/hostile.py" dicom || exit 1
+"$PY" "$ROOT/tests/hostile.py" zip || exit 1
+TIMEFORMAT=%U
+for f in dicom-*.* ok.* archive-*.*; do
+	for t in 'imgp-dcmscan -q' 'imgp-stamp -q --id 1.1 -o new'; do
+		{ time $t "$f" >/dev/null 2>&1; } 2>&1 | sed "s,\$, $t $f,"
+	done
+done | sort -rn >times
+echo "# slowest: $(head -1 times | cut -d' ' -f1,2,7- )"
+# dicom-*: headers alone.  Those of archives decode what they hold.
+limit=100
+is_sanitized "$BUILD/bin/imgp-stamp" && limit=5000
+awk -v l=$limit '$NF ~ /^dicom-/ && $1 * 1000 > l' times >slow
+[ ! -s slow ]
+ok $? "no hostile header takes $limit ms of $(grep -c ' dicom-' times) (R58)" ||
+	diag <slow
+done_testing
