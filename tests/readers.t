@@ -72,10 +72,10 @@ while read -r f; do
 	grep -v '^#' kept | sed "s,^,$f: ," >>worse
 	stamped=$((stamped + 1))
 done <files
-[ ! -s bad ] && [ $both -gt 15 ]
+[ ! -s bad ] && [ $both -gt 8 ]
 ok $? "three readers agree on $both archives, ours declines $declined (R54)" ||
 	head -30 bad | diag
-[ ! -s worse ] && [ $stamped -gt 10 ]
+[ ! -s worse ] && [ $stamped -gt 5 ]
 ok $? "$stamped ZIPs stamped or copied: names, order, times, attributes, \
 comments, extra fields, flags and others' data are as they were (R57)" ||
 	head -30 worse | diag

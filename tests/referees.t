@@ -31,13 +31,13 @@ for f in dicom-*.* ok.* archive-*.*; do
 	for t in 'imgp-dcmscan -q' 'imgp-stamp -q --id 1.1 -o new'; do
 		{ time $t "$f" >/dev/null 2>&1; } 2>&1 | sed "s,\$, $t $f,"
 	done
-done | sort -rn >times
-echo "# slowest: $(head -1 times | cut -d' ' -f1,2,7- )"
+done | sort -rn >took
+echo "# slowest: $(head -1 took | cut -d' ' -f1,2,7- )"
 # dicom-*: headers alone.  Those of archives decode what they hold.
 limit=100
 is_sanitized "$BUILD/bin/imgp-stamp" && limit=5000
-awk -v l=$limit '$NF ~ /^dicom-/ && $1 * 1000 > l' times >slow
+awk -v l=$limit '$NF ~ /^dicom-/ && $1 * 1000 > l' took >slow
 [ ! -s slow ]
-ok $? "no hostile header takes $limit ms of $(grep -c ' dicom-' times) (R58)" ||
+ok $? "no hostile header takes $limit ms of $(grep -c ' dicom-' took) (R58)" ||
 	diag <slow
 done_testing
