@@ -1,11 +1,8 @@
 #include <sys/stat.h>
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -14,16 +11,8 @@
 #include "libimgpipe/opt.h"
 #include "libimgpipe/s3.h"
 #include "libimgpipe/s3xml.h"
-#include "libimgpipe/stop.h"
+#include "libimgpipe/store_parts.h"
 #include "libimgpipe/store_priv.h"
-
-#define CHUNK		((size_t)128 << 10)	/* read and summed at once */
-#define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for,
-						 * or a part's where less */
-#define PARTS_MAX	10000			/* S3's own */
-#define STREAMS		4			/* parts in flight */
-#define TRIES_WHOLE	3			/* downloads of an object that
-						 * comes wrong (R23) */
 
 static void	s3_close(struct imgp_store *);
 static int	s3_head(struct imgp_store *, const char *, int,
@@ -35,16 +24,12 @@ static int	s3_list(struct imgp_store *, const char *, imgp_store_found *,
 		    void *, struct imgp_err *);
 static int	s3_upload(struct imgp_store *, const char *, int,
 		    struct imgp_move *, struct imgp_err *);
-static int	s3_download(struct imgp_store *, const char *, int,
-		    int (*)(void *, int64_t, struct imgp_err *), void *,
-		    struct imgp_move *, struct imgp_object *,
-		    struct imgp_err *);
 static int	s3_copy(struct imgp_store *, const char *, struct imgp_store *,
 		    const char *, struct imgp_move *, struct imgp_err *);
 
 const struct imgp_store_kind imgp_store_s3_kind = {
-	s3_close, s3_head, s3_remove, s3_put, s3_list, s3_upload, s3_download,
-	s3_copy
+	s3_close, s3_head, s3_remove, s3_put, s3_list, s3_upload,
+	imgp_store_s3_download, s3_copy
 };
 
 int
@@ -62,10 +47,10 @@ s3_close(struct imgp_store *st)
 	imgp_s3_free(st->s3);
 }
 
-/* --- settings ------------------------------------------------------------------ */
+/* --- for all three rooms ---------------------------------------------------------- */
 
-static int64_t
-setting(const char *name, int64_t min)
+int64_t
+imgp_store_s3_setting(const char *name, int64_t min)
 {
 	const char *s = imgp_conf(NULL, name);
 	long long n;
@@ -74,27 +59,55 @@ setting(const char *name, int64_t min)
 	    n;
 }
 
-/* The size of a part of ${total} bytes: as set, or what keeps their number. */
-static int64_t
-part_size(int64_t total)
+/* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 wants it. */
+void
+imgp_store_s3_base64(const char *hex, char out[48])
 {
-	int64_t size = setting("s3_part_bytes", 1 << 20);
+	unsigned char raw[IMGP_SHA256_LEN];
+	unsigned int byte;
+	size_t i;
 
-	while (total / size >= PARTS_MAX)
-		size *= 2;
-	return size;
+	for (i = 0; i < sizeof raw; i++) {
+		sscanf(hex + 2 * i, "%2x", &byte);
+		raw[i] = (unsigned char)byte;
+	}
+	EVP_EncodeBlock((unsigned char *)out, raw, (int)sizeof raw);
 }
 
-/* --- looking at an object --------------------------------------------------------- */
+/* The body of ${a}, which is to be of ${kind}; ${x} to be released. */
+int
+imgp_store_s3_xml(const struct imgp_s3_answer *a, enum imgp_s3xml_kind kind,
+    const char *key, struct imgp_s3xml *x, struct imgp_err *e)
+{
+	struct imgp_err why = { NULL, "" };
 
-static int
-head(struct imgp_s3 *s3, const char *key, struct imgp_s3_answer *a,
-    struct imgp_err *e)
+	if (imgp_s3xml_parse(a->body.s, a->body.len, x, &why) == -1)
+		return imgp_fail(e, why.code, "%.256s: %s", key, why.msg);
+	if (x->kind == kind)
+		return 0;
+	imgp_s3xml_release(x);
+	return imgp_fail(e, IMGP_E_STORE_IO,
+	    "%.256s: an answer of another kind", key);
+}
+
+/* The object changed between two requests: start over (R32). */
+int
+imgp_store_s3_changed(const char *key, struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+	    "%s: it changed while it was read", key);
+}
+
+int
+imgp_store_s3_head(struct imgp_s3 *s3, const char *key,
+    struct imgp_s3_answer *a, struct imgp_err *e)
 {
 	struct imgp_s3_request r = { .method = "HEAD", .key = key };
 
 	return imgp_s3_do(s3, &r, a, e);
 }
+
+/* --- looking at an object --------------------------------------------------------- */
 
 /* What a whole GET is summed up in. */
 struct summing {
@@ -182,7 +195,7 @@ s3_head(struct imgp_store *st, const char *key, int sum,
 
 	if (sum)
 		return sum_object(st->s3, key, object, &retries, e);
-	if ((rc = head(st->s3, key, &a, e)) == 0) {
+	if ((rc = imgp_store_s3_head(st->s3, key, &a, e)) == 0) {
 		object->bytes = a.length;
 		memcpy(object->sha256, a.sha256, sizeof object->sha256);
 	}
@@ -218,7 +231,7 @@ compare_existing(struct imgp_s3 *s3, const char *key,
 {
 	struct imgp_object there = IMGP_OBJECT_UNKNOWN;
 	struct imgp_s3_answer a;
-	int rc = head(s3, key, &a, e), proven;
+	int rc = imgp_store_s3_head(s3, key, &a, e), proven;
 
 	m->copied->retries += a.retries;
 	proven = rc == 0 && etag != NULL && imgp_s3xml_etag_same(a.etag, etag);
@@ -258,7 +271,7 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 	struct imgp_object got = IMGP_OBJECT_UNKNOWN, should = *want;
 	int64_t *retries = &m->copied->retries;
 	struct imgp_s3_answer a;
-	int rc = head(s3, key, &a, e), proven;
+	int rc = imgp_store_s3_head(s3, key, &a, e), proven;
 
 	*retries += a.retries;
 	proven = etag != NULL && imgp_s3xml_etag_same(a.etag, etag);
@@ -305,7 +318,7 @@ drop_if_wrong(struct imgp_s3 *s3, const char *key, const struct imgp_move *m,
 
 	if (m->copied->existed || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
 		return;
-	ours = head(s3, key, &a, NULL) == 0 &&
+	ours = imgp_store_s3_head(s3, key, &a, NULL) == 0 &&
 	    strcmp(a.sha256, m->copied->object.sha256) == 0;
 	imgp_s3_answer_release(&a);
 	if (!ours)
@@ -315,367 +328,6 @@ drop_if_wrong(struct imgp_s3 *s3, const char *key, const struct imgp_move *m,
 }
 
 /* --- parts, several at once -------------------------------------------------------------- */
-
-/* A transfer in parts; threads take one after the other. */
-struct parts {
-	struct imgp_s3	*s3;
-	const char	*key;
-	struct imgp_move *m;
-	int64_t		 start, total, size;	/* the first part's start */
-	int		 count;
-	int		(*one)(struct parts *p, int i, int64_t offset,
-			    int64_t len, int64_t *retries, struct imgp_err *e);
-
-	int		 fd;		/* the file on our side */
-	const char	*upload;	/* the upload's id, encoded */
-	const char	*source, *match, *owner; /* copy: of the source */
-	char		(*etags)[128];	/* of the parts sent */
-
-	pthread_mutex_t	 lock;		/* of all below */
-	pthread_cond_t	 moved;		/* a part is done, or one failed */
-	int		 next;
-	char		*done;		/* of each part */
-	int64_t		 bytes;
-	int		 failed;
-	long		 status;	/* of the answer that failed a copy */
-	struct imgp_err	 why;
-};
-
-static void *
-work_on_parts(void *arg)
-{
-	struct parts *p = arg;
-	int64_t offset, len, retries;
-	struct imgp_err e = { NULL, "" };
-	int i, rc;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->failed && p->next < p->count) {
-		i = p->next++;
-		pthread_mutex_unlock(&p->lock);
-		offset = p->start + i * p->size;
-		len = p->total - offset < p->size ? p->total - offset : p->size;
-		retries = 0;
-		rc = p->one(p, i, offset, len, &retries, &e);
-		pthread_mutex_lock(&p->lock);
-		p->m->copied->retries += retries;
-		if (rc == -1 && !p->failed) {
-			p->failed = 1;
-			p->why = e;
-		} else if (rc == 0) {
-			p->done[i] = 1;
-			p->bytes += len;
-		}
-		pthread_cond_broadcast(&p->moved);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return NULL;
-}
-
-/*
- * Do all parts, STREAMS at once; meanwhile ${in_order} (or NULL) is called in
- * this thread for each part in order once it is done.
- */
-static int
-do_parts(struct parts *p, int (*in_order)(struct parts *p, int64_t offset,
-    int64_t len, void *arg, struct imgp_err *e), void *arg,
-    struct imgp_err *e)
-{
-	pthread_t threads[STREAMS];
-	int64_t offset, len;
-	int i, n = 0, rc = 0, started;
-
-	p->count = (int)((p->total - p->start + p->size - 1) / p->size);
-	p->done = imgp_alloc((size_t)p->count);
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->moved, NULL);
-	started = p->count < STREAMS ? p->count : STREAMS;
-	while (n < started &&
-	    pthread_create(&threads[n], NULL, work_on_parts, p) == 0)
-		n++;
-	if (n == 0)
-		work_on_parts(p);	/* no thread to be had: one by one */
-	for (i = 0; i < p->count; i++) {
-		pthread_mutex_lock(&p->lock);
-		while (!p->failed && !p->done[i])
-			pthread_cond_wait(&p->moved, &p->lock);
-		rc = p->failed ? -1 : 0;
-		imgp_store_progress(p->m, p->start + p->bytes, p->total);
-		pthread_mutex_unlock(&p->lock);
-		if (rc == -1)
-			break;
-		offset = p->start + i * p->size;
-		len = p->total - offset < p->size ? p->total - offset : p->size;
-		if (in_order != NULL && in_order(p, offset, len, arg,
-		    &p->why) == -1) {
-			pthread_mutex_lock(&p->lock);
-			p->failed = 1;
-			pthread_mutex_unlock(&p->lock);
-			rc = -1;
-			break;
-		}
-	}
-	while (n > 0)
-		pthread_join(threads[--n], NULL);
-	if (rc == -1 && e != NULL)
-		*e = p->why;
-	pthread_cond_destroy(&p->moved);
-	pthread_mutex_destroy(&p->lock);
-	free(p->done);
-	return rc;
-}
-
-/* Add ${len} bytes of the file from ${offset} to ${sum}. */
-static int
-sum_range(int fd, int64_t offset, int64_t len, struct imgp_sha256 *sum)
-{
-	char *buf = imgp_alloc(CHUNK);
-	ssize_t n = 0;
-
-	while (len > 0) {
-		n = pread(fd, buf, len < (int64_t)CHUNK ? (size_t)len : CHUNK,
-		    offset);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		imgp_sha256_add(sum, buf, (size_t)n);
-		offset += n;
-		len -= n;
-	}
-	free(buf);
-	if (len > 0 && n == 0)
-		errno = EIO;	/* it became shorter */
-	return len > 0 ? -1 : 0;
-}
-
-static int
-sum_part(struct parts *p, int64_t offset, int64_t len, void *arg,
-    struct imgp_err *e)
-{
-	return sum_range(p->fd, offset, len, arg) == -1 ?
-	    imgp_store_errno(e, p->key) : 0;
-}
-
-/* --- download ------------------------------------------------------------------------------ */
-
-/* One GET of a range, written where it belongs. */
-struct get {
-	struct imgp_s3_request r;
-	struct imgp_header headers[2];
-	char		 range[96], match[136];
-	int		 fd;
-	int64_t		 offset, end;	/* next byte; past the last wanted */
-	struct imgp_sha256 *sum;	/* NULL: not summed here */
-	/* Of the first GET: what the others need, and what it is told. */
-	int64_t		 total;
-	int		(*room)(void *arg, int64_t bytes, struct imgp_err *e);
-	void		*room_arg;
-	struct imgp_move *m;
-};
-
-static int
-get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
-{
-	struct get *g = arg;
-
-	if (a->first != g->offset || a->total < 0) {
-		imgp_fail(e, IMGP_E_STORE_IO, a->total < 0 ?
-		    "%s: the server does not say how long it is" :
-		    "%s: the server sent another range", g->r.key);
-		return IMGP_S3_AGAIN;
-	}
-	if (g->total >= 0)
-		return 0;
-	g->total = a->total;
-	if (a->status == 200 || g->end > a->total)
-		g->end = a->total;	/* ranges are not for every server */
-	snprintf(g->match, sizeof g->match, "%s", a->etag);
-	return g->room == NULL ? 0 : g->room(g->room_arg, a->total, e);
-}
-
-static int
-get_sink(void *arg, const char *p, size_t len)
-{
-	struct get *g = arg;
-	ssize_t n;
-
-	if ((int64_t)len > g->end - g->offset) {
-		errno = EPROTO;		/* more than was asked for */
-		return -1;
-	}
-	if (g->sum != NULL)
-		imgp_sha256_add(g->sum, p, len);
-	while (len > 0) {
-		if ((n = pwrite(g->fd, p, len, g->offset)) == -1) {
-			if (errno == EINTR)
-				continue;
-			return -1;
-		}
-		p += n;
-		len -= (size_t)n;
-		g->offset += n;
-	}
-	if (g->m != NULL)
-		imgp_store_progress(g->m, g->offset, g->total);
-	return 0;
-}
-
-/* Ask for what is still missing, of the same object once one is known. */
-static void
-get_again(void *arg)
-{
-	struct get *g = arg;
-
-	snprintf(g->range, sizeof g->range, "bytes=%lld-%lld",
-	    (long long)g->offset, (long long)g->end - 1);
-	g->headers[0] = (struct imgp_header){ "Range", g->range };
-	g->r.nheaders = 1;
-	if (g->match[0] != '\0') {
-		g->headers[1] = (struct imgp_header){ "If-Match", g->match };
-		g->r.nheaders = 2;
-	}
-}
-
-static void
-get_init(struct get *g, const char *key, int fd, int64_t offset, int64_t len)
-{
-	memset(g, 0, sizeof *g);
-	g->fd = fd;
-	g->offset = offset;
-	g->end = offset + len;
-	g->total = -1;
-	g->r = (struct imgp_s3_request){ .method = "GET", .key = key,
-	    .headers = g->headers, .begin = get_begin, .sink = get_sink,
-	    .again = get_again, .arg = g };
-	get_again(g);
-}
-
-/* The object changed between two requests: start over (R32). */
-static int
-start_over(const char *key, struct imgp_err *e)
-{
-	return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
-	    "%s: it changed while it was read", key);
-}
-
-static int
-get_part(struct parts *p, int i, int64_t offset, int64_t len,
-    int64_t *retries, struct imgp_err *e)
-{
-	struct imgp_s3_answer a;
-	struct get g;
-	int rc;
-
-	(void)i;
-	get_init(&g, p->key, p->fd, offset, len);
-	g.total = p->total;
-	snprintf(g.match, sizeof g.match, "%s", p->match);
-	get_again(&g);
-	rc = imgp_s3_do(p->s3, &g.r, &a, e);
-	*retries += a.retries;
-	if (rc == -1 && a.status == 412)
-		rc = start_over(p->key, e);
-	else if (rc == 0 && (a.total != p->total || g.offset != g.end))
-		rc = imgp_fail(e, IMGP_E_STORE_IO,
-		    "%s: the server sent another range", p->key);
-	imgp_s3_answer_release(&a);
-	return rc;
-}
-
-/* The whole object, once: its first bytes, then the rest in parts. */
-static int
-download_once(struct imgp_store *st, const char *key, struct get *g,
-    struct imgp_object *got, char meta[IMGP_SHA256_HEX], struct imgp_err *e)
-{
-	struct imgp_s3_answer a;
-	struct parts p = { .s3 = st->s3, .key = key, .m = g->m, .fd = g->fd };
-	int rc = imgp_s3_do(st->s3, &g->r, &a, e);
-
-	g->m->copied->retries += a.retries;
-	memcpy(meta, a.sha256, IMGP_SHA256_HEX);
-	if (rc == -1 && a.status == 416 && g->offset == 0) {
-		/* No byte to ask for: an empty object has its headers still. */
-		imgp_s3_answer_release(&a);
-		if ((rc = head(st->s3, key, &a, e)) == 0 && a.length != 0)
-			rc = start_over(key, e);
-		memcpy(meta, a.sha256, IMGP_SHA256_HEX);
-		g->total = g->end = 0;
-	} else if (rc == -1 && a.status == 412)
-		rc = start_over(key, e);
-	else if (rc == 0 && g->offset != g->end)
-		rc = imgp_fail(e, IMGP_E_STORE_IO, "%s: %lld bytes of %lld",
-		    key, (long long)g->offset, (long long)g->end);
-	imgp_s3_answer_release(&a);
-	if (rc == 0 && g->offset < g->total) {
-		p.start = g->offset;
-		p.total = g->total;
-		p.size = part_size(g->total);
-		p.match = g->match;
-		p.one = get_part;
-		rc = do_parts(&p, sum_part, g->sum, e);
-	}
-	if (rc == 0) {
-		got->bytes = g->total;
-		imgp_sha256_end_hex(g->sum, got->sha256);
-	}
-	return rc;
-}
-
-static int
-s3_download(struct imgp_store *st, const char *key, int fd,
-    int (*room)(void *, int64_t, struct imgp_err *), void *room_arg,
-    struct imgp_move *m, struct imgp_object *got, struct imgp_err *e)
-{
-	struct imgp_err own = { NULL, "" };
-	int64_t first = setting("s3_part_bytes", 1 << 20);
-	char meta[IMGP_SHA256_HEX];
-	struct get g;
-	int tries, rc = -1;
-
-	if (e == NULL)
-		e = &own;
-	for (tries = 0; tries < TRIES_WHOLE; tries++) {
-		get_init(&g, key, fd, 0, first < FIRST ? first : FIRST);
-		g.room = room;
-		g.room_arg = room_arg;
-		g.m = m;
-		g.sum = imgp_sha256_new();
-		rc = download_once(st, key, &g, got, meta, e);
-		imgp_sha256_free(g.sum);
-		if (rc == 0 && meta[0] != '\0' &&
-		    strcmp(meta, got->sha256) != 0)
-			rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY,
-			    "s3://%s/%.256s: SHA-256 %.12s..., its metadata "
-			    "says %.12s...", imgp_s3_bucket(st->s3), key,
-			    got->sha256, meta);
-		if (rc == 0)
-			rc = imgp_store_expected(m, got, key, e);
-		if (rc == 0 || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
-			break;
-		m->copied->retries++;
-		if (ftruncate(fd, 0) == -1)
-			return imgp_store_errno(e, key);
-	}
-	return rc;
-}
-
-/* --- upload ----------------------------------------------------------------------------------- */
-
-/* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 wants it. */
-static void
-hex_to_base64(const char *hex, char out[48])
-{
-	unsigned char raw[IMGP_SHA256_LEN];
-	unsigned int byte;
-	size_t i;
-
-	for (i = 0; i < sizeof raw; i++) {
-		sscanf(hex + 2 * i, "%2x", &byte);
-		raw[i] = (unsigned char)byte;
-	}
-	EVP_EncodeBlock((unsigned char *)out, raw, (int)sizeof raw);
-}
 
 static void
 report_sent(void *arg, int64_t bytes)
@@ -708,7 +360,7 @@ put_whole(struct imgp_s3 *s3, const char *key, const char *data, int fd,
 	    .arg = m };
 	int rc;
 
-	hex_to_base64(o->sha256, base64);
+	imgp_store_s3_base64(o->sha256, base64);
 	rc = imgp_s3_do(s3, &r, a, e);
 	m->copied->retries += a->retries;
 	if (rc == -1 && create && a->status == 501) {
@@ -737,288 +389,6 @@ s3_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 	return rc;
 }
 
-/* The body of ${a}, which is to be of ${kind}; ${x} to be released. */
-static int
-take_xml(const struct imgp_s3_answer *a, enum imgp_s3xml_kind kind,
-    const char *key, struct imgp_s3xml *x, struct imgp_err *e)
-{
-	struct imgp_err why = { NULL, "" };
-
-	if (imgp_s3xml_parse(a->body.s, a->body.len, x, &why) == -1)
-		return imgp_fail(e, why.code, "%.256s: %s", key, why.msg);
-	if (x->kind == kind)
-		return 0;
-	imgp_s3xml_release(x);
-	return imgp_fail(e, IMGP_E_STORE_IO,
-	    "%.256s: an answer of another kind", key);
-}
-
-/* --- multipart --------------------------------------------------------------------------------- */
-
-/* DELETE the upload: its parts cost money and are of no use. */
-static void
-abort_upload(struct imgp_s3 *s3, const char *key, const char *upload)
-{
-	char *query = imgp_asprintf("uploadId=%s", upload);
-	struct imgp_s3_request r = { .method = "DELETE", .key = key,
-	    .query = query, .flags = IMGP_S3_LAST };
-	struct imgp_s3_answer a;
-
-	(void)imgp_s3_do(s3, &r, &a, NULL);
-	imgp_s3_answer_release(&a);
-	free(query);
-}
-
-/*
- * Abort what attempts at the same key have left (R29): killed ones, and those
- * whose id was lost with its answer, which curl repeats by itself when it finds
- * a kept connection dead.
- */
-static void
-abort_leftovers(struct imgp_s3 *s3, const char *key)
-{
-	struct imgp_buf query = IMGP_BUF_INIT, id = IMGP_BUF_INIT;
-	struct imgp_s3_request r = { .method = "GET",
-	    .flags = IMGP_S3_LAST };
-	struct imgp_s3_answer a;
-	struct imgp_s3xml x;
-	size_t i;
-
-	imgp_buf_puts(&query, "encoding-type=url&prefix=");
-	imgp_sigv4_encode(&query, key, 0);
-	imgp_buf_puts(&query, "&uploads=");
-	r.query = query.s;
-	if (imgp_s3_do(s3, &r, &a, NULL) == 0 && imgp_s3xml_parse(a.body.s,
-	    a.body.len, &x, NULL) == 0) {
-		for (i = 0; x.kind == IMGP_S3XML_UPLOADS && i < x.nitems;
-		    i++) {
-			if (strcmp(x.items[i].key, key) != 0)
-				continue;
-			imgp_buf_clear(&id);
-			imgp_sigv4_encode(&id, x.items[i].upload_id, 0);
-			abort_upload(s3, key, id.s);
-		}
-		imgp_s3xml_release(&x);
-	}
-	imgp_s3_answer_release(&a);
-	imgp_buf_release(&query);
-	imgp_buf_release(&id);
-}
-
-/* Begin an upload in parts: its id, encoded, the caller's; NULL and ${e}. */
-static char *
-begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
-    size_t n, struct imgp_move *m, struct imgp_err *e)
-{
-	struct imgp_s3_request r = { .method = "POST", .key = key,
-	    .query = "uploads=", .headers = h, .nheaders = n,
-	    .flags = IMGP_S3_MAY_BE_ERROR };
-	struct imgp_buf encoded = IMGP_BUF_INIT;
-	struct imgp_s3_answer a;
-	struct imgp_s3xml x;
-	int rc = imgp_s3_do(s3, &r, &a, e);
-
-	m->copied->retries += a.retries;
-	if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_INITIATE, key, &x,
-	    e)) == 0) {
-		imgp_sigv4_encode(&encoded, x.upload_id, 0);
-		imgp_s3xml_release(&x);
-	}
-	imgp_s3_answer_release(&a);
-	return rc == -1 ? NULL : imgp_buf_steal(&encoded);
-}
-
-/*
- * Complete it.  Whether it was done when no answer came is looked up: the
- * object is there, or the upload still is (R30).
- */
-static int
-complete_upload(struct parts *p, const struct imgp_object *o, int create,
-    char etag[128], struct imgp_err *e)
-{
-	static const struct imgp_header h[] = { { "If-None-Match", "*" } };
-	char *query = imgp_asprintf("uploadId=%s", p->upload);
-	char sum[IMGP_SHA256_HEX];
-	struct imgp_buf body = IMGP_BUF_INIT;
-	struct imgp_s3_request r = { .method = "POST", .key = p->key,
-	    .query = query, .headers = h, .nheaders = create ? 1 : 0,
-	    .flags = IMGP_S3_MAY_BE_ERROR };
-	struct imgp_s3_answer a;
-	struct imgp_s3xml x;
-	int i, rc;
-
-	imgp_buf_puts(&body, "<CompleteMultipartUpload "
-	    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
-	for (i = 0; i < p->count; i++) {
-		imgp_buf_printf(&body, "<Part><PartNumber>%d</PartNumber>"
-		    "<ETag>", i + 1);
-		imgp_s3xml_escape(&body, p->etags[i]);
-		imgp_buf_puts(&body, "</ETag></Part>");
-	}
-	imgp_buf_puts(&body, "</CompleteMultipartUpload>");
-	imgp_sha256_hex(body.s, body.len, sum);
-	r.payload = sum;
-	r.data = body.s;
-	r.len = (int64_t)body.len;
-	rc = imgp_s3_do(p->s3, &r, &a, e);
-	p->m->copied->retries += a.retries;
-	if (rc == -1 && create && a.status == 501) {
-		r.nheaders = 0;
-		imgp_s3_answer_release(&a);
-		rc = imgp_s3_do(p->s3, &r, &a, e);
-		p->m->copied->retries += a.retries;
-	}
-	etag[0] = '\0';
-	if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_COMPLETE, p->key, &x,
-	    e)) == 0) {
-		if (x.etag != NULL)
-			snprintf(etag, 128, "%s", x.etag);
-		imgp_s3xml_release(&x);
-	} else if (strcmp(a.code, "NoSuchUpload") == 0) {
-		/* Without an ETag it will be read and summed. */
-		imgp_s3_answer_release(&a);
-		if (head(p->s3, p->key, &a, NULL) == 0 &&
-		    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0)
-			rc = 0;
-	}
-	imgp_s3_answer_release(&a);
-	imgp_buf_release(&body);
-	free(query);
-	return rc;
-}
-
-static int
-put_part(struct parts *p, int i, int64_t offset, int64_t len,
-    int64_t *retries, struct imgp_err *e)
-{
-	char *query = imgp_asprintf("partNumber=%d&uploadId=%s", i + 1,
-	    p->upload);
-	char hex[IMGP_SHA256_HEX], base64[48];
-	struct imgp_sha256 *sum = imgp_sha256_new();
-	struct imgp_header h[] = { { "x-amz-checksum-sha256", base64 } };
-	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
-	    .query = query, .headers = h, .nheaders = 1, .payload = hex,
-	    .fd = p->fd, .offset = offset, .len = len };
-	struct imgp_s3_answer a = { .status = 0 };
-	int rc;
-
-	if ((rc = sum_range(p->fd, offset, len, sum)) == -1)
-		imgp_store_errno(e, p->key);
-	else {
-		imgp_sha256_end_hex(sum, hex);
-		hex_to_base64(hex, base64);
-		rc = imgp_s3_do(p->s3, &r, &a, e);
-		*retries += a.retries;
-		if (rc == 0 && a.etag[0] == '\0')
-			rc = imgp_fail(e, IMGP_E_STORE_IO,
-			    "%s: a part was answered without an ETag", p->key);
-		snprintf(p->etags[i], sizeof p->etags[i], "%s", a.etag);
-		imgp_s3_answer_release(&a);
-	}
-	imgp_sha256_free(sum);
-	free(query);
-	return rc;
-}
-
-static int
-copy_part(struct parts *p, int i, int64_t offset, int64_t len,
-    int64_t *retries, struct imgp_err *e)
-{
-	char *query = imgp_asprintf("partNumber=%d&uploadId=%s", i + 1,
-	    p->upload);
-	char range[96];
-	struct imgp_header h[] = {
-		{ "x-amz-copy-source", p->source },
-		{ "x-amz-copy-source-range", range },
-		{ NULL, NULL }, { NULL, NULL },
-	};
-	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
-	    .query = query, .headers = h, .nheaders = 2,
-	    .flags = IMGP_S3_MAY_BE_ERROR };
-	struct imgp_s3_answer a;
-	struct imgp_s3xml x;
-	int rc;
-
-	if (p->match != NULL)
-		h[r.nheaders++] = (struct imgp_header){
-		    "x-amz-copy-source-if-match", p->match };
-	if (p->owner != NULL)
-		h[r.nheaders++] = (struct imgp_header){
-		    "x-amz-source-expected-bucket-owner", p->owner };
-
-	snprintf(range, sizeof range, "bytes=%lld-%lld", (long long)offset,
-	    (long long)(offset + len - 1));
-	rc = imgp_s3_do(p->s3, &r, &a, e);
-	*retries += a.retries;
-	if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_COPY, p->key, &x,
-	    e)) == 0) {
-		if (x.etag == NULL)
-			rc = imgp_fail(e, IMGP_E_STORE_IO,
-			    "%s: a part was answered without an ETag", p->key);
-		else
-			snprintf(p->etags[i], sizeof p->etags[i], "\"%s\"",
-			    x.etag);
-		imgp_s3xml_release(&x);
-	}
-	if (rc == -1) {
-		pthread_mutex_lock(&p->lock);
-		p->status = a.status;
-		pthread_mutex_unlock(&p->lock);
-	}
-	imgp_s3_answer_release(&a);
-	free(query);
-	return rc;
-}
-
-/* The file is as ${before} says: what was summed is what was sent. */
-static int
-is_unchanged(int fd, const struct stat *before)
-{
-	struct stat sb;
-
-	return fstat(fd, &sb) == 0 && sb.st_size == before->st_size &&
-	    sb.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-	    sb.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
-}
-
-/*
- * An object in parts, from begin to complete, ${p->one} sending each.
- * ${before} (or NULL) is what the file must still be before completion.
- */
-static int
-in_parts(struct parts *p, const struct imgp_header *h, size_t n,
-    struct imgp_object *o, const struct stat *before, char etag[128],
-    struct imgp_err *e)
-{
-	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
-	char *upload;
-
-	imgp_stop_hold();
-	upload = begin_upload(p->s3, p->key, h, n, p->m, e);
-	if (upload == NULL) {
-		abort_leftovers(p->s3, p->key);
-		imgp_stop_release();
-		return -1;
-	}
-	p->upload = upload;
-	p->size = part_size(p->total);
-	p->etags = imgp_alloc((size_t)(p->total / p->size + 1) *
-	    sizeof *p->etags);
-	rc = do_parts(p, NULL, NULL, e);
-	if (rc == 0 && before != NULL && !is_unchanged(p->fd, before))
-		rc = imgp_fail(e, IMGP_E_STORE_IO,
-		    "%s: the source changed while it was read", p->key);
-	if (rc == 0)
-		rc = complete_upload(p, o, create, etag, e);
-	if (rc == -1)
-		abort_upload(p->s3, p->key, upload);
-	abort_leftovers(p->s3, p->key);
-	imgp_stop_release();
-	free(p->etags);
-	free(upload);
-	return rc;
-}
-
 static int
 upload_in_parts(struct imgp_store *st, const char *key, int fd,
     const struct stat *before, struct imgp_move *m, struct imgp_err *e)
@@ -1028,12 +398,12 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 		{ "Content-Type", "application/octet-stream" },
 		{ "x-amz-meta-sha256", o->sha256 },
 	};
-	struct parts p = { .s3 = st->s3, .key = key, .m = m, .fd = fd,
-	    .total = o->bytes, .one = put_part };
+	struct imgp_parts p = { .s3 = st->s3, .key = key, .m = m, .fd = fd,
+	    .total = o->bytes, .one = imgp_parts_put };
 	char etag[128];
 	int rc;
 
-	if (in_parts(&p, h, 2, o, before, etag, e) == -1)
+	if (imgp_parts_send(&p, h, 2, o, before, etag, e) == -1)
 		return -1;
 	/* Each part's signed sum was checked; what is left is the whole. */
 	if ((rc = verify(st->s3, key, o, NULL, NULL, etag, m, e)) == -1)
@@ -1051,7 +421,8 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	struct imgp_s3_answer a = { .status = 0 };
 	struct stat sb;
 
-	if (fstat(fd, &sb) == -1 || sum_range(fd, 0, sb.st_size, sum) == -1) {
+	if (fstat(fd, &sb) == -1 ||
+	    imgp_parts_sum(fd, 0, sb.st_size, sum) == -1) {
 		imgp_store_errno(e, key);
 		goto out;
 	}
@@ -1065,7 +436,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
-	if (o->bytes > setting("s3_multipart_bytes", 5 << 20)) {
+	if (o->bytes > imgp_store_s3_setting("s3_multipart_bytes", 5 << 20)) {
 		rc = upload_in_parts(st, key, fd, &sb, m, e);
 		goto out;
 	}
@@ -1083,7 +454,6 @@ out:
 }
 
 /* --- copy -------------------------------------------------------------------------------------- */
-
 /* "/bucket/key?versionId=…", as x-amz-copy-source has it. */
 static char *
 copy_source(struct imgp_s3 *s3, const char *key, const char *version)
@@ -1101,7 +471,7 @@ copy_source(struct imgp_s3 *s3, const char *key, const char *version)
 
 /* One CopyObject; the answer's status in ${p->status}. */
 static int
-copy_whole(struct parts *p, const struct imgp_object *o, const char *type,
+copy_whole(struct imgp_parts *p, const struct imgp_object *o, const char *type,
     struct imgp_err *e)
 {
 	struct imgp_header h[8];
@@ -1141,7 +511,7 @@ copy_whole(struct parts *p, const struct imgp_object *o, const char *type,
 }
 
 static int
-copy_once(struct parts *p, struct imgp_object *o, const char *type,
+copy_once(struct imgp_parts *p, struct imgp_object *o, const char *type,
     struct imgp_err *e)
 {
 	struct imgp_header h[] = { { "Content-Type", type },
@@ -1151,9 +521,10 @@ copy_once(struct parts *p, struct imgp_object *o, const char *type,
 	p->status = 0;
 	p->failed = p->next = 0;
 	p->bytes = 0;
-	if (o->bytes <= setting("s3_copy_bytes", 5 << 20))
+	if (o->bytes <= imgp_store_s3_setting("s3_copy_bytes", 5 << 20))
 		return copy_whole(p, o, type, e);
-	return in_parts(p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL, etag, e);
+	return imgp_parts_send(p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL,
+	    etag, e);
 }
 
 /*
@@ -1164,7 +535,7 @@ static int
 look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
     struct imgp_object *o, struct imgp_s3_answer *a, struct imgp_err *e)
 {
-	int rc = head(src->s3, from, a, e);
+	int rc = imgp_store_s3_head(src->s3, from, a, e);
 
 	m->copied->retries += a->retries;
 	if (rc == -1)
@@ -1185,7 +556,7 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
  * came in parts).  1: it is there; 0: ask again without the precondition.
  */
 static int
-judge_412(struct imgp_store *src, const char *from, struct parts *p,
+judge_412(struct imgp_store *src, const char *from, struct imgp_parts *p,
     const struct imgp_object *o, struct imgp_err *e)
 {
 	struct imgp_s3_answer a;
@@ -1194,10 +565,10 @@ judge_412(struct imgp_store *src, const char *from, struct parts *p,
 	if ((p->m->flags & IMGP_COPY_CREATE) &&
 	    (rc = compare_existing(p->s3, p->key, o, p->match, p->m, e)) != 0)
 		return rc;
-	rc = head(src->s3, from, &a, e);
+	rc = imgp_store_s3_head(src->s3, from, &a, e);
 	same = rc == 0 && p->match != NULL && strcmp(a.etag, p->match) == 0;
 	imgp_s3_answer_release(&a);
-	return rc == -1 ? -1 : same ? 0 : start_over(from, e);
+	return rc == -1 ? -1 : same ? 0 : imgp_store_s3_changed(from, e);
 }
 
 static int
@@ -1205,8 +576,8 @@ s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
     const char *to, struct imgp_move *m, struct imgp_err *e)
 {
 	struct imgp_object *o = &m->copied->object;
-	struct parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
-	    .one = copy_part, .owner = imgp_s3_owner(src->s3) };
+	struct imgp_parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
+	    .one = imgp_parts_copy, .owner = imgp_s3_owner(src->s3) };
 	struct imgp_s3_answer a;
 	char *source = NULL;
 	const char *type;
@@ -1295,8 +666,8 @@ s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
 		free(next);
 		next = NULL;
 		rc = imgp_s3_do(st->s3, &r, &a, e);
-		if (rc == 0 && (rc = take_xml(&a, IMGP_S3XML_LIST, prefix, &x,
-		    e)) == 0) {
+		if (rc == 0 && (rc = imgp_store_s3_xml(&a, IMGP_S3XML_LIST,
+		    prefix, &x, e)) == 0) {
 			if (!tell(&x, bucket, fn, arg) && x.truncated)
 				next = imgp_strdup(x.next);
 			imgp_s3xml_release(&x);
