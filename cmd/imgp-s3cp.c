@@ -150,6 +150,9 @@ copy_url(const char *from, const char *to, unsigned int flags)
 	if (rc == 0 && copied.existed && !imgp_common.quiet)
 		fprintf(stderr, "%s: %s: the same bytes lay there before\n",
 		    imgp_progname, target);
+	if (rc == 0 && copied.resumed > 0 && imgp_common.verbose)
+		fprintf(stderr, "%s: %lld bytes of them were sent before\n",
+		    imgp_progname, (long long)copied.resumed);
 	if (rc == 0 && imgp_common.verbose)
 		fprintf(stderr, "%s: %lld bytes, SHA-256 %s\n", imgp_progname,
 		    (long long)copied.object.bytes, copied.object.sha256);

@@ -57,6 +57,7 @@ struct imgp_copied {
 	struct imgp_object object;	/* what now lies at the target */
 	int	existed;		/* it lay there before (IMGP_COPY_CREATE) */
 	int64_t	retries;		/* requests that had to be repeated */
+	int64_t	resumed;		/* bytes that a killed attempt had sent */
 };
 
 /*

@@ -25,7 +25,8 @@ imgp_parts_size(int64_t total)
 }
 
 int
-imgp_parts_sum(int fd, int64_t offset, int64_t len, struct imgp_sha256 *sum)
+imgp_parts_read(int fd, int64_t offset, int64_t len,
+    void (*take)(void *arg, const char *p, size_t len), void *arg)
 {
 	char *buf = imgp_alloc(CHUNK);
 	ssize_t n = 0;
@@ -37,7 +38,7 @@ imgp_parts_sum(int fd, int64_t offset, int64_t len, struct imgp_sha256 *sum)
 			continue;
 		if (n <= 0)
 			break;
-		imgp_sha256_add(sum, buf, (size_t)n);
+		take(arg, buf, (size_t)n);
 		offset += n;
 		len -= n;
 	}
@@ -45,6 +46,18 @@ imgp_parts_sum(int fd, int64_t offset, int64_t len, struct imgp_sha256 *sum)
 	if (len > 0 && n == 0)
 		errno = EIO;	/* it became shorter */
 	return len > 0 ? -1 : 0;
+}
+
+static void
+add_sha256(void *arg, const char *p, size_t len)
+{
+	imgp_sha256_add(arg, p, len);
+}
+
+int
+imgp_parts_sum(int fd, int64_t offset, int64_t len, struct imgp_sha256 *sum)
+{
+	return imgp_parts_read(fd, offset, len, add_sha256, sum);
 }
 
 static void *
@@ -129,56 +142,6 @@ imgp_parts_do(struct imgp_parts *p, int (*in_order)(struct imgp_parts *p,
 
 /* --- uploads in parts --------------------------------------------------------------- */
 
-/* DELETE the upload: its parts cost money and are of no use. */
-static void
-abort_upload(struct imgp_s3 *s3, const char *key, const char *upload)
-{
-	char *query = imgp_asprintf("uploadId=%s", upload);
-	struct imgp_s3_request r = { .method = "DELETE", .key = key,
-	    .query = query, .flags = IMGP_S3_LAST };
-	struct imgp_s3_answer a;
-
-	(void)imgp_s3_do(s3, &r, &a, NULL);
-	imgp_s3_answer_release(&a);
-	free(query);
-}
-
-/*
- * Abort what attempts at the same key have left (R29): killed ones, and those
- * whose id was lost with its answer, which curl repeats by itself when it finds
- * a kept connection dead.
- */
-static void
-abort_leftovers(struct imgp_s3 *s3, const char *key)
-{
-	struct imgp_buf query = IMGP_BUF_INIT, id = IMGP_BUF_INIT;
-	struct imgp_s3_request r = { .method = "GET",
-	    .flags = IMGP_S3_LAST };
-	struct imgp_s3_answer a;
-	struct imgp_s3xml x;
-	size_t i;
-
-	imgp_buf_puts(&query, "encoding-type=url&prefix=");
-	imgp_sigv4_encode(&query, key, 0);
-	imgp_buf_puts(&query, "&uploads=");
-	r.query = query.s;
-	if (imgp_s3_do(s3, &r, &a, NULL) == 0 && imgp_s3xml_parse(a.body.s,
-	    a.body.len, &x, NULL) == 0) {
-		for (i = 0; x.kind == IMGP_S3XML_UPLOADS && i < x.nitems;
-		    i++) {
-			if (strcmp(x.items[i].key, key) != 0)
-				continue;
-			imgp_buf_clear(&id);
-			imgp_sigv4_encode(&id, x.items[i].upload_id, 0);
-			abort_upload(s3, key, id.s);
-		}
-		imgp_s3xml_release(&x);
-	}
-	imgp_s3_answer_release(&a);
-	imgp_buf_release(&query);
-	imgp_buf_release(&id);
-}
-
 /* Begin an upload in parts: its id, encoded, the caller's; NULL and ${e}. */
 static char *
 begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
@@ -202,13 +165,26 @@ begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
 	return rc == -1 ? NULL : imgp_buf_steal(&encoded);
 }
 
+/* Nonzero when ${o} lies at the key: somebody has completed the upload. */
+static int
+is_there(const struct imgp_parts *p, const struct imgp_object *o)
+{
+	struct imgp_s3_answer a;
+	int there;
+
+	there = imgp_store_s3_head(p->s3, p->key, &a, NULL) == 0 &&
+	    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0;
+	imgp_s3_answer_release(&a);
+	return there;
+}
+
 /*
  * Complete it.  Whether it was done when no answer came is looked up: the
  * object is there, or the upload still is (R30).
  */
 static int
-complete_upload(struct imgp_parts *p, const struct imgp_object *o, int create,
-    char etag[128], struct imgp_err *e)
+complete_upload(struct imgp_parts *p, int create, char etag[128],
+    struct imgp_err *e)
 {
 	static const struct imgp_header h[] = { { "If-None-Match", "*" } };
 	char *query = imgp_asprintf("uploadId=%s", p->upload);
@@ -221,6 +197,8 @@ complete_upload(struct imgp_parts *p, const struct imgp_object *o, int create,
 	struct imgp_s3xml x;
 	int i, rc;
 
+	/* Not every server says it (rgw), and this one we know to be ours. */
+	imgp_multi_etag(p, etag);
 	imgp_buf_puts(&body, "<CompleteMultipartUpload "
 	    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
 	for (i = 0; i < p->count; i++) {
@@ -242,23 +220,46 @@ complete_upload(struct imgp_parts *p, const struct imgp_object *o, int create,
 		rc = imgp_s3_do(p->s3, &r, &a, e);
 		p->m->copied->retries += a.retries;
 	}
-	etag[0] = '\0';
+	p->status = a.status;
 	if (rc == 0 && (rc = imgp_store_s3_xml(&a, IMGP_S3XML_COMPLETE, p->key,
 	    &x, e)) == 0) {
-		if (x.etag != NULL)
+		if (x.etag != NULL && etag[0] == '\0')
 			snprintf(etag, 128, "%s", x.etag);
 		imgp_s3xml_release(&x);
-	} else if (strcmp(a.code, "NoSuchUpload") == 0) {
-		/* Without an ETag it will be read and summed. */
-		imgp_s3_answer_release(&a);
-		if (imgp_store_s3_head(p->s3, p->key, &a, NULL) == 0 &&
-		    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0)
-			rc = 0;
-	}
+	} else if (strcmp(a.code, "NoSuchUpload") == 0)
+		p->lost = 1;
 	imgp_s3_answer_release(&a);
 	imgp_buf_release(&body);
 	free(query);
 	return rc;
+}
+
+/* A part was answered with ${a}, an error. */
+static void
+failed(struct imgp_parts *p, const struct imgp_s3_answer *a)
+{
+	pthread_mutex_lock(&p->lock);
+	p->status = a->status;
+	if (strcmp(a->code, "NoSuchUpload") == 0)
+		p->lost = 1;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* A part lies there already; -1: it is not ours, and so is the upload. */
+static int
+is_kept(struct imgp_parts *p, int i, int64_t offset, int64_t len,
+    struct imgp_err *e)
+{
+	int kept = imgp_multi_holds(p, i, offset, len);
+
+	pthread_mutex_lock(&p->lock);
+	if (kept)
+		p->m->copied->resumed += len;
+	else
+		p->lost = 1;
+	pthread_mutex_unlock(&p->lock);
+	return kept ? 0 : imgp_fail(e, IMGP_E_STORE_IO,
+	    "%s: the upload that lies open is another's", p->key);
 }
 
 int
@@ -276,6 +277,10 @@ imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	struct imgp_s3_answer a = { .status = 0 };
 	int rc;
 
+	if (p->etags[i][0] != '\0') {
+		rc = is_kept(p, i, offset, len, e);
+		goto out;
+	}
 	if ((rc = imgp_parts_sum(p->fd, offset, len, sum)) == -1)
 		imgp_store_errno(e, p->key);
 	else {
@@ -286,9 +291,13 @@ imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 		if (rc == 0 && a.etag[0] == '\0')
 			rc = imgp_fail(e, IMGP_E_STORE_IO,
 			    "%s: a part was answered without an ETag", p->key);
-		snprintf(p->etags[i], sizeof p->etags[i], "%s", a.etag);
+		if (rc == 0)
+			snprintf(p->etags[i], sizeof p->etags[i], "%s", a.etag);
+		else
+			failed(p, &a);
 		imgp_s3_answer_release(&a);
 	}
+out:
 	imgp_sha256_free(sum);
 	free(query);
 	return rc;
@@ -334,11 +343,8 @@ imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 			    x.etag);
 		imgp_s3xml_release(&x);
 	}
-	if (rc == -1) {
-		pthread_mutex_lock(&p->lock);
-		p->status = a.status;
-		pthread_mutex_unlock(&p->lock);
-	}
+	if (rc == -1)
+		failed(p, &a);
 	imgp_s3_answer_release(&a);
 	free(query);
 	return rc;
@@ -355,36 +361,63 @@ is_unchanged(int fd, const struct stat *before)
 	    sb.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
 }
 
-int
-imgp_parts_send(struct imgp_parts *p, const struct imgp_header *h, size_t n,
-    struct imgp_object *o, const struct stat *before, char etag[128],
+/* Once, from begin or from where an open upload stands, to complete. */
+static int
+send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
+    const struct imgp_object *o, const struct stat *before, char etag[128],
     struct imgp_err *e)
 {
 	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
-	char *upload;
+	char *upload = NULL;
 
-	imgp_stop_hold();
-	upload = begin_upload(p->s3, p->key, h, n, p->m, e);
+	p->lost = p->failed = p->next = 0;
+	p->status = 0;
+	etag[0] = '\0';
+	p->bytes = p->m->copied->resumed = 0;
+	p->etags = imgp_alloc((size_t)p->count * sizeof *p->etags);
+	if (!p->anew && p->fd != -1)
+		upload = imgp_multi_find(p);
+	p->resumed = upload != NULL;
+	if (upload == NULL)
+		upload = begin_upload(p->s3, p->key, h, n, p->m, e);
 	if (upload == NULL) {
-		abort_leftovers(p->s3, p->key);
-		imgp_stop_release();
+		free(p->etags);
 		return -1;
 	}
 	p->upload = upload;
-	p->size = imgp_parts_size(p->total);
-	p->etags = imgp_alloc((size_t)(p->total / p->size + 1) *
-	    sizeof *p->etags);
 	rc = imgp_parts_do(p, NULL, NULL, e);
 	if (rc == 0 && before != NULL && !is_unchanged(p->fd, before))
 		rc = imgp_fail(e, IMGP_E_STORE_IO,
 		    "%s: the source changed while it was read", p->key);
 	if (rc == 0)
-		rc = complete_upload(p, o, create, etag, e);
-	if (rc == -1)
-		abort_upload(p->s3, p->key, upload);
-	abort_leftovers(p->s3, p->key);
-	imgp_stop_release();
+		rc = complete_upload(p, create, etag, e);
+	if (rc == -1) {
+		imgp_multi_abort(p->s3, p->key, upload);
+		if (p->lost && is_there(p, o))
+			rc = 0;
+	}
 	free(p->etags);
 	free(upload);
+	return rc;
+}
+
+int
+imgp_parts_send(struct imgp_parts *p, const struct imgp_header *h, size_t n,
+    struct imgp_object *o, const struct stat *before, char etag[128],
+    struct imgp_err *e)
+{
+	int rc;
+
+	p->size = imgp_parts_size(p->total);
+	p->count = (int)((p->total + p->size - 1) / p->size);
+	imgp_stop_hold();
+	rc = send_once(p, h, n, o, before, etag, e);
+	if (rc == -1 && p->lost && !imgp_stop_asked()) {
+		p->anew = 1;
+		p->m->copied->retries++;
+		rc = send_once(p, h, n, o, before, etag, e);
+	}
+	imgp_multi_abort_all(p->s3, p->key);
+	imgp_stop_release();
 	return rc;
 }

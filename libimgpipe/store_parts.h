@@ -1,7 +1,7 @@
 /*
  * What the rooms of the S3 store share: store_s3.c (objects whole, create-only,
- * copies, listings), store_parts.c (transfers in parts, uploads in parts) and
- * store_get.c (downloads).
+ * copies, listings), store_parts.c (transfers in parts), store_multi.c
+ * (uploads in parts that lie open) and store_get.c (downloads).
  */
 #ifndef IMGPIPE_STORE_PARTS_H
 #define IMGPIPE_STORE_PARTS_H
@@ -54,7 +54,9 @@ struct imgp_parts {
 	int		 fd;		/* the file on our side */
 	const char	*upload;	/* the upload's id, encoded */
 	const char	*source, *match, *owner; /* copy: of the source */
-	char		(*etags)[128];	/* of the parts sent */
+	char		(*etags)[128];	/* of the parts sent, or there */
+	int		 anew;		/* do not go on with an open upload */
+	int		 resumed;	/* it went on with one */
 
 	pthread_mutex_t	 lock;		/* of all below */
 	pthread_cond_t	 moved;		/* a part is done, or one failed */
@@ -62,7 +64,8 @@ struct imgp_parts {
 	char		*done;		/* of each part */
 	int64_t		 bytes;
 	int		 failed;
-	long		 status;	/* of the answer that failed a copy */
+	int		 lost;		/* the upload went away, or is another's */
+	long		 status;	/* of the answer that failed a write */
 	struct imgp_err	 why;
 };
 
@@ -79,7 +82,12 @@ int	imgp_parts_do(struct imgp_parts *p,
  * An object in parts, from begin (with ${h}) to complete, ${p->one} sending
  * each: imgp_parts_put() of a file, imgp_parts_copy() of another object.
  * ${before} (or NULL) is what the file must still be before completion; ${etag}
- * what the completion was answered with, or "".
+ * what the object's is, by the parts' or by the answer, or "".
+ *
+ * An upload of the same file that a killed process left open is gone on with
+ * where each of its parts has the size and the MD5 of ours; one whose parts
+ * have opaque ETags is not, and no copy is: nothing tells what its parts hold.
+ * What else lies open at the key is aborted.
  */
 int	imgp_parts_send(struct imgp_parts *p, const struct imgp_header *h,
 	    size_t n, struct imgp_object *o, const struct stat *before,
@@ -89,8 +97,35 @@ int	imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 int	imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len, int64_t *retries, struct imgp_err *e);
 
-/* Add ${len} bytes of the file from ${offset} to ${sum}; -1 with errno. */
+/* Hand ${len} bytes of the file from ${offset} to ${take}; -1 with errno. */
+int	imgp_parts_read(int fd, int64_t offset, int64_t len,
+	    void (*take)(void *arg, const char *p, size_t len), void *arg);
+/* Add them to ${sum}. */
 int	imgp_parts_sum(int fd, int64_t offset, int64_t len,
 	    struct imgp_sha256 *sum);
+
+/* --- store_multi.c --- */
+
+/* DELETE the upload: its parts cost money and are of no use. */
+void	imgp_multi_abort(struct imgp_s3 *s3, const char *key,
+	    const char *upload);
+/*
+ * Abort what attempts at the same key have left (R29): killed ones, and those
+ * whose id was lost with its answer, which curl repeats by itself when it finds
+ * a kept connection dead.
+ */
+void	imgp_multi_abort_all(struct imgp_s3 *s3, const char *key);
+/*
+ * The fullest upload open at ${p->key} that is cut as ${p} is and has our bytes
+ * in its last part: its id, encoded, the caller's, and in ${p->etags} what it
+ * holds; NULL: none.
+ */
+char	*imgp_multi_find(struct imgp_parts *p);
+/* Nonzero when ${p->etags[i]} is the MD5 of part ${i}, ours. */
+int	imgp_multi_holds(struct imgp_parts *p, int i, int64_t offset,
+	    int64_t len);
+/* The ETag of an object of ${p}'s parts, as S3 makes it of theirs; "": they
+ * are opaque. */
+void	imgp_multi_etag(const struct imgp_parts *p, char etag[128]);
 
 #endif

@@ -389,6 +389,30 @@ s3_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 	return rc;
 }
 
+/*
+ * An upload was gone on with that some other file, with the same bytes where
+ * they were compared, had begun: its metadata is the other's.  What is ours by
+ * ${etag} must go.  Nonzero: it went.
+ */
+static int
+drop_resumed(struct imgp_s3 *s3, const char *key, const struct imgp_object *o,
+    const char *etag)
+{
+	struct imgp_s3_request r = { .method = "DELETE", .key = key };
+	struct imgp_s3_answer a;
+	int gone;
+
+	gone = imgp_store_s3_head(s3, key, &a, NULL) == 0 &&
+	    a.length == o->bytes && imgp_s3xml_etag_same(a.etag, etag) &&
+	    strcmp(a.sha256, o->sha256) != 0;
+	imgp_s3_answer_release(&a);
+	if (gone) {
+		gone = imgp_s3_do(s3, &r, &a, NULL) == 0;
+		imgp_s3_answer_release(&a);
+	}
+	return gone;
+}
+
 static int
 upload_in_parts(struct imgp_store *st, const char *key, int fd,
     const struct stat *before, struct imgp_move *m, struct imgp_err *e)
@@ -403,10 +427,21 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 	char etag[128];
 	int rc;
 
-	if (imgp_parts_send(&p, h, 2, o, before, etag, e) == -1)
-		return -1;
-	/* Each part's signed sum was checked; what is left is the whole. */
-	if ((rc = verify(st->s3, key, o, NULL, NULL, etag, m, e)) == -1)
+	do {
+		rc = imgp_parts_send(&p, h, 2, o, before, etag, e);
+		/* Somebody made it meanwhile; perhaps of the same bytes. */
+		if (rc == -1 && p.status == 412 &&
+		    (m->flags & IMGP_COPY_CREATE) && (rc = compare_existing(
+		    st->s3, key, o, etag, m, e)) >= 0)
+			return rc == 1 ? 0 : -1;
+		if (rc == -1)
+			return -1;
+		/* Each part's signed sum was checked; what is left is the
+		 * whole. */
+		rc = verify(st->s3, key, o, NULL, NULL, etag, m, e);
+		p.anew = 1;
+	} while (rc == -1 && p.resumed && drop_resumed(st->s3, key, o, etag));
+	if (rc == -1)
 		drop_if_wrong(st->s3, key, m, e);
 	return rc;
 }

@@ -11,6 +11,7 @@ with "K+N", K others pass first.  GET
 import base64
 import email.utils
 import hashlib
+import html
 import http.server
 import os
 import re
@@ -253,6 +254,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                         "<Upload><Key>%s</Key><UploadId>%s</UploadId></Upload>"
                         % (u[0].split("/", 2)[2], i.replace("&", "&amp;"))
                         for i, u in UPLOADS.items()))
+            if "uploadId" in query:
+                return self.list_parts(query)
             if "list-type" in query:
                 return self.list(path, query)
             found = OBJECTS.get(path)
@@ -283,6 +286,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(206, data[first:last + 1], headers)
 
     on_head = on_get
+
+    def list_parts(self, query):
+        """ListParts, two a page."""
+        upload = UPLOADS.get(query["uploadId"])
+        if upload is None:
+            return self.error(404, "NoSuchUpload")
+        after = int(query.get("part-number-marker", "0"))
+        parts = [i for i in sorted(upload[2]) if i > after]
+        opaque = (self.fault or ("",))[0] == "opaque"
+        return self.answer(200, "<ListPartsResult><IsTruncated>%s</IsTruncated>"
+            "%s%s</ListPartsResult>" % (
+                "true" if len(parts) > 2 else "false",
+                "<NextPartNumberMarker>%d</NextPartNumberMarker>" % parts[1]
+                if len(parts) > 2 else "", "".join(
+                    "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag>"
+                    "<Size>%d</Size></Part>" % (
+                        i, '"%032d"' % i if opaque else etag_of(upload[2][i]),
+                        len(upload[2][i])) for i in parts[:2])))
 
     def list(self, path, query):
         """ListObjectsV2, two keys a page."""
@@ -378,6 +399,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.error(404, "NoSuchUpload")
             if "If-None-Match" in self.headers and path in OBJECTS:
                 return self.error(412, "PreconditionFailed")
+            named = re.findall(r"<PartNumber>(\d+)</PartNumber><ETag>([^<]*)<",
+                               html.unescape(body.decode()))
+            if [(int(i), t) for i, t in named] != [
+                    (i, etag_of(upload[2][i])) for i in sorted(upload[2])]:
+                return self.error(400, "InvalidPart")
             del UPLOADS[query["uploadId"]]
             parts = [upload[2][i] for i in sorted(upload[2])]
             sums = b"".join(hashlib.md5(p).digest() for p in parts)

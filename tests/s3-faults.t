@@ -203,6 +203,62 @@ for sig in TERM INT; do
 		"$((128 + $(kill -l $sig))) 0" "$sig: the upload is aborted first (R29)"
 done
 
+# Killed in the middle of an upload in parts: the next attempt sends what is
+# missing (R1, R29); it goes on with nothing that is not its own.
+left_open() {		# left_open FILE KEY: parts 1 and 3 to 6 lie there
+	faults '99 PUT partNumber=2 stall 20'
+	imgp-s3cp "$(url "$1")" "s3://dst/$2" >/dev/null 2>&1 &
+	p=$!
+	until [ "$(asked 'PUT .*partNumber=')" -ge 6 ]; do
+		kill -0 $p || break
+		sleep 0.02
+	done
+	sleep 0.2
+	kill -KILL $p
+	{ wait $p; } 2>/dev/null
+	faults
+}
+there() { rm -f back; imgp-s3cp "s3://dst/$1" "$(url back)" && cmp -s "$2" back; }
+head -c 30000000 /dev/urandom >huge
+left_open huge resumed
+is "$(state | grep -c upload) $(state | grep -c resumed)" '1 1' \
+	'killed: the upload lies open, no object is seen (I4)'
+exits 0 '... the next attempt goes on with it (R1)' \
+	imgp-s3cp -v "$(url huge)" s3://dst/resumed
+like err ': 24757120 bytes of them were sent before' '... which -v says'
+is "$(asked 'PUT .*partNumber=') $(asked 'PUT .*partNumber=2')" '1 1' \
+	'... and sends what is missing alone'
+there resumed huge; ok $? '... and it is right'
+cp huge other
+printf x | dd of=other bs=1 seek=5242879 conv=notrunc 2>/dev/null
+left_open other not-ours
+exits 0 'one of other bytes' imgp-s3cp -v "$(url huge)" s3://dst/not-ours
+unlike err 'sent before' '... is not gone on with'
+there not-ours huge; ok $? '... and what lies there is right'
+cp huge other
+printf x | dd of=other bs=1 seek=6000000 conv=notrunc 2>/dev/null
+left_open other alike
+exits 0 'one that differs only in what was not sent yet' \
+	imgp-s3cp "$(url huge)" s3://dst/alike
+is "$(asked 'PUT .*partNumber=')" 7 '... is found out by its metadata, and all is sent anew'
+there alike huge; ok $? '... and what lies there is right'
+left_open huge cut-otherwise
+exits 0 'one with parts of another size' env IMGP_S3_PART_BYTES=6000000 \
+	imgp-s3cp "$(url huge)" s3://dst/cut-otherwise
+is "$(asked 'PUT .*partNumber=')" 5 '... is not gone on with'
+left_open huge opaque
+faults '9 GET uploadId opaque'
+exits 0 'ETags that are no MD5 (R28)' imgp-s3cp "$(url huge)" s3://dst/opaque
+is "$(asked 'PUT .*partNumber=')" 6 '... nothing is gone on with'
+left_open huge gone
+faults '1 PUT partNumber=2 status 404 NoSuchUpload'
+exits 0 'one that somebody aborts meanwhile' imgp-s3cp "$(url huge)" s3://dst/gone
+there gone huge; ok $? '... is begun anew'
+is "$(state | grep -c upload)" 0 '... and nothing is left open (R29)'
+faults '1 POST uploadId status 412 PreconditionFailed'
+exits 1 'a Complete that is told of another object (R31)' \
+	imgp-s3cp "$(url huge)" s3://dst/taken
+
 # Pages of two keys (the server's), and one page that fails first.
 for i in 1 2 3 4 5; do imgp-s3cp "$(url small)" "s3://tree/p/ü $i"; done
 mkdir tree
