@@ -81,6 +81,17 @@ idle(struct imgp_filter *f, void *arg, int eof)
 	return imgp_pool_idle(r->pool, f);
 }
 
+/* Under -v: each create-only write was looked at before and after. */
+static void
+say_unprobed(void)
+{
+	const char *why = imgp_store_probe_failed();
+
+	if (why != NULL && imgp_common.verbose)
+		fprintf(stderr, "%s: whether the service creates only could "
+		    "not be found out: %s\n", imgp_progname, why);
+}
+
 static int
 run_filter(const char *from, const char *to, unsigned int flags)
 {
@@ -103,6 +114,7 @@ run_filter(const char *from, const char *to, unsigned int flags)
 	}
 	rc = imgp_filter_run(&ops, &r, imgp_common.jobs);
 	imgp_pool_free(r.pool);
+	say_unprobed();
 	imgp_transfer_free(r.transfer);
 	return rc;
 }
@@ -188,21 +200,40 @@ told(void *arg, const char *from, const char *to,
 		    copied->existed ? ", lay there before" : "");
 }
 
+/* The place for temporary objects, if it can serve what is to be done. */
+static struct imgp_store *
+temp_store(const struct imgp_tree *t, const char *to)
+{
+	const char *url = imgp_conf(NULL, "temp");
+	struct imgp_store *st;
+
+	if (t->dry_run || !(t->flags & IMGP_COPY_CREATE) || url == NULL ||
+	    strncmp(url, "s3://", 5) != 0 || strncmp(to, "s3://", 5) != 0 ||
+	    (st = imgp_store_open(url, 0, NULL)) == NULL)
+		return NULL;
+	imgp_store_set_owner(st, imgp_conf(NULL, "temp_owner"));
+	imgp_store_probe_in(st);
+	return st;
+}
+
 static int
 copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 {
 	struct imgp_tree t = *which;
 	char *a = imgp_place_join(from, ""), *b = imgp_place_join(to, "");
 	struct imgp_err e = { NULL, "" };
-	struct imgp_store *src, *dst = NULL;
+	struct imgp_store *src, *dst = NULL, *temp;
 	int status = IMGP_EX_OK, rc = -1;
 
 	t.jobs = imgp_common.jobs;
 	t.dry_run = imgp_common.dry_run;
 	t.done = told;
 	t.arg = &status;
+	temp = temp_store(&t, b);
 	if ((src = store_of(a, &e)) != NULL && (dst = store_of(b, &e)) != NULL)
 		rc = imgp_tree_copy(&t, src, a, dst, b, &e);
+	say_unprobed();
+	imgp_store_close(temp);
 	imgp_store_close(src);
 	imgp_store_close(dst);
 	free(a);

@@ -43,6 +43,16 @@ void	imgp_store_close(struct imgp_store *st);	/* NULL is fine */
 /* The account that must own an S3 store's bucket (M18); NULL: any. */
 void	imgp_store_set_owner(struct imgp_store *st, const char *account);
 
+/*
+ * ${st}, a temporary place in S3, is where this process may find out with an
+ * object of its own, .imgp-probe-…, whether the service has create-only writes
+ * (IMGP_COPY_CREATE); each of them costs one request less then.  The first such
+ * place counts, until it is closed; others than S3 are passed over.
+ */
+void	imgp_store_probe_in(struct imgp_store *st);
+/* Why it could not be found out; NULL: it could, or nobody asked. */
+const char *imgp_store_probe_failed(void);
+
 /* Told of a transfer's progress now and then, from the thread that runs it. */
 struct imgp_progress {
 	void	(*moved)(void *arg, int64_t bytes, int64_t total);

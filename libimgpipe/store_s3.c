@@ -11,8 +11,12 @@
 #include "libimgpipe/opt.h"
 #include "libimgpipe/s3.h"
 #include "libimgpipe/s3xml.h"
+#include "libimgpipe/store_create.h"
 #include "libimgpipe/store_parts.h"
 #include "libimgpipe/store_priv.h"
+
+#define ASK_FIRST	((int64_t)1 << 20)	/* bytes: sending more for
+						 * nothing is worse than asking */
 
 static void	s3_close(struct imgp_store *);
 static int	s3_head(struct imgp_store *, const char *, int,
@@ -44,6 +48,7 @@ imgp_store_s3_open(struct imgp_store *st, struct imgp_err *e)
 static void
 s3_close(struct imgp_store *st)
 {
+	imgp_create_forget(st);
 	imgp_s3_free(st->s3);
 }
 
@@ -355,15 +360,18 @@ put_whole(struct imgp_s3 *s3, const char *key, const char *data, int fd,
 		{ "If-None-Match", "*" },
 	};
 	struct imgp_s3_request r = { .method = "PUT", .key = key,
-	    .headers = h, .nheaders = create ? 4 : 3, .payload = o->sha256,
+	    .headers = h, .nheaders = 3, .payload = o->sha256,
 	    .data = data, .fd = fd, .len = o->bytes, .sent = report_sent,
 	    .arg = m };
 	int rc;
 
+	if (create && !imgp_create_refused(IMGP_CREATE_PUT))
+		r.nheaders = 4;
 	imgp_store_s3_base64(o->sha256, base64);
 	rc = imgp_s3_do(s3, &r, a, e);
 	m->copied->retries += a->retries;
-	if (rc == -1 && create && a->status == 501) {
+	if (rc == -1 && r.nheaders == 4 && a->status == 501) {
+		imgp_create_refuse(IMGP_CREATE_PUT);
 		r.nheaders = 3;
 		imgp_s3_answer_release(a);
 		rc = imgp_s3_do(s3, &r, a, e);
@@ -452,7 +460,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 {
 	struct imgp_object *o = &m->copied->object;
 	struct imgp_sha256 *sum = imgp_sha256_new();
-	int create = (m->flags & IMGP_COPY_CREATE) != 0, rc = -1;
+	int create = (m->flags & IMGP_COPY_CREATE) != 0, obeyed, rc = -1;
 	struct imgp_s3_answer a = { .status = 0 };
 	struct stat sb;
 
@@ -465,9 +473,10 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	imgp_sha256_end_hex(sum, o->sha256);
 	if (imgp_store_expected(m, o, key, e) == -1)
 		goto out;
-	/* Not every server obeys If-None-Match, and none needs the bytes of
-	 * what it has. */
-	if (create && (rc = compare_existing(st->s3, key, o, NULL, m, e)) != 0) {
+	obeyed = create && o->bytes <= ASK_FIRST &&
+	    imgp_create_obeyed(IMGP_CREATE_PUT);
+	if (create && !obeyed && (rc = compare_existing(st->s3, key, o, NULL, m,
+	    e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
@@ -479,8 +488,9 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	if (rc == -1 && a.status == 412 &&
 	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) >= 0)
 		rc = rc == 1 ? 0 : -1;
-	else if (rc == 0 && (m->flags & IMGP_COPY_READBACK) &&
-	    (rc = verify(st->s3, key, o, NULL, NULL, NULL, m, e)) == -1)
+	else if (rc == 0 && ((m->flags & IMGP_COPY_READBACK) ||
+	    (create && !obeyed)) &&
+	    (rc = verify(st->s3, key, o, NULL, NULL, a.etag, m, e)) == -1)
 		drop_if_wrong(st->s3, key, m, e);
 	imgp_s3_answer_release(&a);
 out:
@@ -514,7 +524,7 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o, const char *type,
 	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_s3_answer a;
 	size_t n = 0;
-	int rc;
+	int create, rc;
 
 	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
 	if (p->match != NULL)
@@ -529,12 +539,15 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o, const char *type,
 	if (p->owner != NULL)
 		h[n++] = (struct imgp_header){
 		    "x-amz-source-expected-bucket-owner", p->owner };
-	if (p->m->flags & IMGP_COPY_CREATE)
+	create = (p->m->flags & IMGP_COPY_CREATE) &&
+	    !imgp_create_refused(IMGP_CREATE_COPY);
+	if (create)
 		h[n++] = (struct imgp_header){ "If-None-Match", "*" };
 	r.nheaders = n;
 	rc = imgp_s3_do(p->s3, &r, &a, e);
 	p->m->copied->retries += a.retries;
-	if (rc == -1 && a.status == 501 && (p->m->flags & IMGP_COPY_CREATE)) {
+	if (rc == -1 && a.status == 501 && create) {
+		imgp_create_refuse(IMGP_CREATE_COPY);
 		r.nheaders = n - 1;
 		imgp_s3_answer_release(&a);
 		rc = imgp_s3_do(p->s3, &r, &a, e);
@@ -543,6 +556,13 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o, const char *type,
 	p->status = a.status;
 	imgp_s3_answer_release(&a);
 	return rc;
+}
+
+/* Objects of more bytes are copied in parts. */
+static int64_t
+whole(void)
+{
+	return imgp_store_s3_setting("s3_copy_bytes", 5 << 20);
 }
 
 static int
@@ -556,7 +576,7 @@ copy_once(struct imgp_parts *p, struct imgp_object *o, const char *type,
 	p->status = 0;
 	p->failed = p->next = 0;
 	p->bytes = 0;
-	if (o->bytes <= imgp_store_s3_setting("s3_copy_bytes", 5 << 20))
+	if (o->bytes <= whole())
 		return copy_whole(p, o, type, e);
 	return imgp_parts_send(p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL,
 	    etag, e);
@@ -620,8 +640,9 @@ s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
 
 	if (look_at_source(src, from, m, o, &a, e) == -1)
 		goto out;
-	if ((m->flags & IMGP_COPY_CREATE) && (rc = compare_existing(dst->s3,
-	    to, o, a.etag, m, e)) != 0) {
+	if ((m->flags & IMGP_COPY_CREATE) && !(o->bytes <= whole() &&
+	    imgp_create_obeyed(IMGP_CREATE_COPY)) && (rc = compare_existing(
+	    dst->s3, to, o, a.etag, m, e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}

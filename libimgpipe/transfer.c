@@ -119,6 +119,8 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 		if (!is_spool)
 			imgp_store_set_owner(st, imgp_conf(
 			    imgp_job_str(job, "pipeline_code"), owner));
+		if (strcmp(setting, "temp") == 0)
+			imgp_store_probe_in(st);
 		b = imgp_alloc(sizeof *b);
 		b->url = imgp_strdup(url);
 		b->store = st;

@@ -318,7 +318,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                         "true" if more else "false",
                         "<NextContinuationToken>%s</NextContinuationToken>"
                         % page[-1] if more else "", "".join(
-                            "<Contents><Key>%s</Key><Size>%d</Size></Contents>"
+                            "<Contents><Key>%s</Key><Size>%d</Size><LastModified>"
+                            "2019-01-18T15:04:05.000Z</LastModified></Contents>"
                             % (urllib.parse.quote(k),
                                len(OBJECTS["/" + bucket + k][0]))
                             for k in page)))
@@ -370,7 +371,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if query["uploadId"] not in UPLOADS:
                     return self.error(404, "NoSuchUpload")
                 UPLOADS[query["uploadId"]][2][int(query["partNumber"])] = data
-            elif "If-None-Match" in self.headers and path in OBJECTS:
+            elif "If-None-Match" in self.headers and path in OBJECTS \
+                    and what != "replace":
                 return self.error(412, "PreconditionFailed")
             else:
                 OBJECTS[path] = (data, dict(headers, ETag=tag))

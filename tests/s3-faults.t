@@ -292,6 +292,88 @@ faults '99 * /src/ owner 999999999999'
 exits 1 'a bucket of somebody else (R34)' imgp-s3cp source local <line
 is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-DENIED '... is refused'
 
+# Create-only, probed once in a run (R31): from the fifth copy on nobody asks
+# what lies there, where the service obeys.
+unset IMGP_SOURCE_OWNER IMGP_TEMP_OWNER IMGP_DESTINATION_OWNER
+deliver() {		# deliver FIRST LAST OPTIONS...: stage and deliver those jobs
+	seq "$1" "$2" | jq -c '{v:1, run:"20190118T150405Z-0a1b2c3d",
+	    subject_event_crf_file_id:., edc_pipeline_file:{id:., lease:1},
+	    source:"s3://src/small", temp:"s3://tmp/\(.)/n",
+	    destination:"s3://dst/probe/\(.)"}' >lines
+	shift 2
+	imgp-s3cp source local <lines | imgp-s3cp local temp >staged
+	: >server/log
+	imgp-s3cp "$@" temp destination <staged >out 2>err
+}
+heads() { asked "HEAD /dst/probe/"; }
+faults
+deliver 1 4
+is "$? $(asked imgp-probe) $(heads)" '0 0 8' 'four copies: HEAD before and after each'
+deliver 5 16
+is "$? $(asked imgp-probe) $(heads)" '0 4 16' \
+	'twelve: once a server obeys, HEAD after alone'
+is "$(state | grep -c imgp-probe)" 0 '... and the probe is gone'
+deliver 17 28 -j 4
+is "$? $(asked 'PUT /tmp/.imgp-probe')" '0 2' '... four at once probe once'
+deliver 5 16
+is "$? $(jq -r 'select(.errors) | .job' out)" '0 ' 'the same again are fine (R8)'
+printf other >other
+imgp-s3cp --replace "$(url other)" s3://dst/probe/40
+deliver 29 40
+is "$? $(jq -r 'select(.errors) | .errors[0].error_code' out)" '1 IMGP-STORE-EXISTS' \
+	'other bytes are found by the 412 too (R31)'
+faults '99 PUT . replace'
+deliver 41 52
+is "$? $(asked 'PUT /tmp/.imgp-probe') $(heads)" '0 2 24' \
+	'a server that ignores it: HEAD before and after each'
+faults '1 PUT imgp-probe status 403 AccessDenied'
+deliver 61 72
+is "$? $(heads) $(cat err)" '0 24 ' 'a probe that is denied: the same, silently'
+faults '1 PUT imgp-probe status 403 AccessDenied'
+deliver 81 92 -v
+like err '^imgp-s3cp: whether the service creates only .*AccessDenied' '... which -v says'
+faults '99 PUT /dst/ status 501 NotImplemented'
+deliver 101 101
+faults '1 PUT /dst/ status 501 NotImplemented'
+deliver 102 104
+is "$? $(asked 'PUT /dst/.*if-none-match') $(asked 'PUT /dst/')" '0 1 4' \
+	'a server that refuses it is not told again'
+imgp-s3cp "$(url small)" s3://tmp/.imgp-probe-0123456789abcdef
+deliver 111 116
+is "$? $(state | grep -c imgp-probe)" '0 0' "a killed process's probe goes with the next (R29)"
+for sig in TERM KILL; do
+	faults '0+1 GET /tmp.list-type status 404 x' '1+1 PUT imgp-probe stall 20'
+	deliver 121 126 &
+	p=$!
+	until [ "$(grep -c 'PUT /tmp/.imgp-probe' server/log)" = 2 ]; do
+		kill -0 $p || break
+		sleep 0.02
+	done
+	pkill -$sig -P $p imgp-s3cp
+	{ wait $p; } 2>/dev/null
+	is "$(state | grep -c imgp-probe)" "$([ $sig = TERM ]; echo $?)" \
+		"$sig: a probe is removed before the end"
+done
+faults
+deliver 131 136
+is "$(state | grep -c imgp-probe)" 0 '... or by the next'
+
+# ... by PUT, where a temporary place is known.
+mkdir many
+for i in $(seq 12); do head -c $((i * 1000)) small >"many/$i"; done
+: >server/log
+exits 0 'twelve files up (R31)' imgp-s3cp -r "$(url many/)" s3://dst/many/
+is "$(asked 'HEAD /dst/') $(asked 'PUT /tmp/.imgp-probe')" '8 2' \
+	'... probed once, and from then on PUT alone'
+: >server/log
+exits 0 '... again' imgp-s3cp -r -v "$(url many/)" s3://dst/many/
+is "$(grep -c 'lay there before' err)" 12 '... all lay there, which is said'
+: >server/log
+exits 0 '... without a temporary place' env -u IMGP_TEMP \
+	imgp-s3cp -r "$(url many/)" s3://dst/many2/
+is "$(asked 'HEAD /dst/') $(asked imgp-probe)" '24 0' '... HEAD before and after each'
+export IMGP_SOURCE_OWNER=111122223333
+
 # Retries are counted in the job line.
 faults '2 GET /small status 503 SlowDown' '99 * x owner x'
 imgp-s3cp source local <line >out 2>err

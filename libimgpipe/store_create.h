@@ -1,0 +1,33 @@
+/*
+ * Create-only writes: which of them the service makes so by "If-None-Match: *".
+ *
+ * AWS obeys it with all of them, rgw with PUT alone and silently ignores it
+ * with the others, Swift refuses it (501) but for Complete.  So it is found
+ * out, once in a process for each way, with an object of our own in the
+ * temporary place (imgp_store_probe_in()).  Where it is obeyed, nobody needs to
+ * ask before a write whether something lies there; else, and where it cannot be
+ * found out, one asks before and after.
+ *
+ * Complete is not probed: what goes in parts is worth the question before, one
+ * request among many.  The header is sent with it all the same.
+ */
+#ifndef IMGPIPE_STORE_CREATE_H
+#define IMGPIPE_STORE_CREATE_H
+
+#include "libimgpipe/store.h"
+
+enum imgp_create { IMGP_CREATE_PUT, IMGP_CREATE_COPY, IMGP_CREATE_WAYS };
+
+/*
+ * Called with each such write before it.  Nonzero: the service obeys.  May ask
+ * it; from any thread.
+ */
+int	imgp_create_obeyed(enum imgp_create how);
+/* Nonzero: it answers 501, so the header is of no use. */
+int	imgp_create_refused(enum imgp_create how);
+/* It has answered 501. */
+void	imgp_create_refuse(enum imgp_create how);
+/* ${st} is being closed. */
+void	imgp_create_forget(const struct imgp_store *st);
+
+#endif
