@@ -85,7 +85,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-dicom check-s3 asan install uninstall clean lint help
+.PHONY: all check check-dicom check-s3 check-s3-kill check-s3-large asan install uninstall clean lint help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -151,6 +151,15 @@ check-s3: all $(CTESTS)
 	scripts/setup s3
 	S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(wildcard tests/s3*.t) \
 	  tests/sigv4.t tests/cred.t
+# Killed at random on Ceph's gateway and on Swift, a hundred times in each of an
+# upload, a copy and a copy in parts; about half an hour.
+check-s3-kill: all
+	S3_REQUIRED=1 KILLS=$${KILLS:-100} BUILD=$(abspath $B) prove -v tests/s3-kill.t
+# 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
+# nothing; on 26 GB of disk below TMPDIR, some minutes.
+check-s3-large: all
+	S3_REQUIRED=1 MIB=$${MIB:-6144} SINK_MIB=$${SINK_MIB:-51200} \
+	  BUILD=$(abspath $B) prove -v tests/s3-large.t
 # Every sample file and archive before four judges; some minutes.
 check-dicom: all $(CTESTS)
 	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t
