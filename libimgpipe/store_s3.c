@@ -107,9 +107,28 @@ int
 imgp_store_s3_head(struct imgp_s3 *s3, const char *key,
     struct imgp_s3_answer *a, struct imgp_err *e)
 {
+	struct imgp_header first = { "Range", "bytes=0-0" };
 	struct imgp_s3_request r = { .method = "HEAD", .key = key };
+	struct imgp_s3_request get = { .method = "GET", .key = key,
+	    .headers = &first, .nheaders = 1 };
+	int64_t retries;
+	int rc = imgp_s3_do(s3, &r, a, e);
 
-	return imgp_s3_do(s3, &r, a, e);
+	/* The answer to HEAD has no body that would say why: an expired token,
+	 * another region, a clock that is off.  A GET is told, and mended. */
+	if (rc == 0 || (a->status != 400 && a->status != 403))
+		return rc;
+	retries = a->retries + 1;
+	imgp_s3_answer_release(a);
+	rc = imgp_s3_do(s3, &get, a, e);
+	retries += a->retries;
+	if (rc == 0 || a->status == 416) {
+		imgp_s3_answer_release(a);
+		rc = imgp_s3_do(s3, &r, a, e);
+		retries += a->retries;
+	}
+	a->retries = retries;
+	return rc;
 }
 
 /* --- looking at an object --------------------------------------------------------- */

@@ -137,6 +137,46 @@ is "$(asked GET)" 1 '... and not followed'
 [ -z "$(find . -name '.imgp-*')" ]; ok $? '... nor left half written'
 export IMGP_S3_PATIENCE=20
 
+# What is wrong with the one who asks: a line that says it, and no second try
+# where that is useless, whether GET is asked first or HEAD, whose answer says
+# nothing.
+for fault in '1 IMGP-STORE-DENIED 2 SignatureDoesNotMatch=403' \
+    '1 IMGP-STORE-DENIED 2 AccessDenied=403' \
+    '75 IMGP-STORE-IO 2 ExpiredToken=400' \
+    '1 IMGP-STORE-DENIED 2 RequestTimeTooSkewed=403' \
+    '1 IMGP-STORE-DENIED 2 InvalidAccessKeyId=403'; do
+	read -r status code most what <<-FAULT
+	$fault
+	FAULT
+	for way in down up; do
+		faults "99 * /src/ status ${what#*=} ${what%=*}"
+		case $way in
+		down) set -- s3://src/small "$(url back)" ;;
+		up) set -- "$(url small)" s3://src/refused ;;
+		esac
+		exits "$status" "${what%=*}, $way" imgp-s3cp "$@"
+		is "$(grep -c . err) $(grep -c "$code: .*${what%=*}" err)" '1 1' '... one line'
+		[ "$(asked ' /src/')" -le "$most" ]
+		ok $? "... and no more than $most requests" ||
+			cut -c1-60 server/log | diag
+	done
+done
+faults '99 * /src/ status 404 NoSuchBucket'
+exits 1 'no such bucket' imgp-s3cp "$(url small)" s3://src/refused
+is "$(grep -c 'IMGP-STORE-NOT-FOUND: .*NoSuchBucket' err) $(asked ' /src/')" '1 2' \
+	'... is said, by HEAD and PUT once'
+faults '99 * /src/ region eu-west-1'
+exits 2 'a region that stays wrong (R27)' imgp-s3cp "$(url small)" s3://src/refused
+is "$(grep -c 'IMGP-CONFIG: .*AuthorizationHeaderMalformed' err)" 1 '... is said'
+faults '1 GET /src/refused region eu-west-1' '1 HEAD /src/refused status 400 x'
+exits 0 'a region that HEAD is not told of (R27)' \
+	imgp-s3cp "$(url small)" s3://src/refused
+: >server/log
+exits 0 'each body with its SHA-256' imgp-s3cp --replace "$(url large)" s3://src/summed
+is "$(asked 'PUT .*partNumber=.*x-amz-checksum-sha256=')" 3 '... each part'
+imgp-s3cp --replace "$(url small)" s3://src/summed
+is "$(asked 'PUT /src/summed .*x-amz-checksum-sha256=')" 1 '... or the whole'
+
 # The object is another in the middle of a download (R32).
 faults '1 GET /large swap x'
 imgp-s3cp --replace s3://src/large "$(url back)" 2>err
