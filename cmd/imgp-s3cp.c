@@ -135,6 +135,20 @@ store_of(const char *url, struct imgp_err *e)
 	return st;
 }
 
+/* Under -v, of one object. */
+static void
+say_copied(const char *to, const struct imgp_copied *c)
+{
+	fprintf(stderr, "%s: %s%s%lld bytes, SHA-256 %s%s", imgp_progname,
+	    to == NULL ? "" : to, to == NULL ? "" : ": ",
+	    (long long)c->object.bytes, c->object.sha256,
+	    c->existed ? ", lay there before" : "");
+	if (c->resumed > 0)
+		fprintf(stderr, ", %lld of them sent before",
+		    (long long)c->resumed);
+	fputc('\n', stderr);
+}
+
 static int
 copy_url(const char *from, const char *to, unsigned int flags)
 {
@@ -162,12 +176,8 @@ copy_url(const char *from, const char *to, unsigned int flags)
 	if (rc == 0 && copied.existed && !imgp_common.quiet)
 		fprintf(stderr, "%s: %s: the same bytes lay there before\n",
 		    imgp_progname, target);
-	if (rc == 0 && copied.resumed > 0 && imgp_common.verbose)
-		fprintf(stderr, "%s: %lld bytes of them were sent before\n",
-		    imgp_progname, (long long)copied.resumed);
 	if (rc == 0 && imgp_common.verbose)
-		fprintf(stderr, "%s: %lld bytes, SHA-256 %s\n", imgp_progname,
-		    (long long)copied.object.bytes, copied.object.sha256);
+		say_copied(NULL, &copied);
 out:
 	imgp_store_close(src);
 	imgp_store_close(dst);
@@ -177,27 +187,42 @@ out:
 	return IMGP_EX_OK;
 }
 
-/* What -r says of one object; the worst becomes the status. */
+/* What becomes of a whole tree. */
+struct outcome {
+	int		 status;	/* the worst */
+	long long	 objects, existed;
+	int64_t		 bytes;
+	struct imgp_meter meter;
+};
+
+/* What -r says of one object. */
 static void
 told(void *arg, const char *from, const char *to,
     const struct imgp_copied *copied, const struct imgp_err *e)
 {
-	int *status = arg;
+	struct outcome *o = arg;
 	const struct imgp_error *row;
 
 	if (e != NULL) {
+		imgp_meter_end(&o->meter);
 		imgp_complain(e);
 		row = imgp_error_find(e->code);
-		*status = imgp_exit_worse(*status, row != NULL &&
+		o->status = imgp_exit_worse(o->status, row != NULL &&
 		    strcmp(row->class, "temporary") == 0 ? IMGP_EX_TEMPFAIL :
 		    IMGP_EX_ERRORS);
-	} else if (imgp_common.dry_run)
+		return;
+	}
+	if (imgp_common.dry_run) {
 		printf("%s\t%s\n", from, to);
-	else if (imgp_common.verbose)
-		fprintf(stderr, "%s: %s: %lld bytes, SHA-256 %s%s\n",
-		    imgp_progname, to, (long long)copied->object.bytes,
-		    copied->object.sha256,
-		    copied->existed ? ", lay there before" : "");
+		return;
+	}
+	o->objects++;
+	o->existed += copied->existed;
+	o->bytes += copied->object.bytes;
+	if (imgp_common.verbose)
+		say_copied(to, copied);
+	else
+		imgp_meter_moved(&o->meter, o->bytes, -1);
 }
 
 /* The place for temporary objects, if it can serve what is to be done. */
@@ -223,15 +248,21 @@ copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 	char *a = imgp_place_join(from, ""), *b = imgp_place_join(to, "");
 	struct imgp_err e = { NULL, "" };
 	struct imgp_store *src, *dst = NULL, *temp;
-	int status = IMGP_EX_OK, rc = -1;
+	struct outcome o = { .status = IMGP_EX_OK };
+	int rc = -1;
 
+	imgp_meter_init(&o.meter, imgp_common.quiet);
 	t.jobs = imgp_common.jobs;
 	t.dry_run = imgp_common.dry_run;
 	t.done = told;
-	t.arg = &status;
+	t.arg = &o;
 	temp = temp_store(&t, b);
 	if ((src = store_of(a, &e)) != NULL && (dst = store_of(b, &e)) != NULL)
 		rc = imgp_tree_copy(&t, src, a, dst, b, &e);
+	imgp_meter_end(&o.meter);
+	if (o.existed > 0 && !imgp_common.quiet && !imgp_common.verbose)
+		fprintf(stderr, "%s: the same bytes lay there before for %lld "
+		    "of %lld objects\n", imgp_progname, o.existed, o.objects);
 	say_unprobed();
 	imgp_store_close(temp);
 	imgp_store_close(src);
@@ -245,7 +276,7 @@ copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 		    imgp_progname);
 		return IMGP_EX_TEMPFAIL;
 	}
-	return status;
+	return o.status;
 }
 
 static void

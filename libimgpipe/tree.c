@@ -13,6 +13,7 @@ struct run {
 	const struct imgp_tree *tree;
 	struct imgp_store *src, *dst;
 	const char	*from, *to;
+	int		 listed;	/* something lies there */
 
 	pthread_mutex_t	 lock;		/* of all below */
 	pthread_cond_t	 more, less;	/* waiting changed */
@@ -80,6 +81,7 @@ found(void *arg, const char *url, const struct imgp_object *object)
 	const char *name = url + strlen(r->from);
 
 	(void)object;
+	r->listed = 1;
 	/* "directory/" as an object is how some tools draw folders. */
 	if (*name == '\0' || name[strlen(name) - 1] == '/' ||
 	    (t->ninclude > 0 && !matches(t->include, t->ninclude, name)) ||
@@ -114,6 +116,11 @@ imgp_tree_copy(const struct imgp_tree *t, struct imgp_store *src,
 		rc = imgp_fail(e, IMGP_E_MEMORY, "no thread can be started");
 	else
 		rc = imgp_store_list(src, from, found, &r, e);
+	/* In S3 a prefix under which nothing lies does not exist. */
+	if (rc == 0 && !r.listed && strncmp(from, "s3://", 5) == 0 &&
+	    strchr(from + 5, '/')[1] != '\0')
+		rc = imgp_fail(e, IMGP_E_STORE_NOT_FOUND,
+		    "%s: nothing lies below it", from);
 	pthread_mutex_lock(&r.lock);
 	r.ended = 1;
 	pthread_cond_broadcast(&r.more);

@@ -122,6 +122,25 @@ exits 0 'a tree up (-r)' imgp-s3cp -r -j 4 "$(url tree)" s3://imgp-src/tree/
 exits 0 '... copied to another bucket' imgp-s3cp -r s3://imgp-src/tree/ s3://imgp-tmp/
 exits 0 '... and down' imgp-s3cp -r -j 4 s3://imgp-tmp "$(url tree2)"
 diff -r tree tree2 >d; ok $? '... unchanged' || diag <d
+exits 0 '... again' imgp-s3cp -r s3://imgp-src/tree s3://imgp-tmp
+is "$(cat err)" 'imgp-s3cp: the same bytes lay there before for 3 of 3 objects' \
+	'... which is said'
+exits 0 '... by patterns' imgp-s3cp -rn --include 'a/*' --exclude '*3' \
+	s3://imgp-src/tree/ s3://imgp-dst/tree/
+is "$(cat out)" "s3://imgp-src/tree/a/ü +&2	s3://imgp-dst/tree/a/ü +&2" \
+	'... takes those alone'
+exits 1 'a prefix under which nothing lies' \
+	imgp-s3cp -r s3://imgp-src/tre/ s3://imgp-tmp/
+like err 'IMGP-STORE-NOT-FOUND: s3://imgp-src/tre/: nothing lies below it' \
+	'... is said'
+mkdir dozen
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "$i" >"dozen/$i"; done
+exits 0 'a dozen small ones up (R31)' imgp-s3cp -r "$(url dozen)" s3://imgp-src/dozen/
+is "$(keys imgp-src | grep -c '^dozen/') $(keys imgp-tmp | grep -c probe)" '12 0' \
+	'... what the service obeys was asked of it, and cleared away'
+echo other >dozen/12
+exits 1 '... one of them changed, again' imgp-s3cp -r "$(url dozen)" s3://imgp-src/dozen/
+is "$(grep -c IMGP-STORE-EXISTS err)" 1 '... is not replaced'
 for k in 1 'a/ü +&2' a/b/3; do s3 DELETE "imgp-tmp/$k"; done
 rm -r tree tree2
 
