@@ -331,8 +331,12 @@ main(int argc, char *argv[])
 	    strstr(argv[1], "://") != NULL;
 	if (recursive && !is_url)
 		imgp_usage(&tool, "-r wants two URLs");
-	if (recursive)
-		return copy_tree(&tree, argv[0], argv[1]);
+	if (recursive) {
+		ch = copy_tree(&tree, argv[0], argv[1]);
+		free(tree.include);
+		free(tree.exclude);
+		return ch;
+	}
 	if (is_url)
 		return copy_url(argv[0], argv[1], tree.flags);
 	return run_filter(argv[0], argv[1], hop);
