@@ -35,7 +35,7 @@ killed() {		# killed OPERATION
 	span=$((($(date +%s%N) - start) / 1000000))
 	s3 DELETE imgp-dst/timed
 	bad='' cut=0 seen=0 open=0 resumed=0
-	for i in $(seq "$KILLS"); do
+	for ((i = 1; cut < KILLS && i <= 5 * KILLS; i++)); do
 		key="$i-$RANDOM"
 		imgp-s3cp "$from" "s3://imgp-dst/$key" 2>/dev/null &
 		pid=$!
@@ -58,8 +58,8 @@ killed() {		# killed OPERATION
 			bad="$bad [$i at $ms: $(keys) keys, $(uploads) uploads]"
 		s3 DELETE "imgp-dst/$key"
 	done
-	is "$bad" '' "$server, $1: killed $cut times of $KILLS, seed $SEED (R1)"
-	echo "# seen whole $seen times, an upload open $open times, gone on" \
+	is "$bad" '' "$server, $1: killed $cut times, seed $SEED (R1)"
+	echo "# of $((i - 1)) attempts; seen whole $seen times, an upload open $open times, gone on" \
 		"with $resumed times"
 }
 
