@@ -479,7 +479,8 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 {
 	struct imgp_object *o = &m->copied->object;
 	struct imgp_sha256 *sum = imgp_sha256_new();
-	int create = (m->flags & IMGP_COPY_CREATE) != 0, obeyed, rc = -1;
+	int create = (m->flags & IMGP_COPY_CREATE) != 0, in_parts, obeyed;
+	int rc = -1;
 	struct imgp_s3_answer a = { .status = 0 };
 	struct stat sb;
 
@@ -492,14 +493,15 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	imgp_sha256_end_hex(sum, o->sha256);
 	if (imgp_store_expected(m, o, key, e) == -1)
 		goto out;
-	obeyed = create && o->bytes <= ASK_FIRST &&
-	    imgp_create_obeyed(IMGP_CREATE_PUT);
-	if (create && !obeyed && (rc = compare_existing(st->s3, key, o, NULL, m,
-	    e)) != 0) {
+	in_parts = o->bytes > imgp_store_s3_setting("s3_multipart_bytes",
+	    5 << 20);
+	obeyed = create && !in_parts && imgp_create_obeyed(IMGP_CREATE_PUT);
+	if (create && (!obeyed || o->bytes > ASK_FIRST) &&
+	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
-	if (o->bytes > imgp_store_s3_setting("s3_multipart_bytes", 5 << 20)) {
+	if (in_parts) {
 		rc = upload_in_parts(st, key, fd, &sb, m, e);
 		goto out;
 	}
