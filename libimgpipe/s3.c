@@ -10,13 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
 #include "libimgpipe/aws.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/s3.h"
 #include "libimgpipe/s3xml.h"
 #include "libimgpipe/stop.h"
+#include "libimgpipe/wire.h"
 
 /* AWS's "standard" retry mode, with more tries since nobody watches. */
 #define TRIES		8
@@ -28,10 +27,8 @@
 #define COST_THROTTLE	5
 #define AFTER_MAX	5000		/* ms added to what the server asks for */
 #define SKEW_MAX	86400		/* s */
-#define STALL		60		/* s without a byte */
 
 #define HEADERS_MAX	24
-#define IO_BUFFER	(256L << 10)
 
 struct imgp_s3 {
 	char	*bucket;
@@ -48,47 +45,28 @@ struct imgp_s3 {
 	char	*region;
 	long	 skew;			/* seconds to add to our clock */
 	int	 quota;
-	CURL	**idle;			/* handles, with their connections */
-	size_t	 nidle;
 };
 
 /* How an attempt ended. */
 enum outcome { DONE, FINAL, FAULT, THROTTLE, AT_ONCE };
 
-/* One attempt, for curl's callbacks. */
+/* One attempt, for the wire's calls. */
 struct attempt {
 	const struct imgp_s3_request *r;
 	struct imgp_s3_answer *a;
 	struct imgp_err	*e;
-	CURL		*curl;
-	int64_t		 at;		/* bytes of the body sent */
 	int		 begun;		/* the answer's headers were judged */
 	int		 refused;	/* by begin or sink: ${e} is filled in */
 	int		 mistaken;	/* by begin: to be sent again */
-	int64_t		 got;		/* bytes of the answer's body */
 	int64_t		 after;		/* ms the server asks for; -1 */
-	time_t		 date;		/* of the server; 0 */
+	char		 date[40];	/* of the server, or "" */
 	char		 region[40];	/* x-amz-bucket-region */
 };
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void
-start_curl(void)
-{
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
-		imgp_oom();
-}
 
 const char *
 imgp_s3_version(void)
 {
-	static char s[96];
-	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
-
-	snprintf(s, sizeof s, "libcurl %s, %s", v->version,
-	    v->ssl_version == NULL ? "no TLS" : v->ssl_version);
-	return s;
+	return imgp_wire_version();
 }
 
 /* --- where it goes --------------------------------------------------------------- */
@@ -167,7 +145,7 @@ imgp_s3_new(const char *bucket, struct imgp_err *e)
 	struct imgp_aws_settings aws = { NULL, NULL, NULL };
 	long long patience;
 
-	pthread_once(&once, start_curl);
+	imgp_wire_open();
 	pthread_mutex_init(&s3->lock, NULL);
 	s3->bucket = imgp_strdup(bucket);
 	s3->quota = QUOTA;
@@ -199,9 +177,7 @@ imgp_s3_free(struct imgp_s3 *s3)
 {
 	if (s3 == NULL)
 		return;
-	while (s3->nidle > 0)
-		curl_easy_cleanup(s3->idle[--s3->nidle]);
-	free(s3->idle);
+	imgp_wire_close();
 	free(s3->bucket);
 	free(s3->scheme_host);
 	free(s3->host);
@@ -229,33 +205,6 @@ imgp_s3_set_owner(struct imgp_s3 *s3, const char *account)
 {
 	free(s3->owner);
 	s3->owner = account == NULL ? NULL : imgp_strdup(account);
-}
-
-/* --- handles ------------------------------------------------------------------------ */
-
-/* A handle of the pool, its connection alive, or a new one. */
-static CURL *
-take_handle(struct imgp_s3 *s3)
-{
-	CURL *c = NULL;
-
-	pthread_mutex_lock(&s3->lock);
-	if (s3->nidle > 0)
-		c = s3->idle[--s3->nidle];
-	pthread_mutex_unlock(&s3->lock);
-	if (c == NULL && (c = curl_easy_init()) == NULL)
-		imgp_oom();
-	return c;
-}
-
-static void
-give_handle(struct imgp_s3 *s3, CURL *c)
-{
-	curl_easy_reset(c);	/* options only: connections and DNS stay */
-	pthread_mutex_lock(&s3->lock);
-	s3->idle = imgp_realloc(s3->idle, s3->nidle + 1, sizeof *s3->idle);
-	s3->idle[s3->nidle++] = c;
-	pthread_mutex_unlock(&s3->lock);
 }
 
 /* --- the answer ---------------------------------------------------------------------- */
@@ -302,24 +251,21 @@ header_is(const char *p, size_t len, const char *name, char *dst, size_t size)
 	return 1;
 }
 
-static size_t
-on_header(char *p, size_t size, size_t n, void *arg)
+static void
+on_header(void *arg, const char *p, size_t len)
 {
 	struct attempt *t = arg;
 	struct imgp_s3_answer *a = t->a;
-	size_t len = size * n;
 	long long x, y, z;
 	char v[160];
 
-	if (len > 5 && strncmp(p, "HTTP/", 5) == 0) {
-		/* A 100 came before: what it said does not count. */
-		clear_answer(a);
-	} else if (header_is(p, len, "ETag", a->etag, sizeof a->etag) ||
+	if (header_is(p, len, "ETag", a->etag, sizeof a->etag) ||
 	    header_is(p, len, "x-amz-version-id", a->version,
 	    sizeof a->version) ||
 	    header_is(p, len, "Content-Type", a->type, sizeof a->type) ||
 	    header_is(p, len, "x-amz-bucket-region", t->region,
-	    sizeof t->region))
+	    sizeof t->region) ||
+	    header_is(p, len, "Date", t->date, sizeof t->date))
 		;
 	else if (header_is(p, len, "x-amz-meta-sha256", v, sizeof v)) {
 		if (imgp_sha256_is_hex(v))
@@ -340,9 +286,7 @@ on_header(char *p, size_t size, size_t n, void *arg)
 		if (t->after < 0 && sscanf(v, "%lld", &x) == 1 && x >= 0 &&
 		    x <= 3600)
 			t->after = x * 1000;
-	} else if (header_is(p, len, "Date", v, sizeof v))
-		t->date = curl_getdate(v, NULL);
-	return len;
+	}
 }
 
 /* What the caller says to an answer's headers. */
@@ -356,114 +300,69 @@ judge_headers(struct attempt *t)
 	return rc == 0 ? 0 : -1;
 }
 
-static size_t
-on_body(char *p, size_t size, size_t n, void *arg)
+static int
+on_body(void *arg, long status, const char *p, size_t len)
 {
 	struct attempt *t = arg;
-	size_t len = size * n;
 
-	if (t->a->status == 0)
-		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE,
-		    &t->a->status);
-	t->got += (int64_t)len;
-	if (t->a->status / 100 != 2 || t->r->sink == NULL)
-		return imgp_buf_add(&t->a->body, p, len) == 0 ? len : 0;
+	t->a->status = status;
+	if (status / 100 != 2 || t->r->sink == NULL)
+		return imgp_buf_add(&t->a->body, p, len);
 	if (!t->begun) {
 		t->begun = 1;
 		if (t->a->total < 0)
 			t->a->total = t->a->length;
 		if (judge_headers(t) == -1)
-			return 0;
+			return -1;
 	}
 	if (t->r->sink(t->r->arg, p, len) == -1) {
 		imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ?
 		    IMGP_E_STORE_FULL : IMGP_E_STORE_IO,
 		    "writing what %s holds", t->r->key);
 		t->refused = 1;
-		return 0;
+		return -1;
 	}
-	return len;
+	return 0;
+}
+
+static void
+on_sent(void *arg, int64_t bytes)
+{
+	const struct attempt *t = arg;
+
+	t->r->sent(t->r->arg, bytes);
 }
 
 /* --- the request ---------------------------------------------------------------------- */
 
-static size_t
-on_read(char *p, size_t size, size_t n, void *arg)
-{
-	struct attempt *t = arg;
-	int64_t left = t->r->len - t->at;
-	size_t len = size * n;
-	ssize_t got;
-
-	if ((int64_t)len > left)
-		len = (size_t)left;
-	if (len == 0)
-		return 0;
-	if (t->r->data != NULL) {
-		memcpy(p, t->r->data + t->at, len);
-		got = (ssize_t)len;
-	} else {
-		do
-			got = pread(t->r->fd, p, len, t->r->offset + t->at);
-		while (got == -1 && errno == EINTR);
-		if (got <= 0) {
-			imgp_fail(t->e, IMGP_E_STORE_IO, "reading %s: %s",
-			    t->r->key, got == 0 ? "it became shorter" :
-			    strerror(errno));
-			t->refused = 1;
-			return CURL_READFUNC_ABORT;
-		}
-	}
-	t->at += got;
-	if (t->r->sent != NULL)
-		t->r->sent(t->r->arg, t->at);
-	return (size_t)got;
-}
-
-static int
-on_seek(void *arg, curl_off_t offset, int whence)
-{
-	struct attempt *t = arg;
-
-	if (whence != SEEK_SET || offset < 0 || offset > t->r->len)
-		return CURL_SEEKFUNC_CANTSEEK;
-	t->at = offset;
-	return CURL_SEEKFUNC_OK;
-}
-
-/* Called about once a second, and more often while bytes move. */
-static int
-on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
-    curl_off_t ultotal, curl_off_t ulnow)
-{
-	const struct attempt *t = arg;
-
-	(void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
-	return imgp_stop_asked() && !(t->r->flags & IMGP_S3_LAST);
-}
+/* A request's header lines, on their way to the wire. */
+struct lines {
+	char	*line[HEADERS_MAX + 3];
+	size_t	 n;
+};
 
 /* A line "Name: value"; a header must not become two (E13). */
 static int
-add_line(struct curl_slist **list, const char *name, const char *value)
+add_line(struct lines *l, const char *name, const char *value)
 {
-	struct curl_slist *l;
-	char *line;
-
 	if (strpbrk(value, "\r\n") != NULL)
 		return -1;
-	line = imgp_asprintf("%s: %s", name, value);
-	if ((l = curl_slist_append(*list, line)) == NULL)
-		imgp_oom();
-	free(line);
-	*list = l;
+	l->line[l->n++] = imgp_asprintf("%s: %s", name, value);
 	return 0;
 }
 
-/* The headers of ${r}, signed, as curl wants them. */
+static void
+free_lines(struct lines *l)
+{
+	while (l->n > 0)
+		free(l->line[--l->n]);
+}
+
+/* The headers of ${r}, signed, as the wire wants them. */
 static int
 make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
     const struct imgp_aws_key *key, const char *path, const char *region,
-    long skew, const char *host, struct curl_slist **list, struct imgp_err *e)
+    long skew, const char *host, struct lines *list, struct imgp_err *e)
 {
 	struct imgp_header h[HEADERS_MAX];
 	struct imgp_buf auth = IMGP_BUF_INIT;
@@ -508,62 +407,9 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		return imgp_fail(e, IMGP_E_PLACE_INVALID,
 		    "%s: a header would hold a line break", r->key);
 	/* What curl would add by itself. */
-	*list = curl_slist_append(*list, "Accept:");
-	*list = curl_slist_append(*list, "Expect:");
+	list->line[list->n++] = imgp_strdup("Accept:");
+	list->line[list->n++] = imgp_strdup("Expect:");
 	return 0;
-}
-
-static void
-set_options(CURL *c, struct attempt *t, const char *url, const char *ca,
-    struct curl_slist *list)
-{
-	const struct imgp_s3_request *r = t->r;
-
-	if (ca == NULL)
-		ca = getenv("SSL_CERT_FILE");
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, IO_BUFFER);
-	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, IO_BUFFER);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "imgpipe/" IMGP_VERSION);
-	if (strncmp(url, "http://", 7) == 0) {	/* to this machine only */
-		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
-		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
-	} else
-		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
-	if (ca != NULL && *ca != '\0')
-		curl_easy_setopt(c, CURLOPT_CAINFO, ca);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	if (strcmp(r->method, "HEAD") == 0)
-		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-	else if (strcmp(r->method, "PUT") == 0 ||
-	    strcmp(r->method, "POST") == 0) {
-		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE,
-		    (curl_off_t)(r->payload == NULL ? 0 : r->len));
-		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
-		curl_easy_setopt(c, CURLOPT_READDATA, t);
-		curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
-		curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
-	}
-	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
 /* --- judging an answer ------------------------------------------------------------------ */
@@ -577,25 +423,26 @@ is_one_of(const char *s, const char *const *list)
 	return 0;
 }
 
-/* curl could not bring an answer. */
+/* The wire brought no answer. */
 static enum outcome
-judge_transport(const struct attempt *t, CURLcode rc, const char *what,
-    struct imgp_err *e)
+judge_transport(const struct attempt *t, enum imgp_wire_end how,
+    const char *why, const char *what, struct imgp_err *e)
 {
-	switch (rc) {
-	case CURLE_OUT_OF_MEMORY:
-		imgp_oom();
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_ISSUER_ERROR:
-		imgp_fail(e, IMGP_E_STORE_DENIED, "%s: %s", what,
-		    curl_easy_strerror(rc));
+	switch (how) {
+	case IMGP_WIRE_UNTRUSTED:
+		imgp_fail(e, IMGP_E_STORE_DENIED, "%s: %s", what, why);
 		return FINAL;
+	case IMGP_WIRE_UNREADABLE:
+		imgp_fail(e, IMGP_E_STORE_IO, "reading %s: %s", t->r->key,
+		    why);
+		return FINAL;
+	case IMGP_WIRE_REFUSED:
+		imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the answer is longer than it may be", what);
+		return FAULT;
 	default:
-		imgp_fail(e, IMGP_E_STORE_IO, "%s: %s", what,
-		    curl_easy_strerror(rc));
-		return t->refused ? FINAL : FAULT;
+		imgp_fail(e, IMGP_E_STORE_IO, "%s: %s", what, why);
+		return FAULT;
 	}
 }
 
@@ -658,12 +505,13 @@ take_region(struct imgp_s3 *s3, const struct attempt *t)
 static int
 take_date(struct imgp_s3 *s3, const struct attempt *t)
 {
+	time_t date = imgp_wire_date(t->date);
 	long skew;
 	int rc = 0;
 
-	if (t->date <= 0 || !s3->trusts_date)
+	if (date <= 0 || !s3->trusts_date)
 		return 0;
-	skew = (long)(t->date - time(NULL));
+	skew = (long)(date - time(NULL));
 	pthread_mutex_lock(&s3->lock);
 	if (labs(skew) <= SKEW_MAX && labs(skew - s3->skew) > 60) {
 		s3->skew = skew;
@@ -753,12 +601,14 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 {
 	struct attempt t = { .r = r, .a = a, .e = e, .after = -1 };
 	struct imgp_buf path = IMGP_BUF_INIT, what = IMGP_BUF_INIT;
-	struct curl_slist *list = NULL;
+	struct lines list = { .n = 0 };
+	struct imgp_wire_request w = { .method = r->method, .fd = -1 };
+	struct imgp_wire_result result;
+	enum imgp_wire_end how;
 	struct imgp_aws_key key = { NULL, NULL, NULL };
 	enum outcome outcome = FINAL;
 	char *url, *region, *host;
 	long skew;
-	CURLcode rc;
 
 	clear_answer(a);
 	if (imgp_aws_key(&key, NULL, e) == -1)
@@ -781,11 +631,23 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	if (make_headers(s3, r, &key, path.s, region, skew, host, &list,
 	    e) == -1)
 		goto out;
-	t.curl = take_handle(s3);
-	set_options(t.curl, &t, url, s3->ca_bundle, list);
-	rc = curl_easy_perform(t.curl);
-	curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &a->status);
-	give_handle(s3, t.curl);
+	w.url = url;
+	w.ca_bundle = s3->ca_bundle;
+	w.headers = list.line;
+	w.nheaders = list.n;
+	w.last = (r->flags & IMGP_S3_LAST) != 0;
+	if (r->payload != NULL) {
+		w.data = r->data;
+		w.fd = r->fd;
+		w.offset = r->offset;
+		w.len = r->len;
+	}
+	w.header = on_header;
+	w.body = on_body;
+	w.sent = r->sent == NULL ? NULL : on_sent;
+	w.arg = &t;
+	how = imgp_wire_do(&w, &result);
+	a->status = result.status;
 	if (a->total < 0)
 		a->total = a->length;
 	*after = t.after;
@@ -794,9 +656,8 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 			outcome = FAULT;
 		goto out;
 	}
-	/* An error that is answered early may break off our sending. */
-	if (rc != CURLE_OK && !(rc == CURLE_SEND_ERROR && a->status >= 400)) {
-		outcome = judge_transport(&t, rc, what.s, e);
+	if (how != IMGP_WIRE_ANSWERED) {
+		outcome = judge_transport(&t, how, result.why, what.s, e);
 		goto out;
 	}
 	if (a->status / 100 != 2 || ((r->flags & IMGP_S3_MAY_BE_ERROR) &&
@@ -810,7 +671,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	else
 		outcome = DONE;
 out:
-	curl_slist_free_all(list);
+	free_lines(&list);
 	imgp_aws_key_release(&key);
 	imgp_buf_release(&path);
 	imgp_buf_release(&what);

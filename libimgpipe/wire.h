@@ -1,0 +1,70 @@
+/*
+ * HTTP requests of the whole process over one libcurl multi handle.
+ *
+ * One thread moves all bytes; so every bucket, store and job shares one cache
+ * of kept connections.  A request is made by the thread that wants its answer,
+ * which waits for it and does the work on what comes: the engine's thread only
+ * reads and writes sockets, and the file that is sent.  What came and was not
+ * taken yet lies in at most CHUNKS_EACH chunks; then the connection waits.
+ */
+#ifndef IMGPIPE_WIRE_H
+#define IMGPIPE_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define IMGP_WIRE_HEADERS_MAX	32
+
+struct imgp_wire_request {
+	const char	*method;
+	const char	*url;		/* as it stands: nothing is normalized */
+	const char	*ca_bundle;	/* a PEM file; NULL: the system's */
+	char *const	*headers;	/* "Name: value", or "Name:" for none */
+	size_t		 nheaders;
+	int		 last;		/* sent even when a signal asks to stop */
+	/* The body of a PUT or POST: ${len} bytes of ${data}, or where that is
+	 * NULL of ${fd} from ${offset}. */
+	const char	*data;
+	int		 fd;
+	int64_t		 offset, len;
+	/*
+	 * Called in the thread that asks: each header line of the last answer,
+	 * then its body, piece by piece (-1: break off), which is of ${status}.
+	 */
+	void		(*header)(void *arg, const char *line, size_t len);
+	int		(*body)(void *arg, long status, const char *p,
+			    size_t len);
+	/* Told now and then how many bytes were sent; may be NULL. */
+	void		(*sent)(void *arg, int64_t bytes);
+	void		*arg;
+};
+
+enum imgp_wire_end {
+	IMGP_WIRE_ANSWERED,	/* ${status} and all of the body came */
+	IMGP_WIRE_FAULT,	/* the transport failed: ${why} */
+	IMGP_WIRE_UNTRUSTED,	/* TLS cannot be had as it should be */
+	IMGP_WIRE_REFUSED,	/* body() said -1 */
+	IMGP_WIRE_UNREADABLE,	/* what was to be sent: ${why} */
+	IMGP_WIRE_STOPPED	/* a signal asked to */
+};
+
+struct imgp_wire_result {
+	long		 status;	/* HTTP; 0: none */
+	const char	*why;		/* static text */
+};
+
+/* The engine is there between the first open and the last close. */
+void	imgp_wire_open(void);
+void	imgp_wire_close(void);
+
+/* Send ${r} and wait for its end.  Any number of threads may. */
+enum imgp_wire_end imgp_wire_do(const struct imgp_wire_request *r,
+	    struct imgp_wire_result *result);
+
+/* A Date header's seconds; -1: it is none. */
+time_t	imgp_wire_date(const char *s);
+/* "libcurl 7.88.1, OpenSSL/3.0.19" */
+const char *imgp_wire_version(void);
+
+#endif
