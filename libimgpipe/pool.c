@@ -7,6 +7,8 @@
 #include "libimgpipe/buf.h"
 #include "libimgpipe/pool.h"
 
+#define AHEAD	2	/* jobs held for each thread: the next one is there */
+
 /* A job in the pool, on one of its two lists. */
 struct item {
 	struct imgp_job	*job;
@@ -30,6 +32,7 @@ struct imgp_pool {
 	pthread_cond_t	 given, finished;
 	struct list	 waiting, done;
 	int		 held;		/* given and not yet put */
+	int		 full;		/* a step waits for one to finish */
 	int		 ending;
 };
 
@@ -57,6 +60,7 @@ worker(void *arg)
 	static const uint64_t one = 1;
 	struct imgp_pool *p = arg;
 	struct item *i;
+	int full, first;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
@@ -67,10 +71,18 @@ worker(void *arg)
 		pthread_mutex_unlock(&p->lock);
 		i->failed = p->work(i->job, p->arg, &i->e) == -1;
 		pthread_mutex_lock(&p->lock);
+		full = p->full;
+		first = p->done.first == NULL;
+		p->full = 0;
 		list_add(&p->done, i);
-		pthread_cond_signal(&p->finished);
+		pthread_mutex_unlock(&p->lock);
+		/* Whoever is woken finds the lock free. */
+		if (full)
+			pthread_cond_signal(&p->finished);
 		/* Full is the same as readable; it cannot be broken. */
-		(void)!write(p->fd, &one, sizeof one);
+		else if (first)
+			(void)!write(p->fd, &one, sizeof one);
+		pthread_mutex_lock(&p->lock);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -148,14 +160,16 @@ imgp_pool_step(struct imgp_pool *p, struct imgp_filter *f,
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		put_done(p, f);
-		if (p->held < p->nthreads)
+		if (p->held < AHEAD * p->nthreads)
 			break;
+		p->full = 1;
 		pthread_cond_wait(&p->finished, &p->lock);
 	}
+	p->full = 0;
 	p->held++;
 	list_add(&p->waiting, i);
-	pthread_cond_signal(&p->given);
 	pthread_mutex_unlock(&p->lock);
+	pthread_cond_signal(&p->given);
 	return IMGP_STEP_HELD;
 }
 

@@ -22,8 +22,9 @@ struct imgp_pool *imgp_pool_new(int n, imgp_pool_work *work, void *arg,
 void	imgp_pool_free(struct imgp_pool *p);	/* NULL is fine */
 
 /*
- * A step's part: hold ${job} and give it to a thread.  While all are busy it
- * waits, giving back what is finished.  Returns IMGP_STEP_HELD.
+ * A step's part: hold ${job} and give it to a thread.  While all are busy and
+ * as many jobs wait for them it waits, giving back what is finished.  Returns
+ * IMGP_STEP_HELD.
  */
 int	imgp_pool_step(struct imgp_pool *p, struct imgp_filter *f,
 	    struct imgp_job *job);

@@ -8,7 +8,8 @@
 #include "libimgpipe/stop.h"
 #include "libimgpipe/store_parts.h"
 
-#define CHUNK		((size_t)128 << 10)	/* read and summed at once */
+#define CHUNK		((size_t)128 << 10)	/* read and summed at once, on
+						 * the stack */
 #define PARTS_MAX	10000			/* S3's own */
 #define STREAMS		4			/* parts in flight */
 
@@ -28,7 +29,7 @@ int
 imgp_parts_read(int fd, int64_t offset, int64_t len,
     void (*take)(void *arg, const char *p, size_t len), void *arg)
 {
-	char *buf = imgp_alloc(CHUNK);
+	char buf[CHUNK];
 	ssize_t n = 0;
 
 	while (len > 0) {
@@ -42,7 +43,6 @@ imgp_parts_read(int fd, int64_t offset, int64_t len,
 		offset += n;
 		len -= n;
 	}
-	free(buf);
 	if (len > 0 && n == 0)
 		errno = EIO;	/* it became shorter */
 	return len > 0 ? -1 : 0;

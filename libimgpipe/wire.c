@@ -2,6 +2,7 @@
 #include <sys/eventfd.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -90,6 +91,12 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void
 start_curl(void)
 {
+#ifdef M_TRIM_THRESHOLD
+	/* curl takes its buffers anew for each request; memory that went back
+	 * to the system meanwhile would cost a page fault per 4 KiB. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+#endif
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		imgp_oom();
 }
