@@ -38,6 +38,7 @@ static const struct {
 	{ "replica_lag_s", INT | NUM }, { "source", STR },
 	{ "edc_pipeline_file", OBJ }, { "temp", STR }, { "destination", STR },
 	{ "local", STR }, { "sha256", OBJ }, { "bytes", OBJ },
+	{ "etag", OBJ }, { "version_id", OBJ },
 	{ "scans", ARR }, { "listing", OBJ }, { "retries", OBJ },
 	{ "replaced", ARR | OBJ }, { "warnings", ARR }, { "input", STR },
 	{ "skip", STR }, { "errors", ARR },

@@ -25,8 +25,12 @@ struct imgp_store;
 struct imgp_object {
 	int64_t	bytes;				/* -1: not known */
 	char	sha256[IMGP_SHA256_HEX];	/* "": not known */
+	/* What S3 called it when it was written, or "": who promises them
+	 * saves the look at the source. */
+	char	etag[128];
+	char	version[128];
 };
-#define IMGP_OBJECT_UNKNOWN	{ -1, "" }
+#define IMGP_OBJECT_UNKNOWN	{ -1, "", "", "" }
 
 /*
  * Open the store below ${base}: only what lies below it can be reached, and in

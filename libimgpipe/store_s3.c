@@ -278,6 +278,14 @@ compare_existing(struct imgp_s3 *s3, const char *key,
 	return 1;
 }
 
+/* What the server calls what was written. */
+static void
+name_object(struct imgp_object *o, const struct imgp_s3_answer *a)
+{
+	memcpy(o->etag, a->etag, sizeof o->etag);
+	memcpy(o->version, a->version, sizeof o->version);
+}
+
 /* --- what is written must be there ---------------------------------------------------- */
 
 /*
@@ -311,6 +319,8 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 		    "written", imgp_s3_bucket(s3), key, (long long)a.length,
 		    (long long)want->bytes);
 	imgp_s3_answer_release(&a);
+	if (rc == 0)
+		name_object(&m->copied->object, &a);
 	if (rc == -1 || (proven && !(m->flags & IMGP_COPY_READBACK)))
 		return rc;
 	if (sum_object(s3, key, &got, retries, e) == -1 ||
@@ -324,6 +334,7 @@ verify(struct imgp_s3 *s3, const char *key, const struct imgp_object *want,
 		    "%.12s... was written", imgp_s3_bucket(s3), key,
 		    got.sha256, should.sha256);
 	m->copied->object = got;
+	name_object(&m->copied->object, &a);
 	return 0;
 }
 
@@ -506,6 +517,8 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 		goto out;
 	}
 	rc = put_whole(st->s3, key, NULL, fd, o, create, m, &a, e);
+	if (rc == 0)
+		name_object(o, &a);
 	if (rc == -1 && a.status == 412 &&
 	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) >= 0)
 		rc = rc == 1 ? 0 : -1;
@@ -605,14 +618,25 @@ copy_once(struct imgp_parts *p, struct imgp_object *o, const char *type,
 
 /*
  * The source as it is: ${o} its size and sum (of its metadata, or promised),
- * ${a} the rest, to be released.
+ * ${a} the rest, to be released.  Who promises its ETag wrote it: then it is
+ * not asked for, and what the target turns out to be tells.
  */
 static int
 look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
     struct imgp_object *o, struct imgp_s3_answer *a, struct imgp_err *e)
 {
-	int rc = imgp_store_s3_head(src->s3, from, a, e);
+	const struct imgp_object *want = m->expect;
+	int rc;
 
+	if (want != NULL && want->etag[0] != '\0' && want->bytes >= 0 &&
+	    want->sha256[0] != '\0') {
+		memset(a, 0, sizeof *a);
+		memcpy(a->etag, want->etag, sizeof a->etag);
+		memcpy(a->version, want->version, sizeof a->version);
+		*o = *want;
+		return 0;
+	}
+	rc = imgp_store_s3_head(src->s3, from, a, e);
 	m->copied->retries += a->retries;
 	if (rc == -1)
 		return -1;
@@ -642,7 +666,8 @@ judge_412(struct imgp_store *src, const char *from, struct imgp_parts *p,
 	    (rc = compare_existing(p->s3, p->key, o, p->match, p->m, e)) != 0)
 		return rc;
 	rc = imgp_store_s3_head(src->s3, from, &a, e);
-	same = rc == 0 && p->match != NULL && strcmp(a.etag, p->match) == 0;
+	same = rc == 0 && p->match != NULL &&
+	    imgp_s3xml_etag_same(a.etag, p->match);
 	imgp_s3_answer_release(&a);
 	return rc == -1 ? -1 : same ? 0 : imgp_store_s3_changed(from, e);
 }

@@ -138,12 +138,27 @@ static void
 promised(struct imgp_job *job, const char *at, struct imgp_object *o)
 {
 	const char *sum = imgp_job_sub_str(job, "sha256", at);
+	const char *etag = imgp_job_sub_str(job, "etag", at);
+	const char *version = imgp_job_sub_str(job, "version_id", at);
 
+	memset(o, 0, sizeof *o);
 	if (imgp_job_sub_int(job, "bytes", at, &o->bytes) == -1)
 		o->bytes = -1;
-	o->sha256[0] = '\0';
 	if (sum != NULL && imgp_sha256_is_hex(sum))
 		memcpy(o->sha256, sum, sizeof o->sha256);
+	if (etag != NULL && strlen(etag) < sizeof o->etag)
+		snprintf(o->etag, sizeof o->etag, "%s", etag);
+	if (version != NULL && strlen(version) < sizeof o->version)
+		snprintf(o->version, sizeof o->version, "%s", version);
+}
+
+/* A text that is there, or was when the job came this way before. */
+static void
+note_text(struct imgp_job *job, const char *name, const char *at,
+    const char *s)
+{
+	if (*s != '\0' || imgp_job_sub_str(job, name, at) != NULL)
+		imgp_job_set_sub_str(job, name, at, s);
 }
 
 static void
@@ -353,6 +368,10 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	if (rc == -1)
 		return -1;
 	note(job, hops[t->hop].to, &copied.object);
+	if (t->hop == STAGE) {
+		note_text(job, "etag", "temp", copied.object.etag);
+		note_text(job, "version_id", "temp", copied.object.version);
+	}
 	if (t->flags & IMGP_TRANSFER_KEEP)
 		return 0;
 	/* What was moved, and what an earlier hop kept. */

@@ -186,9 +186,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with LOCK:
             self.fault = self.take_fault()
             with open(os.path.join(ROOT, "log"), "a", encoding="utf-8") as f:
-                f.write("%s %s %s\n" % (self.command, self.path, " ".join(
-                    "%s=%s" % (k.lower(), v.replace(" ", "_"))
-                    for k, v in self.headers.items())))
+                f.write("%s %s %s from=%d\n" % (
+                    self.command, self.path, " ".join(
+                        "%s=%s" % (k.lower(), v.replace(" ", "_"))
+                        for k, v in self.headers.items()),
+                    self.client_address[1]))
         if self.fault and self.before():
             return None
         if not self.is_signed():

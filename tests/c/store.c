@@ -121,7 +121,7 @@ test_create_only(struct imgp_store *st)
 {
 	struct imgp_copied copied;
 	struct imgp_err e = { NULL, "" };
-	struct imgp_object wrong = { 3, "" };
+	struct imgp_object wrong = { .bytes = 3 };
 	char *a = at("a"), *b = at("b/c/d"), *c = at("c");
 
 	put(st, "a", "one", NULL);
