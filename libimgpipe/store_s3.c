@@ -1,8 +1,10 @@
 #include <sys/stat.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -17,6 +19,7 @@
 
 #define ASK_FIRST	((int64_t)1 << 20)	/* bytes: sending more for
 						 * nothing is worse than asking */
+#define SMALL		((int64_t)256 << 10)	/* read once, and sent from memory */
 
 static void	s3_close(struct imgp_store *);
 static int	s3_head(struct imgp_store *, const char *, int,
@@ -484,19 +487,43 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 	return rc;
 }
 
+/* The ${len} bytes of a small file, summed; the caller's.  NULL and errno. */
+static char *
+read_small(int fd, int64_t len, struct imgp_sha256 *sum)
+{
+	char *data = malloc((size_t)len + 1);
+	ssize_t n;
+
+	if (data == NULL)
+		imgp_oom();
+	do
+		n = pread(fd, data, (size_t)len + 1, 0);
+	while (n == -1 && errno == EINTR);
+	if (n != len) {
+		if (n >= 0)
+			errno = EIO;	/* it became shorter, or longer */
+		free(data);
+		return NULL;
+	}
+	imgp_sha256_add(sum, data, (size_t)len);
+	return data;
+}
+
 static int
 s3_upload(struct imgp_store *st, const char *key, int fd,
     struct imgp_move *m, struct imgp_err *e)
 {
 	struct imgp_object *o = &m->copied->object;
+	char *data = NULL;
 	struct imgp_sha256 *sum = imgp_sha256_new();
 	int create = (m->flags & IMGP_COPY_CREATE) != 0, in_parts, obeyed;
 	int rc = -1;
 	struct imgp_s3_answer a = { .status = 0 };
 	struct stat sb;
 
-	if (fstat(fd, &sb) == -1 ||
-	    imgp_parts_sum(fd, 0, sb.st_size, sum) == -1) {
+	if (fstat(fd, &sb) == -1 || (sb.st_size <= SMALL ?
+	    (data = read_small(fd, sb.st_size, sum)) == NULL :
+	    imgp_parts_sum(fd, 0, sb.st_size, sum) == -1)) {
 		imgp_store_errno(e, key);
 		goto out;
 	}
@@ -516,7 +543,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 		rc = upload_in_parts(st, key, fd, &sb, m, e);
 		goto out;
 	}
-	rc = put_whole(st->s3, key, NULL, fd, o, create, m, &a, e);
+	rc = put_whole(st->s3, key, data, fd, o, create, m, &a, e);
 	if (rc == 0)
 		name_object(o, &a);
 	if (rc == -1 && a.status == 412 &&
@@ -528,6 +555,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 		drop_if_wrong(st->s3, key, m, e);
 	imgp_s3_answer_release(&a);
 out:
+	free(data);
 	imgp_sha256_free(sum);
 	return rc;
 }
