@@ -104,15 +104,17 @@ sweep(struct imgp_s3 *s3, const char *prefix)
 }
 
 /*
- * Put an object of few bytes at ${key}, from nothing or as a copy of itself.
- * The status; ${e} where it is no success.
+ * Put an object of few bytes at ${key}, plainly or in the ${way} that must not
+ * succeed: from nothing, or as a copy of itself.  The status; ${e} where it is
+ * no success.
  */
 static long
-make(struct imgp_s3 *s3, const char *key, int copy, int create,
+make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_create way,
     struct imgp_err *e)
 {
 	static const char data[] = "imgpipe asks what this service obeys\n";
 	struct imgp_buf source = IMGP_BUF_INIT;
+	int copy = !plain && way != IMGP_CREATE_PUT;
 	char sum[IMGP_SHA256_HEX];
 	struct imgp_header h[4];
 	struct imgp_s3_request r = { .method = "PUT", .key = key,
@@ -120,7 +122,11 @@ make(struct imgp_s3 *s3, const char *key, int copy, int create,
 	struct imgp_s3_answer a;
 	long status;
 
-	if (create)
+	if (!plain && way == IMGP_COPY_MATCH)
+		h[r.nheaders++] = (struct imgp_header){
+		    "x-amz-copy-source-if-match",
+		    "\"00000000000000000000000000000000\"" };
+	else if (!plain)
 		h[r.nheaders++] = (struct imgp_header){ "If-None-Match", "*" };
 	if (copy) {
 		imgp_buf_printf(&source, "/%s/", imgp_s3_bucket(s3));
@@ -159,8 +165,8 @@ probe(struct imgp_store *at, enum imgp_create how, struct imgp_err *e)
 	key = imgp_asprintf("%s%016llx", prefix, (unsigned long long)random);
 	imgp_stop_hold();
 	sweep(at->s3, prefix);
-	if ((status = make(at->s3, key, 0, 0, e)) == 200)
-		status = make(at->s3, key, how == IMGP_CREATE_COPY, 1, e);
+	if ((status = make(at->s3, key, 1, how, e)) == 200)
+		status = make(at->s3, key, 0, how, e);
 	drop(at->s3, key);
 	imgp_stop_release();
 	if (status == 412)

@@ -1,5 +1,7 @@
 /*
- * Create-only writes: which of them the service makes so by "If-None-Match: *".
+ * Preconditions: which of them the service obeys.
+ *
+ * Create-only writes are made so by "If-None-Match: *".
  *
  * AWS obeys it with all of them, rgw with PUT alone and silently ignores it
  * with the others, Swift refuses it (501) but for Complete.  So it is found
@@ -7,6 +9,11 @@
  * temporary place (imgp_store_probe_in()).  Where it is obeyed, nobody needs to
  * ask before a write whether something lies there; else, and where it cannot be
  * found out, one asks before and after.
+ *
+ * A copy is made of the very object that is meant by
+ * "x-amz-copy-source-if-match", which rgw ignores as silently.  Where it is
+ * obeyed and the ETag was noted when the source was written, nobody needs to
+ * look at the source first.
  *
  * Complete is not probed: what goes in parts is worth the question before, one
  * request among many.  The header is sent with it all the same.
@@ -16,10 +23,15 @@
 
 #include "libimgpipe/store.h"
 
-enum imgp_create { IMGP_CREATE_PUT, IMGP_CREATE_COPY, IMGP_CREATE_WAYS };
+enum imgp_create {
+	IMGP_CREATE_PUT,
+	IMGP_CREATE_COPY,
+	IMGP_COPY_MATCH,		/* x-amz-copy-source-if-match */
+	IMGP_CREATE_WAYS
+};
 
 /*
- * Called with each such write before it.  Nonzero: the service obeys.  May ask
+ * Called with each such write or copy before it.  Nonzero: the service obeys.  May ask
  * it; from any thread.
  */
 int	imgp_create_obeyed(enum imgp_create how);

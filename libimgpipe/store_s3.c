@@ -656,8 +656,10 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
 	const struct imgp_object *want = m->expect;
 	int rc;
 
+	/* The copy itself will be of that one or none. */
 	if (want != NULL && want->etag[0] != '\0' && want->bytes >= 0 &&
-	    want->sha256[0] != '\0') {
+	    want->sha256[0] != '\0' && (want->version[0] != '\0' ||
+	    imgp_create_obeyed(IMGP_COPY_MATCH))) {
 		memset(a, 0, sizeof *a);
 		memcpy(a->etag, want->etag, sizeof a->etag);
 		memcpy(a->version, want->version, sizeof a->version);

@@ -333,7 +333,8 @@ exits 1 'a bucket of somebody else (R34)' imgp-s3cp source local <line
 is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-DENIED '... is refused'
 
 # Create-only, probed once in a run (R31): from the fifth copy on nobody asks
-# what lies there, where the service obeys.
+# what lies there, where the service obeys; nor looks at the source, where it
+# copies only the one that is meant.
 unset IMGP_SOURCE_OWNER IMGP_TEMP_OWNER IMGP_DESTINATION_OWNER
 deliver() {		# deliver FIRST LAST OPTIONS...: stage and deliver those jobs
 	seq "$1" "$2" | jq -c '{v:1, run:"20190118T150405Z-0a1b2c3d",
@@ -350,11 +351,11 @@ faults
 deliver 1 4
 is "$? $(asked imgp-probe) $(heads)" '0 0 8' 'four copies: HEAD before and after each'
 deliver 5 16
-is "$? $(asked imgp-probe) $(heads)" '0 4 16' \
+is "$? $(asked imgp-probe) $(heads)" '0 8 16' \
 	'twelve: once a server obeys, HEAD after alone'
 is "$(state | grep -c imgp-probe)" 0 '... and the probe is gone'
 deliver 17 28 -j 4
-is "$? $(asked 'PUT /tmp/.imgp-probe')" '0 2' '... four at once probe once'
+is "$? $(asked 'PUT /tmp/.imgp-probe')" '0 4' '... four at once probe once'
 deliver 5 16
 is "$? $(jq -r 'select(.errors) | .job' out)" '0 ' 'the same again are fine (R8)'
 printf other >other
@@ -364,9 +365,9 @@ is "$? $(jq -r 'select(.errors) | .errors[0].error_code' out)" '1 IMGP-STORE-EXI
 	'other bytes are found by the 412 too (R31)'
 faults '99 PUT . replace'
 deliver 41 52
-is "$? $(asked 'PUT /tmp/.imgp-probe') $(heads)" '0 2 24' \
+is "$? $(asked 'PUT /tmp/.imgp-probe') $(heads)" '0 4 24' \
 	'a server that ignores it: HEAD before and after each'
-faults '1 PUT imgp-probe status 403 AccessDenied'
+faults '2 PUT imgp-probe status 403 AccessDenied'
 deliver 61 72
 is "$? $(heads) $(cat err)" '0 24 ' 'a probe that is denied: the same, silently'
 faults '1 PUT imgp-probe status 403 AccessDenied'
