@@ -446,6 +446,10 @@ judge_transport(const struct attempt *t, enum imgp_wire_end how,
 	}
 }
 
+/* The credentials are no longer good. */
+static const char *const expired[] = { "ExpiredToken", "ExpiredTokenException",
+    "TokenRefreshRequired", NULL };
+
 static const char *
 code_of(const struct imgp_s3_answer *a)
 {
@@ -459,6 +463,8 @@ code_of(const struct imgp_s3_answer *a)
 		return IMGP_E_STORE_FULL;
 	if (is_one_of(a->code, broken))
 		return IMGP_E_STORE_INTEGRITY;
+	if (is_one_of(a->code, expired))
+		return IMGP_E_STORE_CREDENTIALS;
 	switch (a->status) {
 	case 401:
 	case 403:
@@ -535,8 +541,6 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	    "RequestTimeout", "ServiceUnavailable", "OperationAborted",
 	    "ConditionalRequestConflict", "BadDigest", "IncompleteBody",
 	    "XAmzContentSHA256Mismatch", NULL };
-	static const char *const ended[] = { "ExpiredToken",
-	    "ExpiredTokenException", "TokenRefreshRequired", NULL };
 	enum { REGION = 1, CLOCK = 2, TOKEN = 4 };
 	struct imgp_s3_answer *a = t->a;
 	struct imgp_aws_key fresh = { NULL, NULL, NULL };
@@ -563,7 +567,7 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 		*spent |= CLOCK;
 		return AT_ONCE;
 	}
-	if (is_one_of(a->code, ended) && !(*spent & TOKEN)) {
+	if (is_one_of(a->code, expired) && !(*spent & TOKEN)) {
 		*spent |= TOKEN;
 		if (imgp_aws_key(&fresh, key->access, NULL) == 0) {
 			imgp_aws_key_release(&fresh);

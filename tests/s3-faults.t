@@ -142,7 +142,7 @@ export IMGP_S3_PATIENCE=20
 # nothing.
 for fault in '1 IMGP-STORE-DENIED 2 SignatureDoesNotMatch=403' \
     '1 IMGP-STORE-DENIED 2 AccessDenied=403' \
-    '75 IMGP-STORE-IO 2 ExpiredToken=400' \
+    '1 IMGP-STORE-CREDENTIALS 2 ExpiredToken=400' \
     '1 IMGP-STORE-DENIED 2 RequestTimeTooSkewed=403' \
     '1 IMGP-STORE-DENIED 2 InvalidAccessKeyId=403'; do
 	read -r status code most what <<-FAULT
