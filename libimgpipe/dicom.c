@@ -590,6 +590,9 @@ begin_data(struct imgp_dicom *d, const unsigned char *h)
 
 	d->phase = IN_DATA;
 	d->data = d->pos;
+	/* DCMTK goes by where the meta information says that it ends. */
+	add_to_shape(d, d->meta_end == ENDLESS ? 1 : d->meta_end - d->data);
+	add_to_shape(d, d->preamble != 0);
 	d->n_elem = 0;
 	d->want = 8;
 	if (strcmp(ts, UID_IMPLICIT) == 0 || strcmp(ts, UID_GE_IMPLICIT) == 0)
@@ -631,6 +634,8 @@ meta_header(struct imgp_dicom *d)
 	} else
 		len = get16(h + 6, 0);
 	shape(d, tag, h + 4, len);
+	if (tag == IMGP_TAG(2, 0))
+		add_to_shape(d, len);
 	d->pos += d->nhold;
 	d->nhold = 0;
 	d->want = 8;

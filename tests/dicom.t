@@ -58,8 +58,8 @@ like out 'signed=1' 'a signed object is known by what stands before its pixels'
 "$PY" "$ROOT/tests/hostile.py" shapes || exit 1
 [ "$("$walk" shape same.1)" = "$("$walk" shape same.2)" ]
 ok $? 'values do not change the shape of a header'
-[ "$("$walk" shape same.1 other.* | sort | uniq | wc -l)" -eq 10 ]
-ok $? 'tags, VRs, order, nesting, syntax, odd and no lengths do'
+[ "$("$walk" shape same.1 other.* | sort | uniq | wc -l)" -eq 11 ]
+ok $? 'tags, VRs, order, nesting, syntax, odd and no lengths, meta length do'
 [ "$("$walk" shape implicit.* | sort -u)" = 0000000000000000 ]
 ok $? 'where VRs are implicit a header has no shape'
 done_testing

@@ -90,6 +90,8 @@ def shapes():
     put("other.nested2", obj(nest(2, True)))
     put("other.defined", obj(nest(1, False)))
     put("other.syntax", obj(name(b"A^B "), b"1.2.840.10008.1.2.4.50"))
+    right = obj(name(b"A^B "))
+    put("other.meta", right[:140] + b"\x1d" + right[141:])
     put("implicit.all", obj(el(0x10, 0x10, None, b"A^B "), IMPLICIT, None))
     put("implicit.un", obj(el(8, 0x1140, b"UN", b"", UNDEFINED) +
                            item(el(8, 0x100, None, b"X ")) + SEQ_END))
