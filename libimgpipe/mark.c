@@ -968,9 +968,13 @@ record(struct imgp_mark *o, int encoded)
 	return 0;
 }
 
-/* Turn the edits round: w->edit undoes them, in the bytes that there are. */
+/*
+ * Turn the edits round: w->edit undoes them, in the ${size} bytes that there
+ * are.
+ */
 static int
-turn_round(struct imgp_mark *o, const struct imgp_prov_record *r)
+turn_round(struct imgp_mark *o, const struct imgp_prov_record *r,
+    uint64_t size)
 {
 	struct imgp_mark_work *w = o->work;
 	const struct imgp_deflate_edit *d;
@@ -985,8 +989,8 @@ turn_round(struct imgp_mark *o, const struct imgp_prov_record *r)
 		w->edit[i].del = d->inslen;
 		w->edit[i].ins = r->old[i];
 		w->edit[i].inslen = (size_t)d->del;
-		if (d->at < end || w->edit[i].at > w->src->size ||
-		    d->inslen > w->src->size - w->edit[i].at)
+		if (d->at < end || w->edit[i].at > size ||
+		    d->inslen > size - w->edit[i].at)
 			return differs(o, "the provenance does not fit");
 		end = d->at + d->del;
 		shift += d->inslen - d->del;
@@ -1051,16 +1055,17 @@ imgp_mark_undo(struct imgp_mark *o, const struct imgp_mark_src *src,
 	if (r->how == IMGP_PROV_PATCHED)
 		rc = src->deflated ? unpatch(o, r) :
 		    differs(o, "the provenance does not fit");
-	else if (turn_round(o, r) == -1)
-		return;
 	else if (r->how == IMGP_PROV_SPLICED)
 		rc = src->deflated ? differs(o, "the provenance does not fit") :
+		    turn_round(o, r, src->size) == -1 ||
 		    check_inserted(o, r) == -1 ? -1 : splice_stored(o);
 	else if (walk(o) == -1)
 		return;
+	else if (w->dicom.deflated)	/* how much it inflates to, we will see */
+		rc = turn_round(o, r, INT64_MAX) == -1 ? -1 : recode(o);
 	else
-		rc = !w->dicom.deflated && check_inserted(o, r) == -1 ? -1 :
-		    recode(o);
+		rc = turn_round(o, r, src->size) == -1 ||
+		    check_inserted(o, r) == -1 ? -1 : recode(o);
 	if (rc == 0)
 		o->outcome = IMGP_MARK_STAMPED;
 	else if (o->outcome == IMGP_MARK_DECLINED)

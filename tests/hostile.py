@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Make hostile DICOM and ZIP files in the working directory (R50-R58).
 
-    hostile.py dicom | zip | shapes
+    hostile.py dicom | zip | shapes | deflated
 
 The name's first word, up to the first dot, is what the file must give: the code
 without IMGP-, in lower case, or "ok".  Shapes are sound headers: same.*, that a
@@ -95,6 +95,11 @@ def shapes():
     put("implicit.all", obj(el(0x10, 0x10, None, b"A^B "), IMPLICIT, None))
     put("implicit.un", obj(el(8, 0x1140, b"UN", b"", UNDEFINED) +
                            item(el(8, 0x100, None, b"X ")) + SEQ_END))
+
+
+def deflated():
+    put("inflates", obj(el(9, 0x10, b"LO", b"X ") +
+                        el(9, 0x1001, b"OB", b"abcd" * 5000), DEFLATED))
 
 
 def dicom():
@@ -252,4 +257,5 @@ def _parts(data):
 
 
 if __name__ == "__main__":
-    {"dicom": dicom, "zip": zips, "shapes": shapes}[sys.argv[1]]()
+    {"dicom": dicom, "zip": zips, "shapes": shapes,
+     "deflated": deflated}[sys.argv[1]]()

@@ -32,6 +32,16 @@ assert a[:n] == b[:n] and un(a) == un(b)
 EOT
 ok $? 'the deflated syntax: the same data set'
 like err 'the same content, compressed anew' 'and it says so'
+"$PY" "$ROOT/tests/hostile.py" deflated || exit 1
+imgp-stamp --id 7.7 --provenance prov -o new inflates &&
+	! cmp -s inflates new && back && "$PY" - inflates back <<'EOT'
+import sys, zlib
+a, b = (open(f, "rb").read() for f in sys.argv[1:])
+n = 144 + a[140]
+un = lambda d: zlib.decompressobj(-15).decompress(d[n:])
+assert a[:n] == b[:n] and un(a) == un(b)
+EOT
+ok $? 'changed farther on than the file is long' || diag <err
 
 (cd "$samples" && zip -qr "$WORK/all.zip" . -x '*.gz' -x '*.zip' \
 	-x '*image_dfl*' && zip -qr0 "$WORK/stored.zip" . -x '*.gz' \
