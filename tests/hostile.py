@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Make hostile DICOM and ZIP files in the working directory (R50-R58).
 
-    hostile.py dicom | zip | shapes | deflated
+    hostile.py dicom | zip | shapes | deflated | edges
 
 The name's first word, up to the first dot, is what the file must give: the code
 without IMGP-, in lower case, or "ok".  Shapes are sound headers: same.*, that a
@@ -100,6 +100,12 @@ def shapes():
 def deflated():
     put("inflates", obj(el(9, 0x10, b"LO", b"X ") +
                         el(9, 0x1001, b"OB", b"abcd" * 5000), DEFLATED))
+
+
+def edges():
+    put("edge.items",
+        obj(el(8, 0x1140, b"SQ", item() * 3 + SEQ_END, UNDEFINED)))
+    put("edge.depth", obj(nest(3, True)))
 
 
 def dicom():
@@ -258,4 +264,4 @@ def _parts(data):
 
 if __name__ == "__main__":
     {"dicom": dicom, "zip": zips, "shapes": shapes,
-     "deflated": deflated}[sys.argv[1]]()
+     "deflated": deflated, "edges": edges}[sys.argv[1]]()

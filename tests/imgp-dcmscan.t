@@ -154,6 +154,31 @@ lim IMGP_LIMIT_SERIES=4 IMGP-ARCHIVE-LIMIT rules.zip
 lim IMGP_LIMIT_BYTES=100000 IMGP-ARCHIVE-LIMIT rules.zip
 lim IMGP_LIMIT_HEADER=1000 IMGP-DICOM-LIMIT "$samples/CT_small.dcm"
 lim IMGP_LIMIT_ELEMENTS=20 IMGP-DICOM-LIMIT "$samples/CT_small.dcm"
+# edge NAME LIMIT CODE FILE: what needs LIMIT passes there, not below (R50).
+edge() {
+	lim "$1=$(($2 - 1))" "$3" "$4"
+	lim "$1=$2" null "$4"
+	lim "$1=$(($2 + 1))" null "$4"
+}
+"$PY" "$ROOT/tests/hostile.py" edges || exit 1
+head -c 70000000 /dev/zero >zeros
+zip -q two.zip edge.* && tar -cf two.tar edge.* && gzip -k two.tar &&
+	zip -q9 bomb.zip zeros edge.items
+rm zeros
+size=$(stat -c %s edge.items)
+edge IMGP_LIMIT_HEADER "$size" IMGP-DICOM-LIMIT edge.items
+edge IMGP_LIMIT_ELEMENTS 6 IMGP-DICOM-LIMIT edge.items
+edge IMGP_LIMIT_ITEMS 3 IMGP-DICOM-LIMIT edge.items
+edge IMGP_LIMIT_DEPTH 6 IMGP-DICOM-LIMIT edge.depth
+for f in two.zip two.tar two.tar.gz; do
+	edge IMGP_LIMIT_MEMBERS 2 IMGP-ARCHIVE-LIMIT $f
+done
+edge IMGP_LIMIT_BYTES "$(cat edge.* | wc -c)" IMGP-ARCHIVE-LIMIT two.zip
+edge IMGP_LIMIT_BYTES "$(stat -c %s two.tar)" IMGP-ARCHIVE-LIMIT two.tar.gz
+# All bytes, and how many there are in the archive of each member.
+packed=$(unzip -v bomb.zip | awk 'END { print $2 }')
+edge IMGP_LIMIT_RATIO $(((70000000 + size) / (packed + 1) + 1)) \
+	IMGP-ARCHIVE-LIMIT bomb.zip
 IMGP_LIMIT_RATIO=x imgp-dcmscan words >out 2>err
 is $? 2 'a limit that is no number is wrong usage'
 
