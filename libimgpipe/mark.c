@@ -812,10 +812,9 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 		remember(w, d);
 		return 0;
 	}
-	if (rc != -1)
-		return differs(o, "DCMTK reads another value");
-	imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
-	    "DCMTK cannot read the header with the id in it");
+	imgp_fail(&o->err, IMGP_E_DICOM_INVALID, rc == -1 ?
+	    "DCMTK cannot read the header with the id in it" :
+	    "DCMTK does not find the id where we do");
 	return decline(o);
 }
 

@@ -23,6 +23,19 @@ ok $? "$(grep '^#' out | cut -c3-)" || cat out err | diag
 grep -qE '# [0-9]+ objects, [1-9][0-9]+ stamped' out
 ok $? 'and these were not none'
 
+# One member that DCMTK reads otherwise, by what it says of its meta length, costs
+# itself alone.
+"$PY" "$ROOT/tests/hostile.py" shapes || exit 1
+cp same.1 odd
+printf '\210' | dd of=odd bs=1 seek=140 conv=notrunc 2>/dev/null
+zip -q two.zip odd same.2
+exits 1 'a header that DCMTK reads otherwise (R62)' \
+	imgp-stamp -v --id 5.1 -o new.zip two.zip
+like err 'IMGP-DICOM-INVALID: member 1: DCMTK' 'is said'
+like err '1 stamped .* 1 declined' '... and costs itself alone'
+unzip -p new.zip odd | cmp -s - odd
+ok $? '... which is carried over as it is'
+
 # Every hostile header is refused or passed at once: user time (R58).
 "$PY" "$ROOT/tests/hostile.py" dicom || exit 1
 "$PY" "$ROOT/tests/hostile.py" zip || exit 1
