@@ -291,7 +291,8 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 	d->head = d->pos + d->nhold;
 	for (s = d->syntax; *s != '\0'; s++)
 		add_to_shape(d, (unsigned char)*s);
-	d->shape = d->shapeless ? 0 : d->shape | 1;
+	d->shape = d->shapeless || d->mismatch || d->nested_bad ? 0 :
+	    d->shape | 1;
 	d->state = IMGP_DICOM_HEAD;
 }
 

@@ -109,7 +109,8 @@ struct imgp_dicom {
 	 * Equal for headers that have the same syntax and, at all levels, the
 	 * same tags with the same VRs in the same order, and lengths that are
 	 * alike (none, undefined, odd, long), and whose meta information is
-	 * equally right about its length; 0 where VRs are implicit.
+	 * equally right about its length; 0 where VRs are implicit, where
+	 * the header is coded otherwise than stated and where nested_bad.
 	 */
 	uint64_t	 shape;
 	/* Results of feeding on to the end. */

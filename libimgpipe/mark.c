@@ -794,7 +794,12 @@ remember(struct imgp_mark_work *w, const struct imgp_dicom *d)
 	w->shape[w->nshapes++ % SHAPES] = d->shape;
 }
 
-/* What does the second reader find?  It may fail where it is known to. */
+/*
+ * What does the second reader find?  Where that is not the id, or nothing, it costs
+ * the instance: whoever reads with DCMTK would not find the id either.  It is not
+ * asked where it would have to guess the syntax, or to inflate, nor where the data
+ * set is coded otherwise than stated: it cannot read such at all.
+ */
 static int
 ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 {
@@ -804,8 +809,7 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 	int rc;
 
 	if (w->head.len < d->head || d->mismatch || d->deflated ||
-	    d->nested_bad || d->disordered || d->syntax[0] == '\0' ||
-	    is_known(w, d))
+	    d->syntax[0] == '\0' || is_known(w, d))
 		return 0;
 	rc = imgp_dcm_value(w->head.s, w->head.len, tag, value, sizeof value);
 	if (rc == 1 && strcmp(value, w->id) == 0) {

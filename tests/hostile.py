@@ -92,6 +92,10 @@ def shapes():
     put("other.syntax", obj(name(b"A^B "), b"1.2.840.10008.1.2.4.50"))
     right = obj(name(b"A^B "))
     put("other.meta", right[:140] + b"\x1d" + right[141:])
+    # The item announces more than its sequence holds: the outer is believed.
+    for n in 10, 1 << 20:
+        put("item.%d" % n, obj(el(8, 0x1140, b"SQ", item(
+            el(8, 0x100, b"SH", b"X "), n))))
     put("implicit.all", obj(el(0x10, 0x10, None, b"A^B "), IMPLICIT, None))
     put("implicit.un", obj(el(8, 0x1140, b"UN", b"", UNDEFINED) +
                            item(el(8, 0x100, None, b"X ")) + SEQ_END))

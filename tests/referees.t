@@ -36,6 +36,13 @@ like err '1 stamped .* 1 declined' '... and costs itself alone'
 unzip -p new.zip odd | cmp -s - odd
 ok $? '... which is carried over as it is'
 
+# An item that is longer than its sequence takes, for DCMTK, all that follows with it.
+zip -q items.zip item.10 item.1048576
+exits 1 'an item that is longer than its sequence' \
+	imgp-stamp -v --id 5.1 -o new.zip items.zip
+like err 'IMGP-DICOM-INVALID: member 2: DCMTK' '... is not like another of its shape'
+like err '1 stamped .* 1 declined' '... and costs itself alone'
+
 # Every hostile header is refused or passed at once: user time (R58).
 "$PY" "$ROOT/tests/hostile.py" dicom || exit 1
 "$PY" "$ROOT/tests/hostile.py" zip || exit 1
