@@ -2,26 +2,9 @@
 # imgp-s3cp and a server that does wrong (R20-R36).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
-command -v python3 >/dev/null || skip_all 'no python3'
-
-mkdir server
-python3 "$ROOT/tests/faulty-s3.py" "$WORK/server" >server/out 2>&1 &
-at_end "kill $!"
-while [ ! -s server/port ]; do
-	kill -0 $! 2>/dev/null || skip_all 'the server did not start'
-	sleep 0.05
-done
-AWS_ENDPOINT_URL=http://127.0.0.1:$(cat server/port)
-export AWS_ENDPOINT_URL \
-	AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=canary-secret \
-	AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true HOME=$WORK \
-	IMGP_S3_PART_BYTES=5242880 IMGP_S3_MULTIPART_BYTES=5242880 \
-	IMGP_S3_COPY_BYTES=5242880 IMGP_S3_PATIENCE=20
-unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE
-faults() { : >server/log; printf '%s\n' "$@" | curl -sS -X PUT --data-binary @- "$AWS_ENDPOINT_URL/-/faults"; }
-state() { curl -sS "$AWS_ENDPOINT_URL/-/state"; }
-asked() { grep -c "$1" server/log; }
-url() { printf 'file://%s/%s' "$WORK" "$1"; }
+# shellcheck source=tests/faulty-s3.sh
+. "$ROOT/tests/faulty-s3.sh"
+export IMGP_S3_COPY_BYTES=5242880
 
 head -c 300000 /dev/urandom >small
 head -c 12000000 /dev/urandom >large

@@ -5,22 +5,10 @@
 . "$(dirname "$0")/lib.sh"
 [ -n "${S3_REQUIRED-}" ] || skip_all 'long: make check-s3'
 
-mkdir server
-/usr/bin/python3 "$ROOT/tests/faulty-s3.py" "$WORK/server" >server/out 2>&1 &
-at_end "kill $!"
-while [ ! -s server/port ]; do
-	kill -0 $! 2>/dev/null || { echo 'Bail out! no server'; exit 1; }
-	sleep 0.05
-done
-AWS_ENDPOINT_URL=http://127.0.0.1:$(cat server/port)
-export AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=AKIDTEST AWS_REGION=us-east-1 \
-	AWS_SECRET_ACCESS_KEY=canary-secret AWS_EC2_METADATA_DISABLED=true \
-	HOME=$WORK IMGP_S3_PART_BYTES=5242880 IMGP_S3_MULTIPART_BYTES=5242880 \
-	IMGP_S3_COPY_BYTES=5242880 IMGP_S3_PATIENCE=60
-unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE
-faults() { printf '%s\n' "$@" | curl -sS -X PUT --data-binary @- "$AWS_ENDPOINT_URL/-/faults"; }
+# shellcheck source=tests/faulty-s3.sh
+. "$ROOT/tests/faulty-s3.sh"
+export IMGP_S3_COPY_BYTES=5242880 IMGP_S3_PATIENCE=60
 state() { curl -sS "$AWS_ENDPOINT_URL/-/state" >state && cat state; }
-url() { printf 'file://%s/%s' "$WORK" "$1"; }
 head -c 300000 /dev/urandom >small
 head -c 17000000 /dev/urandom >large
 for f in small large; do
