@@ -85,7 +85,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-dicom check-s3 check-s3-kill check-s3-large asan install uninstall clean lint help
+.PHONY: all check check-dicom check-s3 check-s3-kill check-s3-large check-kill asan install uninstall clean lint help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -156,6 +156,9 @@ check-s3: all $(CTESTS)
 # upload, a copy and a copy in parts; about half an hour.
 check-s3-kill: all
 	S3_REQUIRED=1 KILLS=$${KILLS:-100} BUILD=$(abspath $B) prove -v tests/s3-kill.t
+# Each process of a run killed, and thirty whole runs at random moments; minutes.
+check-kill: all
+	KILLS=$${KILLS:-30} BUILD=$(abspath $B) prove -v tests/imgp-run-kill.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.
 check-s3-large: all

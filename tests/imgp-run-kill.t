@@ -1,5 +1,7 @@
 #!/bin/bash
-# Kills and signals: whatever dies, the next run or this one makes it right.
+# Kills and signals: whatever dies, the next run or this one makes it right.  With
+# KILLS (make check-kill: 30) each process of a run is killed, and so many whole
+# runs; else a sample.
 . "$(dirname "$0")/lib.sh"
 world
 small=source/subjecteventcrffile/301/5112/mri_zip/v1.zip
@@ -47,9 +49,11 @@ until_sql() {
 # --- a stage is killed -----------------------------------------------------------
 id=3000
 uploads 3000 50 "$small"
-for stage in imgp-lookup 'imgp-record start' 'imgp-s3cp source' imgp-dcmscan \
-    'imgp-record scans' imgp-stamp 'imgp-s3cp local' 'imgp-s3cp temp' \
-    'imgp-record finish' 'tee -p -a' imgp-notify imgp-tally; do
+stages=(imgp-lookup 'imgp-record start' imgp-stamp 'imgp-s3cp temp' 'tee -p -a'
+    imgp-tally)
+[ -z "${KILLS-}" ] || stages+=('imgp-s3cp source' imgp-dcmscan
+    'imgp-record scans' 'imgp-s3cp local' 'imgp-record finish' imgp-notify)
+for stage in "${stages[@]}"; do
 	before=$(mails)
 	start
 	pid=$(stages | grep " $stage" | head -1 | cut -d' ' -f1)
@@ -164,9 +168,10 @@ is "$rc" 1 'and the run ends as ever'
 id=$((id + 1))
 
 # --- the whole run is killed, at any moment (R2) ------------------------------------------
-uploads 4000 40 "$small"
+kills=${KILLS:-5} last=$((4000 + 4 * ${KILLS:-5} - 1))
+uploads 4000 $((4 * kills)) "$small"
 : >ids
-for i in 0 1 2 3 4 5 6 7 8 9; do
+for ((i = 0; i < kills; i++)); do
 	seq $((4000 + 4 * i)) $((4003 + 4 * i)) >>ids
 	setsid "$BUILD/bin/imgp-run" -q --from ids >lines 2>err &
 	run=$!
@@ -175,12 +180,12 @@ for i in 0 1 2 3 4 5 6 7 8 9; do
 	kill -KILL -- -$run 2>/dev/null
 	wait $run 2>/dev/null
 done
-exits 0 'after ten runs were killed with all their processes' \
+exits 0 "after $kills runs were killed with all their processes" \
 	imgp-run --from ids
 cp out lines
 check-invariants --inputs ids --finished lines >faults
 ok $? 'one more makes all right: no loss, no double (I1-I7, R2)' || diag <faults
-is "$(delivered 4000 4039)" 40 'every id is delivered'
+is "$(delivered 4000 $last)" $((4 * kills)) 'every id is delivered'
 is "$(find images -name '*_5101_1_*' | wc -l)" \
 	"$(sql "select count(*) from pipeline.edcpipelinefile f
 	where file_name like '%\_5101\_1\_%' and status = 'Completed'")" \
@@ -192,14 +197,14 @@ cmp -s before after
 ok $? 'changes nothing (I8)' || diff before after | head -5 | diag
 
 # The driver alone is killed: its stages end by themselves (R2).
-uploads 4100 1 "$small"
+uploads 4900 1 "$small"
 start
 kill -KILL $run
-finish 4100
+finish 4900
 timeout 60 flock "$WORK"/spool/2*/lock true
 ok $? 'the driver is killed: the last process of the run lets the lock go (R2)'
-exits 0 'and the next run' imgp-run -q 4100
-is "$(delivered 4100 4100)" 1 'makes it right'
+exits 0 'and the next run' imgp-run -q 4900
+is "$(delivered 4900 4900)" 1 'makes it right'
 check-invariants >faults
 ok $? 'wholly (I1-I7)' || diag <faults
 done_testing
