@@ -1,5 +1,16 @@
-# imgpipe: GNU make.  `make`, `make check`, `make check T=tests/x.t`,
-# `make asan`, `make install PREFIX=/usr DESTDIR=...`.  What is built lies in $B.
+# imgpipe: GNU make.  What is built lies in $B.  `make help` prints this:
+#: all                        the tools, into $B/bin
+#: check                      the tests; one: T=tests/x.t; J=N at once
+#: check-s3                   all that speaks S3, with the servers it needs
+#: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
+#: check-s3-large             6 GB and 50 GB objects; minutes, 26 GB of disk
+#: check-dicom                every sample before four judges; minutes
+#: asan                       the tests under ASan and UBSan
+#: fuzz-NAME                  libFuzzer on tests/fuzz/NAME.c; FUZZ_SECONDS=60
+#: fuzz-deflate-streams       whole streams, good and damaged; STREAMS=1000000
+#: bench-NAME                 tests/bench/NAME beside its peers; ROUNDS=3
+#: install uninstall          PREFIX=/usr/local DESTDIR=
+#: clean
 
 VERSION	= 0.1.0
 PREFIX	?= /usr/local
@@ -85,7 +96,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-dicom check-s3 check-s3-kill check-s3-large check-kill asan install uninstall clean lint help
+.PHONY: all check check-dicom check-s3 check-s3-kill check-s3-large check-kill asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -205,7 +216,14 @@ install: all
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
 	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
 	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
+# Whatever install lays down; directories others may use stay.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS)) imgp-run)
+	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)
+	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 clean:
 	rm -rf .build
+help:
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
 -include $(wildcard $B/lib/*.d $B/cmd/*.d $B/tests/*.d)

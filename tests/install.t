@@ -25,4 +25,10 @@ exits 0 'an installed load-sql finds its files' \
 exits 0 'an installed imgp-run finds its tools' imgp-run 1201 1202
 is "$(jq -r .edc_pipeline_file.status out | xargs)" 'Completed Completed' \
 	'and delivers'
+: >inst/usr/share/man/man1/other.1
+make -s -C "$ROOT" B="$BUILD" PREFIX=/usr DESTDIR="$WORK/inst" uninstall \
+	>out 2>&1 </dev/null
+ok $? 'make uninstall' || diag <out
+is "$(find inst -type f)" inst/usr/share/man/man1/other.1 \
+	'... takes all of it away, and nothing else'
 done_testing
