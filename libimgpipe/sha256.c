@@ -1,14 +1,21 @@
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/sha256.h"
 
+#define BLOCK	64	/* bytes that SHA-256 works on at once */
+
 struct imgp_sha256 {
 	EVP_MD_CTX	*ctx;
 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static EVP_MD *fetched;		/* lives as long as the program */
 
 /* EVP fails here only for want of memory: SHA-256 is always there. */
 static void
@@ -18,13 +25,27 @@ must(int ok)
 		imgp_oom();
 }
 
+/* What EVP_sha256() stands for is looked up by name at each use. */
+static void
+fetch(void)
+{
+	must((fetched = EVP_MD_fetch(NULL, "SHA256", NULL)) != NULL);
+}
+
+static const EVP_MD *
+sha256(void)
+{
+	pthread_once(&once, fetch);
+	return fetched;
+}
+
 struct imgp_sha256 *
 imgp_sha256_new(void)
 {
 	struct imgp_sha256 *h = imgp_alloc(sizeof *h);
 
 	must((h->ctx = EVP_MD_CTX_new()) != NULL);
-	must(EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL));
+	must(EVP_DigestInit_ex(h->ctx, sha256(), NULL));
 	return h;
 }
 
@@ -65,8 +86,33 @@ imgp_sha256_hex(const void *p, size_t len, char hex[IMGP_SHA256_HEX])
 {
 	unsigned char digest[IMGP_SHA256_LEN];
 
-	must(EVP_Digest(p, len, digest, NULL, EVP_sha256(), NULL));
+	must(EVP_Digest(p, len, digest, NULL, sha256(), NULL));
 	imgp_hex(digest, sizeof digest, hex);
+}
+
+void
+imgp_sha256_hmac(struct imgp_sha256 *h, const void *key, size_t len,
+    const char *text, unsigned char mac[IMGP_SHA256_LEN])
+{
+	unsigned char pad[BLOCK] = { 0 };
+	size_t i;
+
+	if (len > BLOCK) {
+		imgp_sha256_add(h, key, len);
+		imgp_sha256_end(h, pad);
+	} else
+		memcpy(pad, key, len);
+	for (i = 0; i < BLOCK; i++)
+		pad[i] ^= 0x36;
+	imgp_sha256_add(h, pad, BLOCK);
+	imgp_sha256_add(h, text, strlen(text));
+	imgp_sha256_end(h, mac);
+	for (i = 0; i < BLOCK; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	imgp_sha256_add(h, pad, BLOCK);
+	imgp_sha256_add(h, mac, IMGP_SHA256_LEN);
+	imgp_sha256_end(h, mac);
+	OPENSSL_cleanse(pad, sizeof pad);
 }
 
 void

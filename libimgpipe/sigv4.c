@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "libimgpipe/sha256.h"
 #include "libimgpipe/sigv4.h"
@@ -182,16 +180,17 @@ add_query(const char *query, struct imgp_buf *out)
 	free_pairs(p, n);
 }
 
-/* The value with white space at its ends gone and inside it made one blank. */
+/* Put ${s} at ${out}, the white space at its ends gone and inside it made one
+ * blank.  Where it ends, past the NUL. */
 static char *
-trim_value(const char *s)
+put_trimmed(char *out, const char *s)
 {
-	char *copy = imgp_strdup(s), *out = copy;
+	char *start = out;
 	int blank = 0;
 
 	for (; *s != '\0'; s++) {
 		if (isspace((unsigned char)*s)) {
-			blank = out != copy;
+			blank = out != start;
 			continue;
 		}
 		if (blank)
@@ -199,26 +198,35 @@ trim_value(const char *s)
 		blank = 0;
 		*out++ = *s;
 	}
-	*out = '\0';
-	return copy;
+	*out++ = '\0';
+	return out;
 }
 
+/* The headers as they are signed, with their texts in one piece of memory. */
 static struct pair *
 sorted_headers(const struct imgp_sigv4 *r)
 {
-	struct pair *p = imgp_alloc(r->nheaders * sizeof *p);
-	size_t i;
-	char *s;
+	size_t n = r->nheaders, size = n * sizeof(struct pair), i;
+	const char *s;
+	struct pair *p;
+	char *out;
 
-	for (i = 0; i < r->nheaders; i++) {
+	for (i = 0; i < n; i++)
+		size += strlen(r->headers[i].name) +
+		    strlen(r->headers[i].value) + 2;
+	p = imgp_alloc(size);
+	out = (char *)(p + n);
+	for (i = 0; i < n; i++) {
 		p[i].nth = i;
-		p[i].name = imgp_strdup(r->headers[i].name);
-		for (s = p[i].name; *s != '\0'; s++)
-			*s = (char)tolower((unsigned char)*s);
-		p[i].value = trim_value(r->headers[i].value);
+		p[i].name = out;
+		for (s = r->headers[i].name; *s != '\0'; s++)
+			*out++ = (char)tolower((unsigned char)*s);
+		*out++ = '\0';
+		p[i].value = out;
+		out = put_trimmed(out, r->headers[i].value);
 	}
-	if (r->nheaders > 1)
-		qsort(p, r->nheaders, sizeof *p, by_name_nth);
+	if (n > 1)
+		qsort(p, n, sizeof *p, by_name_nth);
 	return p;
 }
 
@@ -281,10 +289,19 @@ imgp_sigv4_canonical(const struct imgp_sigv4 *r, struct imgp_buf *out)
 	add_names(headers, r->nheaders, &names);
 	add_canonical(r, headers, names.s == NULL ? "" : names.s, out);
 	imgp_buf_release(&names);
-	free_pairs(headers, r->nheaders);
+	free(headers);
 }
 
 /* --- signing ------------------------------------------------------------------ */
+
+static void
+put_digits(char *out, int value, int n)
+{
+	while (n-- > 0) {
+		out[n] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
 
 void
 imgp_sigv4_date(time_t now, char date[17])
@@ -292,7 +309,15 @@ imgp_sigv4_date(time_t now, char date[17])
 	struct tm tm;
 
 	gmtime_r(&now, &tm);
-	strftime(date, 17, "%Y%m%dT%H%M%SZ", &tm);
+	put_digits(date, tm.tm_year + 1900, 4);
+	put_digits(date + 4, tm.tm_mon + 1, 2);
+	put_digits(date + 6, tm.tm_mday, 2);
+	date[8] = 'T';
+	put_digits(date + 9, tm.tm_hour, 2);
+	put_digits(date + 11, tm.tm_min, 2);
+	put_digits(date + 13, tm.tm_sec, 2);
+	date[15] = 'Z';
+	date[16] = '\0';
 }
 
 static void
@@ -301,8 +326,12 @@ add_scope(const struct imgp_sigv4 *r, struct imgp_buf *out)
 	char date[17];
 
 	imgp_sigv4_date(r->now, date);
-	imgp_buf_printf(out, "%.8s/%s/%s/aws4_request", date, r->region,
-	    r->service);
+	imgp_buf_add(out, date, 8);
+	imgp_buf_puts(out, "/");
+	imgp_buf_puts(out, r->region);
+	imgp_buf_puts(out, "/");
+	imgp_buf_puts(out, r->service);
+	imgp_buf_puts(out, "/aws4_request");
 }
 
 void
@@ -313,18 +342,12 @@ imgp_sigv4_to_sign(const struct imgp_sigv4 *r, const char *canonical,
 
 	imgp_sigv4_date(r->now, date);
 	imgp_sha256_hex(canonical, strlen(canonical), sum);
-	imgp_buf_printf(out, ALGORITHM "\n%s\n", date);
+	imgp_buf_puts(out, ALGORITHM "\n");
+	imgp_buf_puts(out, date);
+	imgp_buf_puts(out, "\n");
 	add_scope(r, out);
-	imgp_buf_printf(out, "\n%s", sum);
-}
-
-static void
-hmac(const void *key, size_t len, const char *text,
-    unsigned char mac[IMGP_SHA256_LEN])
-{
-	if (HMAC(EVP_sha256(), key, (int)len, (const unsigned char *)text,
-	    strlen(text), mac, NULL) == NULL)
-		imgp_oom();
+	imgp_buf_puts(out, "\n");
+	imgp_buf_puts(out, sum);
 }
 
 /*
@@ -332,7 +355,8 @@ hmac(const void *key, size_t len, const char *text,
  * thread its own, of a fixed size so that nothing is left when it ends.
  */
 static void
-signing_key(const struct imgp_sigv4 *r, unsigned char k[IMGP_SHA256_LEN])
+signing_key(const struct imgp_sigv4 *r, struct imgp_sha256 *h,
+    unsigned char k[IMGP_SHA256_LEN])
 {
 	static _Thread_local struct {
 		char		of[256];	/* secret, day, region, service */
@@ -351,10 +375,10 @@ signing_key(const struct imgp_sigv4 *r, unsigned char k[IMGP_SHA256_LEN])
 		return;
 	}
 	secret = imgp_asprintf("AWS4%s", r->secret_key);
-	hmac(secret, strlen(secret), date, k);
-	hmac(k, IMGP_SHA256_LEN, r->region, k);
-	hmac(k, IMGP_SHA256_LEN, r->service, k);
-	hmac(k, IMGP_SHA256_LEN, "aws4_request", k);
+	imgp_sha256_hmac(h, secret, strlen(secret), date, k);
+	imgp_sha256_hmac(h, k, IMGP_SHA256_LEN, r->region, k);
+	imgp_sha256_hmac(h, k, IMGP_SHA256_LEN, r->service, k);
+	imgp_sha256_hmac(h, k, IMGP_SHA256_LEN, "aws4_request", k);
 	if (n > 0 && (size_t)n < sizeof of) {
 		memcpy(kept.of, of, sizeof of);
 		memcpy(kept.key, k, sizeof kept.key);
@@ -370,6 +394,7 @@ sign(const struct imgp_sigv4 *r, struct imgp_buf *names,
     char signature[IMGP_SHA256_HEX])
 {
 	struct imgp_buf canonical = IMGP_BUF_INIT, text = IMGP_BUF_INIT;
+	struct imgp_sha256 *h = imgp_sha256_new();
 	struct pair *headers = sorted_headers(r);
 	unsigned char k[IMGP_SHA256_LEN];
 
@@ -377,11 +402,12 @@ sign(const struct imgp_sigv4 *r, struct imgp_buf *names,
 	add_names(headers, r->nheaders, names);
 	add_canonical(r, headers, names->s, &canonical);
 	imgp_sigv4_to_sign(r, canonical.s, &text);
-	signing_key(r, k);
-	hmac(k, sizeof k, text.s, k);
+	signing_key(r, h, k);
+	imgp_sha256_hmac(h, k, sizeof k, text.s, k);
 	imgp_hex(k, sizeof k, signature);
 	OPENSSL_cleanse(k, sizeof k);
-	free_pairs(headers, r->nheaders);
+	imgp_sha256_free(h);
+	free(headers);
 	imgp_buf_release(&canonical);
 	imgp_buf_release(&text);
 }
@@ -393,10 +419,14 @@ imgp_sigv4_authorize(const struct imgp_sigv4 *r, struct imgp_buf *out)
 	char signature[IMGP_SHA256_HEX];
 
 	sign(r, &names, signature);
-	imgp_buf_printf(out, ALGORITHM " Credential=%s/", r->access_key);
+	imgp_buf_puts(out, ALGORITHM " Credential=");
+	imgp_buf_puts(out, r->access_key);
+	imgp_buf_puts(out, "/");
 	add_scope(r, out);
-	imgp_buf_printf(out, ", SignedHeaders=%s, Signature=%s", names.s,
-	    signature);
+	imgp_buf_puts(out, ", SignedHeaders=");
+	imgp_buf_puts(out, names.s);
+	imgp_buf_puts(out, ", Signature=");
+	imgp_buf_puts(out, signature);
 	imgp_buf_release(&names);
 }
 
@@ -431,7 +461,7 @@ imgp_sigv4_presign(const struct imgp_sigv4 *r, unsigned int seconds,
 	headers = sorted_headers(r);
 	imgp_buf_clear(&text);
 	add_names(headers, r->nheaders, &text);
-	free_pairs(headers, r->nheaders);
+	free(headers);
 	add_parameter(&query, "X-Amz-SignedHeaders", text.s);
 	snprintf(expires, sizeof expires, "%u", seconds);
 	add_parameter(&query, "X-Amz-Expires", expires);
