@@ -29,6 +29,7 @@
 #define SKEW_MAX	86400		/* s */
 
 #define HEADERS_MAX	24
+#define WHAT		384
 
 struct imgp_s3 {
 	char	*bucket;
@@ -251,6 +252,16 @@ header_is(const char *p, size_t len, const char *name, char *dst, size_t size)
 	return 1;
 }
 
+/* A number of bytes, or of time; what follows it does not count. */
+static int
+get_number(const char *s, long long *n)
+{
+	char *end;
+
+	*n = strtoll(s, &end, 10);
+	return end != s && *n >= 0;
+}
+
 static void
 on_header(void *arg, const char *p, size_t len)
 {
@@ -271,7 +282,7 @@ on_header(void *arg, const char *p, size_t len)
 		if (imgp_sha256_is_hex(v))
 			memcpy(a->sha256, v, sizeof a->sha256);
 	} else if (header_is(p, len, "Content-Length", v, sizeof v)) {
-		if (sscanf(v, "%lld", &x) == 1 && x >= 0)
+		if (get_number(v, &x))
 			a->length = x;
 	} else if (header_is(p, len, "Content-Range", v, sizeof v)) {
 		if (sscanf(v, "bytes %lld-%lld/%lld", &x, &y, &z) == 3) {
@@ -280,11 +291,10 @@ on_header(void *arg, const char *p, size_t len)
 		} else if (sscanf(v, "bytes */%lld", &z) == 1)
 			a->total = z;
 	} else if (header_is(p, len, "x-amz-retry-after", v, sizeof v)) {
-		if (sscanf(v, "%lld", &x) == 1 && x >= 0)
+		if (get_number(v, &x))
 			t->after = x;
 	} else if (header_is(p, len, "Retry-After", v, sizeof v)) {
-		if (t->after < 0 && sscanf(v, "%lld", &x) == 1 && x >= 0 &&
-		    x <= 3600)
+		if (t->after < 0 && get_number(v, &x) && x <= 3600)
 			t->after = x * 1000;
 	}
 }
@@ -335,11 +345,20 @@ on_sent(void *arg, int64_t bytes)
 
 /* --- the request ---------------------------------------------------------------------- */
 
-/* A request's header lines, on their way to the wire. */
+/* A request's header lines, on their way to the wire: one after the other. */
 struct lines {
-	char	*line[HEADERS_MAX + 3];
-	size_t	 n;
+	struct imgp_buf	 text;
+	size_t		 at[HEADERS_MAX + 3];
+	char		*line[HEADERS_MAX + 3];	/* once all are there */
+	size_t		 n;
 };
+
+static void
+add_bare_line(struct lines *l, const char *line)
+{
+	l->at[l->n++] = l->text.len;
+	imgp_buf_add(&l->text, line, strlen(line) + 1);
+}
 
 /* A line "Name: value"; a header must not become two (E13). */
 static int
@@ -347,15 +366,11 @@ add_line(struct lines *l, const char *name, const char *value)
 {
 	if (strpbrk(value, "\r\n") != NULL)
 		return -1;
-	l->line[l->n++] = imgp_asprintf("%s: %s", name, value);
+	l->at[l->n++] = l->text.len;
+	imgp_buf_puts(&l->text, name);
+	imgp_buf_puts(&l->text, ": ");
+	imgp_buf_add(&l->text, value, strlen(value) + 1);
 	return 0;
-}
-
-static void
-free_lines(struct lines *l)
-{
-	while (l->n > 0)
-		free(l->line[--l->n]);
 }
 
 /* The headers of ${r}, signed, as the wire wants them. */
@@ -407,8 +422,10 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		return imgp_fail(e, IMGP_E_PLACE_INVALID,
 		    "%s: a header would hold a line break", r->key);
 	/* What curl would add by itself. */
-	list->line[list->n++] = imgp_strdup("Accept:");
-	list->line[list->n++] = imgp_strdup("Expect:");
+	add_bare_line(list, "Accept:");
+	add_bare_line(list, "Expect:");
+	for (i = 0; i < list->n; i++)
+		list->line[i] = list->text.s + list->at[i];
 	return 0;
 }
 
@@ -423,11 +440,23 @@ is_one_of(const char *s, const char *const *list)
 	return 0;
 }
 
+/* "GET s3://bucket/key", as messages begin. */
+static void
+describe(const struct imgp_s3 *s3, const struct imgp_s3_request *r,
+    char what[WHAT])
+{
+	snprintf(what, WHAT, "%s s3://%.64s/%.256s", r->method, s3->bucket,
+	    r->key == NULL ? "" : r->key);
+}
+
 /* The wire brought no answer. */
 static enum outcome
-judge_transport(const struct attempt *t, enum imgp_wire_end how,
-    const char *why, const char *what, struct imgp_err *e)
+judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
+    enum imgp_wire_end how, const char *why, struct imgp_err *e)
 {
+	char what[WHAT];
+
+	describe(s3, t->r, what);
 	switch (how) {
 	case IMGP_WIRE_UNTRUSTED:
 		imgp_fail(e, IMGP_E_STORE_DENIED, "%s: %s", what, why);
@@ -530,8 +559,7 @@ take_date(struct imgp_s3 *s3, const struct attempt *t)
 /* The server answered with something else than 2xx, or with an error in it. */
 static enum outcome
 judge_error(struct imgp_s3 *s3, const struct attempt *t,
-    const struct imgp_aws_key *key, const char *what, unsigned int *spent,
-    struct imgp_err *e)
+    const struct imgp_aws_key *key, unsigned int *spent, struct imgp_err *e)
 {
 	static const char *const throttled[] = { "SlowDown", "Throttling",
 	    "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
@@ -545,8 +573,9 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	struct imgp_s3_answer *a = t->a;
 	struct imgp_aws_key fresh = { NULL, NULL, NULL };
 	struct imgp_s3xml x;
-	char message[200] = "";
+	char message[200] = "", what[WHAT];
 
+	describe(s3, t->r, what);
 	if (imgp_s3xml_parse(a->body.s, a->body.len, &x, NULL) == 0 &&
 	    x.kind == IMGP_S3XML_ERROR) {
 		snprintf(a->code, sizeof a->code, "%s", x.code);
@@ -604,38 +633,41 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
     struct imgp_err *e)
 {
 	struct attempt t = { .r = r, .a = a, .e = e, .after = -1 };
-	struct imgp_buf path = IMGP_BUF_INIT, what = IMGP_BUF_INIT;
-	struct lines list = { .n = 0 };
+	struct imgp_buf path = IMGP_BUF_INIT, url = IMGP_BUF_INIT;
+	struct lines list = { .text = IMGP_BUF_INIT };
 	struct imgp_wire_request w = { .method = r->method, .fd = -1 };
 	struct imgp_wire_result result;
 	enum imgp_wire_end how;
 	struct imgp_aws_key key = { NULL, NULL, NULL };
 	enum outcome outcome = FINAL;
-	char *url, *region, *host;
+	char *region, *host;
 	long skew;
 
 	clear_answer(a);
 	if (imgp_aws_key(&key, NULL, e) == -1)
 		return FINAL;
-	imgp_buf_printf(&what, "%s s3://%s/%.256s", r->method, s3->bucket,
-	    r->key == NULL ? "" : r->key);
 	imgp_buf_puts(&path, "/");
 	pthread_mutex_lock(&s3->lock);
 	region = imgp_strdup(s3->region);
 	skew = s3->skew;
 	if (s3->path_style)
-		imgp_buf_printf(&path, "%s%s", s3->bucket,
-		    r->key == NULL ? "" : "/");
+		imgp_buf_puts(&path, s3->bucket);
+	if (s3->path_style && r->key != NULL)
+		imgp_buf_puts(&path, "/");
 	if (r->key != NULL)
 		imgp_sigv4_encode(&path, r->key, 1);
 	host = imgp_strdup(s3->host);
-	url = imgp_asprintf("%s%s%s%s", s3->scheme_host, path.s,
-	    r->query == NULL ? "" : "?", r->query == NULL ? "" : r->query);
+	imgp_buf_puts(&url, s3->scheme_host);
+	imgp_buf_puts(&url, path.s);
+	if (r->query != NULL) {
+		imgp_buf_puts(&url, "?");
+		imgp_buf_puts(&url, r->query);
+	}
 	pthread_mutex_unlock(&s3->lock);
 	if (make_headers(s3, r, &key, path.s, region, skew, host, &list,
 	    e) == -1)
 		goto out;
-	w.url = url;
+	w.url = url.s;
 	w.ca_bundle = s3->ca_bundle;
 	w.headers = list.line;
 	w.nheaders = list.n;
@@ -661,12 +693,12 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		goto out;
 	}
 	if (how != IMGP_WIRE_ANSWERED) {
-		outcome = judge_transport(&t, how, result.why, what.s, e);
+		outcome = judge_transport(s3, &t, how, result.why, e);
 		goto out;
 	}
 	if (a->status / 100 != 2 || ((r->flags & IMGP_S3_MAY_BE_ERROR) &&
 	    !is_result(a))) {
-		outcome = judge_error(s3, &t, &key, what.s, spent, e);
+		outcome = judge_error(s3, &t, &key, spent, e);
 		goto out;
 	}
 	/* A sink that saw no byte has not seen the headers either. */
@@ -675,13 +707,12 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	else
 		outcome = DONE;
 out:
-	free_lines(&list);
+	imgp_buf_release(&list.text);
 	imgp_aws_key_release(&key);
 	imgp_buf_release(&path);
-	imgp_buf_release(&what);
+	imgp_buf_release(&url);
 	free(region);
 	free(host);
-	free(url);
 	return outcome;
 }
 
