@@ -1,3 +1,6 @@
+#include <sys/random.h>
+
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -403,6 +406,18 @@ incomplete(const struct imgp_s3xml *x)
 	return NULL;
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static unsigned long salt;
+
+/* Else expat asks the system for one with each answer; 0 lets it. */
+static void
+make_salt(void)
+{
+	if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) !=
+	    (ssize_t)sizeof salt)
+		salt = 0;
+}
+
 int
 imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
     struct imgp_err *e)
@@ -420,6 +435,10 @@ imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 		s++;
 		len--;
 	}
+	/* An answer to HEAD, say; expat would be made for nothing. */
+	if (len == 0)
+		return imgp_fail(e, IMGP_E_STORE_IO, "the server's XML is "
+		    "refused: %s", XML_ErrorString(XML_ERROR_NO_ELEMENTS));
 	st = imgp_alloc(sizeof *st);
 	st->x = x;
 	st->root = NROOTS;
@@ -427,6 +446,8 @@ imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 	/* What the body says of its encoding does not count. */
 	if ((st->parser = XML_ParserCreate("UTF-8")) == NULL)
 		imgp_oom();
+	pthread_once(&once, make_salt);
+	XML_SetHashSalt(st->parser, salt);
 	XML_SetUserData(st->parser, st);
 	XML_SetElementHandler(st->parser, begin, end);
 	XML_SetCharacterDataHandler(st->parser, characters);
