@@ -1,5 +1,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <malloc.h>
@@ -29,6 +30,7 @@
 #define STALL		60L	/* s without a byte */
 #define LOOK_MS		200	/* how soon a signal's wish is seen */
 #define EVENTS		64
+#define WATCHED		1024	/* sockets */
 
 /* What a caller wants of the engine. */
 #define START		1u
@@ -85,6 +87,13 @@ static CURLM *multi;
 static int poller = -1, wake_fd = -1;
 static struct slot *active;
 static int64_t timer = -1;	/* monotonic ms; -1: none */
+
+/* Sockets by number: what the poller waits for. */
+static struct watch {
+	uint32_t	 events;	/* 0: nothing */
+	unsigned char	 kept;		/* a connection: we see it closed */
+	unsigned char	 rests;		/* no request is on it */
+} watched[WATCHED];
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -260,29 +269,84 @@ on_seek(void *arg, curl_off_t offset, int whence)
 	return CURL_SEEKFUNC_OK;
 }
 
-/* What of a socket is waited for; ${known}: the poller has it already. */
+/* What is known of ${fd}, or NULL where it is beyond all that we open. */
+static struct watch *
+watch_of(int fd)
+{
+	return fd >= 0 && fd < WATCHED ? &watched[fd] : NULL;
+}
+
+static curl_socket_t
+on_open(void *arg, curlsocktype type, struct curl_sockaddr *a)
+{
+	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	struct watch *w = watch_of(fd);
+
+	(void)arg, (void)type;
+	if (w != NULL)
+		*w = (struct watch){ .kept = 1 };
+	return fd == -1 ? CURL_SOCKET_BAD : fd;
+}
+
+static int
+on_close(void *arg, curl_socket_t fd)
+{
+	struct watch *w = watch_of(fd);
+
+	(void)arg;
+	if (w != NULL)
+		*w = (struct watch){ .kept = 0 };
+	return close(fd);
+}
+
+/*
+ * What of a socket is waited for.  A connection that rests stays with the
+ * poller as it is: the next request waits for the same again.
+ */
 static int
 on_socket(CURL *c, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct epoll_event ev = { .data.fd = fd };
-	int op = known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	struct watch *w = watch_of(fd);
+	int op;
 
-	(void)c, (void)arg;
+	(void)c, (void)arg, (void)known;
+	if (w != NULL)
+		w->rests = what == CURL_POLL_REMOVE;
 	if (what == CURL_POLL_REMOVE) {
-		(void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
+		if (w == NULL || !w->kept)
+			(void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
 		return 0;
 	}
 	if (what & CURL_POLL_IN)
 		ev.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
 		ev.events |= EPOLLOUT;
+	if (w != NULL && w->kept && w->events == ev.events)
+		return 0;
+	op = w != NULL && w->kept && w->events != 0 ? EPOLL_CTL_MOD :
+	    EPOLL_CTL_ADD;
 	if (epoll_ctl(poller, op, fd, &ev) == -1 && (errno == EEXIST ||
 	    errno == ENOENT))
 		(void)epoll_ctl(poller, errno == EEXIST ? EPOLL_CTL_MOD :
 		    EPOLL_CTL_ADD, fd, &ev);
-	if (known == NULL)
-		curl_multi_assign(multi, fd, &poller);
+	if (w != NULL)
+		w->events = ev.events;
 	return 0;
+}
+
+/* Something came of a connection that rests: its end.  curl sees it when it
+ * wants the connection again. */
+static int
+rests(int fd)
+{
+	struct watch *w = watch_of(fd);
+
+	if (w == NULL || !w->kept || !w->rests)
+		return 0;
+	(void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
+	w->events = 0;
+	return 1;
 }
 
 static int
@@ -442,6 +506,8 @@ engine(void *arg)
 				(void)!read(wake_fd, &count, sizeof count);
 				continue;
 			}
+			if (rests(ev[i].data.fd))
+				continue;
 			what = (ev[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
 			    (ev[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 			    (ev[i].events & (EPOLLERR | EPOLLHUP) ?
@@ -581,6 +647,8 @@ make_slot(void)
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVED);
 	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, SENT);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	must(curl_easy_setopt(c, CURLOPT_USERAGENT, "imgpipe/" IMGP_VERSION));
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
