@@ -23,8 +23,12 @@
 #define CHUNKS_EACH	4	/* chunks of one answer at most ... */
 #define CHUNKS_ALL	32	/* ... while all have less than this; one may
 				 * always be had */
-#define RECEIVED	(128L << 10)	/* curl's own buffers */
-#define SENT		(256L << 10)
+#define RECEIVED	(128L << 10)	/* curl's own buffers: of a GET, */
+#define RECEIVED_FEW	(16L << 10)	/* of another answer, */
+#define SENT		(256L << 10)	/* of a body, */
+#define SENT_FEW	(64L << 10)	/* and of one up to ... */
+#define FEW		((int64_t)1 << 20)	/* ... this: they are memory
+						 * of each request in flight */
 #define HEAD_MAX	((size_t)64 << 10)
 #define KEPT		256L	/* connections */
 #define STALL		60L	/* s without a byte */
@@ -645,8 +649,6 @@ make_slot(void)
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVED);
-	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, SENT);
 	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	must(curl_easy_setopt(c, CURLOPT_USERAGENT, "imgpipe/" IMGP_VERSION));
@@ -691,6 +693,7 @@ static void
 set_request(struct slot *s, const struct imgp_wire_request *r)
 {
 	int plain = strncmp(r->url, "http://", 7) == 0;
+	int get = strcmp(r->method, "GET") == 0;
 	CURL *c = s->curl;
 	size_t i;
 
@@ -720,6 +723,9 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 	}
 	if (!plain)
 		set_ca(s, r->ca_bundle);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, get ? RECEIVED : RECEIVED_FEW);
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE,
+	    r->len > FEW ? SENT : SENT_FEW);
 	curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);	/* undoes the last one */
 	if (strcmp(r->method, "HEAD") == 0)
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
@@ -730,8 +736,7 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 		    (curl_off_t)r->len);
 	}
 	must(curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST,
-	    strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0 ?
-	    r->method : NULL));
+	    !get && strcmp(r->method, "HEAD") != 0 ? r->method : NULL));
 }
 
 /* Queue ${s}; with the lock held.  Nonzero: the engine must be woken. */
