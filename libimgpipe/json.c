@@ -163,6 +163,18 @@ escape(const char *s, size_t len, unsigned int *cp, const char **why)
 	return 12;
 }
 
+/* How many of ${len} bytes stand for themselves in a string, one by one. */
+static size_t
+plain(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' &&
+	    s[n] != '\\')
+		n++;
+	return n;
+}
+
 /* A string at the opening quote; with ${hash}, that of its decoded bytes. */
 static int
 scan_string(struct scanner *sc, uint64_t *hash)
@@ -177,6 +189,10 @@ scan_string(struct scanner *sc, uint64_t *hash)
 		const char *p = sc->s + sc->pos;
 		size_t left = sc->len - sc->pos;
 
+		if (hash == NULL && (n = plain(p, left)) > 0) {
+			sc->pos += n;
+			continue;
+		}
 		if (*p == '"') {
 			sc->pos++;
 			if (hash != NULL)
@@ -661,7 +677,8 @@ clean_utf8(const char *s, size_t len)
 	size_t i, n;
 
 	for (i = 0; i < len; i += n) {
-		n = s[i] == '\0' ? 0 : imgp_utf8(s + i, len - i, NULL);
+		if ((n = plain(s + i, len - i)) == 0 && s[i] != '\0')
+			n = imgp_utf8(s + i, len - i, NULL);
 		if (n == 0) {
 			imgp_buf_puts(&b, "\xef\xbf\xbd");
 			n = 1;

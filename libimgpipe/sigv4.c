@@ -28,19 +28,19 @@ static void
 encode(struct imgp_buf *out, const char *s, size_t len, int slash)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	size_t i;
+	size_t i, from = 0;
 
 	for (i = 0; i < len; i++) {
 		int c = (unsigned char)s[i];
+		char x[3] = { '%', hex[c >> 4], hex[c & 15] };
 
 		if (is_unreserved(c) || (slash && c == '/'))
-			imgp_buf_add(out, s + i, 1);
-		else {
-			char x[3] = { '%', hex[c >> 4], hex[c & 15] };
-
-			imgp_buf_add(out, x, sizeof x);
-		}
+			continue;
+		imgp_buf_add(out, s + from, i - from);
+		imgp_buf_add(out, x, sizeof x);
+		from = i + 1;
 	}
+	imgp_buf_add(out, s + from, len - from);
 }
 
 void

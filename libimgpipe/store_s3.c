@@ -71,14 +71,14 @@ imgp_store_s3_setting(const char *name, int64_t min)
 void
 imgp_store_s3_base64(const char *hex, char out[48])
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned char raw[IMGP_SHA256_LEN];
-	unsigned int byte;
 	size_t i;
 
-	for (i = 0; i < sizeof raw; i++) {
-		sscanf(hex + 2 * i, "%2x", &byte);
-		raw[i] = (unsigned char)byte;
-	}
+	for (i = 0; i < sizeof raw; i++)
+		raw[i] = (unsigned char)(
+		    (strchr(digits, hex[2 * i]) - digits) << 4 |
+		    (strchr(digits, hex[2 * i + 1]) - digits));
 	EVP_EncodeBlock((unsigned char *)out, raw, (int)sizeof raw);
 }
 
