@@ -244,6 +244,18 @@ sum_file(int dir, const char *name, struct stat *sb, struct imgp_object *got)
 	return rc;
 }
 
+/* Nothing lies at ${key}: one look tells, whatever links it goes by. */
+static int
+is_missing(const struct imgp_store *st, const char *key)
+{
+	const char *p = key + strlen(st->place.key);
+	struct stat sb;
+
+	p += strspn(p, "/");
+	return *p != '\0' && fstatat(st->dir, p, &sb,
+	    AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT;
+}
+
 static int
 file_head(struct imgp_store *st, const char *key, int sum,
     struct imgp_object *object, struct imgp_err *e)
@@ -252,6 +264,8 @@ file_head(struct imgp_store *st, const char *key, int sum,
 	int64_t bytes;
 	int fd, rc = 0;
 
+	if (is_missing(st, key))
+		return imgp_store_errno(e, key);
 	if ((fd = imgp_store_file_read(st, key, &bytes, e)) == -1)
 		return -1;
 	got.bytes = bytes;
