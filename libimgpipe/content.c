@@ -133,3 +133,16 @@ imgp_content_read(struct imgp_content *c, void *buf, size_t len,
 	c->pos += len;
 	return (long)len;
 }
+
+int
+imgp_content_is_all(struct imgp_content *c)
+{
+	struct imgp_err e;
+	uint64_t behind = c->z.avail_in + (c->csize - c->pos);
+
+	if (behind != 1)
+		return behind == 0;
+	if (c->z.avail_in == 0 && fill(c, &e) == -1)
+		return 0;
+	return *c->z.next_in == 0;
+}

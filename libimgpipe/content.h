@@ -31,5 +31,10 @@ void	imgp_content_open(struct imgp_content *c, imgp_deflate_read *read,
  */
 long	imgp_content_read(struct imgp_content *c, void *buf, size_t len,
 	    struct imgp_err *e);
+/*
+ * At the end of a deflated content of IMGP_CONTENT_UNKNOWN bytes: do its data end
+ * there, too, or with a single zero, as PS3.5 A.5 pads them?
+ */
+int	imgp_content_is_all(struct imgp_content *c);
 
 #endif

@@ -64,6 +64,8 @@ get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 			    elem->getLength());
 	} else
 		c = elem->getOFStringArray(s);
+	while (!s.empty() && s[0] == ' ')	/* no part of the value */
+		s.erase(0, 1);
 	n = s.length();
 	while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\0'))
 		n--;

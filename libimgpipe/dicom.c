@@ -298,6 +298,18 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 
 /* --- elements ------------------------------------------------------------- */
 
+/* Is it one of those that say what an object is?  (A group length does not.) */
+static int
+is_of_head(const struct imgp_dicom *d, uint32_t tag)
+{
+	int i;
+
+	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++)
+		if (d->elem[i].tag == tag && tag != 0 && i != IMGP_DICOM_GROUP)
+			return 1;
+	return 0;
+}
+
 /* Note a top-level element; -1 when the walk is over. */
 static int
 note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
@@ -320,7 +332,8 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 			    "an element stands twice");
 			return -1;
 		}
-		if (len == UNDEFINED) {
+		if (len == UNDEFINED && i != IMGP_DICOM_ID &&
+		    i != IMGP_DICOM_CENTER) {
 			give_up(d, IMGP_E_DICOM_INVALID,
 			    "an element has no length");
 			return -1;
@@ -328,10 +341,10 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 		el->tag = tag;
 		el->present = 1;
 		el->off = d->pos;
-		el->end = value + len;
+		el->end = len == UNDEFINED ? value : value + len;
 		el->len = len;
 		el->kept = 0;
-		d->grab = el;
+		d->grab = len == UNDEFINED ? NULL : el;
 	}
 	return 0;
 }
@@ -472,7 +485,8 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 				finish_head(d, d->pos);
 			else if (note(d, tag, len, value) == -1)
 				return;
-		}
+		} else if (is_of_head(d, tag))
+			d->late = 1;
 		if (tag == TAG_SIGNATURES || tag == TAG_MACS)
 			d->is_signed = 1;
 		if (tag >> 16 == 0x7fe0)

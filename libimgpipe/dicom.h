@@ -116,6 +116,8 @@ struct imgp_dicom {
 	/* Results of feeding on to the end. */
 	int		 is_signed;	/* (4FFE,0001) or (FFFA,FFFA) at top level */
 	int		 at_pixels;	/* a tag of group 7FE0 was seen */
+	int		 late;		/* an element of the head stands there
+					 * once more, or for the first time */
 	int		 tail_lost;	/* what follows the head makes no sense:
 					 * it was not looked at any further */
 	/* On IMGP_DICOM_BAD. */

@@ -5,8 +5,8 @@
 #include "libimgpipe/splice.h"
 
 #define PEEK	((size_t)3072)		/* bytes of content at once */
-/* How far behind the head signs of a signature are looked for. */
-#define BEHIND	((uint64_t)64 << 10)
+/* How far behind the head is looked, before the pixels. */
+#define BEHIND	((uint64_t)1 << 20)
 /* DCMTK takes some 30 bytes for each of a header. */
 #define REFEREE_MAX	((uint64_t)1 << 20)
 
@@ -79,9 +79,12 @@ imgp_mark_open(struct imgp_mark_work *w)
 	    src->csize, src->size, src->deflated);
 }
 
-/* Behind the head: may signs of a signature still come? */
+/*
+ * Behind the head: may what counts still come?  A signature, or an element of the
+ * head once more, which is what others might read.
+ */
 static int
-may_be_signed(const struct imgp_mark_work *w)
+may_come(const struct imgp_mark_work *w)
 {
 	const struct imgp_dicom *d = &w->dicom;
 
@@ -129,8 +132,7 @@ walk_by_peeks(struct imgp_mark_work *w)
 }
 
 /*
- * The head by reading: all of it, and where ${on} on a little for signs of a
- * signature.
+ * The head by reading: all of it, and where ${on} on towards the pixels.
  */
 static int
 walk_by_reading(struct imgp_mark *o, int on)
@@ -145,7 +147,7 @@ walk_by_reading(struct imgp_mark *o, int on)
 	imgp_dicom_init(d, &w->opts->want, w->opts->lim);
 	w->fed = 0;
 	imgp_mark_open(w);
-	while (d->state == IMGP_DICOM_MORE || (on && may_be_signed(w))) {
+	while (d->state == IMGP_DICOM_MORE || (on && may_come(w))) {
 		n = imgp_content_read(w->content, buf, sizeof buf, &e);
 		if (n == -1 && d->state == IMGP_DICOM_HEAD &&
 		    strcmp(e.code, IMGP_E_ARCHIVE_DAMAGED) == 0)
@@ -178,17 +180,24 @@ imgp_mark_walk(struct imgp_mark *o)
 	return walk_by_reading(o, 1);
 }
 
-/* Is it signed?  Looked for in what the plan has decoded, or by reading. */
+/*
+ * What stands between head and pixels?  Looked for in what the plan has decoded,
+ * or by reading.
+ */
 static int
-look_for_signature(struct imgp_mark *o)
+look_behind(struct imgp_mark *o)
 {
 	struct imgp_mark_work *w = o->work;
 
-	if (may_be_signed(w) && w->peeked)
+	if (may_come(w) && w->peeked)
 		feed_seen(w);
-	if (may_be_signed(w) && w->peeked && walk_by_reading(o, 1) == -1)
+	if (may_come(w) && w->peeked && walk_by_reading(o, 1) == -1)
 		return -1;
-	o->is_signed = w->dicom.is_signed;
+	if (w->dicom.late) {
+		imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
+		    "an element stands twice, or not in its place");
+		return imgp_mark_decline(o);
+	}
 	return 0;
 }
 
@@ -207,7 +216,8 @@ identify(struct imgp_mark *o)
 	}
 	if (d->kind == IMGP_DICOM_NO_UID) {
 		imgp_fail(&o->err, IMGP_E_DICOM_NO_UID, "SOP class, SOP "
-		    "instance, study or series UID is missing");
+		    "instance, study or series UID is missing, or not in its "
+		    "place");
 		return imgp_mark_decline(o);
 	}
 	imgp_dicom_uid(d, IMGP_DICOM_STUDY, o->study);
@@ -238,12 +248,20 @@ judge_value(struct imgp_mark *o)
 	char text[IMGP_UID_MAX + 1];
 	int n, atri;
 
+	if (w->dicom.elem[IMGP_DICOM_ID].len == UINT32_MAX) {
+		imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
+		    "the element has no length");
+		return imgp_mark_decline(o);
+	}
 	n = imgp_dicom_text(&w->dicom, IMGP_DICOM_ID, text, sizeof text);
 	if (n == 0)
 		return 0;
 	if (n > 0 && strcmp(text, w->id) == 0)
 		return 1;
-	atri = n > 0 && imgp_is_atri_uid(text);
+	/* Of other elements, as Patient ID, no value is ever told. */
+	atri = n > 0 && imgp_is_atri_uid(text) &&
+	    (w->dicom.elem[IMGP_DICOM_ID].tag == IMGP_TAG(0x12, 0x71) ||
+	    w->opts->want.creator != NULL);
 	if (w->opts->replace) {
 		if (atri)
 			memcpy(o->old, text, sizeof text);
@@ -478,7 +496,8 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 	if (plan_edits(o) == -1)
 		return;
 	if (w->edits == 0) {
-		o->outcome = IMGP_MARK_ALREADY;
+		if (look_behind(o) == 0)
+			o->outcome = IMGP_MARK_ALREADY;
 		return;
 	}
 	if (w->dicom.deflated)
@@ -487,8 +506,8 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 		rc = src->deflated ? patch(o) : imgp_mark_splice(o);
 	if ((encoded = rc == 1))
 		rc = imgp_mark_recode(o);
-	if (rc == 0)
-		rc = look_for_signature(o);
+	if (rc == 0 && (rc = look_behind(o)) == 0)
+		o->is_signed = w->dicom.is_signed;
 	if (rc == 0 && imgp_mark_check(o) == 0 && (!w->opts->provenance ||
 	    imgp_mark_record(o, encoded) == 0))
 		o->outcome = IMGP_MARK_STAMPED;

@@ -97,6 +97,11 @@ recode_dataset(struct imgp_mark_work *w, uint32_t *crc, struct imgp_err *e)
 		if (imgp_splice_feed(&s, w->big, (size_t)n, e) == -1)
 			goto out;
 	}
+	if (!imgp_content_is_all(c)) {
+		imgp_fail(e, IMGP_E_DICOM_INVALID,
+		    "something follows its deflated data set");
+		goto out;
+	}
 	if (imgp_splice_end(&s, e) == -1 || imgp_encode_end(w->inner, e) == -1)
 		goto out;
 	if ((w->size - start) % 2 != 0 && write_content(w, "", 1, e) == -1)

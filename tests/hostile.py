@@ -101,6 +101,33 @@ def shapes():
                            item(el(8, 0x100, None, b"X ")) + SEQ_END))
 
 
+def late():
+    """What stands behind (0020,0011), where it is looked for no more."""
+    rows = el(0x28, 0x10, b"US", b"\x02\0")
+    pixels = el(0x7FE0, 0x10, b"OW", b"\0\0" * 4)
+    stamp = el(0x12, 0x71, b"LO", b"88.2")
+    series = el(0x20, 0xE, b"UI", b"9.9.9\0")
+    far = el(0x29, 0x1010, b"OB", bytes(200000))
+    put("late.id", obj(b"", tail=rows + stamp + pixels))
+    put("late.far", obj(b"", tail=rows + far + stamp + pixels))
+    put("late.twice", obj(el(0x12, 0x71, b"LO", b"77.1"),
+                          tail=rows + stamp + pixels))
+    put("late.series", obj(b"", tail=rows + series + pixels))
+    put("late.center", obj(b"", tail=rows + el(0x12, 0x60, b"LO", b"X ") +
+                           pixels))
+    put("fine.nested", obj(b"", tail=rows + el(
+        0x40, 0x275, b"SQ", item(stamp + series)) + far + pixels))
+    put("fine.group", obj(b"", tail=rows + el(0x28, 0x11, b"US", b"\x02\0") +
+                          el(0x12, 0, b"UL", b"\0\0\0\0") + pixels))
+    put("first.rows", obj(rows))
+    for name, more in ("padded", b""), ("junk", b"what?!"):
+        data = obj(el(9, 0x10, b"LO", b"X "), DEFLATED)
+        put("tail." + name, data + b"\0" + more)
+    put("id.sequence", obj(el(0x12, 0x71, b"SQ", item() + SEQ_END, UNDEFINED)))
+    put("id.blank", obj(el(0x12, 0x71, None, b"  77.1"), IMPLICIT, None))
+    put("patient", obj(el(0x10, 0x20, b"LO", b"850312.7")))
+
+
 def deflated():
     put("inflates", obj(el(9, 0x10, b"LO", b"X ") +
                         el(9, 0x1001, b"OB", b"abcd" * 5000), DEFLATED))
@@ -268,4 +295,4 @@ def _parts(data):
 
 if __name__ == "__main__":
     {"dicom": dicom, "zip": zips, "shapes": shapes,
-     "deflated": deflated, "edges": edges}[sys.argv[1]]()
+     "deflated": deflated, "edges": edges, "late": late}[sys.argv[1]]()
