@@ -134,15 +134,19 @@ imgp_content_read(struct imgp_content *c, void *buf, size_t len,
 	return (long)len;
 }
 
-int
-imgp_content_is_all(struct imgp_content *c)
+long
+imgp_content_rest(struct imgp_content *c, unsigned char *buf, size_t len,
+    struct imgp_err *e)
 {
-	struct imgp_err e;
-	uint64_t behind = c->z.avail_in + (c->csize - c->pos);
+	size_t n = 0;
 
-	if (behind != 1)
-		return behind == 0;
-	if (c->z.avail_in == 0 && fill(c, &e) == -1)
-		return 0;
-	return *c->z.next_in == 0;
+	while (n < len) {
+		if (c->z.avail_in == 0 && c->pos == c->csize)
+			break;
+		if (c->z.avail_in == 0 && fill(c, e) == -1)
+			return -1;
+		buf[n++] = *c->z.next_in++;
+		c->z.avail_in--;
+	}
+	return (long)n;
 }

@@ -32,9 +32,10 @@ void	imgp_content_open(struct imgp_content *c, imgp_deflate_read *read,
 long	imgp_content_read(struct imgp_content *c, void *buf, size_t len,
 	    struct imgp_err *e);
 /*
- * At the end of a deflated content of IMGP_CONTENT_UNKNOWN bytes: do its data end
- * there, too, or with a single zero, as PS3.5 A.5 pads them?
+ * At the end of a deflated content of IMGP_CONTENT_UNKNOWN bytes: up to ${len} of
+ * the bytes that follow its stream.  How many, or -1: what ${read} said.
  */
-int	imgp_content_is_all(struct imgp_content *c);
+long	imgp_content_rest(struct imgp_content *c, unsigned char *buf,
+	    size_t len, struct imgp_err *e);
 
 #endif

@@ -48,6 +48,8 @@ struct imgp_mark_work {
 	/* while encoding: what is counted of the new content */
 	uint32_t	 crc;
 	uint64_t	 size;
+	uint32_t	 inner_crc;	/* and of the deflated data set in it */
+	uint64_t	 inner_size;
 	unsigned char	*big;
 	struct imgp_buf	 old;		/* what the edits take away */
 };

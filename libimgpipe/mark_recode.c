@@ -2,6 +2,8 @@
  * Decoding and encoding again, for mark.c: what can be neither spliced nor
  * patched.
  */
+#include <string.h>
+
 #include "libimgpipe/mark_impl.h"
 #include "libimgpipe/splice.h"
 
@@ -23,7 +25,43 @@ write_dataset(void *arg, const void *p, size_t len, struct imgp_err *e)
 {
 	struct imgp_mark_work *w = arg;
 
+	w->inner_crc = imgp_crc32(w->inner_crc, p, len);
+	w->inner_size += len;
 	return imgp_encode_feed(w->inner, p, len, e);
+}
+
+/* CRC-32 and length of a data set, as gzip has them behind the stream. */
+static void
+make_trailer(unsigned char b[8], uint32_t crc, uint64_t size)
+{
+	int k;
+
+	for (k = 0; k < 4; k++) {
+		b[k] = (unsigned char)(crc >> 8 * k);
+		b[4 + k] = (unsigned char)(size >> 8 * k);
+	}
+}
+
+/*
+ * What follows the old data set of ${size} bytes: 1: a trailer as above, which
+ * some write; 0: nothing.  A zero that pads it may come yet.
+ */
+static int
+read_trailer(struct imgp_content *c, uint32_t crc, uint64_t size,
+    struct imgp_err *e)
+{
+	unsigned char b[10], want[8];
+	long n = imgp_content_rest(c, b, sizeof b, e);
+	long k;
+
+	if (n == -1)
+		return -1;
+	make_trailer(want, crc, size);
+	k = n >= 8 && memcmp(b, want, 8) == 0 ? 8 : 0;
+	if (n == k || (n == k + 1 && b[k] == 0))
+		return k != 0;
+	return imgp_fail(e, IMGP_E_DICOM_INVALID,
+	    "something follows its deflated data set");
 }
 
 int
@@ -70,17 +108,20 @@ splice_through(struct imgp_mark_work *w, struct imgp_content *c,
 
 /*
  * An object of the deflated syntax: its data set is inflated, spliced and
- * deflated again, padded to an even length (PS3.5 A.5).
+ * deflated again, padded to an even length (PS3.5 A.5), with a trailer of its own
+ * where it had one.
  */
 static int
 recode_dataset(struct imgp_mark_work *w, uint32_t *crc, struct imgp_err *e)
 {
 	struct imgp_mark_nested t = { w->content, w->dicom.data, crc };
 	struct imgp_content *c = imgp_content_new();
-	uint64_t left = w->src->size - w->dicom.data, start;
+	uint64_t left = w->src->size - w->dicom.data, start, size = 0;
+	unsigned char trailer[8];
 	struct imgp_splice s;
+	uint32_t old = 0;
 	long n;
-	int rc = -1;
+	int has_trailer, rc = -1;
 
 	if (w->inner == NULL)
 		w->inner = imgp_encode_new(1, write_content, w);
@@ -88,21 +129,26 @@ recode_dataset(struct imgp_mark_work *w, uint32_t *crc, struct imgp_err *e)
 	imgp_splice_init(&s, w->edit, w->edits, w->dicom.data, write_dataset,
 	    w);
 	start = w->size;
-	imgp_content_open(c, imgp_mark_read_nested, &t, left, IMGP_CONTENT_UNKNOWN, 1);
+	w->inner_crc = 0;
+	w->inner_size = 0;
+	imgp_content_open(c, imgp_mark_read_nested, &t, left,
+	    IMGP_CONTENT_UNKNOWN, 1);
 	for (;;) {
 		if ((n = imgp_content_read(c, w->big, BIG, e)) == -1)
 			goto out;
 		if (n == 0)
 			break;
+		old = imgp_crc32(old, w->big, (size_t)n);
+		size += (uint64_t)n;
 		if (imgp_splice_feed(&s, w->big, (size_t)n, e) == -1)
 			goto out;
 	}
-	if (!imgp_content_is_all(c)) {
-		imgp_fail(e, IMGP_E_DICOM_INVALID,
-		    "something follows its deflated data set");
+	if ((has_trailer = read_trailer(c, old, size, e)) == -1)
 		goto out;
-	}
 	if (imgp_splice_end(&s, e) == -1 || imgp_encode_end(w->inner, e) == -1)
+		goto out;
+	make_trailer(trailer, w->inner_crc, w->inner_size);
+	if (has_trailer && write_content(w, trailer, sizeof trailer, e) == -1)
 		goto out;
 	if ((w->size - start) % 2 != 0 && write_content(w, "", 1, e) == -1)
 		goto out;
