@@ -46,6 +46,7 @@ const struct imgp_zip_limits imgp_zip_limits = {
 /* Where a directory is, and what its end records say of it. */
 struct ending {
 	uint64_t	 end, end64;	/* the end records; end64 0: none */
+	uint64_t	 said64;	/* where the locator says that end64 is */
 	uint64_t	 cd, cd_size;	/* the directory, where it really is */
 	uint64_t	 count;
 	uint64_t	 base;		/* what all stated offsets lack */
@@ -102,7 +103,11 @@ put64(unsigned char *p, uint64_t v)
 
 /* --- the end of the archive ----------------------------------------------- */
 
-/* The zip64 records in front of ${p} (at t->end): 1 there, 0 not, -1 bad. */
+/*
+ * The zip64 records in front of ${p} (at t->end): 1 there, 0 not, -1 bad.  The
+ * end record is where the locator says, or, where bytes stand before the
+ * archive, right in front of the locator: is_end() sees whether that is so.
+ */
 static int
 read_end64(int fd, const unsigned char *p, struct ending *t)
 {
@@ -116,8 +121,7 @@ read_end64(int fd, const unsigned char *p, struct ending *t)
 		return 0;
 	if (get32(loc + 4) != 0 || get32(loc + 16) > 1)
 		return -1;
-	/* Where it is said to be, else right in front of the locator. */
-	at = get64(loc + 8);
+	t->said64 = at = get64(loc + 8);
 	for (tries = 0; tries < 2; tries++, at = t->end - LOCATOR - END64) {
 		if (at > t->end - LOCATOR - END64 ||
 		    imgp_pread(fd, r, END64, at, NULL) == -1 ||
@@ -142,7 +146,8 @@ read_end64(int fd, const unsigned char *p, struct ending *t)
 	return -1;
 }
 
-/* Is the record ${p}, at ${pos}, the end of an archive?  1, 0; -1: of a part. */
+/* Is the record ${p}, at ${pos}, the end of an archive?  1, 0; -1: of a part;
+ * -2: it is, but its locator points elsewhere. */
 static int
 is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
     struct ending *t)
@@ -173,12 +178,11 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 		return 0;
 	t->base = end - t->cd_size - t->cd;
 	t->cd += t->base;
-	if (t->count == 0)
-		return 1;
-	if (imgp_pread(fd, sig, 4, t->cd, NULL) == -1 ||
-	    get32(sig) != SIG_CENTRAL)
+	if (t->count != 0 && (imgp_pread(fd, sig, 4, t->cd, NULL) == -1 ||
+	    get32(sig) != SIG_CENTRAL))
 		return 0;
-	return 1;
+	/* All offsets lack the same. */
+	return t->end64 == 0 || t->end64 - t->base == t->said64 ? 1 : -2;
 }
 
 /*
@@ -200,6 +204,11 @@ find_end(int fd, uint64_t size, struct ending *t, struct imgp_err *e)
 			continue;
 		is = is_end(fd, buf + i, size - n + i, size, &c);
 		part |= is == -1;
+		if (is == -2 && !found) {
+			imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE, "its zip64 end "
+			    "record is not where its locator says");
+			goto out;
+		}
 		if (is != 1)
 			continue;
 		if (!found) {
@@ -556,19 +565,30 @@ by_offset(const void *a, const void *b, void *arg)
 	return x < y ? -1 : x > y;
 }
 
-/* No byte belongs to two members, and the sizes stay within the limits. */
+/*
+ * No byte belongs to two members, a member that the file begins with is one of
+ * them (else this is the directory of an archive inside another that has lost
+ * its own), and the sizes stay within the limits.
+ */
 static int
 check_whole(struct imgp_zip *z, const struct imgp_zip_limits *lim,
     struct imgp_err *e)
 {
 	uint64_t bytes = 0, data = 0, end = 0;
 	struct imgp_zip_member *m;
+	unsigned char first[4];
 	size_t k;
 
 	z->order = imgp_alloc(z->n * sizeof *z->order);
 	for (k = 0; k < z->n; k++)
 		z->order[k] = (uint32_t)k;
 	qsort_r(z->order, z->n, sizeof *z->order, by_offset, z->m);
+	if (imgp_pread(z->fd, first, sizeof first, 0, e) == -1)
+		return -1;
+	if (get32(first) == SIG_LOCAL &&
+	    (z->n == 0 || z->m[z->order[0]].local != 0))
+		return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
+		    "it begins with a member that is not in its directory");
 	for (k = 0; k < z->n; k++) {
 		m = &z->m[z->order[k]];
 		if (m->local < end)
