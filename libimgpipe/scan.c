@@ -58,15 +58,18 @@ count_instance(struct scan *s, struct imgp_err *e)
 	return 0;
 }
 
-/* The walk over object ${i} is over; ${first} bytes of it tell what it is. */
+/*
+ * The walk over object ${i} is over; ${first} bytes of it tell what it is.
+ * ${mac}: no DICOM, it is what its name says.
+ */
 static int
-judge(struct scan *s, size_t i, const unsigned char *first, size_t n,
+judge(struct scan *s, size_t i, int mac, const unsigned char *first, size_t n,
     struct imgp_err *e)
 {
 	const char *kind;
 
 	if (s->dicom.state == IMGP_DICOM_NOT) {
-		kind = imgp_kind(first, n);
+		kind = mac ? "macos" : imgp_kind(first, n);
 		if (i == 0 || strcmp(kind, "archive") != 0) {
 			count(s, kind);
 			return 0;
@@ -141,9 +144,10 @@ read_object(struct scan *s, next_bytes *next, void *arg, unsigned char *first,
 	}
 }
 
-/* One object: ${i} from 1, or 0 when it is the upload itself. */
+/* One object: ${i} from 1, or 0 when it is the upload itself; ${mac}: by its
+ * name that system's. */
 static int
-scan_object(struct scan *s, size_t i, next_bytes *next, void *arg,
+scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
     struct imgp_err *e)
 {
 	unsigned char first[IMGP_INTAKE_FIRST];
@@ -152,8 +156,10 @@ scan_object(struct scan *s, size_t i, next_bytes *next, void *arg,
 
 	imgp_dicom_init(&s->dicom, NULL, &s->lim->dicom);
 	rc = read_object(s, next, arg, first, &n, e);
+	if (rc == 1 && mac && s->dicom.state == IMGP_DICOM_NOT)
+		rc = 0;
 	if (rc == 0)
-		rc = judge(s, i, first, n, e);
+		rc = judge(s, i, mac, first, n, e);
 	else if (rc == 1) {
 		count(s, "damaged");
 		imgp_faults_add(&s->r->faults, i, e);
@@ -205,16 +211,16 @@ scan_zip(struct scan *s, int fd, struct imgp_err *e)
 		m = imgp_zip_at(z, i);
 		if (m->type == IMGP_ZIP_DIR)
 			continue;
-		if (m->type == IMGP_ZIP_LINK || m->type == IMGP_ZIP_MAC) {
-			count(s, m->type == IMGP_ZIP_LINK ? "link" : "macos");
+		if (m->type == IMGP_ZIP_LINK) {
+			count(s, "link");
 			continue;
 		}
 		from.fd = fd;
 		from.off = m->data;
 		imgp_content_open(s->content, imgp_deflate_read_fd, &from,
 		    m->csize, m->size, m->method == IMGP_ZIP_DEFLATED);
-		if ((rc = scan_object(s, i + 1, next_content, s->content,
-		    &why)) == -1)
+		if ((rc = scan_object(s, i + 1, m->type == IMGP_ZIP_MAC,
+		    next_content, s->content, &why)) == -1)
 			break;
 	}
 	imgp_zip_free(z);
@@ -241,10 +247,10 @@ scan_tar(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
 		}
 		if (m.type == IMGP_TAR_DIR)
 			continue;
-		if (m.type != IMGP_TAR_FILE)
-			count(s, m.type == IMGP_TAR_MAC ? "macos" :
-			    m.type == IMGP_TAR_LINK ? "link" : "other");
-		else if ((rc = scan_object(s, i, next_tar, t, &why)) == -1)
+		if (m.type == IMGP_TAR_LINK || m.type == IMGP_TAR_SPECIAL)
+			count(s, m.type == IMGP_TAR_LINK ? "link" : "other");
+		else if ((rc = scan_object(s, i, m.type == IMGP_TAR_MAC,
+		    next_tar, t, &why)) == -1)
 			break;
 	}
 	if (rc == 0 && i == 0) {
@@ -296,7 +302,7 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	case IMGP_INTAKE_DICOM:
 		imgp_content_open(s.content, imgp_deflate_read_fd, &from,
 		    u.size, u.size, 0);
-		rc = scan_object(&s, 0, next_content, s.content, e);
+		rc = scan_object(&s, 0, 0, next_content, s.content, e);
 		break;
 	case IMGP_INTAKE_OTHER:
 		count(&s, u.what);

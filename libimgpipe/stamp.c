@@ -251,7 +251,8 @@ struct ring {
 static int
 is_candidate(const struct imgp_zip_member *m)
 {
-	return m->type == IMGP_ZIP_FILE && m->size > 0;
+	return (m->type == IMGP_ZIP_FILE || m->type == IMGP_ZIP_MAC) &&
+	    m->size > 0;
 }
 
 static void

@@ -302,7 +302,8 @@ run(struct job *j, int look, struct imgp_err *e)
 			    (unsigned long long)lim->members);
 			break;
 		}
-		if (look || m.type != IMGP_TAR_FILE || m.size == 0)
+		/* Links, folders and devices have no bytes. */
+		if (look || m.size == 0)
 			continue;
 		if ((rc = stamp_member(j, &m, i, e)) != 0)
 			break;

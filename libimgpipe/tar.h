@@ -28,7 +28,7 @@ struct imgp_tar_member {
 	uint64_t	 data;
 	uint64_t	 size;		/* bytes of data */
 	uint64_t	 next;		/* behind data and padding */
-	enum imgp_tar_type type;
+	enum imgp_tar_type type;	/* MAC: by name only */
 	int		 pax_size;	/* the size stands in the pax header */
 	unsigned char	 block[IMGP_TAR_BLOCK];	/* at main */
 };

@@ -434,8 +434,9 @@ is_suffix(const unsigned char *s, size_t n, const char *what)
 	return n >= k && memcmp(s + n - k, what, k) == 0;
 }
 
+/* A name that ends in '/' is a folder's only where nothing is in it. */
 static enum imgp_zip_type
-type_of(const unsigned char *c)
+type_of(const unsigned char *c, uint64_t content)
 {
 	const unsigned char *name = c + CENTRAL, *base;
 	size_t n = get16(c + 28), k;
@@ -443,7 +444,7 @@ type_of(const unsigned char *c)
 
 	if ((mode & S_IFMT) == S_IFLNK)
 		return IMGP_ZIP_LINK;
-	if (n > 0 && name[n - 1] == '/')
+	if (n > 0 && name[n - 1] == '/' && content == 0)
 		return IMGP_ZIP_DIR;
 	for (k = n; k > 0 && name[k - 1] != '/'; k--)
 		;
@@ -485,7 +486,7 @@ read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
 	if (m->local > z->at.cd - z->at.base)
 		return unsafe(e, i, "it lies outside the archive");
 	m->local += z->at.base;
-	m->type = (unsigned char)type_of(c);
+	m->type = (unsigned char)type_of(c, m->size);
 	if (check_local(z, i, c, buf, e) == -1)
 		return -1;
 	if ((flags & FLAGS_READING) != 0 || m->method == 99)

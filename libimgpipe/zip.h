@@ -39,7 +39,8 @@ struct imgp_zip_member {
 	uint64_t	 size;		/* bytes of content */
 	uint32_t	 crc;		/* CRC-32 of the content */
 	uint16_t	 method;
-	unsigned char	 type;		/* enum imgp_zip_type; MAC: __MACOSX,
+	unsigned char	 type;		/* enum imgp_zip_type; DIR: also empty;
+					 * MAC, by name only: __MACOSX,
 					 * ._name, .DS_Store */
 	unsigned char	 descriptor;	/* its bytes: 0, 12, 16, 20 or 24 */
 };

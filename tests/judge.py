@@ -194,8 +194,7 @@ def scans(path):
     found, seen = {}, set()
     for name, data in members(path):
         ds, _ = is_instance(data)
-        base = name.rsplit("/", 1)[-1]
-        if ds is None or base.startswith("._") or name.startswith("__MACOSX/"):
+        if ds is None:
             continue
         sop, study, series = uids(ds)[1:]
         if (study, series, sop) in seen:
