@@ -10,7 +10,7 @@
 #include "libimgpipe/intake.h"
 
 /* What is known by its first bytes. */
-static const struct {
+static const struct magic {
 	size_t		 off, len;
 	const char	*bytes, *kind;
 } magic[] = {
@@ -30,8 +30,28 @@ static const struct {
 	{ 0, 4, "GIF8", "image" },
 	{ 0, 4, "II*\0", "image" },
 	{ 0, 4, "MM\0*", "image" },
+	{ 0, 12, "\0\0\0\xcjP  \r\n\x87\n", "image" },
+	{ 0, 4, "\0\5\x16\7", "macos" },	/* AppleDouble */
+	{ 0, 8, "\0\0\0\1" "Bud1", "macos" },	/* .DS_Store */
 	{ 344, 4, "n+1\0", "nifti" },
 	{ 344, 4, "ni1\0", "nifti" },
+	/* Not told by name: no bytes that a ZIP may stand behind. */
+	{ 0, 5, "07070", NULL },			/* cpio */
+	{ 0, 2, "\xc7\x71", NULL },
+	{ 0, 2, "\x71\xc7", NULL },
+	{ 0, 8, "!<arch>\n", NULL },
+	{ 0, 8, "MSCF\0\0\0\0", NULL },
+	{ 0, 8, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", NULL },	/* OLE */
+	{ 0, 4, "LZIP", NULL },
+	{ 0, 2, "\x1f\x9d", NULL },			/* compress */
+	{ 0, 4, "\4\x22\x4d\x18", NULL },		/* LZ4 */
+	{ 2, 3, "-lh", NULL },
+	{ 0, 4, "RIFF", NULL },
+	{ 0, 8, "\x89HDF\r\n\x1a\n", NULL },
+	{ 0, 4, "CDF\1", NULL },			/* MINC */
+	{ 0, 7, "NRRD000", NULL },
+	{ 4, 4, "n+2\0", NULL },
+	{ 4, 4, "ni2\0", NULL },
 };
 
 static int
@@ -51,19 +71,30 @@ is_text(const unsigned char *p, size_t len)
 	return 1;
 }
 
+static const struct magic *
+find_magic(const unsigned char *first, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof magic / sizeof *magic; i++)
+		if (len >= magic[i].off + magic[i].len && memcmp(first +
+		    magic[i].off, magic[i].bytes, magic[i].len) == 0)
+			return &magic[i];
+	return NULL;
+}
+
 const char *
 imgp_kind(const unsigned char *first, size_t len)
 {
-	size_t i;
+	const struct magic *m;
 
 	if (len == 0)
 		return "empty";
 	if (len > IMGP_INTAKE_FIRST)
 		len = IMGP_INTAKE_FIRST;
-	for (i = 0; i < sizeof magic / sizeof *magic; i++)
-		if (len >= magic[i].off + magic[i].len && memcmp(first +
-		    magic[i].off, magic[i].bytes, magic[i].len) == 0)
-			return magic[i].kind;
+	m = find_magic(first, len);
+	if (m != NULL && m->kind != NULL)
+		return m->kind;
 	return is_text(first, len) ? "text" : "other";
 }
 
@@ -105,7 +136,7 @@ imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 	struct imgp_dicom d;
 	struct stat st;
 	size_t n;
-	int zip;
+	int zip = 0;
 
 	memset(u, 0, sizeof *u);
 	u->fd = fd;
@@ -128,25 +159,26 @@ imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 	if (d.preamble || d.meta || d.state != IMGP_DICOM_NOT)
 		u->kind = IMGP_INTAKE_DICOM;
 	imgp_dicom_release(&d);
-	if (u->kind == IMGP_INTAKE_DICOM && (d.preamble || d.meta))
+	if (u->kind == IMGP_INTAKE_DICOM)
 		return 0;
-	if (memcmp(p, "PK\3\4", 4) == 0 || memcmp(p, "PK\5\6", 4) == 0 ||
-	    memcmp(p, "PK\7\10", 4) == 0)
-		zip = 1;
-	else if ((zip = imgp_zip_probe(fd, e)) == -1)
-		return -1;
-	if (zip)
+	if (n >= 4 && (memcmp(p, "PK\3\4", 4) == 0 ||
+	    memcmp(p, "PK\5\6", 4) == 0 || memcmp(p, "PK\7\10", 4) == 0)) {
 		u->kind = IMGP_INTAKE_ZIP;
-	else if (u->kind == IMGP_INTAKE_DICOM)
-		;
-	else if (n >= IMGP_TAR_BLOCK && (imgp_tar_is_header(p) ||
-	    memcmp(p + 257, "ustar", 5) == 0))
+		return 0;
+	}
+	if (n >= IMGP_TAR_BLOCK && (imgp_tar_is_header(p) ||
+	    memcmp(p + 257, "ustar", 5) == 0)) {
 		u->kind = IMGP_INTAKE_TAR;
-	else if (imgp_gunzip_header(p, n) != 0)
+		return 0;
+	}
+	if (imgp_gunzip_header(p, n) != 0)
 		return look_into_gzip(fd, u, e);
-	else
-		u->kind = strcmp(u->what, "archive") == 0 ?
-		    IMGP_INTAKE_ARCHIVE : IMGP_INTAKE_OTHER;
+	/* A ZIP may stand behind a program or bytes that say nothing; within
+	 * any other file it is a part of that file. */
+	if (find_magic(p, n) == NULL && (zip = imgp_zip_probe(fd, e)) == -1)
+		return -1;
+	u->kind = zip ? IMGP_INTAKE_ZIP : strcmp(u->what, "archive") == 0 ?
+	    IMGP_INTAKE_ARCHIVE : IMGP_INTAKE_OTHER;
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 /*
  * What an upload is, by its bytes and never by its name.
  *
- * "DICM" at 128 decides first, whatever the preamble looks like; then comes
- * what ends as a ZIP does, then TAR, alone or within gzip.
+ * "DICM" at 128 decides first, whatever the preamble looks like; then what else
+ * its first bytes are: a data set without a preamble, ZIP, TAR, alone or within
+ * gzip, another format.  Only what begins as none of these, or as a program, is
+ * a ZIP if it ends as one.
  */
 #ifndef IMGPIPE_INTAKE_H
 #define IMGPIPE_INTAKE_H
@@ -50,8 +52,8 @@ int	imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e);
 
 /*
  * The kind of what begins with these bytes (up to IMGP_INTAKE_FIRST are looked
- * at) and is not DICOM: "text", "pdf", "image", "nifti", "archive", "empty",
- * "other".  Static.
+ * at) and is not DICOM: "text", "pdf", "image", "nifti", "macos", "archive",
+ * "empty", "other".  Static.
  */
 const char *imgp_kind(const unsigned char *first, size_t len);
 
