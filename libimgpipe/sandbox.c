@@ -32,6 +32,8 @@
 	LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | \
 	LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
 	LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE)
+#define RENAME_RIGHTS	(LANDLOCK_ACCESS_FS_MAKE_REG | \
+	LANDLOCK_ACCESS_FS_REMOVE_FILE)
 #define FILE_RIGHTS	(LANDLOCK_ACCESS_FS_READ_FILE | \
 	LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE)
 
@@ -41,6 +43,13 @@ struct ruleset {		/* landlock_ruleset_attr up to ABI 4 */
 };
 
 static int off;
+static const char *also;
+
+void
+imgp_sandbox_also(const char *dir)
+{
+	also = dir;
+}
 
 void
 imgp_sandbox_off(void)
@@ -120,6 +129,9 @@ restrict_files(const struct imgp_rights *r, struct imgp_err *e)
 	    allow(fd, r->write_path, WRITE_RIGHTS & set.fs) == -1)
 		rc = imgp_fail_errno(e, IMGP_E_SANDBOX, "landlock: the "
 		    "directory to be written");
+	else if (also != NULL && allow(fd, also, RENAME_RIGHTS & set.fs) == -1)
+		rc = imgp_fail_errno(e, IMGP_E_SANDBOX, "landlock: the "
+		    "directory of a second result");
 	else if (syscall(SYS_landlock_restrict_self, fd, 0) == -1)
 		rc = imgp_fail_errno(e, IMGP_E_SANDBOX, "landlock");
 	close(fd);

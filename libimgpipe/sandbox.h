@@ -25,6 +25,12 @@ struct imgp_rights {
  */
 int	imgp_sandbox(const struct imgp_rights *r, struct imgp_err *e);
 
+/*
+ * Below ${dir}, too, files may be made, renamed and removed, but none opened
+ * that is there: for a second result.  Before imgp_sandbox(); ${dir} must stay.
+ */
+void	imgp_sandbox_also(const char *dir);
+
 /* Nonzero when imgp_sandbox_off() was called. */
 int	imgp_sandbox_is_off(void);
 /* --no-sandbox: imgp_sandbox() does nothing from now on and returns 0. */
