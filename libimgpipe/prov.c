@@ -89,8 +89,11 @@ imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 
 /* --- reading ----------------------------------------------------------------- */
 
+#define TAIL	1024		/* the last line is shorter */
+
 struct imgp_prov {
 	FILE		*fp;
+	char		*path;		/* for messages */
 	char		*line;
 	size_t		 size;
 	int		 have;		/* record is the next one */
@@ -101,9 +104,10 @@ struct imgp_prov {
 };
 
 static int
-wrong(struct imgp_err *e)
+wrong(const struct imgp_prov *p, struct imgp_err *e)
 {
-	return imgp_fail(e, IMGP_E_CONFIG, "the provenance is broken");
+	return imgp_fail(e, IMGP_E_CONFIG, "%.300s: the provenance is broken",
+	    p->path);
 }
 
 static int
@@ -216,11 +220,11 @@ read_line(struct imgp_prov *p, struct imgp_err *e)
 	int rc = -1;
 
 	if (n <= 0)
-		return wrong(e);
+		return wrong(p, e);
 	if (p->line[n - 1] == '\n')
 		n--;
-	if ((j = imgp_json_parse(p->line, (size_t)n, e)) == NULL)
-		return -1;
+	if ((j = imgp_json_parse(p->line, (size_t)n, NULL)) == NULL)
+		return wrong(p, e);
 	if (imgp_json_int(imgp_json_get(j, "v"), &v) == 0)
 		rc = v == 1 ? 2 : -1;
 	else if (imgp_json_get(j, "member") != NULL)
@@ -230,23 +234,75 @@ read_line(struct imgp_prov *p, struct imgp_err *e)
 	    p->sum.stamped, &p->sum.stamped_bytes) == 0)
 		rc = 0;
 	imgp_json_free(j);
-	return rc == -1 ? wrong(e) : rc;
+	return rc == -1 ? wrong(p, e) : rc;
+}
+
+/* What comes from a pipe is kept, so that its end can be read first. */
+static int
+make_seekable(struct imgp_prov *p)
+{
+	char buf[65536];
+	FILE *to;
+	size_t n;
+
+	if (fseeko(p->fp, 0, SEEK_END) == 0)
+		return 0;
+	if ((to = tmpfile()) == NULL)
+		return -1;
+	while ((n = fread(buf, 1, sizeof buf, p->fp)) > 0)
+		if (fwrite(buf, 1, n, to) != n)
+			break;
+	if (ferror(p->fp) || ferror(to) || fseeko(to, 0, SEEK_END) == -1) {
+		fclose(to);
+		return -1;
+	}
+	fclose(p->fp);
+	p->fp = to;
+	return 0;
+}
+
+/* The sums are in the last line; without them the rest is not believed. */
+static int
+read_sums(struct imgp_prov *p, struct imgp_err *e)
+{
+	struct imgp_json *j;
+	char tail[TAIL + 1], *line;
+	off_t size;
+	size_t n;
+	int rc;
+
+	if (make_seekable(p) == -1 || (size = ftello(p->fp)) == -1 ||
+	    fseeko(p->fp, size > TAIL ? size - TAIL : 0, SEEK_SET) == -1)
+		return imgp_fail_errno(e, IMGP_E_CONFIG, "%.300s", p->path);
+	n = fread(tail, 1, TAIL, p->fp);
+	rewind(p->fp);
+	if (n == 0 || tail[n - 1] != '\n')
+		return wrong(p, e);
+	tail[--n] = '\0';
+	if ((line = memrchr(tail, '\n', n)) == NULL)
+		return wrong(p, e);
+	line++;
+	j = imgp_json_parse(line, (size_t)(tail + n - line), NULL);
+	rc = j != NULL && get_sum(imgp_json_get(j, "source"), p->sum.source,
+	    &p->sum.source_bytes) == 0 && get_sum(imgp_json_get(j, "stamped"),
+	    p->sum.stamped, &p->sum.stamped_bytes) == 0 ? 0 : wrong(p, e);
+	imgp_json_free(j);
+	return rc;
 }
 
 struct imgp_prov *
 imgp_prov_open(const char *path, struct imgp_err *e)
 {
 	struct imgp_prov *p = imgp_alloc(sizeof *p);
-	int rc;
+	int rc = -1;
 
-	if ((p->fp = fopen(path, "re")) == NULL) {
+	p->path = imgp_strdup(path);
+	if ((p->fp = fopen(path, "re")) == NULL)
 		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
-		imgp_prov_free(p);
-		return NULL;
-	}
-	if ((rc = read_line(p, e)) != 2) {
-		if (rc != -1)
-			wrong(e);
+	else if (read_sums(p, e) == 0 && (rc = read_line(p, e)) != 2 &&
+	    rc != -1)
+		wrong(p, e);
+	if (rc != 2) {
 		imgp_prov_free(p);
 		return NULL;
 	}
@@ -260,6 +316,7 @@ imgp_prov_free(struct imgp_prov *p)
 		return;
 	if (p->fp != NULL)
 		fclose(p->fp);
+	free(p->path);
 	free(p->line);
 	free(p->bytes);
 	free(p);
@@ -275,7 +332,7 @@ imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
 		if ((rc = read_line(p, e)) == -1)
 			return -1;
 		if (rc == 2)
-			return wrong(e);
+			return wrong(p, e);
 		p->have = rc == 1;
 		p->ended = rc == 0;
 	}

@@ -51,7 +51,7 @@ int	imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 /* --- reading ----------------------------------------------------------------- */
 struct imgp_prov;
 
-/* NULL and ${e} with IMGP-CONFIG when ${path} is no provenance. */
+/* NULL and ${e} with IMGP-CONFIG when ${path} is no complete provenance. */
 struct imgp_prov *imgp_prov_open(const char *path, struct imgp_err *e);
 void	imgp_prov_free(struct imgp_prov *p);	/* NULL is fine */
 /*
@@ -61,7 +61,7 @@ void	imgp_prov_free(struct imgp_prov *p);	/* NULL is fine */
 int	imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
 	    struct imgp_err *e);
 void	imgp_prov_next(struct imgp_prov *p);
-/* The sums, once there is no more. */
+/* The sums of its last line, from the beginning. */
 const struct imgp_prov_sum *imgp_prov_sum(const struct imgp_prov *p);
 
 #endif
