@@ -1,7 +1,11 @@
 /*
  * imgp-dcmscan: which images does an upload hold?
  */
+#include <sys/stat.h>
+
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "libimgpipe/conf.h"
@@ -67,17 +71,28 @@ main(int argc, char *argv[])
 	struct imgp_scan_job s = { .fd = -1 };
 	struct imgp_err e = { NULL, "" };
 	struct imgp_job *job;
-	int ch;
+	struct stat st;
+	/* Asked before imgp_opt() opens something in its place. */
+	int ch, closed = fcntl(STDOUT_FILENO, F_GETFD) == -1;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		if (ch == OPT_NO_SANDBOX)
 			imgp_sandbox_off();
 	if (argc - optind > 1)
 		imgp_usage(&tool, "one operand at most: FILE or -");
+	if (closed)
+		imgp_usage(&tool, "standard output is closed");
 	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
 		imgp_die(&e);
 	if (optind == argc)
 		return imgp_filter_run(&ops, &s, imgp_common.jobs);
+	/* Asked first: a pipe would wait for its writer. */
+	if (strcmp(argv[optind], "-") != 0 && stat(argv[optind], &st) == 0 &&
+	    !S_ISREG(st.st_mode)) {
+		imgp_fail(&e, IMGP_E_STORE_NOT_FOUND,
+		    "%s: not a regular file", argv[optind]);
+		imgp_die(&e);
+	}
 	job = imgp_job_new();
 	if ((s.fd = imgp_scan_open(argv[optind], job, &e)) == -1)
 		imgp_die(&e);
