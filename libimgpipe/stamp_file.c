@@ -2,30 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "libimgpipe/buf.h"
-#include "libimgpipe/conf.h"
+#include "libimgpipe/encode.h"
 #include "libimgpipe/filter.h"
 #include "libimgpipe/opt.h"
+#include "libimgpipe/outfile.h"
 #include "libimgpipe/sandbox.h"
 #include "libimgpipe/stamp_file.h"
-
-/* The unfinished output, for whoever is interrupted. */
-static char *unfinished;
-
-static void
-remove_unfinished(int sig)
-{
-	if (unfinished != NULL)
-		unlink(unfinished);
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
 
 /* Read all of ${path}, at most the length of a job line. */
 static int
@@ -49,6 +37,62 @@ read_text(const char *path, struct imgp_buf *b, struct imgp_err *e)
 }
 
 static int
+compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No two series have the same id (R61). */
+static int
+check_ids(const struct imgp_scans *s, struct imgp_err *e)
+{
+	const char **ids = imgp_alloc((imgp_scans_series(s) + 1) *
+	    sizeof *ids);
+	size_t i, k, n = 0;
+	int rc = 0;
+
+	for (i = 0; i < s->n; i++)
+		for (k = 0; k < s->scan[i].n; k++)
+			if (s->scan[i].series[k].atri_uid != NULL)
+				ids[n++] = s->scan[i].series[k].atri_uid;
+	qsort(ids, n, sizeof *ids, compare_text);
+	for (i = 1; i < n && rc == 0; i++)
+		if (strcmp(ids[i - 1], ids[i]) == 0)
+			rc = imgp_fail(e, IMGP_E_JOB_TYPE,
+			    "scans: two series have the atri_uid %s", ids[i]);
+	free(ids);
+	return rc;
+}
+
+/* An id that is no text would be taken for none. */
+static int
+check_types(struct imgp_job *job, struct imgp_err *e)
+{
+	const struct imgp_json *scan, *j, *id;
+
+	for (scan = imgp_json_first(imgp_job_get(job, "scans")); scan != NULL;
+	    scan = imgp_json_next(scan))
+		for (j = imgp_json_first(imgp_json_get(scan, "series"));
+		    j != NULL; j = imgp_json_next(j)) {
+			id = imgp_json_get(j, "atri_uid");
+			if (!imgp_json_is_null(id) &&
+			    imgp_json_str(id) == NULL)
+				return imgp_fail(e, IMGP_E_JOB_TYPE,
+				    "scans: an atri_uid is not a string");
+		}
+	return 0;
+}
+
+/* Name the file ${path} in ${e}. */
+static int
+of_file(const char *path, struct imgp_err *e)
+{
+	struct imgp_err why = *e;
+
+	return imgp_fail(e, why.code, "%.200s: %s", path, why.msg);
+}
+
+static int
 read_scans(const char *path, struct imgp_scans *scans, struct imgp_err *e)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
@@ -61,54 +105,18 @@ read_scans(const char *path, struct imgp_scans *scans, struct imgp_err *e)
 	for (len = b.len; len > 0 && (b.s[len - 1] == '\n' ||
 	    b.s[len - 1] == '\r'); len--)
 		;
-	if ((job = imgp_job_parse(b.s == NULL ? "" : b.s, len, e)) == NULL)
-		goto out;
-	rc = imgp_scans_get(job, scans, e);
-	if (rc == 0 && imgp_scans_series(scans) == 0)
-		rc = imgp_fail(e, IMGP_E_JOB_TYPE, "%s: no scans", path);
+	job = imgp_job_parse(b.s == NULL ? "" : b.s, len, e);
+	if (job == NULL || check_types(job, e) == -1 ||
+	    imgp_scans_get(job, scans, e) == -1 || check_ids(scans, e) == -1)
+		of_file(path, e);
+	else if (imgp_scans_series(scans) == 0)
+		imgp_fail(e, IMGP_E_JOB_TYPE, "%s: no scans", path);
+	else
+		rc = 0;
 out:
 	imgp_job_free(job);
 	imgp_buf_release(&b);
 	return rc;
-}
-
-/* Open the output: ${*tmp} is where it is until it is complete. */
-static int
-open_output(const char *out, char **tmp, char **dir, struct imgp_err *e)
-{
-	const char *slash = strrchr(out, '/');
-	struct stat st;
-	mode_t mask;
-	int fd;
-
-	*tmp = NULL;
-	if (strcmp(out, "-") == 0 || (stat(out, &st) == 0 &&
-	    !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
-		*dir = imgp_strdup(getenv("TMPDIR") != NULL ?
-		    getenv("TMPDIR") : "/tmp");
-		if (strcmp(out, "-") == 0)
-			return STDOUT_FILENO;
-		if ((fd = open(out, O_WRONLY | O_CLOEXEC)) == -1)
-			imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", out);
-		return fd;
-	}
-	*dir = slash == NULL ? imgp_strdup(".") : slash == out ?
-	    imgp_strdup("/") : imgp_strndup(out, (size_t)(slash - out));
-	*tmp = imgp_asprintf("%s.XXXXXX", out);
-	if ((fd = mkostemp(*tmp, O_CLOEXEC)) == -1) {
-		imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", out);
-		free(*tmp);
-		*tmp = NULL;
-		return -1;
-	}
-	mask = umask(0);
-	umask(mask);
-	fchmod(fd, 0666 & ~mask);
-	unfinished = *tmp;
-	signal(SIGINT, remove_unfinished);
-	signal(SIGTERM, remove_unfinished);
-	signal(SIGHUP, remove_unfinished);
-	return fd;
 }
 
 static int
@@ -200,113 +208,227 @@ finish_note(struct imgp_out *note, int fd, int to, struct imgp_err *e)
 	return imgp_prov_finish(note, &sum, e);
 }
 
-/* Is what was given back the upload as it came? */
+/* Are the bytes of ${fd} those of ${sum}?  If not, ${what}. */
 static int
-check_undone(const struct imgp_prov *undo, int to, const char *in,
+check_sum(int fd, const char *sum, const char *in, const char *what,
     struct imgp_err *e)
 {
-	const struct imgp_prov_sum *sum = imgp_prov_sum(undo);
 	char hex[65];
 	int64_t bytes;
 
-	if (imgp_stamp_sum(to, hex, &bytes, e) == -1)
+	if (imgp_stamp_sum(fd, hex, &bytes, e) == -1)
 		return -1;
-	if (strcmp(hex, sum->source) == 0)
+	if (strcmp(hex, sum) == 0)
 		return 0;
-	return imgp_fail(e, IMGP_E_STAMP_CHECK,
-	    "check: %s: what was undone is not what came", in);
+	return imgp_fail(e, IMGP_E_STAMP_CHECK, "check: %s: %s", in, what);
+}
+
+static int
+copy_all(int fd, int to, int durable, struct imgp_err *e)
+{
+	struct imgp_out out;
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "the file again");
+	imgp_out_init(&out, to);
+	out.durable = durable;
+	rc = imgp_out_copy(&out, fd, 0, (uint64_t)st.st_size, e);
+	if (rc == 0)
+		rc = imgp_out_flush(&out, e);
+	imgp_out_release(&out);
+	return rc;
 }
 
 /* What the options name, opened before rights are given up. */
 struct files {
-	int		 in, out, note;
-	char		*tmp, *dir;
+	int		 in;
+	int		 to;		/* what is stamped into: out's, or */
+	int		 work;		/* an unnamed file */
+	struct stat	 st;		/* of in */
+	struct imgp_outfile out, note;
+	char		*dir;		/* for unnamed files */
 	struct imgp_scans ids;
 	struct imgp_prov *undo;
 	struct imgp_out	 notes;
 };
 
 static int
+open_in(struct files *f, const char *in, struct imgp_err *e)
+{
+	/* A pipe would wait for its writer, and is of no use then. */
+	f->in = open(in, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (f->in == -1 || fstat(f->in, &f->st) == -1)
+		return imgp_fail_errno(e, errno == EACCES ?
+		    IMGP_E_STORE_DENIED : IMGP_E_STORE_NOT_FOUND, "%s", in);
+	if (!S_ISREG(f->st.st_mode))
+		return imgp_fail(e, IMGP_E_STORE_NOT_FOUND,
+		    "%s: not a regular file", in);
+	return 0;
+}
+
+/* No file may be two of them, but for ${in} and ${out}. */
+static int
+check_names(const struct imgp_stamp_job *s, const struct files *f,
+    const char *in, const char *out, struct imgp_err *e)
+{
+	const char *what = NULL;
+	struct stat st;
+
+	if (f->out.dir == NULL && imgp_outfile_is(&f->out, &f->st))
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "%s: the output is the input", in);
+	if (s->provenance == NULL)
+		return 0;
+	if (s->unstamp)
+		what = stat(s->provenance, &st) == -1 ? NULL :
+		    imgp_outfile_is(&f->out, &st) ? out : NULL;
+	else if (imgp_outfile_is(&f->note, &f->st))
+		what = in;
+	else if (imgp_outfile_same(&f->note, &f->out))
+		what = out;
+	return what == NULL ? 0 : imgp_fail(e, IMGP_E_CONFIG,
+	    "--provenance %.200s: the same file as %.200s", s->provenance,
+	    what);
+}
+
+/* Where unnamed files go: beside the output if it is in a directory. */
+static int
+choose_dir(struct files *f, struct imgp_err *e)
+{
+	const char *dir = getenv("TMPDIR");
+	struct stat st;
+
+	if (f->out.dir != NULL && !imgp_common.dry_run) {
+		f->dir = imgp_strdup(f->out.dir);
+		return 0;
+	}
+	if (dir == NULL)
+		dir = "/tmp";
+	f->dir = imgp_strdup(dir);
+	if (stat(dir, &st) == -1)
+		return imgp_fail_errno(e, IMGP_E_CONFIG, "TMPDIR: %s", dir);
+	return S_ISDIR(st.st_mode) ? 0 : imgp_fail(e, IMGP_E_CONFIG,
+	    "TMPDIR: %s: not a directory", dir);
+}
+
+static int
 open_files(struct imgp_stamp_job *s, struct files *f, const char *in,
     const char *out, const char *scans, struct imgp_err *e)
 {
-	if ((f->in = open(in, O_RDONLY | O_CLOEXEC)) == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_NOT_FOUND, "%s", in);
+	int notes = s->provenance != NULL && !s->unstamp;
+
+	if (open_in(f, in, e) == -1 ||
+	    imgp_outfile_find(&f->out, out, e) == -1 ||
+	    (notes && imgp_outfile_find(&f->note, s->provenance, e) == -1) ||
+	    check_names(s, f, in, out, e) == -1 || choose_dir(f, e) == -1)
+		return -1;
 	if (scans != NULL && read_scans(scans, &f->ids, e) == -1)
 		return -1;
 	if (s->unstamp && (f->undo = imgp_prov_open(s->provenance, e)) == NULL)
 		return -1;
-	f->out = open_output(imgp_common.dry_run ? "/dev/null" : out, &f->tmp,
-	    &f->dir, e);
-	if (f->out == -1)
-		return -1;
-	if (s->provenance == NULL || s->unstamp || imgp_common.dry_run)
+	if (imgp_common.dry_run)
 		return 0;
-	/* Its directory is out of reach later: its last line tells that it is
-	 * complete. */
-	f->note = open(s->provenance, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    0666);
-	if (f->note == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", s->provenance);
-	imgp_out_init(&f->notes, f->note);
+	if (imgp_outfile_open(&f->out, e) == -1)
+		return -1;
+	if (notes) {
+		if (imgp_outfile_open(&f->note, e) == -1)
+			return -1;
+		imgp_out_init(&f->notes, f->note.fd);
+		imgp_sandbox_also(f->note.dir);
+	}
 	return 0;
+}
+
+/* What goes to a pipe, and must be read again first, is kept meanwhile. */
+static int
+open_work(struct files *f, struct imgp_err *e)
+{
+	f->to = f->out.tmp != NULL ? f->out.fd : -1;
+	if (f->to != -1)
+		return 0;
+	if (f->undo != NULL || f->note.fd != -1)
+		f->to = f->work = imgp_tmpfile(f->dir, e);
+	else if (!imgp_common.dry_run)
+		f->to = f->out.fd;
+	else if ((f->to = f->work = open("/dev/null", O_WRONLY | O_CLOEXEC))
+	    == -1)
+		imgp_fail_errno(e, IMGP_E_STORE_IO, "/dev/null");
+	return f->to == -1 ? -1 : 0;
+}
+
+/* 0: it can be kept; 1: it is to be thrown away; -1 and ${e}. */
+static int
+undo(struct imgp_stamp_job *s, struct files *f, const char *in, int *status,
+    struct imgp_err *e)
+{
+	const struct imgp_prov_sum *sum = imgp_prov_sum(f->undo);
+	int durable = f->out.tmp != NULL, rc;
+
+	if (check_sum(f->in, sum->stamped, in, "it is not what the "
+	    "provenance was written for", e) == -1)
+		return -1;
+	if (strcmp(sum->source, sum->stamped) == 0)
+		return copy_all(f->in, f->to, durable, e);
+	s->opts.undo = f->undo;
+	rc = stamp(s, f->in, f->to, durable, in, status, e);
+	if (rc == 0 && !s->recoded)
+		rc = check_sum(f->to, sum->source, in,
+		    "what was undone is not what came", e);
+	return rc;
+}
+
+/* All is written: what has a name appears under it, the way back first. */
+static int
+keep(struct files *f, struct imgp_err *e)
+{
+	struct imgp_outfile *const both[] = { &f->note, &f->out };
+
+	if (f->note.fd != -1 && finish_note(&f->notes, f->in, f->to, e) == -1)
+		return -1;
+	if (imgp_common.dry_run)
+		return 0;
+	if (f->to != f->out.fd && copy_all(f->to, f->out.fd, 0, e) == -1)
+		return -1;
+	return imgp_outfile_keep(both, 2, e);
 }
 
 static int
-settle(struct imgp_stamp_job *s, struct files *f, const char *in,
-    const char *out, struct imgp_err *e)
+release(struct files *f, struct imgp_err *e)
 {
-	if (f->note != -1 && finish_note(&f->notes, f->in, f->out, e) == -1)
-		return -1;
-	if (f->undo != NULL && f->tmp != NULL && s->opts.undo != NULL &&
-	    !s->recoded && check_undone(f->undo, f->out, in, e) == -1)
-		return -1;
-	if (f->tmp == NULL)
-		return 0;
-	if (fsync(f->out) == -1 || (f->note != -1 && fsync(f->note) == -1))
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", out);
-	if (rename(f->tmp, out) == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", out);
-	return 0;
-}
+	int rc;
 
-static void
-release(struct files *f, int keep)
-{
-	int unused;
-
-	if (!keep && f->tmp != NULL)
-		unlink(f->tmp);
-	/* Without its last line it is known to be incomplete in any case. */
-	unused = !keep && f->note != -1 ? ftruncate(f->note, 0) : 0;
-	(void)unused;
-	unfinished = NULL;
-	if (f->note != -1) {
-		imgp_out_release(&f->notes);
-		close(f->note);
-	}
+	imgp_out_release(&f->notes);
+	rc = imgp_outfile_release(&f->note, e);
+	if (imgp_outfile_release(&f->out, e) == -1)
+		rc = -1;
+	if (f->work != -1)
+		close(f->work);
 	if (f->in != -1)
 		close(f->in);
 	imgp_scans_release(&f->ids);
 	imgp_prov_free(f->undo);
-	free(f->tmp);
 	free(f->dir);
+	return rc;
 }
 
 int
 imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
     const char *scans)
 {
-	struct files f = { -1, -1, -1, NULL, NULL, IMGP_SCANS_INIT, NULL,
-	    { .fd = -1 } };
+	struct files f = { .in = -1, .to = -1, .work = -1,
+	    .out = IMGP_OUTFILE_INIT, .note = IMGP_OUTFILE_INIT,
+	    .notes = { .fd = -1 } };
 	struct imgp_rights rights = { NULL, NULL, 3600, 0 };
-	struct imgp_err e = { NULL, "" };
+	struct imgp_err e = { NULL, "" }, last;
 	int rc = -1, status = IMGP_EX_OK;
 
 	if (imgp_stamp_settings(s, NULL, &e) == -1 ||
 	    (s->opts.only_id != NULL && imgp_stamp_tag_takes(&s->opts.tag,
 	    s->opts.only_id, &e) == -1) ||
-	    open_files(s, &f, in, out, scans, &e) == -1)
+	    open_files(s, &f, in, out, scans, &e) == -1 ||
+	    open_work(&f, &e) == -1)
 		goto out;
 	rights.write_path = f.dir;
 	rights.memory = ((unsigned long long)768 << 20) +
@@ -315,15 +437,16 @@ imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
 		goto out;
 	s->opts.tmpdir = f.dir;
 	s->opts.scans = scans != NULL ? &f.ids : NULL;
-	s->opts.undo = f.undo;
-	s->opts.note = f.note != -1 ? &f.notes : NULL;
-	rc = stamp(s, f.in, f.out, f.tmp != NULL, in, &status, &e);
+	s->opts.note = f.note.fd != -1 ? &f.notes : NULL;
+	rc = f.undo != NULL ? undo(s, &f, in, &status, &e) :
+	    stamp(s, f.in, f.to, f.out.tmp != NULL, in, &status, &e);
 	if (rc == 0)
-		rc = settle(s, &f, in, out, &e);
-	if (close(f.out) == -1 && rc == 0)
-		rc = imgp_fail_errno(&e, IMGP_E_STORE_IO, "%s", out);
+		rc = keep(&f, &e);
 out:
-	release(&f, rc == 0);
+	if (release(&f, &last) == -1 && rc == 0) {
+		e = last;
+		rc = -1;
+	}
 	if (rc == -1)
 		imgp_die(&e);
 	return status;

@@ -8,9 +8,9 @@
 
 /*
  * Stamp ${in} into ${out} ("-": standard output), with the ids of the job line
- * in the file ${scans} or, when that is NULL, s->opts.only_id.  ${out} appears
- * when it is complete, or not at all.  An upload that cannot be stamped is
- * copied as it is, unless it carries a foreign id.  What is to be said is said
+ * in the file ${scans} or, when that is NULL, s->opts.only_id.  ${out} and the
+ * provenance appear when both are complete, or not at all.  An upload that
+ * cannot be stamped is copied as it is, unless it carries a foreign id.  What is to be said is said
  * on standard error; returns the exit status.
  */
 int	imgp_stamp_file(struct imgp_stamp_job *s, const char *in,

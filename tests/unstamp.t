@@ -89,6 +89,55 @@ ok $(($? == 0)) 'and one that points outside'
 ok $? 'nothing is written then'
 exits 2 '--unstamp without a provenance' imgp-stamp --unstamp -o x new
 
+# --- IN must be what was stamped, and is compared first -----------------------
+imgp-stamp --scans ids3 --provenance prov -o new streamed.zip
+cp new tampered
+printf x >>tampered
+rm -f back
+exits 1 'a byte more' imgp-stamp --unstamp --provenance prov -o back tampered
+like err 'IMGP-STAMP-CHECK: check: tampered: it is not what the provenance was' \
+	'is told'
+exits 1 'with -n, too' imgp-stamp -n --unstamp --provenance prov -o back tampered
+mkfifo ff
+timeout 20 cat ff >piped &
+exits 1 'to a pipe, too' imgp-stamp --unstamp --provenance prov -o ff tampered
+wait $!
+[ ! -e back ] && [ ! -s piped ]
+ok $? 'nothing is written then'
+timeout 20 cat ff >piped &
+exits 0 'to a pipe' imgp-stamp --unstamp --provenance prov -o ff new
+wait $!
+cmp -s piped streamed.zip
+ok $? 'the upload comes back'
+sed 's/"source":{"sha256":"..../"source":{"sha256":"beef/' prov >other
+timeout 20 cat ff >piped &
+exits 1 'the wrong result' imgp-stamp --unstamp --provenance other -o ff new
+wait $!
+[ ! -s piped ]
+ok $? 'does not reach a pipe'
+exits 0 'a provenance that comes by a pipe' imgp-stamp --unstamp \
+	--provenance <(cat prov) -o back new
+cmp -s back streamed.zip
+ok $? 'is read'
+imgp-stamp --scans ids2 --provenance prov -o new all.tgz 2>/dev/null
+cp new tampered
+printf '\0' >>tampered
+exits 1 'a TAR.GZ with a byte more' \
+	imgp-stamp --unstamp --provenance prov -o back tampered
+unlike err 'the same content' 'is not said to be the same'
+
+# --- what was delivered as it came ----------------------------------------------
+head -c $(($(wc -c <streamed.zip) - 30)) streamed.zip >cut.zip
+echo 'no image at all' >text
+for f in cut.zip text; do
+	imgp-stamp --id 7.7 --provenance prov -o new $f 2>err
+	is $? 1 "$f is delivered as it came"
+	exits 0 "$f is given back" \
+		imgp-stamp --unstamp --provenance prov -o back new
+	cmp -s back $f
+	ok $? 'byte for byte'
+done
+
 mkdir -p spool/r/1
 cp streamed.zip spool/r/1/upload
 jq -c --arg l "file://$(realpath spool)/r/1/upload" '.local=$l' ids3 >in
@@ -96,4 +145,25 @@ IMGP_SPOOL=$(realpath spool) imgp-stamp <in >out
 imgp-stamp --unstamp --provenance spool/r/1/upload.prov -o back \
 	spool/r/1/upload && cmp -s back streamed.zip
 ok $? 'a filter leaves the provenance beside the work copy (F40)'
+# A run that was killed left the work copy stamped: the line is older.
+cp spool/r/1/upload.prov before
+sum=$(sha256sum <streamed.zip | cut -d' ' -f1)
+jq -c --arg s "$sum" --argjson n "$(wc -c <streamed.zip)" \
+	'.sha256.local = $s | .bytes.local = $n' in >stale
+IMGP_SPOOL=$(realpath spool) imgp-stamp <stale >out
+is $? 0 'a line again whose work copy is stamped already'
+jq -r '.sha256.local, .bytes.local' out >got
+holds got 'its sums are of what lies there' <<EOT
+$(sha256sum <spool/r/1/upload | cut -d' ' -f1)
+$(wc -c <spool/r/1/upload)
+EOT
+cmp -s before spool/r/1/upload.prov
+ok $? 'the way back stays'
+# With another id it is stamped again: what it was then is what lay there.
+jq -c '.scans[].series[].atri_uid |= "9" + .' stale >stale2
+cp spool/r/1/upload was
+IMGP_SPOOL=$(realpath spool) imgp-stamp --replace <stale2 >out
+imgp-stamp --unstamp --provenance spool/r/1/upload.prov -o back \
+	spool/r/1/upload && cmp -s back was
+ok $? 'and the source of a new provenance is right'
 done_testing
