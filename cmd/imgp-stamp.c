@@ -1,21 +1,16 @@
 /*
  * imgp-stamp: writes each series' ATRIUID into its instances.
  */
-#include <sys/stat.h>
-
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/dcm.h"
 #include "libimgpipe/filter.h"
 #include "libimgpipe/opt.h"
-#include "libimgpipe/place.h"
 #include "libimgpipe/sandbox.h"
 #include "libimgpipe/stamp_file.h"
 #include "libimgpipe/scan_job.h"
@@ -54,47 +49,11 @@ static const struct imgp_tool tool = {
 	"the upload IN, giving OUT.  Nothing else in it changes.", opts, libs
 };
 
-/*
- * A run that was killed may have stamped the work copy after the line was made:
- * it left a provenance beside it.  Then the line's sums are not believed.
- */
-static int
-refresh_sums(struct imgp_job *job, struct imgp_err *e)
-{
-	const char *url = imgp_job_str(job, "local");
-	struct imgp_place p;
-	struct stat st;
-	char hex[65], *prov;
-	int64_t bytes;
-	int fd, rc = 0;
-
-	if (url == NULL || imgp_job_sub_str(job, "sha256", "local") == NULL ||
-	    imgp_place_parse(url, &p, NULL) == -1)
-		return 0;
-	prov = imgp_asprintf("%s.prov", p.key);
-	fd = p.scheme == IMGP_FILE ? open(p.key, O_RDONLY | O_CLOEXEC |
-	    O_NOFOLLOW | O_NONBLOCK) : -1;
-	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    (imgp_job_sub_int(job, "bytes", "local", &bytes) == -1 ||
-	    bytes != st.st_size || access(prov, F_OK) == 0) &&
-	    (rc = imgp_stamp_sum(fd, hex, &bytes, e)) == 0) {
-		imgp_job_set_sub_str(job, "sha256", "local", hex);
-		imgp_job_set_sub_int(job, "bytes", "local", bytes);
-	}
-	if (fd != -1)
-		close(fd);
-	free(prov);
-	imgp_place_release(&p);
-	return rc;
-}
-
 static int
 step(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
 {
 	(void)f;
-	if (refresh_sums(job, e) == -1)
-		return -1;
 	return imgp_stamp_job(arg, job, e);
 }
 

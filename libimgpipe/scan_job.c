@@ -361,6 +361,36 @@ imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
 	    imgp_conf(pipeline, "stamp_tag"), &s->opts.tag, e);
 }
 
+/*
+ * A run that was killed may have stamped the work copy after the line was made:
+ * it left a provenance beside it.  Then the line's sums are not believed.
+ */
+static int
+refresh_sums(struct imgp_job *job, int fd, const char *path,
+    struct imgp_err *e)
+{
+	char *prov, hex[65];
+	struct stat st;
+	int64_t bytes;
+	int stale;
+
+	if (imgp_job_sub_str(job, "sha256", "local") == NULL)
+		return 0;
+	if (fstat(fd, &st) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "the work copy");
+	prov = imgp_asprintf("%s.prov", path);
+	stale = access(prov, F_OK) == 0 || imgp_job_sub_int(job, "bytes",
+	    "local", &bytes) == -1 || bytes != st.st_size;
+	free(prov);
+	if (!stale)
+		return 0;
+	if (imgp_stamp_sum(fd, hex, &bytes, e) == -1)
+		return -1;
+	imgp_job_set_sub_str(job, "sha256", "local", hex);
+	imgp_job_set_sub_int(job, "bytes", "local", bytes);
+	return 0;
+}
+
 int
 imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
     struct imgp_err *e)
@@ -376,7 +406,8 @@ imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
 		goto out;
 	}
 	if ((path = local_path(job, e)) == NULL ||
-	    (fd = open_local(path, e)) == -1)
+	    (fd = open_local(path, e)) == -1 ||
+	    refresh_sums(job, fd, path, e) == -1)
 		goto out;
 	dir = imgp_strndup(path, (size_t)(strrchr(path, '/') - path));
 	s->opts.lim = &s->lim;
