@@ -53,8 +53,10 @@ for f in dicom-*.* ok.* archive-*.*; do
 	done
 done | sort -rn >took
 echo "# slowest: $(head -1 took | cut -d' ' -f1,2,7- )"
-# dicom-*: headers alone.  Those of archives decode what they hold.
-limit=100
+# dicom-*: headers alone.  Those of archives decode what they hold.  The 100 ms of
+# R58 are for a quiet machine, as with ALL; here only what does not end is found.
+limit=2000
+[ -z "${ALL-}" ] || limit=100
 is_sanitized "$BUILD/bin/imgp-stamp" && limit=5000
 awk -v l=$limit '$NF ~ /^dicom-/ && $1 * 1000 > l' took >slow
 [ ! -s slow ]
