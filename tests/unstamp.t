@@ -1,6 +1,8 @@
 #!/bin/bash
 # imgp-stamp --unstamp: the upload comes back as it was (F4, F40).
 . "$(dirname "$0")/lib.sh"
+# The sandbox keeps the leak checker from its work.
+is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3
 samples=$($PY -c 'import pydicom.data, os
 print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
