@@ -91,7 +91,7 @@ CXXFLAGS += -std=c++17 $(OPT) $(CXXWARN) -D_GLIBCXX_ASSERTIONS \
 LDFLAGS	+= $(LDHARDEN) $(SAN)
 
 # DCMTK's .pc file (3.6.7) names every library it has; only these are wanted.
-DCMTK_LIBS = -ldcmdata -loflog -lofstd
+DCMTK_LIBS = -ldcmdata -lstdc++ -lofstd -loflog
 libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 

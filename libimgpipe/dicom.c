@@ -65,30 +65,49 @@ is_letters(const unsigned char *p)
 	return p[0] >= 'A' && p[0] <= 'Z' && p[1] >= 'A' && p[1] <= 'Z';
 }
 
+/*
+ * The VRs of PS3.5 6.2 by their first letter, a bit for each second one; looked
+ * up twice an element, and so not searched for.
+ */
+#define B(c)	(1u << ((c) - 'A'))
+static const uint32_t vrs[26] = {
+	['A' - 'A'] = B('E') | B('S') | B('T'),
+	['C' - 'A'] = B('S'),
+	['D' - 'A'] = B('A') | B('S') | B('T'),
+	['F' - 'A'] = B('D') | B('L'),
+	['I' - 'A'] = B('S'),
+	['L' - 'A'] = B('O') | B('T'),
+	['O' - 'A'] = B('B') | B('D') | B('F') | B('L') | B('V') | B('W'),
+	['P' - 'A'] = B('N'),
+	['S' - 'A'] = B('H') | B('L') | B('Q') | B('S') | B('T') | B('V'),
+	['T' - 'A'] = B('M'),
+	['U' - 'A'] = B('C') | B('I') | B('L') | B('N') | B('R') | B('S') |
+	    B('T') | B('V'),
+};
+/* Those with two reserved bytes and a 32-bit length (PS3.5 7.1.2). */
+static const uint32_t long_vrs[26] = {
+	['O' - 'A'] = B('B') | B('D') | B('F') | B('L') | B('V') | B('W'),
+	['S' - 'A'] = B('Q') | B('V'),
+	['U' - 'A'] = B('C') | B('N') | B('R') | B('T') | B('V'),
+};
+#undef B
+
+static int
+is_among(const uint32_t set[26], const unsigned char *p)
+{
+	return is_letters(p) && (set[p[0] - 'A'] >> (p[1] - 'A') & 1);
+}
+
 static int
 is_vr(const unsigned char *p)
 {
-	static const char all[] = "AEASATCSDADSDTFDFLISLOLTOBODOFOLOVOWPNSHSLSQ"
-	    "SSSTSVTMUCUIULUNURUSUTUV";
-	const char *s;
-
-	for (s = all; *s != '\0'; s += 2)
-		if (memcmp(s, p, 2) == 0)
-			return 1;
-	return 0;
+	return is_among(vrs, p);
 }
 
-/* VRs with two reserved bytes and a 32-bit length (PS3.5 7.1.2). */
 static int
 is_long_vr(const unsigned char *p)
 {
-	static const char longs[] = "OBODOFOLOVOWSQSVUCUNURUTUV";
-	const char *s;
-
-	for (s = longs; *s != '\0'; s += 2)
-		if (memcmp(s, p, 2) == 0)
-			return 1;
-	return 0;
+	return is_among(long_vrs, p);
 }
 
 /*
