@@ -52,12 +52,21 @@ def corpus(where, name):
     return top
 
 
+class Into(list):
+    """A command whose standard output is a new file."""
+
+    def __init__(self, out, command):
+        super().__init__(command)
+        self.out = out
+
+
 def run(command, cwd=None):
     """Wall seconds, CPU seconds, peak memory in MB of one command."""
     os.sync()
     start = time.monotonic()
-    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL,
-                             stdin=subprocess.DEVNULL)
+    with open(getattr(command, 'out', os.devnull), 'wb') as out:
+        child = subprocess.Popen(command, cwd=cwd, stdout=out,
+                                 stdin=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.monotonic() - start
     child.returncode = os.waitstatus_to_exitcode(status)
