@@ -52,21 +52,23 @@ def corpus(where, name):
     return top
 
 
-class Into(list):
-    """A command whose standard output is a new file."""
+class Piped(list):
+    """A command that reads stdin and writes stdout, files' names: without a
+    shell, which would be counted with it."""
 
-    def __init__(self, out, command):
+    def __init__(self, command, stdin=os.devnull, stdout=os.devnull):
         super().__init__(command)
-        self.out = out
+        self.stdin, self.stdout = stdin, stdout
 
 
 def run(command, cwd=None):
     """Wall seconds, CPU seconds, peak memory in MB of one command."""
+    if not isinstance(command, Piped):
+        command = Piped(command)
     os.sync()
     start = time.monotonic()
-    with open(getattr(command, 'out', os.devnull), 'wb') as out:
-        child = subprocess.Popen(command, cwd=cwd, stdout=out,
-                                 stdin=subprocess.DEVNULL)
+    with open(command.stdin, 'rb') as i, open(command.stdout, 'wb') as o:
+        child = subprocess.Popen(command, cwd=cwd, stdin=i, stdout=o)
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.monotonic() - start
     child.returncode = os.waitstatus_to_exitcode(status)
