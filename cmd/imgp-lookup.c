@@ -1,401 +1,31 @@
 /*
  * imgp-lookup: from an id or a source key to what the EDC knows of the upload
  * (imgp-lookup(1)).
- *
- * Jobs are held until no further line waits, then one query asks for all of
- * them.  Those that the replica does not have yet wait for the next round; the
- * others go on.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/json.h"
+#include "libimgpipe/lookup.h"
 #include "libimgpipe/names.h"
 #include "libimgpipe/opt.h"
-#include "libimgpipe/place.h"
-#include "libimgpipe/textset.h"
-#include "libimgpipe/upload.h"
-
-#define BATCH	256		/* jobs in one query */
-
-/* One job that waits for its row, or only for its turn. */
-struct held {
-	struct imgp_job	*job;
-	struct imgp_upload_ask ask;
-	char		*key;		/* ask.key, to be freed */
-	int64_t		 tries;		/* beyond the first */
-	int		 passes;	/* it needs no row */
-	struct imgp_err	 why;		/* and failed for this, if code is set */
-	int		 done;
-};
-
-struct lookup {
-	struct imgp_db	*db;		/* NULL: away */
-	const char	*replica;
-	const char	*pipeline;	/* --pipeline, or NULL */
-	const char	*source;	/* base place */
-	char		*run;
-	int64_t		 interval_ms;
-	int64_t		 retries;	/* how often to look again */
-	struct held	*held;
-	size_t		 n, size;
-	size_t		 nfresh;	/* held, not tried yet: the last ones */
-	int64_t		 next_round;	/* for those tried before */
-	struct imgp_textset *seen;
-};
-
-static const char pending[] =
-    "select subject_event_crf_file_id, pipeline_code from pipeline.pending"
-    " where $1::text is null or pipeline_code = $1::text order by 1, 2";
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* --- what a line may be --------------------------------------------------- */
-
-/* An id: a positive integer in plain decimal digits, no zero before it. */
-static int
-parse_id(const char *s, size_t len, int64_t *id)
-{
-	char digits[32];
-	long long n;
-
-	if (len == 0 || len >= sizeof digits || s[0] < '1' || s[0] > '9' ||
-	    memchr(s, '\0', len) != NULL)
-		return -1;
-	memcpy(digits, s, len);
-	digits[len] = '\0';
-	if (imgp_parse_int(digits, 1, INT64_MAX, &n) == -1)
-		return -1;
-	*id = n;
-	return 0;
-}
-
-/* Text that may be a key: UTF-8 without control characters. */
-static int
-is_text(const char *s, size_t len)
-{
-	unsigned int c;
-	size_t n;
-
-	for (; len > 0; s += n, len -= n)
-		if ((n = imgp_utf8(s, len, &c)) == 0 || c < 0x20 || c == 0x7f)
-			return 0;
-	return 1;
-}
-
-/* A job line may come without an id, if it has a source. */
-static struct imgp_job *
-accept_job(const char *s, size_t len, struct imgp_err *e)
-{
-	struct imgp_job *job = imgp_job_parse(s, len, e);
-
-	if (job == NULL || imgp_job_standing(job) != IMGP_GOING_ON)
-		return job;
-	if (imgp_job_id(job) > 0 ||
-	    (imgp_job_get(job, "subject_event_crf_file_id") == NULL &&
-	    imgp_job_str(job, "source") != NULL))
-		return job;
-	imgp_fail(e, IMGP_E_JOB_TYPE, "the job has no positive "
-	    "subject_event_crf_file_id and no source");
-	imgp_job_free(job);
-	return NULL;
-}
-
-static struct imgp_job *
-accept_line(const char *s, size_t len, void *arg, struct imgp_err *e)
-{
-	struct imgp_job *job;
-	int64_t id;
-	char *text;
-
-	(void)arg;
-	if (len > 0 && s[len - 1] == '\r')	/* a list made on Windows */
-		len--;
-	if (len > 0 && s[0] == '{')
-		return accept_job(s, len, e);
-	if (parse_id(s, len, &id) == 0) {
-		job = imgp_job_new();
-		imgp_job_set_int(job, "subject_event_crf_file_id", id);
-		return job;
-	}
-	if (memchr(s, '/', len) == NULL || !is_text(s, len)) {
-		imgp_fail(e, IMGP_E_JOB_INPUT, "neither a positive integer, a "
-		    "source key, a place nor a job line");
-		return NULL;
-	}
-	job = imgp_job_new();
-	text = imgp_strndup(s, len);
-	imgp_job_set_str(job, "source", text);
-	free(text);
-	return job;
-}
-
-/* --- rounds --------------------------------------------------------------- */
-
-static void
-set_name(struct imgp_job *job, struct imgp_err *e)
-{
-	char *name;
-
-	if (imgp_names_job(job, &name, e) == 0) {
-		imgp_job_set_str(job, "job", name);
-		free(name);
-	}
-}
-
-/* Nonzero when this upload was seen before in this pipeline. */
-static int
-is_seen(struct lookup *l, int64_t id, const char *code)
-{
-	char *s = imgp_asprintf("%lld/%s", (long long)id, code);
-	int seen = !imgp_textset_add(l->seen, s);
-
-	free(s);
-	return seen;
-}
-
-/* The job's row is at ${at}: take it over, or say what is wrong with it. */
-static void
-settle(struct imgp_filter *f, struct lookup *l, struct held *h,
-    const struct imgp_uploads *u, size_t at)
-{
-	struct imgp_job *job = h->job;
-	struct imgp_err e = { NULL, "" };
-	const char *code, *want = l->pipeline != NULL ? l->pipeline :
-	    imgp_job_str(job, "pipeline_code");
-	int64_t id = 0;
-	int rc;
-
-	rc = imgp_uploads_choose(u, want, &at, &id, &code, &e);
-	if (id > 0)
-		imgp_job_set_int(job, "subject_event_crf_file_id", id);
-	if (rc == 1)
-		imgp_job_skip(job, IMGP_E_SKIP_NO_PIPELINE);
-	else if (rc == 0 && is_seen(l, id, code))
-		imgp_job_skip(job, IMGP_E_SKIP_DUPLICATE);
-	else if (rc == 0 && imgp_uploads_take(u, at, job, l->source, &e) == 0)
-		set_name(job, &e);
-	imgp_job_retried(job, "lookup", h->tries);
-	imgp_filter_put(f, job, e.code == NULL ? NULL : &e);
-	h->done = 1;
-}
-
-static int
-reach(struct lookup *l, struct imgp_err *e)
-{
-	if (l->db == NULL && (l->db = imgp_db_open(l->replica,
-	    IMGP_DB_READ_ONLY, 0, e)) != NULL &&
-	    imgp_db_check_schema(l->db, e) == -1) {
-		imgp_db_close(l->db);
-		l->db = NULL;
-	}
-	return l->db == NULL ? -1 : 0;
-}
-
-/* One query for ${h}[0..n-1]; NULL and ${e} when it could not be asked. */
-static struct imgp_uploads *
-ask_for(struct lookup *l, const struct held *h, size_t n, struct imgp_err *e)
-{
-	struct imgp_upload_ask ask[BATCH];
-	struct imgp_uploads *u = NULL;
-	size_t i, m = 0;
-	int again = 3;
-
-	for (i = 0; i < n; i++)
-		if (!h[i].passes)
-			ask[m++] = h[i].ask;
-	/* A standby cancels a query that is in the way of its replay. */
-	while (reach(l, e) == 0 &&
-	    (u = imgp_uploads_get(l->db, ask, m, e)) == NULL &&
-	    --again > 0 && strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0)
-		;
-	return u;
-}
-
-/* Nothing was found: wait for it, if that may help (M25), or give it up. */
-static void
-miss(struct imgp_filter *f, struct lookup *l, struct held *h,
-    const struct imgp_err *e)
-{
-	if ((strcmp(e->code, IMGP_E_LOOKUP_NOT_FOUND) == 0 ||
-	    strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0) &&
-	    h->tries < l->retries) {
-		h->tries++;
-		return;
-	}
-	imgp_job_retried(h->job, "lookup", h->tries);
-	imgp_filter_put(f, h->job, e);
-	h->done = 1;
-}
-
-/* One round for at most BATCH jobs; those that are done are marked so. */
-static void
-round_for(struct imgp_filter *f, struct lookup *l, struct held *h, size_t n)
-{
-	struct imgp_err e = { NULL, "" };
-	struct imgp_uploads *u;
-	size_t i, at;
-
-	if ((u = ask_for(l, h, n, &e)) != NULL)
-		imgp_fail(&e, IMGP_E_LOOKUP_NOT_FOUND,
-		    "the EDC does not know this upload (yet)");
-	for (i = 0; i < n; i++) {
-		if (h[i].passes) {
-			imgp_filter_put(f, h[i].job,
-			    h[i].why.code == NULL ? NULL : &h[i].why);
-			h[i].done = 1;
-			continue;
-		}
-		at = u == NULL ? IMGP_UPLOADS_NONE :
-		    imgp_uploads_find(u, &h[i].ask);
-		if (at != IMGP_UPLOADS_NONE)
-			settle(f, l, &h[i], u, at);
-		else
-			miss(f, l, &h[i], &e);
-	}
-	imgp_uploads_free(u);
-}
-
-static void
-forget_done(struct lookup *l)
-{
-	size_t i, k = 0;
-
-	for (i = 0; i < l->n; i++)
-		if (l->held[i].done)
-			free(l->held[i].key);
-		else
-			l->held[k++] = l->held[i];
-	l->n = k;
-}
-
-/* Try those that were not tried yet. */
-static void
-try_fresh(struct imgp_filter *f, struct lookup *l)
-{
-	size_t first = l->n - l->nfresh;
-
-	if (l->nfresh == 0)
-		return;
-	round_for(f, l, l->held + first, l->nfresh);
-	l->nfresh = 0;
-	if (first == 0)
-		l->next_round = now_ms() + l->interval_ms;
-	forget_done(l);
-}
-
-static int64_t
-idle(struct imgp_filter *f, void *arg, int eof)
-{
-	struct lookup *l = arg;
-	int64_t left;
-	size_t i;
-
-	(void)eof;
-	try_fresh(f, l);
-	if (l->n == 0)
-		return -1;
-	if ((left = l->next_round - now_ms()) > 0)
-		return left;
-	for (i = 0; i < l->n; i += BATCH)
-		round_for(f, l, l->held + i,
-		    l->n - i < BATCH ? l->n - i : BATCH);
-	forget_done(l);
-	l->next_round = now_ms() + l->interval_ms;
-	return l->n == 0 ? -1 : l->interval_ms;
-}
-
-/* The key below the source place; -1 with ${e} when it is outside. */
-static int
-key_of(const struct lookup *l, const char *s, const char **key,
-    struct imgp_err *e)
-{
-	size_t len = strlen(l->source);
-
-	if (strstr(s, "://") == NULL) {
-		*key = s;
-		return 0;
-	}
-	if (imgp_place_within(s, l->source, e) == -1)
-		return -1;
-	while (len > 0 && l->source[len - 1] == '/')
-		len--;
-	*key = s + len + 1;
-	return 0;
-}
-
-static int
-step(struct imgp_filter *f, struct imgp_job *job, void *arg,
-    struct imgp_err *e)
-{
-	struct lookup *l = arg;
-	struct held *h;
-	const char *key = NULL;
-
-	(void)e;
-	if (l->n == l->size) {
-		l->size = l->size == 0 ? BATCH : l->size * 2;
-		l->held = imgp_realloc(l->held, l->size, sizeof *l->held);
-	}
-	h = &l->held[l->n++];
-	memset(h, 0, sizeof *h);
-	h->job = job;
-	h->ask.id = imgp_job_id(job);
-	h->passes = imgp_job_standing(job) != IMGP_GOING_ON;
-	if (!h->passes)
-		imgp_job_set_str(job, "run", l->run);
-	if (!h->passes && h->ask.id == 0) {
-		h->passes = key_of(l, imgp_job_str(job, "source"), &key,
-		    &h->why) == -1;
-		h->ask.key = h->key = key == NULL ? NULL : imgp_strdup(key);
-	}
-	if (++l->nfresh == BATCH)
-		try_fresh(f, l);
-	return IMGP_STEP_HELD;
-}
 
 /* --- options -------------------------------------------------------------- */
 
 /* All that is to be delivered, as if named by operands. */
 static int
-run_pending(struct lookup *l, const struct imgp_filter_ops *ops)
+run_pending(struct imgp_lookup *l, const struct imgp_filter_ops *ops)
 {
 	struct imgp_err e = { NULL, "" };
-	struct imgp_buf b = IMGP_BUF_INIT;
-	struct imgp_rows *r;
-	const char *code;
 	char **line;
 	size_t i, n;
 	int rc;
 
-	if (reach(l, &e) == -1 || (r = imgp_db_query(l->db, pending, 1,
-	    &l->pipeline, &e)) == NULL)
+	if ((line = imgp_lookup_pending(l, &n, &e)) == NULL)
 		imgp_die(&e);
-	n = imgp_rows_count(r);
-	line = imgp_alloc((n + 1) * sizeof *line);
-	for (i = 0; i < n; i++) {
-		code = imgp_rows_get(r, i, 1);
-		imgp_buf_printf(&b, "{\"v\":1,\"subject_event_crf_file_id\":%s,"
-		    "\"pipeline_code\":", imgp_rows_get(r, i, 0));
-		imgp_json_quote(&b, code, strlen(code));
-		imgp_buf_puts(&b, "}");
-		line[i] = imgp_buf_steal(&b);
-	}
-	imgp_rows_free(r);
 	rc = imgp_filter_operands(ops, l, imgp_common.jobs, line, n);
 	for (i = 0; i < n; i++)
 		free(line[i]);
@@ -438,70 +68,79 @@ duration(const char *opt, const char *name, struct imgp_err *e)
 	return s * 1000;
 }
 
-/* Settings, after the options; ends the program when they are wrong. */
-static void
-configure(struct lookup *l, const char *wait, const char *interval)
+/* The id of this run; to be freed. */
+static char *
+run_id(struct imgp_err *e)
 {
-	struct imgp_err e = { NULL, "" };
 	const char *given = getenv("IMGP_RUN");
 
-	if (imgp_conf_load(&e) == -1 ||
-	    (l->source = imgp_conf_need(NULL, "source", &e)) == NULL)
-		imgp_die(&e);
-	l->interval_ms = duration(interval, "interval", &e);
-	if (l->interval_ms == 0)
-		imgp_usage(&tool, "the interval is not above 0");
-	l->retries = duration(wait, "wait", &e) / l->interval_ms;
-	if ((l->replica = imgp_conf(NULL, "replica")) == NULL)
-		l->replica = imgp_conf(NULL, "database");
 	if (given == NULL || *given == '\0')
-		l->run = imgp_names_new_run();
-	else if (imgp_names_is_run(given))
-		l->run = imgp_strdup(given);
-	else {
-		imgp_fail(&e, IMGP_E_CONFIG, "IMGP_RUN is not the id of a run");
+		return imgp_names_new_run();
+	if (imgp_names_is_run(given))
+		return imgp_strdup(given);
+	imgp_fail(e, IMGP_E_CONFIG, "IMGP_RUN is not the id of a run");
+	imgp_die(e);
+}
+
+/* Settings, after the options; ends the program when they are wrong. */
+static struct imgp_lookup *
+configure(struct imgp_lookup_opts *o, const char *wait, const char *interval)
+{
+	struct imgp_err e = { NULL, "" };
+	struct imgp_lookup *l;
+
+	if (imgp_conf_load(&e) == -1 ||
+	    (o->source = imgp_conf_need(NULL, "source", &e)) == NULL)
 		imgp_die(&e);
-	}
+	o->interval_ms = duration(interval, "interval", &e);
+	if (o->interval_ms == 0)
+		imgp_usage(&tool, "the interval is not above 0");
+	o->retries = duration(wait, "wait", &e) / o->interval_ms;
+	if ((o->replica = imgp_conf(NULL, "replica")) == NULL)
+		o->replica = imgp_conf(NULL, "database");
+	l = imgp_lookup_new(o);
 	/* One that is away for now is waited for; one that is wrong is not. */
-	if (reach(l, &e) == -1 && strcmp(e.code, IMGP_E_DB_UNAVAILABLE) != 0)
+	if (imgp_lookup_reach(l, &e) == -1 &&
+	    strcmp(e.code, IMGP_E_DB_UNAVAILABLE) != 0)
 		imgp_die(&e);
+	return l;
 }
 
 int
 main(int argc, char *argv[])
 {
 	static const struct imgp_filter_ops ops = {
-		.stage = "lookup", .accept = accept_line, .step = step,
-		.idle = idle,
+		.stage = "lookup", .accept = imgp_lookup_accept,
+		.step = imgp_lookup_step, .idle = imgp_lookup_idle,
 		/* All jobs come to the step, so that they leave in order. */
 		.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED
 	};
-	struct lookup l;
+	struct imgp_lookup_opts o = { .pipeline = NULL };
+	struct imgp_err e = { NULL, "" };
+	struct imgp_lookup *l;
 	const char *wait = NULL, *interval = NULL;
+	char *run;
 	int ch, all = 0, rc;
 
-	memset(&l, 0, sizeof l);
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_PENDING: all = 1; break;
-		case OPT_PIPELINE: l.pipeline = optarg; break;
+		case OPT_PIPELINE: o.pipeline = optarg; break;
 		case OPT_WAIT: wait = optarg; break;
 		case OPT_INTERVAL: interval = optarg; break;
 		}
 	if (all && optind < argc)
 		imgp_usage(&tool, "--pending takes no operands");
-	configure(&l, wait, interval);
-	l.seen = imgp_textset_new();
+	o.run = run = run_id(&e);
+	l = configure(&o, wait, interval);
 	if (all)
-		rc = run_pending(&l, &ops);
+		rc = run_pending(l, &ops);
 	else if (optind < argc)
-		rc = imgp_filter_operands(&ops, &l, imgp_common.jobs,
+		rc = imgp_filter_operands(&ops, l, imgp_common.jobs,
 		    argv + optind, (size_t)(argc - optind));
 	else
-		rc = imgp_filter_run(&ops, &l, imgp_common.jobs);
-	imgp_textset_free(l.seen);
-	imgp_db_close(l.db);
-	free(l.held);
-	free(l.run);
+		rc = imgp_filter_run(&ops, l, imgp_common.jobs);
+	imgp_lookup_free(l);
+	free(run);
 	return rc;
 }
