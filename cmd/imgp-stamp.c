@@ -12,8 +12,9 @@
 #include "libimgpipe/filter.h"
 #include "libimgpipe/opt.h"
 #include "libimgpipe/sandbox.h"
-#include "libimgpipe/stamp_file.h"
 #include "libimgpipe/scan_job.h"
+#include "libimgpipe/sha256.h"
+#include "libimgpipe/stamp_file.h"
 
 enum { OPT_ID = 256, OPT_SCANS, OPT_TAG, OPT_REPLACE, OPT_TRUST,
 	OPT_UNSTAMP, OPT_PROVENANCE, OPT_NO_SANDBOX };
@@ -130,6 +131,7 @@ main(int argc, char *argv[])
 	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
 		imgp_die(&e);
 	s.opts.lim = &s.lim;
+	imgp_sha256_only();
 	if (optind == argc) {
 		if (out != NULL || scans != NULL || s.opts.only_id != NULL ||
 		    s.provenance != NULL || s.unstamp)

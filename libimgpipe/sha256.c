@@ -39,6 +39,15 @@ sha256(void)
 	return fetched;
 }
 
+void
+imgp_sha256_only(void)
+{
+	must(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
+	    OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+	    NULL));
+	(void)sha256();
+}
+
 struct imgp_sha256 *
 imgp_sha256_new(void)
 {
