@@ -191,9 +191,17 @@ out:
 struct outcome {
 	int		 status;	/* the worst */
 	long long	 objects, existed;
-	int64_t		 bytes;
+	int64_t		 bytes, total;	/* total: -1 till all is listed */
 	struct imgp_meter meter;
 };
+
+static void
+all_listed(void *arg, int64_t bytes)
+{
+	struct outcome *o = arg;
+
+	o->total = bytes;
+}
 
 /* What -r says of one object. */
 static void
@@ -222,7 +230,7 @@ told(void *arg, const char *from, const char *to,
 	if (imgp_common.verbose)
 		say_copied(to, copied);
 	else
-		imgp_meter_moved(&o->meter, o->bytes, -1);
+		imgp_meter_moved(&o->meter, o->bytes, o->total);
 }
 
 /* The place for temporary objects, if it can serve what is to be done. */
@@ -248,13 +256,14 @@ copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 	char *a = imgp_place_join(from, ""), *b = imgp_place_join(to, "");
 	struct imgp_err e = { NULL, "" };
 	struct imgp_store *src, *dst = NULL, *temp;
-	struct outcome o = { .status = IMGP_EX_OK };
+	struct outcome o = { .status = IMGP_EX_OK, .total = -1 };
 	int rc = -1;
 
 	imgp_meter_init(&o.meter, imgp_common.quiet);
 	t.jobs = imgp_common.jobs;
 	t.dry_run = imgp_common.dry_run;
 	t.done = told;
+	t.listed = all_listed;
 	t.arg = &o;
 	temp = temp_store(&t, b);
 	if ((src = store_of(a, &e)) != NULL && (dst = store_of(b, &e)) != NULL)

@@ -7,13 +7,15 @@
 #include "libimgpipe/place.h"
 #include "libimgpipe/tree.h"
 
-#define AHEAD	64		/* objects listed and not yet begun */
+#define AHEAD	4096		/* objects listed and not yet begun: the listing
+				 * is at its end early, and tells how much it is */
 
 struct run {
 	const struct imgp_tree *tree;
 	struct imgp_store *src, *dst;
 	const char	*from, *to;
 	int		 listed;	/* something lies there */
+	int64_t		 bytes;		/* of what is to be copied; -1: unknown */
 
 	pthread_mutex_t	 lock;		/* of all below */
 	pthread_cond_t	 more, less;	/* waiting changed */
@@ -80,13 +82,16 @@ found(void *arg, const char *url, const struct imgp_object *object)
 	const struct imgp_tree *t = r->tree;
 	const char *name = url + strlen(r->from);
 
-	(void)object;
 	r->listed = 1;
 	/* "directory/" as an object is how some tools draw folders. */
 	if (*name == '\0' || name[strlen(name) - 1] == '/' ||
 	    (t->ninclude > 0 && !matches(t->include, t->ninclude, name)) ||
 	    matches(t->exclude, t->nexclude, name))
 		return 0;
+	if (object->bytes < 0 || r->bytes < 0)
+		r->bytes = -1;
+	else
+		r->bytes += object->bytes;
 	pthread_mutex_lock(&r->lock);
 	while (r->n == AHEAD)
 		pthread_cond_wait(&r->less, &r->lock);
@@ -123,6 +128,8 @@ imgp_tree_copy(const struct imgp_tree *t, struct imgp_store *src,
 		    "%s: nothing lies below it", from);
 	pthread_mutex_lock(&r.lock);
 	r.ended = 1;
+	if (rc == 0)
+		t->listed(t->arg, r.bytes);
 	pthread_cond_broadcast(&r.more);
 	pthread_mutex_unlock(&r.lock);
 	while (n > 0)
