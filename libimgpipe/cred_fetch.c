@@ -588,12 +588,12 @@ start(char **argv, int out, pid_t *pid)
 	return rc;
 }
 
-/* All it says until it closes the pipe, at most ${size}; -1: too much, too
- * slow. */
+/* All it says until it closes the pipe, at most ${size}; -1: too much, or not
+ * till ${end}. */
 static ssize_t
-hear(int fd, char *s, size_t size)
+hear(int fd, char *s, size_t size, int64_t end)
 {
-	int64_t end = monotonic_ms() + PROCESS_MS, left;
+	int64_t left;
 	struct pollfd p = { fd, POLLIN, 0 };
 	size_t len = 0;
 	ssize_t n;
@@ -616,12 +616,30 @@ hear(int fd, char *s, size_t size)
 	return -1;
 }
 
+/* Nonzero: it lives beyond ${end}, though it may have closed the pipe. */
+static int
+outstays(pid_t pid, int64_t end)
+{
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG |
+		    WNOWAIT) == -1 ? errno != EINTR : info.si_pid != 0)
+			return 0;
+		if (monotonic_ms() >= end)
+			return 1;
+		pause_ms(5);
+	}
+}
+
 int
 imgp_cred_process(const char *command, struct imgp_cred_own *o,
     struct imgp_err *e)
 {
 	char **argv, *s = imgp_alloc(IMGP_CRED_MAX);
 	int fd[2] = { -1, -1 }, rc = -1, status = 0, error;
+	int64_t limit = monotonic_ms() + PROCESS_MS;
 	ssize_t len;
 	pid_t pid;
 
@@ -641,8 +659,11 @@ imgp_cred_process(const char *command, struct imgp_cred_own *o,
 	}
 	close(fd[1]);
 	fd[1] = -1;
-	if ((len = hear(fd[0], s, IMGP_CRED_MAX)) == -1)
+	len = hear(fd[0], s, IMGP_CRED_MAX, limit);
+	if (len == -1 || outstays(pid, limit)) {
+		len = -1;
 		kill(-pid, SIGKILL);
+	}
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
 	if (len == -1)

@@ -37,22 +37,27 @@ imgp_cred_wipe(char *secret)
 	free(secret);
 }
 
-/* "profile lab", "default" and "services x" of the one file, "lab" of the
- * other, under one name; NULL: not ours to read. */
-static const char *
+/* "profile lab", "profile "my lab"", "default" and "services x" of the one file,
+ * "lab" of the other, under one name, the caller's; NULL: not ours to read. */
+static char *
 plain_name(const struct imgp_profiles *ps, const char *section)
 {
-	size_t n = strlen("profile");
+	size_t n = strlen("profile"), len;
 
 	if (!ps->is_config || strcmp(section, "default") == 0 ||
 	    strncmp(section, "services", 8) == 0)
-		return section;
+		return imgp_strdup(section);
 	if (strncmp(section, "profile", n) != 0 ||
 	    !isspace((unsigned char)section[n]))
 		return NULL;
 	for (section += n; isspace((unsigned char)*section); section++)
 		;
-	return section;
+	/* So aws(1) itself writes a name with a space in it. */
+	len = strlen(section);
+	if (len > 1 && (*section == '"' || *section == '\'') &&
+	    section[len - 1] == *section)
+		return imgp_strndup(section + 1, len - 2);
+	return imgp_strdup(section);
 }
 
 static int
@@ -61,13 +66,14 @@ take(void *arg, const char *section, const char *key, const char *value,
 {
 	struct imgp_profiles *ps = arg;
 	struct setting *s;
+	char *name = plain_name(ps, section);
 
 	(void)e;
-	if ((section = plain_name(ps, section)) == NULL)
+	if (name == NULL)
 		return 0;
 	ps->settings = imgp_realloc(ps->settings, ps->n + 1, sizeof *s);
 	s = &ps->settings[ps->n++];
-	s->section = imgp_strdup(section);
+	s->section = name;
 	s->key = imgp_strdup(key);
 	s->value = imgp_strdup(value);
 	return 0;

@@ -220,6 +220,7 @@ bad)	echo 'AKIA secret' ;;
 big)	head -c 70000 /dev/zero ;;
 fds)	[ "$(ls /proc/self/fd | tr '\n' ' ')" = '0 1 2 3 ' ] &&
 	printf '{"AccessKeyId":"A","SecretAccessKey":"closed"}' ;;
+stays)	echo $$ >"$2"; exec >&-; kill -STOP $$ ;;
 esac
 EOT
 chmod +x helper
@@ -302,6 +303,11 @@ credential_process = $WORK/missing x
 credential_process = $WORK/helper "x
 [profile process-fds]
 credential_process = $WORK/helper fds
+[profile process-stays]
+credential_process = $WORK/helper stays $WORK/stays
+[profile "our lab"]
+aws_access_key_id = AKIAQUOTED
+aws_secret_access_key = quoted/s1
 [profile badregion]
 region = eu/../west
 EOT
@@ -385,6 +391,17 @@ gives '... says too much' \
 gives '... is not there' \
 	"IMGP-STORE-CREDENTIALS: credential_process: $WORK/missing: No such file or directory" \
 	$no AWS_PROFILE=process-none -- get
+if command -v faketime >/dev/null && ! is_sanitized "$(command -v cred)"; then
+	gives '... closes its output and stays' \
+		"IMGP-STORE-CREDENTIALS: credential_process: $WORK/helper: more than 64 KiB, or no end after a minute" \
+		$no AWS_PROFILE=process-stays faketime -f '+0 x600' -- get
+	! kill -0 "$(cat stays)" 2>/dev/null
+	ok $? '... and is ended'
+else
+	skip '... closes its output and stays' 'needs faketime'
+fi
+gives 'a name in quotation marks' 'AKIAQUOTED quoted/s1 - lasts' \
+	$no 'AWS_PROFILE=our lab' -- get
 gives '... is half a quotation' \
 	'IMGP-CONFIG: credential_process: not a command' \
 	$no AWS_PROFILE=process-quote -- get
