@@ -26,6 +26,7 @@
 #define COST_FAULT	14
 #define COST_THROTTLE	5
 #define AFTER_MAX	5000		/* ms added to what the server asks for */
+#define ASKED_MAX	3600000		/* ms; who asks for more gets no more */
 #define SKEW_MAX	86400		/* s */
 
 #define HEADERS_MAX	24
@@ -292,10 +293,10 @@ on_header(void *arg, const char *p, size_t len)
 			a->total = z;
 	} else if (header_is(p, len, "x-amz-retry-after", v, sizeof v)) {
 		if (get_number(v, &x))
-			t->after = x;
+			t->after = x < ASKED_MAX ? x : ASKED_MAX;
 	} else if (header_is(p, len, "Retry-After", v, sizeof v)) {
-		if (t->after < 0 && get_number(v, &x) && x <= 3600)
-			t->after = x * 1000;
+		if (t->after < 0 && get_number(v, &x))
+			t->after = x < ASKED_MAX / 1000 ? x * 1000 : ASKED_MAX;
 	}
 }
 
