@@ -29,7 +29,7 @@
 #define ASKED_MAX	3600000		/* ms; who asks for more gets no more */
 #define SKEW_MAX	86400		/* s */
 
-#define HEADERS_MAX	24
+#define HEADERS_MAX	(IMGP_S3_META_MAX + 24)
 #define WHAT		384
 
 struct imgp_s3 {
@@ -215,6 +215,7 @@ void
 imgp_s3_answer_release(struct imgp_s3_answer *a)
 {
 	imgp_buf_release(&a->body);
+	imgp_buf_release(&a->meta);
 }
 
 /* Forget the last attempt's answer; the count of repetitions stays. */
@@ -223,7 +224,7 @@ clear_answer(struct imgp_s3_answer *a)
 {
 	int64_t retries = a->retries;
 
-	imgp_buf_release(&a->body);
+	imgp_s3_answer_release(a);
 	memset(a, 0, sizeof *a);
 	a->length = a->total = -1;
 	a->body.max = IMGP_S3XML_MAX;
@@ -253,6 +254,38 @@ header_is(const char *p, size_t len, const char *name, char *dst, size_t size)
 	return 1;
 }
 
+/* The header line ${p} if a copy of the object has to have it too. */
+static void
+keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
+{
+	static const char *const names[] = { "x-amz-meta-", "Cache-Control:",
+	    "Content-Disposition:", "Content-Encoding:", "Content-Language:",
+	    "Expires:" };
+	const char *colon = memchr(p, ':', len), *value;
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if (len > strlen(names[i]) && strncasecmp(p, names[i],
+		    strlen(names[i])) == 0)
+			break;
+	if (i == sizeof names / sizeof *names || colon == NULL ||
+	    memchr(p, '\0', len) != NULL)
+		return;
+	while (len > 0 && isspace((unsigned char)p[len - 1]))
+		len--;
+	for (value = colon + 1; value < p + len && (*value == ' ' ||
+	    *value == '\t'); value++)
+		;
+	/* How it was sent is no matter of how it is kept. */
+	if (value >= p + len || strncasecmp(value, "aws-chunked", 11) == 0)
+		return;
+	imgp_buf_add(&a->meta, p, (size_t)(colon - p));
+	imgp_buf_add(&a->meta, "", 1);
+	imgp_buf_add(&a->meta, value, (size_t)(p + len - value));
+	imgp_buf_add(&a->meta, "", 1);
+	a->nmeta++;
+}
+
 /* A number of bytes, or of time; what follows it does not count. */
 static int
 get_number(const char *s, long long *n)
@@ -271,6 +304,7 @@ on_header(void *arg, const char *p, size_t len)
 	long long x, y, z;
 	char v[160];
 
+	keep_meta(a, p, len);
 	if (header_is(p, len, "ETag", a->etag, sizeof a->etag) ||
 	    header_is(p, len, "x-amz-version-id", a->version,
 	    sizeof a->version) ||

@@ -32,6 +32,8 @@ const char *imgp_s3_owner(const struct imgp_s3 *s3);
 /* "libcurl 7.88.1, OpenSSL/3.0.19" */
 const char *imgp_s3_version(void);
 
+#define IMGP_S3_META_MAX	40	/* headers of metadata that a request can have */
+
 /* What a server said. */
 struct imgp_s3_answer {
 	long	status;			/* HTTP; 0: none */
@@ -43,6 +45,10 @@ struct imgp_s3_answer {
 	char	sha256[IMGP_SHA256_HEX]; /* our metadata, or "" */
 	char	version[128];		/* x-amz-version-id, or "" */
 	char	type[128];		/* Content-Type, or "" */
+	/* Further headers that a copy has to have: name and value, each with
+	 * a NUL, and how many. */
+	struct imgp_buf meta;
+	size_t	nmeta;
 	struct imgp_buf body;		/* where no sink took it */
 	int64_t	retries;		/* how often the request was repeated */
 };

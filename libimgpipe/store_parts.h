@@ -54,6 +54,8 @@ struct imgp_parts {
 	int		 fd;		/* the file on our side */
 	const char	*upload;	/* the upload's id, encoded */
 	const char	*source, *match, *owner; /* copy: of the source */
+	const struct imgp_header *meta;	/* copy: what the target has to have */
+	size_t		 nmeta;
 	char		(*etags)[128];	/* of the parts sent, or there */
 	int		 anew;		/* do not go on with an open upload */
 	int		 resumed;	/* it went on with one */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -249,14 +250,14 @@ s3_remove(struct imgp_store *st, const char *key, struct imgp_err *e)
 /*
  * Does ${key} hold ${want} already (${etag}: of an object with these bytes, or
  * NULL)?  1: it does; 0: nothing lies there; -1: ${e}, IMGP-STORE-EXISTS where
- * other bytes do.
+ * other bytes do.  Where nobody knows its sum, it is what ${from} in ${src} has.
  */
 static int
 compare_existing(struct imgp_s3 *s3, const char *key,
-    const struct imgp_object *want, const char *etag, struct imgp_move *m,
-    struct imgp_err *e)
+    const struct imgp_object *want, const char *etag, struct imgp_store *src,
+    const char *from, struct imgp_move *m, struct imgp_err *e)
 {
-	struct imgp_object there = IMGP_OBJECT_UNKNOWN;
+	struct imgp_object there = IMGP_OBJECT_UNKNOWN, mine = *want;
 	struct imgp_s3_answer a;
 	int rc = imgp_store_s3_head(s3, key, &a, e), proven;
 
@@ -266,18 +267,20 @@ compare_existing(struct imgp_s3 *s3, const char *key,
 	imgp_s3_answer_release(&a);
 	if (rc == -1)
 		return a.status == 404 ? 0 : -1;
-	if (there.bytes == want->bytes && !proven && want->sha256[0] != '\0') {
+	if (there.bytes == mine.bytes && !proven) {
 		/* Metadata can be copied along with anything: read it. */
-		if (sum_object(s3, key, &there, &m->copied->retries, e) == -1)
+		if (sum_object(s3, key, &there, &m->copied->retries, e) == -1 ||
+		    (mine.sha256[0] == '\0' && sum_object(src->s3, from, &mine,
+		    &m->copied->retries, e) == -1))
 			return -1;
-		proven = strcmp(there.sha256, want->sha256) == 0;
+		proven = strcmp(there.sha256, mine.sha256) == 0;
 	}
-	if (!proven || there.bytes != want->bytes)
+	if (!proven || there.bytes != mine.bytes)
 		return imgp_fail(e, IMGP_E_STORE_EXISTS,
 		    "s3://%s/%.256s: holds %lld other bytes",
 		    imgp_s3_bucket(s3), key, (long long)there.bytes);
 	m->copied->existed = 1;
-	m->copied->object = *want;
+	m->copied->object = mine;
 	return 1;
 }
 
@@ -473,7 +476,7 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 		/* Somebody made it meanwhile; perhaps of the same bytes. */
 		if (rc == -1 && p.status == 412 &&
 		    (m->flags & IMGP_COPY_CREATE) && (rc = compare_existing(
-		    st->s3, key, o, etag, m, e)) >= 0)
+		    st->s3, key, o, etag, NULL, NULL, m, e)) >= 0)
 			return rc == 1 ? 0 : -1;
 		if (rc == -1)
 			return -1;
@@ -535,7 +538,8 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	    5 << 20);
 	obeyed = create && !in_parts && imgp_create_obeyed(IMGP_CREATE_PUT);
 	if (create && (!obeyed || o->bytes > ASK_FIRST) &&
-	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) != 0) {
+	    (rc = compare_existing(st->s3, key, o, NULL, NULL, NULL, m,
+	    e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
@@ -547,7 +551,8 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	if (rc == 0)
 		name_object(o, &a);
 	if (rc == -1 && a.status == 412 &&
-	    (rc = compare_existing(st->s3, key, o, NULL, m, e)) >= 0)
+	    (rc = compare_existing(st->s3, key, o, NULL, NULL, NULL, m,
+	    e)) >= 0)
 		rc = rc == 1 ? 0 : -1;
 	else if (rc == 0 && ((m->flags & IMGP_COPY_READBACK) ||
 	    (create && !obeyed)) &&
@@ -578,10 +583,10 @@ copy_source(struct imgp_s3 *s3, const char *key, const char *version)
 
 /* One CopyObject; the answer's status in ${p->status}. */
 static int
-copy_whole(struct imgp_parts *p, const struct imgp_object *o, const char *type,
+copy_whole(struct imgp_parts *p, const struct imgp_object *o,
     struct imgp_err *e)
 {
-	struct imgp_header h[8];
+	struct imgp_header h[8 + IMGP_S3_META_MAX];
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
 	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_s3_answer a;
@@ -595,8 +600,8 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o, const char *type,
 	if (o->sha256[0] != '\0') {
 		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",
 		    "REPLACE" };
-		h[n++] = (struct imgp_header){ "x-amz-meta-sha256", o->sha256 };
-		h[n++] = (struct imgp_header){ "Content-Type", type };
+		memcpy(h + n, p->meta, p->nmeta * sizeof *h);
+		n += p->nmeta;
 	}
 	if (p->owner != NULL)
 		h[n++] = (struct imgp_header){
@@ -628,20 +633,48 @@ whole(void)
 }
 
 static int
-copy_once(struct imgp_parts *p, struct imgp_object *o, const char *type,
-    struct imgp_err *e)
+copy_once(struct imgp_parts *p, struct imgp_object *o, struct imgp_err *e)
 {
-	struct imgp_header h[] = { { "Content-Type", type },
-	    { "x-amz-meta-sha256", o->sha256 } };
 	char etag[128];
 
 	p->status = 0;
 	p->failed = p->next = 0;
 	p->bytes = 0;
 	if (o->bytes <= whole())
-		return copy_whole(p, o, type, e);
-	return imgp_parts_send(p, h, o->sha256[0] == '\0' ? 1 : 2, o, NULL,
-	    etag, e);
+		return copy_whole(p, o, e);
+	return imgp_parts_send(p, p->meta, p->nmeta, o, NULL, etag, e);
+}
+
+/*
+ * The headers that a copy of ${o} has to have, by those of its source ${a},
+ * whichever way it is copied (R33): their number in ${*n}.
+ */
+static int
+collect_meta(const struct imgp_s3_answer *a, const struct imgp_object *o,
+    const char *from, struct imgp_header *h, size_t *n, struct imgp_err *e)
+{
+	const char *name = a->meta.s, *value;
+	size_t i;
+
+	*n = 0;
+	h[(*n)++] = (struct imgp_header){ "Content-Type", a->type[0] == '\0' ?
+	    "application/octet-stream" : a->type };
+	if (o->sha256[0] != '\0')
+		h[(*n)++] = (struct imgp_header){ "x-amz-meta-sha256",
+		    o->sha256 };
+	for (i = 0; i < a->nmeta; i++) {
+		value = name + strlen(name) + 1;
+		if (o->sha256[0] == '\0' ||
+		    strcasecmp(name, "x-amz-meta-sha256") != 0) {
+			if (*n == IMGP_S3_META_MAX)
+				return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+				    "%s: more than %d headers of metadata",
+				    from, IMGP_S3_META_MAX);
+			h[(*n)++] = (struct imgp_header){ name, value };
+		}
+		name = value + strlen(value) + 1;
+	}
+	return 0;
 }
 
 /*
@@ -693,7 +726,8 @@ judge_412(struct imgp_store *src, const char *from, struct imgp_parts *p,
 	int rc = 0, same;
 
 	if ((p->m->flags & IMGP_COPY_CREATE) &&
-	    (rc = compare_existing(p->s3, p->key, o, p->match, p->m, e)) != 0)
+	    (rc = compare_existing(p->s3, p->key, o, p->match, src, from, p->m,
+	    e)) != 0)
 		return rc;
 	rc = imgp_store_s3_head(src->s3, from, &a, e);
 	same = rc == 0 && p->match != NULL &&
@@ -709,31 +743,32 @@ s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
 	struct imgp_object *o = &m->copied->object;
 	struct imgp_parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
 	    .one = imgp_parts_copy, .owner = imgp_s3_owner(src->s3) };
+	struct imgp_header meta[IMGP_S3_META_MAX];
 	struct imgp_s3_answer a;
 	char *source = NULL;
-	const char *type;
 	int rc = -1;
 
-	if (look_at_source(src, from, m, o, &a, e) == -1)
+	if (look_at_source(src, from, m, o, &a, e) == -1 ||
+	    collect_meta(&a, o, from, meta, &p.nmeta, e) == -1)
 		goto out;
+	p.meta = meta;
 	if ((m->flags & IMGP_COPY_CREATE) && !(o->bytes <= whole() &&
 	    imgp_create_obeyed(IMGP_CREATE_COPY)) && (rc = compare_existing(
-	    dst->s3, to, o, a.etag, m, e)) != 0) {
+	    dst->s3, to, o, a.etag, src, from, m, e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
 	p.source = source = copy_source(src->s3, from, a.version);
 	p.match = a.etag;
 	p.total = o->bytes;
-	type = a.type[0] == '\0' ? "application/octet-stream" : a.type;
-	rc = copy_once(&p, o, type, e);
+	rc = copy_once(&p, o, e);
 	if (rc == -1 && p.status == 412) {
 		if ((rc = judge_412(src, from, &p, o, e)) != 0) {
 			rc = rc == 1 ? 0 : -1;
 			goto out;
 		}
 		p.match = NULL;
-		rc = copy_once(&p, o, type, e);
+		rc = copy_once(&p, o, e);
 	}
 	/* Servers exist that ignore the precondition: an ETag equal to the
 	 * source's proves the bytes, nothing else that HEAD shows does. */

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define IMGP_WIRE_HEADERS_MAX	32
+#define IMGP_WIRE_HEADERS_MAX	72
 
 struct imgp_wire_request {
 	const char	*method;

@@ -130,7 +130,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Of a request that makes an object."""
         return {k.lower(): v for k, v in self.headers.items()
                 if k.lower().startswith("x-amz-meta-")
-                or k.lower() == "content-type"}
+                or k.lower() in ("content-type", "cache-control",
+                                 "content-encoding", "content-disposition")}
 
     def take_fault(self):
         """The fault for this request, if any."""
