@@ -181,7 +181,7 @@ imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
     struct imgp_move *m, struct imgp_object *got, struct imgp_err *e)
 {
 	struct imgp_err own = { NULL, "" };
-	int64_t first = imgp_store_s3_setting("s3_part_bytes", 1 << 20);
+	int64_t first = imgp_store_s3_setting("s3_part_bytes");
 	char meta[IMGP_SHA256_HEX];
 	struct get g;
 	int tries, rc = -1;

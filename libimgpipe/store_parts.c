@@ -18,7 +18,7 @@
 int64_t
 imgp_parts_size(int64_t total)
 {
-	int64_t size = imgp_store_s3_setting("s3_part_bytes", 1 << 20);
+	int64_t size = imgp_store_s3_setting("s3_part_bytes");
 
 	while (total / size >= PARTS_MAX)
 		size *= 2;

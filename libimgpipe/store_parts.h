@@ -18,8 +18,8 @@
 
 /* --- store_s3.c --- */
 
-/* A number that is set; ${min} where it is not, or is less. */
-int64_t	imgp_store_s3_setting(const char *name, int64_t min);
+/* A number of bytes that is set, as imgp_store_open() has checked. */
+int64_t	imgp_store_s3_setting(const char *name);
 /* HEAD; ${a} to be released. */
 int	imgp_store_s3_head(struct imgp_s3 *s3, const char *key,
 	    struct imgp_s3_answer *a, struct imgp_err *e);

@@ -20,6 +20,8 @@
 
 #define ASK_FIRST	((int64_t)1 << 20)	/* bytes: sending more for
 						 * nothing is worse than asking */
+#define SENT_MIN	(5LL << 20)	/* S3's own: a part that is not the last, */
+#define SENT_MAX	(5LL << 30)	/* and what goes in one request */
 #define SMALL		((int64_t)256 << 10)	/* read once, and sent from memory */
 
 static void	s3_close(struct imgp_store *);
@@ -40,9 +42,30 @@ const struct imgp_store_kind imgp_store_s3_kind = {
 	imgp_store_s3_download, s3_copy
 };
 
+/* S3 takes no smaller part than the last, and nothing larger at once. */
+static int
+check_settings(struct imgp_err *e)
+{
+	static const char *const names[] = { "s3_part_bytes",
+	    "s3_multipart_bytes", "s3_copy_bytes" };
+	const char *s;
+	long long n;
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if ((s = imgp_conf(NULL, names[i])) != NULL &&
+		    imgp_parse_int(s, SENT_MIN, SENT_MAX, &n) == -1)
+			return imgp_fail(e, IMGP_E_CONFIG, "%s: not a number "
+			    "of bytes from %lld to %lld", names[i],
+			    SENT_MIN, SENT_MAX);
+	return 0;
+}
+
 int
 imgp_store_s3_open(struct imgp_store *st, struct imgp_err *e)
 {
+	if (check_settings(e) == -1)
+		return -1;
 	if ((st->s3 = imgp_s3_new(st->place.bucket, e)) == NULL)
 		return -1;
 	st->kind = &imgp_store_s3_kind;
@@ -59,13 +82,12 @@ s3_close(struct imgp_store *st)
 /* --- for all three rooms ---------------------------------------------------------- */
 
 int64_t
-imgp_store_s3_setting(const char *name, int64_t min)
+imgp_store_s3_setting(const char *name)
 {
-	const char *s = imgp_conf(NULL, name);
-	long long n;
+	long long n = SENT_MIN;		/* check_settings() has seen it */
 
-	return s == NULL || imgp_parse_int(s, min, INT64_MAX, &n) == -1 ? min :
-	    n;
+	(void)imgp_parse_int(imgp_conf(NULL, name), SENT_MIN, SENT_MAX, &n);
+	return n;
 }
 
 /* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 wants it. */
@@ -534,8 +556,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	imgp_sha256_end_hex(sum, o->sha256);
 	if (imgp_store_expected(m, o, key, e) == -1)
 		goto out;
-	in_parts = o->bytes > imgp_store_s3_setting("s3_multipart_bytes",
-	    5 << 20);
+	in_parts = o->bytes > imgp_store_s3_setting("s3_multipart_bytes");
 	obeyed = create && !in_parts && imgp_create_obeyed(IMGP_CREATE_PUT);
 	if (create && (!obeyed || o->bytes > ASK_FIRST) &&
 	    (rc = compare_existing(st->s3, key, o, NULL, NULL, NULL, m,
@@ -629,7 +650,7 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o,
 static int64_t
 whole(void)
 {
-	return imgp_store_s3_setting("s3_copy_bytes", 5 << 20);
+	return imgp_store_s3_setting("s3_copy_bytes");
 }
 
 static int
