@@ -2,6 +2,7 @@
  * imgp-s3cp: moves a job's object from one of its places to the next, or one
  * object from one URL to another.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,26 @@ run_filter(const char *from, const char *to, unsigned int flags)
 	return rc;
 }
 
+/* The owner that the setting of a place in the same bucket tells (M18). */
+static const char *
+owner_of(const char *bucket)
+{
+	static const char *const names[][2] = {
+		{ "source", "source_owner" }, { "temp", "temp_owner" },
+		{ "destination", "destination_owner" },
+		{ "logs", "logs_owner" },
+	};
+	size_t i, n = strlen(bucket);
+	const char *base;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if ((base = imgp_conf(NULL, names[i][0])) != NULL &&
+		    strncmp(base, bucket, n) == 0 &&
+		    (base[n] == '/' || base[n] == '\0'))
+			return imgp_conf(NULL, names[i][1]);
+	return NULL;
+}
+
 /* The store that ${url} is in: its directory, or its bucket. */
 static struct imgp_store *
 store_of(const char *url, struct imgp_err *e)
@@ -130,18 +151,34 @@ store_of(const char *url, struct imgp_err *e)
 	    strncmp(url, "s3://", 5) == 0 ? base + 5 + strcspn(base + 5, "/") :
 	    base + strlen(base);
 	*end = '\0';
-	st = imgp_store_open(base, 0, e);
+	if ((st = imgp_store_open(base, 0, e)) != NULL)
+		imgp_store_set_owner(st, owner_of(base));
 	free(base);
 	return st;
+}
+
+/* A bucket or a directory alone names none. */
+static int
+check_object(const char *url, struct imgp_err *e)
+{
+	const char *slash = strncmp(url, "s3://", 5) == 0 ?
+	    strchr(url + 5, '/') : strrchr(url, '/');
+
+	if (slash == NULL || slash[1] == '\0')
+		return imgp_fail(e, IMGP_E_PLACE_INVALID, "%.256s: names no "
+		    "object", url);
+	return 0;
 }
 
 /* Under -v, of one object. */
 static void
 say_copied(const char *to, const struct imgp_copied *c)
 {
+	const char *sum = c->object.sha256;
+
 	fprintf(stderr, "%s: %s%s%lld bytes, SHA-256 %s%s", imgp_progname,
 	    to == NULL ? "" : to, to == NULL ? "" : ": ",
-	    (long long)c->object.bytes, c->object.sha256,
+	    (long long)c->object.bytes, *sum == '\0' ? "not known" : sum,
 	    c->existed ? ", lay there before" : "");
 	if (c->resumed > 0)
 		fprintf(stderr, ", %lld of them sent before",
@@ -164,7 +201,8 @@ copy_url(const char *from, const char *to, unsigned int flags)
 
 	imgp_meter_init(&meter, imgp_common.quiet);
 	if ((src = store_of(from, &e)) == NULL ||
-	    (dst = store_of(target, &e)) == NULL)
+	    (dst = store_of(target, &e)) == NULL ||
+	    check_object(from, &e) == -1 || check_object(target, &e) == -1)
 		goto out;
 	if (imgp_common.dry_run) {
 		rc = imgp_store_head(src, from, 0, &copied.object, &e);
@@ -176,6 +214,9 @@ copy_url(const char *from, const char *to, unsigned int flags)
 	if (rc == 0 && copied.existed && !imgp_common.quiet)
 		fprintf(stderr, "%s: %s: the same bytes lay there before\n",
 		    imgp_progname, target);
+	if (rc == 0 && copied.by_length && !imgp_common.quiet)
+		fprintf(stderr, "%s: %s: has no SHA-256 with it, only its "
+		    "length was compared\n", imgp_progname, from);
 	if (rc == 0 && imgp_common.verbose)
 		say_copied(NULL, &copied);
 out:
@@ -190,7 +231,7 @@ out:
 /* What becomes of a whole tree. */
 struct outcome {
 	int		 status;	/* the worst */
-	long long	 objects, existed;
+	long long	 objects, existed, by_length;
 	int64_t		 bytes, total;	/* total: -1 till all is listed */
 	struct imgp_meter meter;
 };
@@ -226,11 +267,27 @@ told(void *arg, const char *from, const char *to,
 	}
 	o->objects++;
 	o->existed += copied->existed;
+	o->by_length += copied->by_length;
 	o->bytes += copied->object.bytes;
 	if (imgp_common.verbose)
 		say_copied(to, copied);
 	else
 		imgp_meter_moved(&o->meter, o->bytes, o->total);
+}
+
+/* No object, and yet somebody may miss it. */
+static void
+passed_over(void *arg, const char *url)
+{
+	struct outcome *o = arg;
+	char name[512];
+
+	if (imgp_common.quiet)
+		return;
+	imgp_printable(name, sizeof name, url, strlen(url));
+	imgp_meter_end(&o->meter);
+	fprintf(stderr, "%s: %s: passed over, not a regular file\n",
+	    imgp_progname, name);
 }
 
 /* The place for temporary objects, if it can serve what is to be done. */
@@ -264,6 +321,7 @@ copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 	t.dry_run = imgp_common.dry_run;
 	t.done = told;
 	t.listed = all_listed;
+	t.passed = passed_over;
 	t.arg = &o;
 	temp = temp_store(&t, b);
 	if ((src = store_of(a, &e)) != NULL && (dst = store_of(b, &e)) != NULL)
@@ -272,6 +330,10 @@ copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 	if (o.existed > 0 && !imgp_common.quiet && !imgp_common.verbose)
 		fprintf(stderr, "%s: the same bytes lay there before for %lld "
 		    "of %lld objects\n", imgp_progname, o.existed, o.objects);
+	if (o.by_length > 0 && !imgp_common.quiet)
+		fprintf(stderr, "%s: %lld of %lld objects had no SHA-256 with "
+		    "them, only their length was compared\n", imgp_progname,
+		    o.by_length, o.objects);
 	say_unprobed();
 	imgp_store_close(temp);
 	imgp_store_close(src);
@@ -300,7 +362,7 @@ main(int argc, char *argv[])
 {
 	struct imgp_tree tree = { .flags = IMGP_COPY_CREATE };
 	struct imgp_err e = { NULL, "" };
-	int ch, recursive = 0, is_url;
+	int ch, recursive = 0, is_url, replace = 0;
 	unsigned int hop = 0;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
@@ -316,6 +378,7 @@ main(int argc, char *argv[])
 			imgp_aws_anonymous();
 			break;
 		case OPT_REPLACE:
+			replace = 1;
 			tree.flags &= ~IMGP_COPY_CREATE;
 			break;
 		case 'r':
@@ -334,12 +397,19 @@ main(int argc, char *argv[])
 	if (imgp_conf_load(&e) == -1)
 		imgp_die(&e);
 	imgp_stop_init();
+	signal(SIGXFSZ, SIG_IGN);	/* a write fails instead */
 	if (imgp_common.dry_run)
 		hop |= IMGP_TRANSFER_DRY;
 	is_url = strstr(argv[0], "://") != NULL ||
 	    strstr(argv[1], "://") != NULL;
 	if (recursive && !is_url)
 		imgp_usage(&tool, "-r wants two URLs");
+	if (!recursive && tree.ninclude + tree.nexclude > 0)
+		imgp_usage(&tool, "--include and --exclude want -r");
+	if (is_url && hop & IMGP_TRANSFER_KEEP)
+		imgp_usage(&tool, "--keep is for jobs");
+	if (!is_url && replace)
+		imgp_usage(&tool, "--replace wants two URLs");
 	if (recursive) {
 		ch = copy_tree(&tree, argv[0], argv[1]);
 		free(tree.include);

@@ -158,6 +158,11 @@ imgp_s3_new(const char *bucket, struct imgp_err *e)
 	s3->ca_bundle = aws.ca_bundle != NULL ? imgp_strdup(aws.ca_bundle) :
 	    NULL;
 	s3->patience = patience * 1000;
+	if (s3->ca_bundle != NULL && access(s3->ca_bundle, R_OK) == -1) {
+		imgp_fail_errno(e, IMGP_E_CONFIG, "AWS_CA_BUNDLE: %s",
+		    s3->ca_bundle);
+		goto fail;
+	}
 	if (!is_region(s3->region)) {
 		imgp_fail(e, IMGP_E_CONFIG, "not a region: %.40s", s3->region);
 		goto fail;
@@ -361,8 +366,8 @@ on_body(void *arg, long status, const char *p, size_t len)
 			return -1;
 	}
 	if (t->r->sink(t->r->arg, p, len) == -1) {
-		imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ?
-		    IMGP_E_STORE_FULL : IMGP_E_STORE_IO,
+		imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ||
+		    errno == EFBIG ? IMGP_E_STORE_FULL : IMGP_E_STORE_IO,
 		    "writing what %s holds", t->r->key);
 		t->refused = 1;
 		return -1;
@@ -487,14 +492,16 @@ describe(const struct imgp_s3 *s3, const struct imgp_s3_request *r,
 /* The wire brought no answer. */
 static enum outcome
 judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
-    enum imgp_wire_end how, const char *why, struct imgp_err *e)
+    enum imgp_wire_end how, const char *why, const char *host,
+    struct imgp_err *e)
 {
 	char what[WHAT];
 
 	describe(s3, t->r, what);
 	switch (how) {
 	case IMGP_WIRE_UNTRUSTED:
-		imgp_fail(e, IMGP_E_STORE_DENIED, "%s: %s", what, why);
+		imgp_fail(e, IMGP_E_STORE_DENIED, "%s: %.80s: %s", what, host,
+		    why);
 		return FINAL;
 	case IMGP_WIRE_UNREADABLE:
 		imgp_fail(e, IMGP_E_STORE_IO, "reading %s: %s", t->r->key,
@@ -505,7 +512,7 @@ judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
 		    "%s: the answer is longer than it may be", what);
 		return FAULT;
 	default:
-		imgp_fail(e, IMGP_E_STORE_IO, "%s: %s", what, why);
+		imgp_fail(e, IMGP_E_STORE_IO, "%s: %.80s: %s", what, host, why);
 		return FAULT;
 	}
 }
@@ -728,7 +735,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		goto out;
 	}
 	if (how != IMGP_WIRE_ANSWERED) {
-		outcome = judge_transport(s3, &t, how, result.why, e);
+		outcome = judge_transport(s3, &t, how, result.why, host, e);
 		goto out;
 	}
 	if (a->status / 100 != 2 || ((r->flags & IMGP_S3_MAY_BE_ERROR) &&

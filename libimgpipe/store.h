@@ -72,6 +72,7 @@ struct imgp_copied {
 	int	existed;		/* it lay there before (IMGP_COPY_CREATE) */
 	int64_t	retries;		/* requests that had to be repeated */
 	int64_t	resumed;		/* bytes that a killed attempt had sent */
+	int	by_length;		/* nothing told what its sum should be */
 };
 
 /*
@@ -106,7 +107,8 @@ int	imgp_store_remove(struct imgp_store *st, const char *url,
 /*
  * Tell ${fn} of every object below ${prefix} (a place ending with '/' or the
  * base itself), in no particular order; a nonzero answer ends the listing with
- * success.
+ * success.  In a directory also of what is neither regular file nor directory,
+ * with -1 bytes; one that cannot be read fails it once all others are told.
  */
 typedef int imgp_store_found(void *arg, const char *url,
 	    const struct imgp_object *object);

@@ -177,7 +177,12 @@ imgp_store_file_read(struct imgp_store *st, const char *key, int64_t *bytes,
 
 	if ((dir = descend(st, key, 0, &name, e)) == -1)
 		return -1;
-	if ((fd = open_regular(dir, name, &sb)) == -1)
+	fd = open_regular(dir, name, &sb);
+	if (fd == -1 && (errno == ELOOP || (sb.st_mode != 0 &&
+	    !S_ISREG(sb.st_mode))))
+		imgp_fail(e, IMGP_E_STORE_DENIED, "%.400s: not a regular file",
+		    key);
+	else if (fd == -1)
 		imgp_store_errno(e, key);
 	else
 		*bytes = sb.st_size;
@@ -615,7 +620,10 @@ file_remove(struct imgp_store *st, const char *key, struct imgp_err *e)
 	return rc;
 }
 
-/* List what is in ${dir} (taken over), whose place is ${url}; 1: enough. */
+/*
+ * List what is in ${dir} (taken over), whose place is ${url}; 1: enough.  What
+ * cannot be looked at does not hide the rest: -1 and ${e} come at the end.
+ */
 static int
 list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
     struct imgp_err *e)
@@ -625,23 +633,26 @@ list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
 	struct stat sb;
 	DIR *dp = fdopendir(dir);
 	char *name;
-	int rc = 0, fd;
+	int rc = 0, worst = 0, fd;
 
 	if (dp == NULL) {
 		imgp_store_errno(e, url);
 		close(dir);
 		return -1;
 	}
-	while (rc == 0 && (errno = 0, d = readdir(dp)) != NULL) {
+	while (rc != 1 && (errno = 0, d = readdir(dp)) != NULL) {
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		    strncmp(d->d_name, HIDDEN, sizeof HIDDEN - 1) == 0 ||
-		    fstatat(dir, d->d_name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		    strncmp(d->d_name, HIDDEN, sizeof HIDDEN - 1) == 0)
 			continue;
 		name = imgp_place_join(url, d->d_name);
-		if (S_ISREG(sb.st_mode)) {
-			object.bytes = sb.st_size;
+		rc = 0;
+		if (fstatat(dir, d->d_name, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
+			if (errno != ENOENT)
+				rc = imgp_store_errno(e, name);
+		} else if (!S_ISDIR(sb.st_mode)) {
+			object.bytes = S_ISREG(sb.st_mode) ? sb.st_size : -1;
 			rc = fn(arg, name, &object) != 0;
-		} else if (S_ISDIR(sb.st_mode)) {
+		} else {
 			fd = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY |
 			    O_NOFOLLOW | O_CLOEXEC);
 			if (fd != -1)
@@ -650,11 +661,13 @@ list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
 				rc = imgp_store_errno(e, name);
 		}
 		free(name);
+		if (rc == -1)
+			worst = -1;
 	}
-	if (rc == 0 && errno != 0)
-		rc = imgp_store_errno(e, url);
+	if (rc != 1 && errno != 0)
+		worst = imgp_store_errno(e, url);
 	closedir(dp);
-	return rc;
+	return rc == 1 ? 1 : worst;
 }
 
 static int

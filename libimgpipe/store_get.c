@@ -204,6 +204,8 @@ imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
 			    got->sha256, meta);
 		if (rc == 0)
 			rc = imgp_store_expected(m, got, key, e);
+		m->copied->by_length = meta[0] == '\0' && (m->expect == NULL ||
+		    m->expect->sha256[0] == '\0');
 		if (rc == 0 || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
 			break;
 		m->copied->retries++;

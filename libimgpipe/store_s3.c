@@ -804,17 +804,21 @@ out:
 
 /* --- listing ------------------------------------------------------------------------------------ */
 
-/* The entries of one page; nonzero: enough. */
+/* The entries of one page, all below ${prefix}.  1: enough; -1: ${e}. */
 static int
-tell(const struct imgp_s3xml *x, const char *bucket, imgp_store_found *fn,
-    void *arg)
+tell(const struct imgp_s3xml *x, const char *bucket, const char *prefix,
+    imgp_store_found *fn, void *arg, struct imgp_err *e)
 {
 	struct imgp_object object = IMGP_OBJECT_UNKNOWN;
+	size_t i, len = strlen(prefix);
 	char *url;
-	size_t i;
 	int enough = 0;
 
 	for (i = 0; i < x->nitems && !enough; i++) {
+		if (strncmp(x->items[i].key, prefix, len) != 0)
+			return imgp_fail(e, IMGP_E_STORE_IO, "s3://%s/%.200s: "
+			    "the server lists %.200s", bucket, prefix,
+			    x->items[i].key);
 		object.bytes = x->items[i].size;
 		url = imgp_asprintf("s3://%s/%s", bucket, x->items[i].key);
 		enough = fn(arg, url, &object) != 0;
@@ -832,6 +836,8 @@ s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_buf query = IMGP_BUF_INIT;
 	size_t len = strlen(prefix);
+	char *below = imgp_asprintf("%s%s", prefix,
+	    len > 0 && prefix[len - 1] != '/' ? "/" : "");
 	struct imgp_s3_answer a;
 	struct imgp_s3xml x;
 	char *next = NULL;
@@ -847,21 +853,21 @@ s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
 		/* 250 of the longest keys, encoded, fit in a body. */
 		imgp_buf_puts(&query, "encoding-type=url&list-type=2&"
 		    "max-keys=250&prefix=");
-		imgp_sigv4_encode(&query, prefix, 0);
-		if (len > 0 && prefix[len - 1] != '/')
-			imgp_buf_puts(&query, "%2F");
+		imgp_sigv4_encode(&query, below, 0);
 		r.query = query.s;
 		free(next);
 		next = NULL;
 		rc = imgp_s3_do(st->s3, &r, &a, e);
 		if (rc == 0 && (rc = imgp_store_s3_xml(&a, IMGP_S3XML_LIST,
 		    prefix, &x, e)) == 0) {
-			if (!tell(&x, bucket, fn, arg) && x.truncated)
+			if ((rc = tell(&x, bucket, below, fn, arg, e)) == 0 &&
+			    x.truncated)
 				next = imgp_strdup(x.next);
 			imgp_s3xml_release(&x);
 		}
 		imgp_s3_answer_release(&a);
 	} while (next != NULL);
 	imgp_buf_release(&query);
-	return rc;
+	free(below);
+	return rc == -1 ? -1 : 0;
 }

@@ -33,15 +33,35 @@ matches(const char **patterns, size_t n, const char *name)
 	return 0;
 }
 
+/* Both are places; two names must not become one file. */
+static int
+check_names(const struct run *r, const char *url, const char *target,
+    struct imgp_err *e)
+{
+	struct imgp_place p;
+
+	if (imgp_place_parse(url, &p, e) == -1)
+		return -1;
+	imgp_place_release(&p);
+	if (imgp_place_parse(target, &p, e) == -1)
+		return -1;
+	imgp_place_release(&p);
+	return p.scheme == IMGP_FILE && strncmp(url, "s3://", 5) == 0 &&
+	    (url[strlen(url) - 1] == '/' || url[strlen(r->from)] == '/' ||
+	    strstr(url + strlen(r->from), "//") != NULL) ?
+	    imgp_fail(e, IMGP_E_PLACE_INVALID, "%s: no file can have that name",
+	    url) : 0;
+}
+
 static void
 copy_one(struct run *r, const char *url)
 {
 	struct imgp_copied copied = { .existed = 0 };
 	struct imgp_err e = { NULL, "" };
 	char *target = imgp_place_join(r->to, url + strlen(r->from));
-	int rc = 0;
+	int rc = check_names(r, url, target, &e);
 
-	if (!r->tree->dry_run)
+	if (rc == 0 && !r->tree->dry_run)
 		rc = imgp_store_copy(r->src, url, r->dst, target,
 		    r->tree->flags, NULL, NULL, &copied, &e);
 	pthread_mutex_lock(&r->lock);
@@ -83,8 +103,9 @@ found(void *arg, const char *url, const struct imgp_object *object)
 	const char *name = url + strlen(r->from);
 
 	r->listed = 1;
-	/* "directory/" as an object is how some tools draw folders. */
-	if (*name == '\0' || name[strlen(name) - 1] == '/' ||
+	/* An empty "directory/" is how some tools draw folders. */
+	if (*name == '\0' ||
+	    (name[strlen(name) - 1] == '/' && object->bytes == 0) ||
 	    (t->ninclude > 0 && !matches(t->include, t->ninclude, name)) ||
 	    matches(t->exclude, t->nexclude, name))
 		return 0;
@@ -93,6 +114,11 @@ found(void *arg, const char *url, const struct imgp_object *object)
 	else
 		r->bytes += object->bytes;
 	pthread_mutex_lock(&r->lock);
+	if (object->bytes < 0) {
+		t->passed(t->arg, url);
+		pthread_mutex_unlock(&r->lock);
+		return 0;
+	}
 	while (r->n == AHEAD)
 		pthread_cond_wait(&r->less, &r->lock);
 	r->waiting[(r->first + r->n++) % AHEAD] = imgp_strdup(url);

@@ -23,6 +23,8 @@ struct imgp_tree {
 	void		(*done)(void *arg, const char *from, const char *to,
 			    const struct imgp_copied *copied,
 			    const struct imgp_err *e);
+	/* The same of what is neither regular file nor directory. */
+	void		(*passed)(void *arg, const char *url);
 	/* Told once, never while done() runs, when all is listed: the bytes of
 	 * what is to be copied, -1 where one is not known. */
 	void		(*listed)(void *arg, int64_t bytes);

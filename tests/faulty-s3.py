@@ -215,6 +215,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif what == "after":
             self.fault = None
             self.error(503, "SlowDown", headers={"Retry-After": arg})
+        elif what == "after-ms":
+            self.fault = None
+            self.error(503, "SlowDown", headers={"x-amz-retry-after": arg})
+        elif what == "html":
+            self.fault = None
+            self.read_body()
+            self.answer(200, "<!DOCTYPE html><title>Sign in</title>", {
+                "Content-Type": "text/html"})
         elif what == "stall":
             time.sleep(float(arg))
             self.cut()
@@ -313,7 +321,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         bucket = path.strip("/") + "/"
         keys = sorted(p[len(bucket) + 1:] for p in OBJECTS
                       if p.startswith("/" + bucket))
-        keys = [k for k in keys if k.startswith(query.get("prefix", ""))
+        what, arg = self.fault or ("", "")
+        prefix = arg if what == "foreign" else query.get("prefix", "")
+        keys = [k for k in keys if k.startswith(prefix)
                 and k > query.get("continuation-token", "")]
         page, more = keys[:2], len(keys) > 2
         self.answer(200, "<ListBucketResult><IsTruncated>%s</IsTruncated>%s"

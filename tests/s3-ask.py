@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""s3-ask.py METHOD PATH[?QUERY]: one signed request to $AWS_ENDPOINT_URL.
+"""s3-ask.py METHOD PATH[?QUERY] [-d FILE] [-h NAME:VALUE]...: one signed
+request to $AWS_ENDPOINT_URL, with a body and headers.
 
 Prints the answer's status and headers with -I, else its body.  A second
-opinion on the signer, and a way to look behind the tool's back.
+opinion on the signer, and a way to look and write behind the tool's back.
 """
+import argparse
 import datetime
 import hashlib
 import hmac
@@ -12,20 +14,29 @@ import os
 import sys
 import urllib.parse
 
-show_head = "-I" in sys.argv
-method, target = [a for a in sys.argv[1:] if a != "-I"]
+opts = argparse.ArgumentParser(add_help=False)
+opts.add_argument("method")
+opts.add_argument("target")
+opts.add_argument("-I", action="store_true")
+opts.add_argument("-d", type=argparse.FileType("rb"))
+opts.add_argument("-h", action="append", default=[])
+opts = opts.parse_args()
+method, target = opts.method, opts.target
+body = opts.d.read() if opts.d else b""
 url = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
 path, _, query = target.partition("?")
 path = "/" + urllib.parse.quote(path, safe="/-_.~")
 query = "&".join(sorted(q if "=" in q else q + "="
                         for q in query.split("&") if q))
 now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-empty = hashlib.sha256(b"").hexdigest()
-head = {"host": url.netloc, "x-amz-content-sha256": empty, "x-amz-date": now}
+payload = hashlib.sha256(body).hexdigest()
+head = {"host": url.netloc, "x-amz-content-sha256": payload, "x-amz-date": now}
+for line in opts.h:
+    head[line.split(":", 1)[0].lower()] = line.split(":", 1)[1].strip()
 names = ";".join(sorted(head))
 canonical = "\n".join([method, path, query] +
                       ["%s:%s" % i for i in sorted(head.items())] +
-                      ["", names, empty])
+                      ["", names, payload])
 scope = "%s/%s/s3/aws4_request" % (now[:8], os.environ["AWS_REGION"])
 text = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (
     now, scope, hashlib.sha256(canonical.encode()).hexdigest())
@@ -36,9 +47,10 @@ head["authorization"] = (
     "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s"
     % (os.environ["AWS_ACCESS_KEY_ID"], scope, names, key.hex()))
 conn = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
-conn.request(method, path + ("?" + query if query else ""), headers=head)
+conn.request(method, path + ("?" + query if query else ""), body=body if opts.d else None,
+             headers=head)
 answer = conn.getresponse()
-if show_head:
+if opts.I:
     print(answer.status)
     for name, value in answer.getheaders():
         print("%s: %s" % (name.lower(), value))
