@@ -93,6 +93,19 @@ say_unprobed(void)
 		    "not be found out: %s\n", imgp_progname, why);
 }
 
+/* Who keeps this machine should hear of it (R25). */
+static void
+say_skew(void)
+{
+	long skew = imgp_s3_skew();
+
+	if (skew != 0 && !imgp_common.quiet)
+		fprintf(stderr, "%s: the clock of this machine is %ld s %s "
+		    "that of the S3 service, which was made good\n",
+		    imgp_progname, labs(skew), skew > 0 ? "behind" :
+		    "ahead of");
+}
+
 static int
 run_filter(const char *from, const char *to, unsigned int flags)
 {
@@ -116,6 +129,7 @@ run_filter(const char *from, const char *to, unsigned int flags)
 	rc = imgp_filter_run(&ops, &r, imgp_common.jobs);
 	imgp_pool_free(r.pool);
 	say_unprobed();
+	say_skew();
 	imgp_transfer_free(r.transfer);
 	return rc;
 }
@@ -219,6 +233,7 @@ copy_url(const char *from, const char *to, unsigned int flags)
 		    "length was compared\n", imgp_progname, from);
 	if (rc == 0 && imgp_common.verbose)
 		say_copied(NULL, &copied);
+	say_skew();
 out:
 	imgp_store_close(src);
 	imgp_store_close(dst);
@@ -335,6 +350,7 @@ copy_tree(const struct imgp_tree *which, const char *from, const char *to)
 		    "them, only their length was compared\n", imgp_progname,
 		    o.by_length, o.objects);
 	say_unprobed();
+	say_skew();
 	imgp_store_close(temp);
 	imgp_store_close(src);
 	imgp_store_close(dst);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,8 @@ struct imgp_s3 {
 	int	 quota;
 };
 
+static atomic_long seen_skew;
+
 /* How an attempt ended. */
 enum outcome { DONE, FINAL, FAULT, THROTTLE, AT_ONCE };
 
@@ -59,11 +62,17 @@ struct attempt {
 	struct imgp_err	*e;
 	int		 begun;		/* the answer's headers were judged */
 	int		 refused;	/* by begin or sink: ${e} is filled in */
-	int		 mistaken;	/* by begin: to be sent again */
+	int		 mistaken;	/* and it is to be sent again */
 	int64_t		 after;		/* ms the server asks for; -1 */
 	char		 date[40];	/* of the server, or "" */
 	char		 region[40];	/* x-amz-bucket-region */
 };
+
+long
+imgp_s3_skew(void)
+{
+	return atomic_load(&seen_skew);
+}
 
 const char *
 imgp_s3_version(void)
@@ -366,11 +375,14 @@ on_body(void *arg, long status, const char *p, size_t len)
 			return -1;
 	}
 	if (t->r->sink(t->r->arg, p, len) == -1) {
-		imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ||
+		t->refused = 1;
+		t->mistaken = errno == EPROTO;
+		if (t->mistaken)
+			return imgp_fail(t->e, IMGP_E_STORE_IO, "%s: the "
+			    "server sent more than was asked for", t->r->key);
+		return imgp_fail_errno(t->e, errno == ENOSPC || errno == EDQUOT ||
 		    errno == EFBIG ? IMGP_E_STORE_FULL : IMGP_E_STORE_IO,
 		    "writing what %s holds", t->r->key);
-		t->refused = 1;
-		return -1;
 	}
 	return 0;
 }
@@ -592,6 +604,7 @@ take_date(struct imgp_s3 *s3, const struct attempt *t)
 	pthread_mutex_lock(&s3->lock);
 	if (labs(skew) <= SKEW_MAX && labs(skew - s3->skew) > 60) {
 		s3->skew = skew;
+		atomic_store(&seen_skew, skew);
 		rc = 1;
 	}
 	pthread_mutex_unlock(&s3->lock);

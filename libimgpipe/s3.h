@@ -29,6 +29,9 @@ const char *imgp_s3_bucket(const struct imgp_s3 *s3);
 /* The account that must own the bucket; NULL: any. */
 void	imgp_s3_set_owner(struct imgp_s3 *s3, const char *account);
 const char *imgp_s3_owner(const struct imgp_s3 *s3);
+/* By how many seconds a service's clock was found to be ahead of ours, where
+ * requests are signed by it; 0: none was found to be. */
+long	imgp_s3_skew(void);
 /* "libcurl 7.88.1, OpenSSL/3.0.19" */
 const char *imgp_s3_version(void);
 
@@ -75,7 +78,8 @@ struct imgp_s3_request {
 	/*
 	 * Where a 2xx answer's body goes; NULL: to answer->body, at most
 	 * IMGP_S3XML_MAX.  ${begin} sees the headers first; -1 with ${e} ends the
-	 * request for good, IMGP_S3_AGAIN with ${e} sends it again.  ${sink}: 0, or -1 with errno, which too ends it.
+	 * request for good, IMGP_S3_AGAIN with ${e} sends it again.  ${sink}: 0,
+	 * or -1 with errno, which too ends it, but EPROTO sends it again.
 	 * ${again} is called before a repetition and may change the headers'
 	 * text in place.
 	 */

@@ -15,7 +15,7 @@ sum_part(struct imgp_parts *p, int64_t offset, int64_t len, void *arg,
     struct imgp_err *e)
 {
 	return imgp_parts_sum(p->fd, offset, len, arg) == -1 ?
-	    imgp_store_errno(e, p->key) : 0;
+	    imgp_parts_unreadable(p->key, e) : 0;
 }
 
 /* One GET of a range, written where it belongs. */

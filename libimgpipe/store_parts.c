@@ -44,7 +44,7 @@ imgp_parts_read(int fd, int64_t offset, int64_t len,
 		len -= n;
 	}
 	if (len > 0 && n == 0)
-		errno = EIO;	/* it became shorter */
+		errno = 0;	/* it became shorter */
 	return len > 0 ? -1 : 0;
 }
 
@@ -282,7 +282,7 @@ imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 		goto out;
 	}
 	if ((rc = imgp_parts_sum(p->fd, offset, len, sum)) == -1)
-		imgp_store_errno(e, p->key);
+		imgp_parts_unreadable(p->key, e);
 	else {
 		imgp_sha256_end_hex(sum, hex);
 		imgp_store_s3_base64(hex, base64);
@@ -350,9 +350,16 @@ imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	return rc;
 }
 
-/* The file is as ${before} says: what was summed is what was sent. */
-static int
-is_unchanged(int fd, const struct stat *before)
+int
+imgp_parts_unreadable(const char *key, struct imgp_err *e)
+{
+	return errno != 0 ? imgp_store_errno(e, key) : imgp_fail(e,
+	    IMGP_E_STORE_IO, "%.400s: the source changed while it was read",
+	    key);
+}
+
+int
+imgp_parts_unchanged(int fd, const struct stat *before)
 {
 	struct stat sb;
 
@@ -386,7 +393,7 @@ send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
 	}
 	p->upload = upload;
 	rc = imgp_parts_do(p, NULL, NULL, e);
-	if (rc == 0 && before != NULL && !is_unchanged(p->fd, before))
+	if (before != NULL && !imgp_parts_unchanged(p->fd, before))
 		rc = imgp_fail(e, IMGP_E_STORE_IO,
 		    "%s: the source changed while it was read", p->key);
 	if (rc == 0)

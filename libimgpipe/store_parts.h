@@ -99,7 +99,12 @@ int	imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 int	imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len, int64_t *retries, struct imgp_err *e);
 
-/* Hand ${len} bytes of the file from ${offset} to ${take}; -1 with errno. */
+/* The file is as ${before} says: what was summed is what was sent. */
+int	imgp_parts_unchanged(int fd, const struct stat *before);
+/* -1 and ${e}, after one of the next two, for the object ${key}. */
+int	imgp_parts_unreadable(const char *key, struct imgp_err *e);
+/* Hand ${len} bytes of the file from ${offset} to ${take}; -1 with errno, 0
+ * where it became shorter. */
 int	imgp_parts_read(int fd, int64_t offset, int64_t len,
 	    void (*take)(void *arg, const char *p, size_t len), void *arg);
 /* Add them to ${sum}. */

@@ -512,7 +512,8 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 	return rc;
 }
 
-/* The ${len} bytes of a small file, summed; the caller's.  NULL and errno. */
+/* The ${len} bytes of a small file, summed; the caller's.  NULL and errno, 0
+ * where it has others. */
 static char *
 read_small(int fd, int64_t len, struct imgp_sha256 *sum)
 {
@@ -526,7 +527,7 @@ read_small(int fd, int64_t len, struct imgp_sha256 *sum)
 	while (n == -1 && errno == EINTR);
 	if (n != len) {
 		if (n >= 0)
-			errno = EIO;	/* it became shorter, or longer */
+			errno = 0;
 		free(data);
 		return NULL;
 	}
@@ -549,7 +550,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	if (fstat(fd, &sb) == -1 || (sb.st_size <= SMALL ?
 	    (data = read_small(fd, sb.st_size, sum)) == NULL :
 	    imgp_parts_sum(fd, 0, sb.st_size, sum) == -1)) {
-		imgp_store_errno(e, key);
+		imgp_parts_unreadable(key, e);
 		goto out;
 	}
 	o->bytes = sb.st_size;
@@ -571,6 +572,10 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	rc = put_whole(st->s3, key, data, fd, o, create, m, &a, e);
 	if (rc == 0)
 		name_object(o, &a);
+	else if (data == NULL && !imgp_parts_unchanged(fd, &sb)) {
+		errno = 0;
+		imgp_parts_unreadable(key, e);
+	}
 	if (rc == -1 && a.status == 412 &&
 	    (rc = compare_existing(st->s3, key, o, NULL, NULL, NULL, m,
 	    e)) >= 0)

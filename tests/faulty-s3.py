@@ -218,6 +218,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif what == "after-ms":
             self.fault = None
             self.error(503, "SlowDown", headers={"x-amz-retry-after": arg})
+        elif what == "change":
+            # The file that is being sent is another from here on.
+            with open(arg, "r+b") as f:
+                f.seek(-1000, os.SEEK_END)
+                f.write(b"changed")
+            return False
         elif what == "html":
             self.fault = None
             self.read_body()
@@ -294,6 +300,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if what == "wrong-range":
             first += 1
         headers["Content-Range"] = "bytes %d-%d/%d" % (first, last, len(data))
+        if what == "long":
+            last += 1
         return self.answer(206, data[first:last + 1], headers)
 
     on_head = on_get

@@ -109,6 +109,23 @@ fails 75 'IMGP-STORE-FULL: .*File too large' '... from another directory too' \
 	limited imgp-s3cp "$(url large)" "$(url dir/large)"
 is "$(find . -name '.imgp-*' -o -name back)" '' '... and nothing is left'
 
+# --- a source that is another meanwhile (R32) -------------------------------------------
+for bytes in 5242880 5368709120; do
+	cp large moves
+	faults "99 PUT /src/moves change $WORK/moves"
+	exits 75 "it changes while it is sent, in parts above $bytes" \
+		env IMGP_S3_MULTIPART_BYTES=$bytes IMGP_S3_PATIENCE=1 \
+		imgp-s3cp "$(url moves)" s3://src/moves
+	like err 'IMGP-STORE-IO: moves: the source changed while it was read' '... is said'
+	is "$(state | grep -c 'moves')" 0 '... and nothing is there'
+done
+faults '1 GET /large long'
+rm -f back
+exits 0 'a range with a byte too many (R22)' imgp-s3cp s3://src/large "$(url back)"
+cmp -s large back; ok $? '... is asked for again'
+faults
+rm -f back
+
 # --- what others wrote -------------------------------------------------------------------
 put src/theirs large 'Content-Type: application/dicom' 'x-amz-meta-lab: seven' \
 	'Cache-Control: no-cache'
@@ -124,8 +141,8 @@ for way in 5242880 5368709120; do
 	export IMGP_S3_COPY_BYTES=$way
 	exits 0 "copied in parts of 5 MiB above $way (R33)" \
 		imgp-s3cp s3://src/theirs "s3://dst/$way"
-	/usr/bin/python3 "$ROOT/tests/s3-ask.py" HEAD "dst/$way" -I | sort >head
-	is "$(grep -E '^(content-type|cache-control|x-amz-meta-lab):' head | tr '\n' ' ')" \
+	/usr/bin/python3 "$ROOT/tests/s3-ask.py" HEAD "dst/$way" -I | sort >shown
+	is "$(grep -E '^(content-type|cache-control|x-amz-meta-lab):' shown | tr '\n' ' ')" \
 		'cache-control: no-cache content-type: application/dicom x-amz-meta-lab: seven ' \
 		'... with its metadata'
 	exits 0 '... again' imgp-s3cp s3://src/theirs "s3://dst/$way"
@@ -161,4 +178,13 @@ IMGP_DESTINATION=s3://dst/q IMGP_DESTINATION_OWNER=333344445555 \
 	imgp-s3cp "$(url small)" s3://dst/owned
 is "$(asked ' /dst/owned .*x-amz-expected-bucket-owner=333344445555') $(asked .)" '3 3' \
 	'URLs in a bucket of a place say its owner (M18)'
+
+# --- clocks -----------------------------------------------------------------------------------
+echo 3 >server/hours
+faults '1 GET /theirs2 skewed'
+rm -f back
+exits 0 'the server is three hours ahead (R25)' imgp-s3cp s3://src/theirs2 "$(url back)"
+like err 'the clock of this machine is 1(079|080)[0-9] s behind that of the S3 service' \
+	'... which is made good and said'
+rm server/hours
 done_testing
