@@ -38,10 +38,14 @@ get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
 {
 	struct get *g = arg;
 
-	if (a->first != g->offset || a->total < 0) {
+	if (a->first != g->offset || a->total < 0 || a->etag[0] == '\0') {
+		/* Without an ETag its parts could be of several objects; what
+		 * has none comes of no S3 service. */
 		imgp_fail(e, IMGP_E_STORE_IO, a->total < 0 ?
 		    "%s: the server does not say how long it is" :
-		    "%s: the server sent another range", g->r.key);
+		    a->first != g->offset ?
+		    "%s: the server sent another range" :
+		    "%s: the server gives it no ETag", g->r.key);
 		return IMGP_S3_AGAIN;
 	}
 	if (g->total >= 0)

@@ -172,6 +172,17 @@ faults '9 * /src/page html'
 fails 1 IMGP-STORE-EXISTS 'a web page where an object is to go' \
 	imgp-s3cp "$(url small)" s3://src/page
 
+export IMGP_S3_PATIENCE=1
+rm -f back
+faults '9 GET /src/large html'
+fails 75 'IMGP-STORE-IO: .*no ETag' '... or in place of an object' \
+	imgp-s3cp s3://src/large "$(url back)"
+faults '99 GET /src/large noetag'
+fails 75 'IMGP-STORE-IO: .*no ETag' 'a range that cannot be pinned (R32)' \
+	imgp-s3cp s3://src/large "$(url back)"
+[ ! -e back ]; ok $? '... and no file is made'
+export IMGP_S3_PATIENCE=20
+
 # --- whose bucket it is -----------------------------------------------------------------
 faults
 IMGP_DESTINATION=s3://dst/q IMGP_DESTINATION_OWNER=333344445555 \
