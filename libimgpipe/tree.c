@@ -15,7 +15,7 @@ struct run {
 	struct imgp_store *src, *dst;
 	const char	*from, *to;
 	int		 listed;	/* something lies there */
-	int64_t		 bytes;		/* of what is to be copied; -1: unknown */
+	int64_t		 bytes;		/* of what is to be copied */
 
 	pthread_mutex_t	 lock;		/* of all below */
 	pthread_cond_t	 more, less;	/* waiting changed */
@@ -109,16 +109,13 @@ found(void *arg, const char *url, const struct imgp_object *object)
 	    (t->ninclude > 0 && !matches(t->include, t->ninclude, name)) ||
 	    matches(t->exclude, t->nexclude, name))
 		return 0;
-	if (object->bytes < 0 || r->bytes < 0)
-		r->bytes = -1;
-	else
-		r->bytes += object->bytes;
 	pthread_mutex_lock(&r->lock);
 	if (object->bytes < 0) {
 		t->passed(t->arg, url);
 		pthread_mutex_unlock(&r->lock);
 		return 0;
 	}
+	r->bytes += object->bytes;
 	while (r->n == AHEAD)
 		pthread_cond_wait(&r->less, &r->lock);
 	r->waiting[(r->first + r->n++) % AHEAD] = imgp_strdup(url);

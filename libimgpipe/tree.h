@@ -26,7 +26,7 @@ struct imgp_tree {
 	/* The same of what is neither regular file nor directory. */
 	void		(*passed)(void *arg, const char *url);
 	/* Told once, never while done() runs, when all is listed: the bytes of
-	 * what is to be copied, -1 where one is not known. */
+	 * what is to be copied. */
 	void		(*listed)(void *arg, int64_t bytes);
 	void		*arg;
 };
