@@ -381,7 +381,9 @@ drop_if_wrong(struct imgp_s3 *s3, const char *key, const struct imgp_move *m,
 
 	if (m->copied->existed || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
 		return;
+	/* Without a sum nothing tells whose it is: then it stays. */
 	ours = imgp_store_s3_head(s3, key, &a, NULL) == 0 &&
+	    a.sha256[0] != '\0' &&
 	    strcmp(a.sha256, m->copied->object.sha256) == 0;
 	imgp_s3_answer_release(&a);
 	if (!ours)
