@@ -1,4 +1,5 @@
 /* Credentials from beside the program: container, instance, another program. */
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <ctype.h>
@@ -620,17 +621,18 @@ hear(int fd, char *s, size_t size, int64_t end)
 static int
 outstays(pid_t pid, int64_t end)
 {
-	siginfo_t info;
+	struct pollfd p = { (int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0 };
+	int64_t left;
+	int n;
 
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG |
-		    WNOWAIT) == -1 ? errno != EINTR : info.si_pid != 0)
-			return 0;
-		if (monotonic_ms() >= end)
-			return 1;
-		pause_ms(5);
-	}
+	if (p.fd == -1)		/* a kernel before 5.3: it is waited for */
+		return 0;
+	do {
+		left = end - monotonic_ms();
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (n == -1 && errno == EINTR);
+	close(p.fd);
+	return n == 0;
 }
 
 int
