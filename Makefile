@@ -177,7 +177,8 @@ check-s3-large: all
 	  BUILD=$(abspath $B) prove -v tests/s3-large.t
 # Every sample file and archive before four judges; some minutes.
 check-dicom: all $(CTESTS)
-	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t
+	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t \
+	  tests/unstamp-4g.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check

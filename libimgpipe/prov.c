@@ -72,6 +72,28 @@ imgp_prov_put(struct imgp_out *out, const struct imgp_prov_record *r,
 	return put_line(out, &b, e);
 }
 
+static const char *
+truth(int is)
+{
+	return is ? "true" : "false";
+}
+
+int
+imgp_prov_put_growth(struct imgp_out *out, const struct imgp_zip_growth *g,
+    struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_printf(&b, "{\"zip64\":%llu,\"made\":%s",
+	    (unsigned long long)g->record, truth(g->made));
+	if (g->record == 0)
+		imgp_buf_printf(&b, ",\"offset\":%s,\"size\":%s}",
+		    truth(g->offset), truth(g->size));
+	else
+		imgp_buf_printf(&b, ",\"version\":%u}", g->version);
+	return put_line(out, &b, e);
+}
+
 int
 imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
     struct imgp_err *e)
@@ -91,14 +113,16 @@ imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 
 #define TAIL	1024		/* the last line is shorter */
 
+enum line { NONE, BEGIN, RECORD, GROWTH, SUMS };
+
 struct imgp_prov {
 	FILE		*fp;
 	char		*path;		/* for messages */
 	char		*line;
 	size_t		 size;
-	int		 have;		/* record is the next one */
-	int		 ended;
+	enum line	 next;		/* NONE: not read yet */
 	struct imgp_prov_record record;
+	struct imgp_zip_growth growth;
 	unsigned char	*bytes;		/* what the record's pointers mean */
 	struct imgp_prov_sum sum;
 };
@@ -210,31 +234,63 @@ get_sum(const struct imgp_json *j, char sha256[65], int64_t *bytes)
 	return 0;
 }
 
-/* Read a line: 1 a record, 2 the first line, 0 the sums, -1. */
 static int
+get_truth(const struct imgp_json *j, const char *name, int *is)
+{
+	*is = imgp_json_bool(imgp_json_get(j, name));
+	return *is == -1 ? -1 : 0;
+}
+
+static int
+get_growth(struct imgp_prov *p, const struct imgp_json *j)
+{
+	struct imgp_zip_growth *g = &p->growth;
+	int64_t n, version;
+
+	memset(g, 0, sizeof *g);
+	if (imgp_json_int(imgp_json_get(j, "zip64"), &n) == -1 || n < 0 ||
+	    get_truth(j, "made", &g->made) == -1)
+		return -1;
+	g->record = (uint64_t)n;
+	if (n == 0)
+		return get_truth(j, "offset", &g->offset) == -1 ||
+		    get_truth(j, "size", &g->size) == -1 ? -1 : 0;
+	if (imgp_json_int(imgp_json_get(j, "version"), &version) == -1 ||
+	    version < 0 || version > UINT16_MAX)
+		return -1;
+	g->version = (uint16_t)version;
+	return 0;
+}
+
+/* Read a line: what it is, or NONE and ${e}. */
+static enum line
 read_line(struct imgp_prov *p, struct imgp_err *e)
 {
 	struct imgp_json *j;
 	ssize_t n = getline(&p->line, &p->size, p->fp);
+	enum line is = NONE;
 	int64_t v;
-	int rc = -1;
 
-	if (n <= 0)
-		return wrong(p, e);
-	if (p->line[n - 1] == '\n')
+	if (n > 0 && p->line[n - 1] == '\n')
 		n--;
-	if ((j = imgp_json_parse(p->line, (size_t)n, NULL)) == NULL)
-		return wrong(p, e);
+	if (n <= 0 || (j = imgp_json_parse(p->line, (size_t)n, NULL)) == NULL) {
+		wrong(p, e);
+		return NONE;
+	}
 	if (imgp_json_int(imgp_json_get(j, "v"), &v) == 0)
-		rc = v == 1 ? 2 : -1;
+		is = v == 1 ? BEGIN : NONE;
 	else if (imgp_json_get(j, "member") != NULL)
-		rc = get_record(p, j, (size_t)n) == 0 ? 1 : -1;
+		is = get_record(p, j, (size_t)n) == 0 ? RECORD : NONE;
+	else if (imgp_json_get(j, "zip64") != NULL)
+		is = get_growth(p, j) == 0 ? GROWTH : NONE;
 	else if (get_sum(imgp_json_get(j, "source"), p->sum.source,
 	    &p->sum.source_bytes) == 0 && get_sum(imgp_json_get(j, "stamped"),
-	    p->sum.stamped, &p->sum.stamped_bytes) == 0)
-		rc = 0;
+	    p->sum.stamped, &p->sum.stamped_bytes) == 0 && getc(p->fp) == EOF)
+		is = SUMS;
 	imgp_json_free(j);
-	return rc == -1 ? wrong(p, e) : rc;
+	if (is == NONE)
+		wrong(p, e);
+	return is;
 }
 
 /* What comes from a pipe is kept, so that its end can be read first. */
@@ -294,15 +350,15 @@ struct imgp_prov *
 imgp_prov_open(const char *path, struct imgp_err *e)
 {
 	struct imgp_prov *p = imgp_alloc(sizeof *p);
-	int rc = -1;
+	enum line first = NONE;
 
 	p->path = imgp_strdup(path);
 	if ((p->fp = fopen(path, "re")) == NULL)
 		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
-	else if (read_sums(p, e) == 0 && (rc = read_line(p, e)) != 2 &&
-	    rc != -1)
+	else if (read_sums(p, e) == 0 && (first = read_line(p, e)) != BEGIN &&
+	    first != NONE)
 		wrong(p, e);
-	if (rc != 2) {
+	if (first != BEGIN) {
 		imgp_prov_free(p);
 		return NULL;
 	}
@@ -322,28 +378,40 @@ imgp_prov_free(struct imgp_prov *p)
 	free(p);
 }
 
+/* Is the next line ${what}?  1, 0, or -1 and ${e}. */
+static int
+is_next(struct imgp_prov *p, enum line what, struct imgp_err *e)
+{
+	if (p->next == NONE) {
+		if ((p->next = read_line(p, e)) == NONE)
+			return -1;
+		if (p->next == BEGIN)
+			return wrong(p, e);
+	}
+	return p->next == what;
+}
+
 int
 imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
     struct imgp_err *e)
 {
-	int rc;
-
-	if (!p->have && !p->ended) {
-		if ((rc = read_line(p, e)) == -1)
-			return -1;
-		if (rc == 2)
-			return wrong(p, e);
-		p->have = rc == 1;
-		p->ended = rc == 0;
-	}
 	*r = &p->record;
-	return p->have;
+	return is_next(p, RECORD, e);
+}
+
+int
+imgp_prov_peek_growth(struct imgp_prov *p, const struct imgp_zip_growth **g,
+    struct imgp_err *e)
+{
+	*g = &p->growth;
+	return is_next(p, GROWTH, e);
 }
 
 void
 imgp_prov_next(struct imgp_prov *p)
 {
-	p->have = 0;
+	if (p->next != SUMS)
+		p->next = NONE;
 }
 
 const struct imgp_prov_sum *

@@ -6,7 +6,12 @@
  * that was stamped, in the order of the file,
  *	{"member":N,"how":"spliced|patched|encoded","edits":[[AT,"old","new"]…],
  *	 "undo":"…"}
- * with bytes in hex and AT an offset in the object as it came, and at the end
+ * with bytes in hex and AT an offset in the object as it came; then, where only
+ * the stamps took a ZIP past 4 GiB, one for what each record of its directory
+ * gained, and one for its end (zip.h),
+ *	{"zip64":N,"made":true,"version":20}
+ *	{"zip64":0,"made":true,"offset":true,"size":false}
+ * and at the end
  *	{"source":{"sha256":…,"bytes":…},"stamped":{…}}
  * It holds no value of a header but those that were replaced.
  */
@@ -19,6 +24,7 @@
 #include "libimgpipe/deflate.h"
 #include "libimgpipe/err.h"
 #include "libimgpipe/out.h"
+#include "libimgpipe/zip.h"
 
 #define IMGP_PROV_EDITS	8
 
@@ -45,6 +51,8 @@ struct imgp_prov_sum {
 int	imgp_prov_begin(struct imgp_out *out, struct imgp_err *e);
 int	imgp_prov_put(struct imgp_out *out, const struct imgp_prov_record *r,
 	    struct imgp_err *e);
+int	imgp_prov_put_growth(struct imgp_out *out,
+	    const struct imgp_zip_growth *g, struct imgp_err *e);
 int	imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 	    struct imgp_err *e);
 
@@ -55,11 +63,13 @@ struct imgp_prov;
 struct imgp_prov *imgp_prov_open(const char *path, struct imgp_err *e);
 void	imgp_prov_free(struct imgp_prov *p);	/* NULL is fine */
 /*
- * The next record, good until the next call of next: 1; 0: there is no more; or
- * -1 and ${e}.
+ * The next line if it is a record, or a growth, good until the next call of next:
+ * 1; 0: it is none; or -1 and ${e}.
  */
 int	imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
 	    struct imgp_err *e);
+int	imgp_prov_peek_growth(struct imgp_prov *p,
+	    const struct imgp_zip_growth **g, struct imgp_err *e);
 void	imgp_prov_next(struct imgp_prov *p);
 /* The sums of its last line, from the beginning. */
 const struct imgp_prov_sum *imgp_prov_sum(const struct imgp_prov *p);

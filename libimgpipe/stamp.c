@@ -373,9 +373,38 @@ take_all(struct ring *g, struct imgp_zip_writer *w, struct imgp_err *e)
 	return rc;
 }
 
+/* What the directory gained is noted, or taken away as it is noted. */
+static int
+note_growth(void *arg, const struct imgp_zip_growth *g, struct imgp_err *e)
+{
+	struct imgp_stamp *s = arg;
+
+	return s->opts->note == NULL ? 0 :
+	    imgp_prov_put_growth(s->opts->note, g, e);
+}
+
+static int
+noted_growth(void *arg, uint64_t record, struct imgp_zip_growth *g,
+    struct imgp_err *e)
+{
+	struct imgp_stamp *s = arg;
+	const struct imgp_zip_growth *next;
+	int rc;
+
+	if (s->opts->undo == NULL)
+		return 0;
+	rc = imgp_prov_peek_growth(s->opts->undo, &next, e);
+	if (rc != 1 || next->record != record)
+		return rc == -1 ? -1 : 0;
+	*g = *next;
+	imgp_prov_next(s->opts->undo);
+	return 1;
+}
+
 static int
 stamp_members(struct imgp_stamp *s, struct imgp_zip *z, int fd, struct imgp_err *e)
 {
+	const struct imgp_zip_history history = { note_growth, noted_growth, s };
 	struct imgp_zip_writer *w = imgp_zip_writer_new(z, s->out);
 	size_t threads = s->opts->undo != NULL ? 1 : (size_t)s->opts->threads;
 	size_t i, started = 0;
@@ -395,6 +424,7 @@ stamp_members(struct imgp_stamp *s, struct imgp_zip *z, int fd, struct imgp_err 
 	for (i = 1; i < threads; i++)	/* this one is the first */
 		if (pthread_create(&thread[started], NULL, worker, &g) == 0)
 			started++;
+	imgp_zip_writer_history(w, &history);
 	rc = take_all(&g, w, e);
 	for (i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);
@@ -472,9 +502,12 @@ stamp_any(struct imgp_stamp *s, int fd, struct imgp_err *e)
 static int
 all_undone(struct imgp_stamp *s, struct imgp_err *e)
 {
+	const struct imgp_zip_growth *g;
 	const struct imgp_prov_record *r;
 	int rc = imgp_prov_peek(s->opts->undo, &r, e);
 
+	if (rc == 0)
+		rc = imgp_prov_peek_growth(s->opts->undo, &g, e);
 	s->r->encoded = (uint64_t)s->encoded;
 	return rc != 1 ? rc : imgp_fail(e, IMGP_E_STAMP_CHECK,
 	    "check: the provenance is of another upload");

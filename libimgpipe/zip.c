@@ -60,6 +60,9 @@ struct imgp_zip {
 	struct imgp_zip_member *m;
 	size_t		 n;
 	uint32_t	*order;
+	uint64_t	 tight;		/* the last header whose record has no
+					 * room for a zip64 offset, or 0: all
+					 * have (the first never moves) */
 };
 
 static uint32_t
@@ -456,6 +459,15 @@ type_of(const unsigned char *c, uint64_t content)
 	return IMGP_ZIP_FILE;
 }
 
+/* Can the offset in the record ${c} move into its zip64 field of ${n} bytes,
+ * or, when ${x} is NULL, into a new one? */
+static int
+has_room(const unsigned char *c, const unsigned char *x, size_t n)
+{
+	return get32(c + 42) == MAX32 || (n + 8 <= EXTRA64_MAX &&
+	    get16(c + 30) + (x == NULL ? 12u : 8u) <= MAX16);
+}
+
 /* A directory record, complete at ${c}. */
 static int
 read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
@@ -465,6 +477,7 @@ read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
 	uint32_t flags = get16(c + 8), disk = get16(c + 34);
 	size_t n = 0;
 	unsigned char *x;
+	int room;
 
 	memset(m, 0, sizeof *m);
 	m->method = (uint16_t)get16(c + 10);
@@ -477,6 +490,7 @@ read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
 		return unsafe(e, i, "its extra fields do not fit");
 	if (n > EXTRA64_MAX)
 		return unsafe(e, i, "its zip64 field is too long");
+	room = has_room(c, x, n);
 	if (full(&m->size, &x, &n) == -1 || full(&m->csize, &x, &n) == -1 ||
 	    full(&m->local, &x, &n) == -1)
 		return unsafe(e, i, "its zip64 field is not there");
@@ -486,6 +500,8 @@ read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
 	if (m->local > z->at.cd - z->at.base)
 		return unsafe(e, i, "it lies outside the archive");
 	m->local += z->at.base;
+	if (!room && m->local > z->tight)
+		z->tight = m->local;
 	m->type = (unsigned char)type_of(c, m->size);
 	if (check_local(z, i, c, buf, e) == -1)
 		return -1;
@@ -684,6 +700,7 @@ struct imgp_zip_writer {
 	size_t		 next;		/* in order: fate's offset not known */
 	size_t		 open;		/* the begun member, or SIZE_MAX */
 	unsigned char	*buf;		/* one record */
+	struct imgp_zip_history history;
 };
 
 struct imgp_zip_writer *
@@ -704,6 +721,13 @@ imgp_zip_writer_new(struct imgp_zip *z, struct imgp_out *out)
 		w->fate[i].size = z->m[i].size;
 	}
 	return w;
+}
+
+void
+imgp_zip_writer_history(struct imgp_zip_writer *w,
+    const struct imgp_zip_history *h)
+{
+	w->history = *h;
 }
 
 void
@@ -752,6 +776,11 @@ imgp_zip_writer_fits(const struct imgp_zip_writer *w, size_t i, uint64_t csize,
 	    (m->size < MAX32 && size >= MAX32))
 		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
 		    "it would grow over 4 GiB");
+	if (m->local < w->z->tight && stated(w) + (w->z->tight - w->pos) +
+	    csize - m->csize >= MAX32)
+		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+		    "one behind it would lie over 4 GiB, and has no room to "
+		    "say so");
 	return 0;
 }
 
@@ -847,16 +876,53 @@ move_field(unsigned char *field, uint64_t v, unsigned char **y)
 	*y += 8;
 }
 
+static int
+not_grown(struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_STAMP_CHECK,
+	    "check: the directory never gained what the provenance says");
+}
+
 /*
- * Bring the directory record of ${len} bytes in w->buf up to date; returns its
- * new length.  It grows only when something passes 4 GiB by the stamps.
+ * The offset in the record ${c} moves to ${y} as move_field() does, and ${g} is
+ * what the record gained by that; or, where it ${was} so grown and can be
+ * without again, back into its field.  1 when it moved, 0, -1 and ${e}.
+ */
+static int
+move_offset(unsigned char *c, uint64_t v, unsigned char **y, int was,
+    struct imgp_zip_growth *g, struct imgp_err *e)
+{
+	int full = get32(c + 42) == MAX32;
+
+	if (was && !full)
+		return not_grown(e);
+	if (was && v < MAX32) {
+		put32(c + 42, v);
+		put16(c + 6, g->version);
+		return 1;
+	}
+	move_field(c + 42, v, y);
+	if (full || v < MAX32)
+		return 0;
+	g->version = (uint16_t)get16(c + 6);
+	if (g->version < 45)
+		put16(c + 6, 45);	/* version needed: zip64 */
+	return 1;
+}
+
+/*
+ * Bring the directory record of ${len} bytes in w->buf up to date; its new
+ * length, or 0 and ${e}.  It grows only when its offset passes 4 GiB by the
+ * stamps, and shrinks when that is undone: ${g}, if it ${was} so grown.
  */
 static size_t
-update_central(struct imgp_zip_writer *w, const struct fate *f, size_t len)
+update_central(struct imgp_zip_writer *w, const struct fate *f, size_t len,
+    int was, struct imgp_zip_growth *g, struct imgp_err *e)
 {
 	unsigned char *c = w->buf, *x, y[4 + 24 + EXTRA64_MAX], *yend = y + 4;
 	unsigned char *at = c + CENTRAL + get16(c + 28);
 	size_t xlen = get16(c + 30), n = 0, old = 0, new, used;
+	int moved;
 
 	x = extra(at, xlen, EXTRA64, &n);
 	used = (get32(c + 24) == MAX32 ? 8u : 0u) +
@@ -865,24 +931,48 @@ update_central(struct imgp_zip_writer *w, const struct fate *f, size_t len)
 	put32(c + 16, f->crc);
 	move_field(c + 24, f->size, &yend);
 	move_field(c + 20, f->csize, &yend);
-	move_field(c + 42, f->local, &yend);
+	if ((moved = move_offset(c, f->local, &yend, was, g, e)) == -1)
+		return 0;
 	if (x != NULL) {	/* what follows in it, a disk number, is kept */
 		memcpy(yend, x + used, n - used);
 		yend += n - used;
 		old = n + 4;
-		at = x - 4;
 	}
 	new = (size_t)(yend - y);
-	if (new == 4 && old == 0)
+	if (moved && was && g->made) {
+		/* It was put in front, and held nothing else. */
+		if (x != at + 4 || new != 4) {
+			not_grown(e);
+			return 0;
+		}
+		new = 0;
+	} else if (new == 4 && old == 0)
 		return len;
+	if (x != NULL)
+		at = x - 4;
 	put16(y, EXTRA64);
 	put16(y + 2, (uint32_t)(new - 4));
 	memmove(at + new, at + old, len - (size_t)(at - c) - old);
 	memcpy(at, y, new);
 	put16(c + 30, (uint32_t)(xlen + new - old));
-	if (new > old && get16(c + 6) < 45)
-		put16(c + 6, 45);	/* version needed: zip64 */
+	if (moved && !was) {
+		g->made = x == NULL;
+		if (w->history.grew != NULL && w->history.grew(w->history.arg,
+		    g, e) == -1)
+			return 0;
+	}
 	return len + new - old;
+}
+
+/* Was ${record} grown when the source was written?  1 and ${g}, 0, -1. */
+static int
+was_grown(struct imgp_zip_writer *w, uint64_t record,
+    struct imgp_zip_growth *g, struct imgp_err *e)
+{
+	memset(g, 0, sizeof *g);
+	g->record = record;
+	return w->history.grown == NULL ? 0 :
+	    w->history.grown(w->history.arg, record, g, e);
 }
 
 /* The directory of the source, read on in large pieces. */
@@ -913,9 +1003,11 @@ static int
 write_records(struct imgp_zip_writer *w, struct window *v, struct imgp_err *e)
 {
 	const struct imgp_zip *z = w->z;
+	struct imgp_zip_growth g;
 	const unsigned char *c;
 	uint64_t pos;
 	size_t i, len;
+	int was;
 
 	for (i = 0; i < z->n; i++) {
 		pos = z->m[i].central;
@@ -927,8 +1019,9 @@ write_records(struct imgp_zip_writer *w, struct window *v, struct imgp_err *e)
 			return -1;
 		memcpy(w->buf, c, len);
 		w->pos = pos + len;
-		len = update_central(w, &w->fate[i], len);
-		if (imgp_out_write(w->out, w->buf, len, e) == -1)
+		if ((was = was_grown(w, i + 1, &g, e)) == -1 ||
+		    (len = update_central(w, &w->fate[i], len, was, &g,
+		    e)) == 0 || imgp_out_write(w->out, w->buf, len, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -984,11 +1077,58 @@ write_end64(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
 	return imgp_out_write(w->out, loc, LOCATOR, e);
 }
 
+/* Set an end record's ${field}, which says ${v}; 1 when that is full now. */
+static int
+set_end(unsigned char *field, uint64_t v, int was_moved)
+{
+	int full = get32(field) == MAX32;
+
+	if (!full || was_moved)
+		put32(field, v < MAX32 ? v : MAX32);
+	return !full && v >= MAX32;
+}
+
+/* The end record, and the zip64 ones if there are to be any. */
+static int
+write_end(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
+    struct imgp_err *e)
+{
+	struct imgp_zip *z = w->z;
+	int had = z->at.end64 != 0, needs = cd >= MAX32 || cd_size >= MAX32;
+	struct imgp_zip_growth g;
+	unsigned char end[END];
+	int was;
+
+	if (imgp_pread(z->fd, end, END, z->at.end, e) == -1 ||
+	    (was = was_grown(w, 0, &g, e)) == -1)
+		return -1;
+	if (was && (!had || (g.offset && get32(end + 16) != MAX32) ||
+	    (g.size && get32(end + 12) != MAX32)))
+		return not_grown(e);
+	if (was) {
+		set_end(end + 16, cd, g.offset);
+		set_end(end + 12, cd_size, g.size);
+		had &= !g.made;
+		if (!had && !needs && (get32(end + 16) == MAX32 ||
+		    get32(end + 12) == MAX32))
+			return not_grown(e);
+	} else {
+		g.made = !had && needs;
+		g.offset = set_end(end + 16, cd, 0);
+		g.size = set_end(end + 12, cd_size, 0);
+		if ((g.offset || g.size) && w->history.grew != NULL &&
+		    w->history.grew(w->history.arg, &g, e) == -1)
+			return -1;
+	}
+	if ((had || needs) && write_end64(w, cd, cd_size, e) == -1)
+		return -1;
+	return imgp_out_write(w->out, end, END, e);
+}
+
 int
 imgp_zip_writer_finish(struct imgp_zip_writer *w, struct imgp_err *e)
 {
 	struct imgp_zip *z = w->z;
-	unsigned char end[END];
 	uint64_t cd, cd_size, tail = z->at.end + END;
 
 	if (w->open != SIZE_MAX)
@@ -999,16 +1139,7 @@ imgp_zip_writer_finish(struct imgp_zip_writer *w, struct imgp_err *e)
 	if (write_directory(w, e) == -1)
 		return -1;
 	cd_size = stated(w) - cd;
-	if (imgp_pread(z->fd, end, END, z->at.end, e) == -1)
-		return -1;
-	if ((z->at.end64 != 0 || cd >= MAX32 || cd_size >= MAX32) &&
-	    write_end64(w, cd, cd_size, e) == -1)
-		return -1;
-	if (get32(end + 12) != MAX32 || z->at.end64 == 0)
-		put32(end + 12, cd_size < MAX32 ? cd_size : MAX32);
-	if (get32(end + 16) != MAX32 || z->at.end64 == 0)
-		put32(end + 16, cd < MAX32 ? cd : MAX32);
-	if (imgp_out_write(w->out, end, END, e) == -1)
+	if (write_end(w, cd, cd_size, e) == -1)
 		return -1;
 	return imgp_out_copy(w->out, z->fd, tail, z->size - tail, e);
 }

@@ -87,14 +87,48 @@ struct imgp_zip_writer;
 struct imgp_zip_writer *imgp_zip_writer_new(struct imgp_zip *z,
 	    struct imgp_out *out);
 void	imgp_zip_writer_free(struct imgp_zip_writer *w);	/* NULL is fine */
-/* 0 when member ${i} can take these sizes (it cannot grow over 4 GiB when its
- * header has no room for the sizes that need), else -1: IMGP-ARCHIVE-LIMIT. */
+/*
+ * 0 when member ${i} can take these sizes, else -1 and IMGP-ARCHIVE-LIMIT: it
+ * would grow over 4 GiB, for which headers and descriptor have no room; or one
+ * behind it would come to lie there, and its directory record has none.
+ */
 int	imgp_zip_writer_fits(const struct imgp_zip_writer *w, size_t i,
 	    uint64_t csize, uint64_t size, struct imgp_err *e);
 int	imgp_zip_writer_begin(struct imgp_zip_writer *w, size_t i,
 	    uint32_t crc, uint64_t csize, uint64_t size, struct imgp_err *e);
 int	imgp_zip_writer_end(struct imgp_zip_writer *w, struct imgp_err *e);
-/* The rest of the members, and the directory. */
+
+/*
+ * What the directory gained when the archive passed 4 GiB, so that it can be
+ * taken away again: the offset in a record, or what the end record says, moved
+ * into a zip64 one.  (How many members there are never changes, and sizes do
+ * not pass 4 GiB.)
+ */
+struct imgp_zip_growth {
+	uint64_t	 record;	/* from 1 in the directory; 0: its end */
+	int		 made;		/* there was no zip64 field, or end record
+					 * and locator, before */
+	int		 offset, size;	/* of the end: which of them moved */
+	uint16_t	 version;	/* of a record: it needed that before */
+};
+/*
+ * Called by finish, in the order of the directory, its end last.  grew tells
+ * what it gained.  grown asks what ${record} gained when the source was
+ * written: 1 and ${g}, 0 when nothing; that is taken away, where the archive
+ * lies below 4 GiB again.  Each may be NULL; -1 and ${e} ends finish.
+ */
+struct imgp_zip_history {
+	int	(*grew)(void *arg, const struct imgp_zip_growth *g,
+		    struct imgp_err *e);
+	int	(*grown)(void *arg, uint64_t record, struct imgp_zip_growth *g,
+		    struct imgp_err *e);
+	void	*arg;
+};
+/* ${h} stays the caller's, until finish is done. */
+void	imgp_zip_writer_history(struct imgp_zip_writer *w,
+	    const struct imgp_zip_history *h);
+/* The rest of the members, and the directory.  -1 with IMGP-STAMP-CHECK when
+ * the directory never gained what the history says. */
 int	imgp_zip_writer_finish(struct imgp_zip_writer *w, struct imgp_err *e);
 
 #endif

@@ -39,11 +39,33 @@ same(const struct imgp_prov_record *a, const struct imgp_prov_record *b)
 	return 1;
 }
 
+static int
+same_growth(const struct imgp_zip_growth *a, const struct imgp_zip_growth *b)
+{
+	return a->record == b->record && a->made == b->made &&
+	    a->offset == b->offset && a->size == b->size &&
+	    a->version == b->version;
+}
+
+/* The next line: 1 a record, 2 a growth, 0 none of them, -1. */
+static int
+peek(struct imgp_prov *p, const struct imgp_prov_record **r,
+    const struct imgp_zip_growth **g, struct imgp_err *e)
+{
+	int rc = imgp_prov_peek(p, r, e);
+
+	if (rc != 0)
+		return rc;
+	rc = imgp_prov_peek_growth(p, g, e);
+	return rc == 1 ? 2 : rc;
+}
+
 /* Read ${fd} to its end and write it to ${out}: 1 when that could be done. */
 static int
 copy(int fd, int to)
 {
 	const struct imgp_prov_record *r;
+	const struct imgp_zip_growth *g;
 	struct imgp_err e = { NULL, "" };
 	struct imgp_prov *p = open_fd(fd, &e);
 	struct imgp_out out;
@@ -55,9 +77,10 @@ copy(int fd, int to)
 	}
 	imgp_out_init(&out, to);
 	must(imgp_prov_begin(&out, &e) == 0);
-	while ((rc = imgp_prov_peek(p, &r, &e)) == 1) {
-		must(r->edits <= IMGP_PROV_EDITS);
-		must(imgp_prov_put(&out, r, &e) == 0);
+	while ((rc = peek(p, &r, &g, &e)) > 0) {
+		must(rc == 2 || r->edits <= IMGP_PROV_EDITS);
+		must((rc == 1 ? imgp_prov_put(&out, r, &e) :
+		    imgp_prov_put_growth(&out, g, &e)) == 0);
 		imgp_prov_next(p);
 	}
 	must(rc == 0 || e.code != NULL);
@@ -72,6 +95,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct imgp_prov_record *a, *b;
+	const struct imgp_zip_growth *g, *h;
 	struct imgp_err e = { NULL, "" };
 	struct imgp_prov *p, *q;
 	int fd, to, more;
@@ -85,9 +109,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		q = open_fd(to, &e);
 		must(p != NULL && q != NULL);
 		do {
-			more = imgp_prov_peek(p, &a, &e);
-			must(more != -1 && imgp_prov_peek(q, &b, &e) == more);
-			must(!more || same(a, b));
+			more = peek(p, &a, &g, &e);
+			must(more != -1 && peek(q, &b, &h, &e) == more);
+			must(more != 1 || same(a, b));
+			must(more != 2 || same_growth(g, h));
 			imgp_prov_next(p);
 			imgp_prov_next(q);
 		} while (more);
