@@ -99,12 +99,39 @@ is_plain(const char *s, size_t max)
 }
 
 static int
+compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* An id that two series have (R61), or NULL. */
+static const char *
+twin(const struct imgp_scans *s)
+{
+	const char **ids = imgp_alloc((imgp_scans_series(s) + 1) *
+	    sizeof *ids), *id = NULL;
+	size_t i, k, n = 0;
+
+	for (i = 0; i < s->n; i++)
+		for (k = 0; k < s->scan[i].n; k++)
+			if (s->scan[i].series[k].atri_uid != NULL)
+				ids[n++] = s->scan[i].series[k].atri_uid;
+	qsort(ids, n, sizeof *ids, compare_text);
+	for (i = 1; i < n && id == NULL; i++)
+		if (strcmp(ids[i - 1], ids[i]) == 0)
+			id = ids[i];
+	free(ids);
+	return id;
+}
+
+static int
 take_series(struct imgp_scans *s, const char *study,
     const struct imgp_json *j, struct imgp_err *e)
 {
 	const struct imgp_json *number = imgp_json_get(j, "series_number");
 	const char *uid = imgp_json_str(imgp_json_get(j, "series_uid"));
-	const char *id = imgp_json_str(imgp_json_get(j, "atri_uid"));
+	const struct imgp_json *given = imgp_json_get(j, "atri_uid");
+	const char *id = imgp_json_str(given);
 	struct imgp_series *r;
 	int64_t n, count;
 
@@ -121,6 +148,10 @@ take_series(struct imgp_scans *s, const char *study,
 	    &count) == -1 || count <= 0)
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: a number_of_instances is not positive");
+	/* An id that is no text would be taken for none. */
+	if (id == NULL && !imgp_json_is_null(given))
+		return imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "scans: an atri_uid is not a string");
 	if (id != NULL && !is_plain(id, IMGP_SCANS_ATRI_MAX))
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: an atri_uid is not usable");
@@ -139,7 +170,7 @@ int
 imgp_scans_get(struct imgp_job *job, struct imgp_scans *s, struct imgp_err *e)
 {
 	const struct imgp_json *scan, *j;
-	const char *study;
+	const char *study, *id;
 
 	s->scan = NULL;
 	s->n = 0;
@@ -160,6 +191,11 @@ imgp_scans_get(struct imgp_job *job, struct imgp_scans *s, struct imgp_err *e)
 		for (j = imgp_json_first(j); j != NULL; j = imgp_json_next(j))
 			if (take_series(s, study, j, e) == -1)
 				goto bad;
+	}
+	if ((id = twin(s)) != NULL) {
+		imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "scans: two series have the atri_uid %s", id);
+		goto bad;
 	}
 	return 0;
 bad:
@@ -209,34 +245,19 @@ imgp_scans_set(struct imgp_job *job, const struct imgp_scans *s)
 	imgp_job_set(job, "scans", imgp_scans_json(s, 0));
 }
 
-static int
-compare_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Every series has an id, and no two have the same. */
 static int
 check_ids(const struct imgp_scans *s, struct imgp_err *e)
 {
-	const char **ids = imgp_alloc(imgp_scans_series(s) * sizeof *ids);
-	size_t i, k, n = 0;
-	int rc = 0;
+	size_t i, k;
 
 	for (i = 0; i < s->n; i++)
 		for (k = 0; k < s->scan[i].n; k++)
 			if (s->scan[i].series[k].atri_uid == NULL)
-				rc = imgp_fail(e, IMGP_E_DB_REQUEST,
+				return imgp_fail(e, IMGP_E_DB_REQUEST,
 				    "the answer has no atri_uid for a series");
-			else
-				ids[n++] = s->scan[i].series[k].atri_uid;
-	qsort(ids, n, sizeof *ids, compare_text);
-	for (i = 1; i < n; i++)
-		if (strcmp(ids[i - 1], ids[i]) == 0)
-			rc = imgp_fail(e, IMGP_E_DB_REQUEST,
-			    "the answer gives one atri_uid to two series");
-	free(ids);
-	return rc;
+	return twin(s) == NULL ? 0 : imgp_fail(e, IMGP_E_DB_REQUEST,
+	    "the answer gives one atri_uid to two series");
 }
 
 int

@@ -40,7 +40,8 @@ struct imgp_scans {
  * Fill ${s} (empty or released before) from the job's "scans".  A job without
  * the member gives none.  -1 with IMGP-JOB-TYPE when it is not as imgp-job(5)
  * says: UIDs of 1 to 64 printable ASCII characters without blanks, each series
- * once in its study, positive counts.  ${s} is empty then.
+ * once in its study, positive counts; an atri_uid is such a text, and no two
+ * series have the same.  ${s} is empty then.
  */
 int	imgp_scans_get(struct imgp_job *job, struct imgp_scans *s,
 	    struct imgp_err *e);

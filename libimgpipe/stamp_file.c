@@ -36,53 +36,6 @@ read_text(const char *path, struct imgp_buf *b, struct imgp_err *e)
 	return rc;
 }
 
-static int
-compare_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* No two series have the same id (R61). */
-static int
-check_ids(const struct imgp_scans *s, struct imgp_err *e)
-{
-	const char **ids = imgp_alloc((imgp_scans_series(s) + 1) *
-	    sizeof *ids);
-	size_t i, k, n = 0;
-	int rc = 0;
-
-	for (i = 0; i < s->n; i++)
-		for (k = 0; k < s->scan[i].n; k++)
-			if (s->scan[i].series[k].atri_uid != NULL)
-				ids[n++] = s->scan[i].series[k].atri_uid;
-	qsort(ids, n, sizeof *ids, compare_text);
-	for (i = 1; i < n && rc == 0; i++)
-		if (strcmp(ids[i - 1], ids[i]) == 0)
-			rc = imgp_fail(e, IMGP_E_JOB_TYPE,
-			    "scans: two series have the atri_uid %s", ids[i]);
-	free(ids);
-	return rc;
-}
-
-/* An id that is no text would be taken for none. */
-static int
-check_types(struct imgp_job *job, struct imgp_err *e)
-{
-	const struct imgp_json *scan, *j, *id;
-
-	for (scan = imgp_json_first(imgp_job_get(job, "scans")); scan != NULL;
-	    scan = imgp_json_next(scan))
-		for (j = imgp_json_first(imgp_json_get(scan, "series"));
-		    j != NULL; j = imgp_json_next(j)) {
-			id = imgp_json_get(j, "atri_uid");
-			if (!imgp_json_is_null(id) &&
-			    imgp_json_str(id) == NULL)
-				return imgp_fail(e, IMGP_E_JOB_TYPE,
-				    "scans: an atri_uid is not a string");
-		}
-	return 0;
-}
-
 /* Name the file ${path} in ${e}. */
 static int
 of_file(const char *path, struct imgp_err *e)
@@ -106,8 +59,7 @@ read_scans(const char *path, struct imgp_scans *scans, struct imgp_err *e)
 	    b.s[len - 1] == '\r'); len--)
 		;
 	job = imgp_job_parse(b.s == NULL ? "" : b.s, len, e);
-	if (job == NULL || check_types(job, e) == -1 ||
-	    imgp_scans_get(job, scans, e) == -1 || check_ids(scans, e) == -1)
+	if (job == NULL || imgp_scans_get(job, scans, e) == -1)
 		of_file(path, e);
 	else if (imgp_scans_series(scans) == 0)
 		imgp_fail(e, IMGP_E_JOB_TYPE, "%s: no scans", path);

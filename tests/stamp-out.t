@@ -15,6 +15,12 @@ open("a.dcm", "wb").write(inst(0))
 with zipfile.ZipFile("m.zip", "w", zipfile.ZIP_DEFLATED) as z:
     for i in range(3):
         z.writestr("IM%d" % i, inst(i))
+with zipfile.ZipFile("two.zip", "w") as z:
+    kept = h.UIDS[0x20, 0xe]
+    for i in (1, 2):
+        h.UIDS[0x20, 0xe] = b"1.2.300%d" % i
+        z.writestr("IM%d" % i, inst(i))
+    h.UIDS[0x20, 0xe] = kept
 with zipfile.ZipFile("big.zip", "w", zipfile.ZIP_STORED) as z:
     z.writestr("IM1", inst(1))
     z.writestr("noise", os.urandom(400000))
@@ -208,4 +214,21 @@ exits 1 'one id for two series (R61)' imgp-stamp --scans twice -o x m.zip
 like err 'twice: scans: two series have the atri_uid 7.1' 'is refused'
 [ ! -e x ]
 ok $? 'nothing of all that was written'
+mkdir spool
+cp m.zip spool/upload
+jq -c --arg l "file://$(realpath spool)/upload" '.local = $l' twice |
+	IMGP_SPOOL=$(realpath spool) imgp-stamp >line 2>err
+is "$? $(jq -c '[.errors[] | .error_code, .error]' line)" \
+    '1 ["IMGP-JOB-TYPE","scans: two series have the atri_uid 7.1"]' \
+	'nor is it taken from a job line (R61)'
+cmp -s m.zip spool/upload
+ok $? 'whose work copy stays as it was'
+jq -c --arg l "file://$(realpath spool)/upload" '.local = $l' number |
+	IMGP_SPOOL=$(realpath spool) imgp-stamp 2>err | jq -r '.errors[0].error' >got
+is "$(cat got)" 'scans: an atri_uid is not a string' 'a number is no id there, too'
+# A study may stand in several entries, each with some of its series.
+imgp-dcmscan two.zip | jq -c '.scans = [.scans[0] | .series[] as $s |
+    .series = [$s + {atri_uid: "7.\($s.series_uid[-1:])"}]]' >apart
+exits 0 'a study in two entries of scans' imgp-stamp -v --scans apart -o x two.zip
+like err ' 2 stamped' 'is one study'
 done_testing
