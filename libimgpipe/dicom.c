@@ -239,6 +239,25 @@ uses_block(struct imgp_dicom *d, uint32_t tag)
 	    !d->elem[IMGP_DICOM_CREATOR].present;
 }
 
+/*
+ * An element of ${tag}, or the head's end, is at ${pos}: what would stand before
+ * it, and not before an earlier one, would stand there.
+ */
+static void
+note_blocks(struct imgp_dicom *d, uint32_t tag, uint64_t pos)
+{
+	const struct imgp_dicom_elem *id = &d->elem[IMGP_DICOM_ID];
+	uint32_t group = d->elem[IMGP_DICOM_GROUP].tag, low = id->len;
+
+	if (d->creator == NULL || d->elem[IMGP_DICOM_CREATOR].present)
+		return;
+	for (; d->creators <= 0xff && tag > (group | d->creators);
+	    d->creators++)
+		d->creator_off[d->creators] = pos;
+	for (; d->ids <= 0xff && tag > (group | d->ids << 8 | low); d->ids++)
+		d->id_off[d->ids] = pos;
+}
+
 /* A creator's value is complete: is it ours? */
 static void
 compare_creator(struct imgp_dicom *d, struct imgp_dicom_elem *el)
@@ -258,21 +277,23 @@ compare_creator(struct imgp_dicom *d, struct imgp_dicom_elem *el)
 	id->tag = (id->tag & 0xffff0000u) | (el->tag & 0xff) << 8 | id->len;
 }
 
-/* No block was ours: the first behind all that are in use. */
+/* No block was ours: the first that is free; the head ends at ${at}. */
 static int
-choose_block(struct imgp_dicom *d)
+choose_block(struct imgp_dicom *d, uint64_t at)
 {
 	struct imgp_dicom_elem *cr = &d->elem[IMGP_DICOM_CREATOR];
 	struct imgp_dicom_elem *id = &d->elem[IMGP_DICOM_ID];
-	uint32_t b, block = 0x10;
+	uint32_t b = 0x10;
 
-	for (b = 0x10; b <= 0xff; b++)
-		if (d->block[b >> 3] >> (b & 7) & 1)
-			block = b + 1;
-	if (block > 0xff)
+	while (b <= 0xff && d->block[b >> 3] >> (b & 7) & 1)
+		b++;
+	if (b > 0xff)
 		return -1;
-	cr->tag = (cr->tag & 0xffff0000u) | block;
-	id->tag = (id->tag & 0xffff0000u) | block << 8 | id->len;
+	note_blocks(d, UINT32_MAX, at);
+	cr->tag = (cr->tag & 0xffff0000u) | b;
+	cr->off = cr->end = d->creator_off[b];
+	id->tag = (id->tag & 0xffff0000u) | b << 8 | id->len;
+	id->off = id->end = d->id_off[b];
 	return 0;
 }
 
@@ -292,7 +313,7 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 			el->off = el->end = at;
 	}
 	if (d->creator != NULL && !d->elem[IMGP_DICOM_CREATOR].present &&
-	    choose_block(d) == -1) {
+	    choose_block(d, at) == -1) {
 		give_up(d, IMGP_E_DICOM_INVALID, "no private block is free");
 		return;
 	}
@@ -336,6 +357,7 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 	struct imgp_dicom_elem *el;
 	int creator = uses_block(d, tag), i, match;
 
+	note_blocks(d, tag, d->pos);
 	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
 		el = &d->elem[i];
 		if (el->tag == 0)
@@ -504,7 +526,8 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 				finish_head(d, d->pos);
 			else if (note(d, tag, len, value) == -1)
 				return;
-		} else if (is_of_head(d, tag))
+		} else if (is_of_head(d, tag) || (d->creator != NULL &&
+		    tag >> 16 == d->elem[IMGP_DICOM_GROUP].tag >> 16))
 			d->late = 1;
 		if (tag == TAG_SIGNATURES || tag == TAG_MACS)
 			d->is_signed = 1;

@@ -97,6 +97,9 @@ struct imgp_dicom {
 	/* Results, once the state is IMGP_DICOM_HEAD. */
 	enum imgp_dicom_kind kind;
 	struct imgp_dicom_elem elem[IMGP_DICOM_ELEMENTS];
+	/* The walker's own, where a creator is wanted: where the creator of
+	 * each private block would stand, and its element (as elem's off). */
+	uint64_t	 creator_off[256], id_off[256];
 	char		 syntax[IMGP_UID_MAX + 1]; /* as stated; "" if not */
 	int		 preamble, meta;	/* nonzero: has it */
 	int		 implicit, big, deflated; /* how the data set is coded */
@@ -116,7 +119,8 @@ struct imgp_dicom {
 	/* Results of feeding on to the end. */
 	int		 is_signed;	/* (4FFE,0001) or (FFFA,FFFA) at top level */
 	int		 at_pixels;	/* a tag of group 7FE0 was seen */
-	int		 late;		/* an element of the head stands there
+	int		 late;		/* an element of the head, or of the
+					 * stamp's private group, stands there
 					 * once more, or for the first time */
 	int		 tail_lost;	/* what follows the head makes no sense:
 					 * it was not looked at any further */
@@ -131,6 +135,7 @@ struct imgp_dicom {
 	uint64_t	 meta_end;
 	uint32_t	 prev, stop, n_elem, n_item, n_disorder;
 	unsigned char	 block[32];	/* private blocks in use, a bit each */
+	uint32_t	 creators, ids;	/* below it creator_off, id_off are known */
 	struct imgp_dicom_elem *grab;
 	unsigned char	 hold[160];
 	size_t		 nhold, want;

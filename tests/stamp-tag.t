@@ -47,6 +47,66 @@ for tag in '0020,4000 LT' '0013,xx10 LO ATRI' '0040,2017' \
 			diag <err
 	done
 done
+# --- which private block: the first that is free (PS3.5 7.8.1) ----------------------
+cat >blocks.py <<'EOT'
+"""blocks.py SAMPLE: objects b-BLOCK.CODING whose free block is BLOCK, or none."""
+import sys, pydicom
+from pydicom.uid import (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian,
+    ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+from pydicom.dataelem import DataElement
+used = {        # creators, and elements of blocks
+    "10": ([], []), "11": ([0x10, 0x12], [0x1001, 0x1201]),
+    "12": ([0x10, 0x13, 0xff], [0x1110, 0x1310, 0xff10]),
+    "14": ([0x10, 0x11, 0x12, 0x13, 0x15], [0x1001, 0x13ff, 0x1500]),
+    "ff": (range(0x10, 0xff), [0xfe7f]),
+    "fe": ([x for x in range(0x10, 0x100) if x != 0xfe], [0xfd01, 0xff01]),
+    "none": (range(0x10, 0xff), [0xff01]),
+}
+for block, (creators, elements) in used.items():
+    for name, uid in (("exp", ExplicitVRLittleEndian),
+            ("imp", ImplicitVRLittleEndian), ("big", ExplicitVRBigEndian),
+            ("dfl", DeflatedExplicitVRLittleEndian)):
+        ds = pydicom.dcmread(sys.argv[1])
+        for x in creators:
+            ds[0x13, x] = DataElement((0x13, x), "LO", "CREATOR %d" % x)
+        for x in elements:
+            ds[0x13, x] = DataElement((0x13, x), "UN", b"ab")
+        ds.file_meta.TransferSyntaxUID = uid
+        ds.is_little_endian = name != "big"
+        ds.is_implicit_VR = name == "imp"
+        if name == "big":
+            ds.PixelData = bytes(len(ds.PixelData))
+        ds.save_as("b-%s.%s" % (block, name))
+EOT
+"$PY" -W ignore blocks.py "$samples/MR_small.dcm" || exit 1
+for f in b-*.*; do
+	block=${f#b-} block=${block%.*}
+	imgp-stamp --tag '0013,xx10 LO ATRI' --id 77.1 --provenance prov \
+		-o new.dcm $f 2>err
+	rc=$?
+	if [ $block = none ]; then
+		is "$rc" 1 "$f: every block is in use"
+		like err 'IMGP-DICOM-INVALID: no private block is free' \
+			'is said'
+		continue
+	fi
+	"$PY" look.py $f new.dcm '0013,xx10 LO ATRI' 77.1 2>>err &&
+		"$PY" -W ignore - $block <<'EOT' 2>>err &&
+import sys, pydicom
+b = int(sys.argv[1], 16)
+ds = pydicom.dcmread("new.dcm")
+assert ds[0x13, b].value == "ATRI" and (0x13, b << 8 | 0x10) in ds
+tags = [int(t) for t in ds._dict]	# in the order of the file
+assert tags == sorted(tags)
+EOT
+		imgp-stamp --tag '0013,xx10 LO ATRI' --id 77.1 -o again.dcm \
+			new.dcm 2>>err && cmp -s new.dcm again.dcm &&
+		imgp-stamp --unstamp --provenance prov -o back.dcm new.dcm 2>>err &&
+		{ case $f in *.dfl) :;; *) cmp -s $f back.dcm;; esac; }
+	ok $((rc || $?)) "$f: the first free block, again a no-op, and back" ||
+		diag <err
+done
+
 export IMGP_STAMP_TAG='0013,xx10 LO ATRI'
 imgp-stamp --id 77.1 -o new.dcm "$samples/CT_small.dcm" &&
 	"$PY" look.py "$samples/CT_small.dcm" new.dcm "$IMGP_STAMP_TAG" 77.1
