@@ -30,9 +30,10 @@ struct imgp_stamp_tag {
 };
 /*
  * Take ${text} apart: "GGGG,EEEE [VR]", or "GGGG,xxEE VR CREATOR" for a private
- * block.  VR is LO (the default), SH, ST, LT, UC or UT.  The elements that tell
- * what an object is cannot carry an id.  -1 with IMGP-CONFIG.  ${t} must not be
- * moved after that.
+ * block.  VR is LO, SH, ST, LT, UC or UT: the standard's, which need not be
+ * stated for elements that are in our table, and is taken on trust for others.
+ * The elements that tell what an object is cannot carry an id.  -1 with
+ * IMGP-CONFIG.  ${t} must not be moved after that.
  */
 int	imgp_stamp_tag_parse(const char *text, struct imgp_stamp_tag *t,
 	    struct imgp_err *e);

@@ -11,10 +11,59 @@ static const uint32_t taken[] = {
 	IMGP_TAG(0x0020, 0x0052), IMGP_TAG_CENTER,
 };
 
+/*
+ * What the standard (PS3.6) says of elements that are likely to carry an id, so
+ * that their VR need not be stated and cannot be stated wrongly.  DCMTK's
+ * dictionary is none of ours: it is a file of the site's.
+ */
+static const struct {
+	uint32_t	 tag;
+	const char	*vr;
+} known[] = {
+	{ IMGP_TAG(0x0008, 0x0050), "SH" }, { IMGP_TAG(0x0008, 0x0080), "LO" },
+	{ IMGP_TAG(0x0008, 0x0081), "ST" }, { IMGP_TAG(0x0008, 0x1010), "SH" },
+	{ IMGP_TAG(0x0008, 0x1030), "LO" }, { IMGP_TAG(0x0008, 0x103e), "LO" },
+	{ IMGP_TAG(0x0008, 0x1040), "LO" }, { IMGP_TAG(0x0008, 0x1090), "LO" },
+	{ IMGP_TAG(0x0008, 0x2111), "ST" }, { IMGP_TAG(0x0010, 0x0010), "PN" },
+	{ IMGP_TAG(0x0010, 0x0020), "LO" }, { IMGP_TAG(0x0010, 0x0021), "LO" },
+	{ IMGP_TAG(0x0010, 0x0030), "DA" }, { IMGP_TAG(0x0010, 0x0040), "CS" },
+	{ IMGP_TAG(0x0010, 0x1000), "LO" }, { IMGP_TAG(0x0010, 0x2160), "SH" },
+	{ IMGP_TAG(0x0010, 0x21b0), "LT" }, { IMGP_TAG(0x0010, 0x4000), "LT" },
+	{ IMGP_TAG(0x0012, 0x0010), "LO" }, { IMGP_TAG(0x0012, 0x0020), "LO" },
+	{ IMGP_TAG(0x0012, 0x0021), "LO" }, { IMGP_TAG(0x0012, 0x0030), "LO" },
+	{ IMGP_TAG(0x0012, 0x0031), "LO" }, { IMGP_TAG(0x0012, 0x0040), "LO" },
+	{ IMGP_TAG(0x0012, 0x0042), "LO" }, { IMGP_TAG(0x0012, 0x0050), "LO" },
+	{ IMGP_TAG(0x0012, 0x0051), "ST" }, { IMGP_TAG(0x0012, 0x0062), "CS" },
+	{ IMGP_TAG(0x0012, 0x0063), "LO" }, { IMGP_TAG(0x0012, 0x0071), "LO" },
+	{ IMGP_TAG(0x0012, 0x0072), "LO" }, { IMGP_TAG(0x0012, 0x0081), "LO" },
+	{ IMGP_TAG(0x0012, 0x0082), "LO" }, { IMGP_TAG(0x0018, 0x1000), "LO" },
+	{ IMGP_TAG(0x0018, 0x1004), "LO" }, { IMGP_TAG(0x0018, 0x1008), "LO" },
+	{ IMGP_TAG(0x0018, 0x1020), "LO" }, { IMGP_TAG(0x0018, 0x1030), "LO" },
+	{ IMGP_TAG(0x0020, 0x0010), "SH" }, { IMGP_TAG(0x0020, 0x4000), "LT" },
+	{ IMGP_TAG(0x0032, 0x1060), "LO" }, { IMGP_TAG(0x0032, 0x4000), "LT" },
+	{ IMGP_TAG(0x0038, 0x0010), "LO" }, { IMGP_TAG(0x0038, 0x4000), "LT" },
+	{ IMGP_TAG(0x0040, 0x0253), "SH" }, { IMGP_TAG(0x0040, 0x0254), "LO" },
+	{ IMGP_TAG(0x0040, 0x0280), "ST" }, { IMGP_TAG(0x0040, 0x1001), "SH" },
+	{ IMGP_TAG(0x0040, 0x1400), "LT" }, { IMGP_TAG(0x0040, 0x2016), "LO" },
+	{ IMGP_TAG(0x0040, 0x2017), "LO" },
+};
+
 static int
 wrong(struct imgp_err *e, const char *what)
 {
 	return imgp_fail(e, IMGP_E_CONFIG, "the stamp's tag: %s", what);
+}
+
+/* The VR of a standard element, or NULL: not in the table. */
+static const char *
+known_vr(uint32_t tag)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].tag == tag)
+			return known[i].vr;
+	return NULL;
 }
 
 /* How long a value may be, 0: not a VR for this (PS3.5 6.2). */
@@ -46,7 +95,8 @@ imgp_stamp_tag_parse(const char *text, struct imgp_stamp_tag *t,
     struct imgp_err *e)
 {
 	unsigned int group, element;
-	char vr[3] = "LO";
+	char vr[3] = "";
+	const char *standard = NULL;
 	int used = 0, block = 0;
 	size_t i;
 
@@ -64,6 +114,15 @@ imgp_stamp_tag_parse(const char *text, struct imgp_stamp_tag *t,
 		memcpy(vr, text + 1, 2);
 		text += 3;
 	}
+	if (!block)
+		standard = known_vr(IMGP_TAG(group, element));
+	if (standard == NULL && vr[0] == '\0')
+		return wrong(e, "its VR is not known here, and must be stated");
+	if (standard != NULL && vr[0] != '\0' && strcmp(vr, standard) != 0)
+		return imgp_fail(e, IMGP_E_CONFIG, "the stamp's tag: its VR is "
+		    "%s in the standard", standard);
+	if (standard != NULL)
+		memcpy(vr, standard, sizeof vr);
 	if (room(vr) == 0)
 		return wrong(e, "its VR is none of LO SH ST LT UC UT");
 	if (block ? text[0] != ' ' : text[0] != '\0')

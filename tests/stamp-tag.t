@@ -34,10 +34,10 @@ if (g, 0) in ds:
 assert ds == old
 EOT
 for tag in '0020,4000 LT' '0013,xx10 LO ATRI' '0040,2017' \
-    '0009,xxF7 SH GEMS_IDEN_01' '0008,0012 ST'; do
+    '0009,xxF7 SH GEMS_IDEN_01' '0008,0010 SH'; do
 	for f in CT_small MR_small_implicit MR_small_bigendian image_dfl \
 	    JPEG2000 693_J2KI rtdose_rle ExplVR_LitEndNoMeta; do
-		[ "$tag" != '0008,0012 ST' ] || [ $f = image_dfl ] || continue
+		[ "$tag" != '0008,0010 SH' ] || [ $f = image_dfl ] || continue
 		imgp-stamp --replace --tag "$tag" --id 77.1 -o new.dcm \
 			"$samples/$f.dcm" 2>err &&
 			"$PY" look.py "$samples/$f.dcm" new.dcm "$tag" 77.1 2>>err &&
@@ -113,10 +113,30 @@ imgp-stamp --id 77.1 -o new.dcm "$samples/CT_small.dcm" &&
 ok $? 'the setting stamp_tag says the same'
 unset IMGP_STAMP_TAG
 for tag in 0008,0018 '0010,0010 PN' xx 0013,1010 0013,xx10 '0012,xx10 LO A' \
+    '0020,4000 LO' '0010,0010' '0010,0010 LO' '0008,2111 SH' '0040,A160' \
     '0012,0060' '0012,0000' '0020,4000LT' '7FE0,0010' '0013,xx10 LO a\b' ''; do
 	imgp-stamp --tag "$tag" --id 77.1 -o x "$samples/CT_small.dcm" 2>err
 	is "$? $(cut -d: -f2 err)" '2  IMGP-CONFIG' "\"$tag\" is refused"
 done
+imgp-stamp --tag 0010,0010 --id 77.1 -o x "$samples/CT_small.dcm" 2>err
+like err "the stamp's tag: its VR is none of LO SH ST LT UC UT" \
+	'the VR of a standard element is known'
+imgp-stamp --tag '0020,4000 LO' --id 77.1 -o x "$samples/CT_small.dcm" 2>err
+like err "the stamp's tag: its VR is LT in the standard" 'another is refused'
+imgp-stamp --tag 0040,A160 --id 77.1 -o x "$samples/CT_small.dcm" 2>err
+like err "the stamp's tag: its VR is not known here, and must be stated" \
+	'or asked for'
+"$PY" - "$ROOT/libimgpipe/stamp_tag.c" >bad <<'EOT'
+import re, sys, pydicom.datadict as d
+rows = re.findall(r'IMGP_TAG\(0x(\w{4}), 0x(\w{4})\), "(\w\w)"',
+                  open(sys.argv[1]).read())
+assert len(rows) > 40
+for g, e, vr in rows:
+    if d.dictionary_VR((int(g, 16), int(e, 16))) != vr:
+        print(g, e, vr)
+EOT
+[ $? -eq 0 ] && [ ! -s bad ]
+ok $? 'what is known is what pydicom says, too' || diag <bad
 exits 2 'an id too long for its VR' imgp-stamp --tag '0012,0042 SH' \
 	--id 12345678901234567 -o x "$samples/CT_small.dcm"
 IMGP_COORDINATING_CENTER=$(printf '%065d' 1) imgp-stamp --id 1.1 -o x \
