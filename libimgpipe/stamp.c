@@ -513,6 +513,18 @@ all_undone(struct imgp_stamp *s, struct imgp_err *e)
 	    "check: the provenance is of another upload");
 }
 
+/* Nobody has scanned it: that it has no image at all is told here. */
+static void
+miss_instances(struct imgp_stamp_result *r)
+{
+	struct imgp_err why;
+
+	if (r->stamped + r->already + r->declined > 0 || r->faults.n > 0)
+		return;
+	imgp_fail(&why, IMGP_E_DICOM_NONE, "no DICOM instance was found");
+	imgp_faults_add(&r->faults, 0, &why);
+}
+
 int
 imgp_stamp_upload(int fd, struct imgp_out *out,
     const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,
@@ -546,6 +558,8 @@ imgp_stamp_upload(int fd, struct imgp_out *out,
 		rc = stamp_any(&s, fd, e);
 	if (rc == 0 && opts->undo != NULL)
 		rc = all_undone(&s, e);
+	if (rc == 0 && opts->undo == NULL && opts->scans == NULL)
+		miss_instances(r);
 	/* What the scan counted must all have come by. */
 	if (rc == 0 && opts->scans != NULL &&
 	    !imgp_census_equal(s.census, opts->scans))

@@ -77,9 +77,10 @@ struct imgp_stamp_result {
 /*
  * Stamp the upload in ${fd}, a regular file, and write all of it to ${out}
  * (flushed).  0: ${out} is complete, the same bytes where nothing was to be
- * done.  1: the upload is not to be touched, the faults say why; ${out} may have
- * got nothing or a part.  -1 and ${e}: reading, writing or a check failed;
- * ${out} is not to be used.
+ * done; without scans a fault says so when there is no instance.  1: the upload
+ * is not to be touched, the faults say why; ${out} may have got nothing or a
+ * part.  -1 and ${e}: reading, writing or a check failed; ${out} is not to be
+ * used.
  */
 int	imgp_stamp_upload(int fd, struct imgp_out *out,
 	    const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,

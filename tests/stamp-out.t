@@ -204,6 +204,34 @@ exits 0 'but OUT may be a file' sh -c 'imgp-stamp --id 77.1 -o d/y m.zip >&-'
 same d/y good.zip 'it is written'
 exits 0 'and standard output /dev/null' sh -c 'imgp-dcmscan m.zip <>/dev/null >&0'
 
+# --- what is no image ---------------------------------------------------------------
+/usr/bin/python3 - <<'EOT'
+import tarfile, zipfile
+link = zipfile.ZipInfo("link.dcm")
+link.create_system, link.external_attr = 3, 0o120777 << 16
+with zipfile.ZipFile("link.zip", "w") as z:
+    z.writestr("a.dcm", open("a.dcm", "rb").read())
+    z.writestr(link, open("a.dcm", "rb").read())
+with zipfile.ZipFile("links.zip", "w") as z:
+    z.writestr(link, open("a.dcm", "rb").read())
+with zipfile.ZipFile("none.zip", "w") as z:
+    z.writestr("readme", "no image\n")
+with tarfile.open("none.tar", "w") as t:
+    t.add("make.py")
+EOT
+for f in none.zip none.tar links.zip make.py; do
+	exits 1 "$f: no image at all (M28)" imgp-stamp --id 77.1 -o x $f
+	like err 'IMGP-DICOM-NONE: ' 'is said'
+	is "$(wc -l <err)" 1 'in one line'
+	same x $f 'it is delivered as it came'
+done
+exits 0 'an image and a link that holds one (R55)' \
+	imgp-stamp -v --id 77.1 -o x link.zip
+like err ' 1 stamped .* 0 declined' 'a link is none'
+is "$(imgp-dcmscan link.zip | jq -c .listing)" '{"dicom":1,"link":1}' \
+	'and is listed as a link'
+rm x
+
 # --- ids ---------------------------------------------------------------------------------
 imgp-dcmscan m.zip | jq -c '.scans[].series[].atri_uid = 5' >number
 exits 1 'an id that is a number' imgp-stamp --scans number -o x m.zip
