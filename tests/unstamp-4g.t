@@ -14,13 +14,13 @@ export TMPDIR=$WORK
 cat >make.py <<'EOT'
 """make.py KIND SAMPLE: KIND.zip of that object, with holes.
 
-near: two objects around a hole, the directory at 2^32 - 11.
-offset: the same, the second object's header at 2^32 - 11.
-big: a stored object that a hole makes 2^32 - 11 bytes long, one behind it.
+near: two objects around a hole, the directory at 2^32 - 3.
+offset: the same with an empty file behind them, whose header passes 4 GiB, too.
+big: a stored object that a hole makes 2^32 - 3 bytes long, one behind it.
 stream: the same with a descriptor behind its data.
 """
 import struct, sys, zlib
-P, END = struct.pack, (1 << 32) - 11
+P, M32, END = struct.pack, 0xffffffff, (1 << 32) - 3
 kind = sys.argv[1]
 d = open(sys.argv[2], "rb").read()
 f = open(kind + ".zip", "wb")
@@ -39,14 +39,17 @@ def member(name, data, hole=0, stream=False):
     f.seek(hole, 1)
     if stream:
         f.write(P("<IIII", 0x08074b50, crc, size, size))
-    records.append(P("<IHHHHHHIIIHHHHHII", 0x02014b50, 0x031e, 20, flags, 0,
-        0x6000, 0x5777, crc, size, size, len(name), 0, 0, 0, 0,
-        0o100644 << 16, at) + name)
+    far = P("<HHQ", 1, 8, at) if at >= M32 else b""
+    records.append(P("<IHHHHHHIIIHHHHHII", 0x02014b50, 0x031e, 45 if far else
+        20, flags, 0, 0x6000, 0x5777, crc, size, size, len(name), len(far), 0,
+        0, 0, 0o100644 << 16, min(at, M32)) + name + far)
 if kind in ("near", "offset"):
     member(b"a.dcm", d)
-    member(b"hole", b"", END - f.tell() - 34 -
-           (len(d) + 35 if kind == "near" else 0))
+    member(b"hole", b"", END - f.tell() - 34 - len(d) - 35 -
+           (31 if kind == "offset" else 0))
     member(b"b.dcm", d)
+    if kind == "offset":
+        member(b"t", b"")
 else:
     # Behind the pixels: an element that is all zeros.
     pad = END - len(d) - 12
@@ -56,8 +59,11 @@ else:
     member(b"b.dcm", d)
 cd = f.tell()
 f.write(b"".join(records))
-n = len(records)
-f.write(P("<IHHHHIIH", 0x06054b50, 0, 0, n, n, f.tell() - cd, cd, 0))
+n, size, end = len(records), f.tell() - cd, f.tell()
+if cd >= M32:
+    f.write(P("<IQHHIIQQQQ", 0x06064b50, 44, 45, 45, 0, 0, n, n, size, cd))
+    f.write(P("<IIQI", 0x07064b50, 0, end, 1))
+f.write(P("<IHHHHIIH", 0x06054b50, 0, 0, n, n, size, min(cd, M32), 0))
 EOT
 CT=$samples/CT_small.dcm
 sum() { sha256sum <"$1" | cut -c1-64; }
@@ -78,14 +84,15 @@ EOT
 	rm $f.zip
 	imgp-stamp --unstamp --provenance prov -o back new 2>err
 	is "$? $(sum back)" "0 $want" "$f: the same SHA-256 (F4)" || diag <err
+	[ $f = near ] || continue
 	head -n -2 prov >short
 	rm back
 	imgp-stamp --unstamp --provenance short -o back new 2>err
-	is "$? $(ls back 2>&1 | grep -c cannot)" '2 1' \
+	is "$? $(ls)" "2 $(ls -I back)" \
 		'a provenance that is cut short gives nothing'
 	grep -v zip64 prov >without
 	imgp-stamp --unstamp --provenance without -o back new 2>err
-	is "$? $(ls back 2>&1 | grep -c cannot)" '1 1' \
+	is "$? $(ls)" "1 $(ls -I back)" \
 		'nor does one from before growth was noted'
 	rm -f new back
 done
@@ -96,10 +103,12 @@ for f in big stream; do
 	like err 'IMGP-ARCHIVE-LIMIT: member 1: it would grow over 4 GiB' \
 		'is not stamped'
 	like err ' 1 stamped .* 1 declined' 'the other one is (R53)'
-	want=$(sum $f.zip)
-	rm $f.zip
-	imgp-stamp --unstamp --provenance prov -o back new 2>err
-	is "$? $(sum back)" "0 $want" "$f: the same SHA-256 (F4)" || diag <err
-	rm -f new back
+	if [ $f = big ]; then
+		want=$(sum $f.zip)
+		imgp-stamp --unstamp --provenance prov -o back new 2>err
+		is "$? $(sum back)" "0 $want" "$f: the same SHA-256 (F4)" ||
+			diag <err
+	fi
+	rm -f $f.zip new back
 done
 done_testing
