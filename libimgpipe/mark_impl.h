@@ -50,6 +50,7 @@ struct imgp_mark_work {
 	uint64_t	 size;
 	uint32_t	 inner_crc;	/* and of the deflated data set in it */
 	uint64_t	 inner_size;
+	uint32_t	 old_inner_crc;	/* what that was */
 	unsigned char	*big;
 	struct imgp_buf	 old;		/* what the edits take away */
 };

@@ -143,6 +143,7 @@ recode_dataset(struct imgp_mark_work *w, uint32_t *crc, struct imgp_err *e)
 		if (imgp_splice_feed(&s, w->big, (size_t)n, e) == -1)
 			goto out;
 	}
+	w->old_inner_crc = old;
 	if ((has_trailer = read_trailer(c, old, size, e)) == -1)
 		goto out;
 	if (imgp_splice_end(&s, e) == -1 || imgp_encode_end(w->inner, e) == -1)

@@ -89,6 +89,8 @@ imgp_mark_record(struct imgp_mark *o, int encoded)
 		r->edit[i] = w->edit[i];
 		r->old[i] = (const unsigned char *)w->old.s + n;
 	}
+	r->has_crc = w->dicom.deflated || w->src->has_crc;
+	r->crc = w->dicom.deflated ? w->old_inner_crc : w->src->crc;
 	r->undo = w->plan.undo;
 	r->undolen = w->plan.undolen;
 	return 0;
@@ -166,6 +168,36 @@ unpatch(struct imgp_mark *o, const struct imgp_prov_record *r)
 	return 0;
 }
 
+/* Nothing but what is compressed can be encoded again. */
+static int
+unencode(struct imgp_mark *o, const struct imgp_prov_record *r)
+{
+	struct imgp_mark_work *w = o->work;
+
+	if (imgp_mark_walk(o) == -1)
+		return -1;
+	if (w->dicom.deflated)	/* how much it inflates to, we will see */
+		return turn_round(o, r, INT64_MAX) == -1 ? -1 :
+		    imgp_mark_recode(o);
+	if (!w->src->deflated)
+		return imgp_mark_differs(o, "the provenance does not fit");
+	return turn_round(o, r, w->src->size) == -1 ||
+	    check_inserted(o, r) == -1 ? -1 : imgp_mark_recode(o);
+}
+
+/* What came out has the CRC that it came with. */
+static int
+check_crc(struct imgp_mark *o, const struct imgp_prov_record *r)
+{
+	struct imgp_mark_work *w = o->work;
+	int inner = r->how == IMGP_PROV_ENCODED && w->dicom.deflated;
+
+	if (!r->has_crc || (!inner && !w->src->has_crc) ||
+	    r->crc == (inner ? w->inner_crc : o->crc))
+		return 0;
+	return imgp_mark_differs(o, "what was undone is not what came");
+}
+
 void
 imgp_mark_undo(struct imgp_mark *o, const struct imgp_mark_src *src,
     const struct imgp_prov_record *r)
@@ -185,13 +217,10 @@ imgp_mark_undo(struct imgp_mark *o, const struct imgp_mark_src *src,
 		rc = src->deflated ? imgp_mark_differs(o, "the provenance does not fit") :
 		    turn_round(o, r, src->size) == -1 ||
 		    check_inserted(o, r) == -1 ? -1 : imgp_mark_splice(o);
-	else if (imgp_mark_walk(o) == -1)
-		return;
-	else if (w->dicom.deflated)	/* how much it inflates to, we will see */
-		rc = turn_round(o, r, INT64_MAX) == -1 ? -1 : imgp_mark_recode(o);
 	else
-		rc = turn_round(o, r, src->size) == -1 ||
-		    check_inserted(o, r) == -1 ? -1 : imgp_mark_recode(o);
+		rc = unencode(o, r);
+	if (rc == 0)
+		rc = check_crc(o, r);
 	if (rc == 0)
 		o->outcome = IMGP_MARK_STAMPED;
 	else if (o->outcome == IMGP_MARK_DECLINED)

@@ -68,6 +68,8 @@ imgp_prov_put(struct imgp_out *out, const struct imgp_prov_record *r,
 		imgp_buf_puts(&b, ",\"undo\":");
 		add_hex(&b, r->undo, r->undolen);
 	}
+	if (r->has_crc)
+		imgp_buf_printf(&b, ",\"crc\":\"%08x\"", r->crc);
 	imgp_buf_puts(&b, "}");
 	return put_line(out, &b, e);
 }
@@ -100,10 +102,12 @@ imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 
-	imgp_buf_printf(&b, "{\"source\":{\"sha256\":\"%s\",\"bytes\":%lld},"
-	    "\"stamped\":{\"sha256\":\"%s\",\"bytes\":%lld}}",
-	    sum->source, (long long)sum->source_bytes,
-	    sum->stamped, (long long)sum->stamped_bytes);
+	imgp_buf_printf(&b, "{\"source\":{\"sha256\":\"%s\",\"bytes\":%lld",
+	    sum->source, (long long)sum->source_bytes);
+	if (sum->has_crc)
+		imgp_buf_printf(&b, ",\"crc\":\"%08x\"", sum->crc);
+	imgp_buf_printf(&b, "},\"stamped\":{\"sha256\":\"%s\","
+	    "\"bytes\":%lld}}", sum->stamped, (long long)sum->stamped_bytes);
 	if (put_line(out, &b, e) == -1)
 		return -1;
 	return imgp_out_flush(out, e);
@@ -159,6 +163,25 @@ get_hex(const struct imgp_json *j, unsigned char **to)
 	return (long)(n / 2);
 }
 
+/* The CRC of ${j}, if it has one; -1 when it is broken. */
+static int
+get_crc(const struct imgp_json *j, int *has, uint32_t *crc)
+{
+	unsigned char b[4], *to = b;
+	const char *s;
+
+	*has = 0;
+	if ((j = imgp_json_get(j, "crc")) == NULL)
+		return 0;
+	s = imgp_json_str(j);
+	if (s == NULL || strlen(s) != 8 || get_hex(j, &to) != 4)
+		return -1;
+	*crc = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+	    (uint32_t)b[2] << 8 | b[3];
+	*has = 1;
+	return 0;
+}
+
 static int
 get_edit(struct imgp_prov *p, const struct imgp_json *j, unsigned char **to)
 {
@@ -201,7 +224,8 @@ get_record(struct imgp_prov *p, const struct imgp_json *j, size_t len)
 	free(p->bytes);
 	to = p->bytes = imgp_alloc(len);	/* more than all hex together */
 	if (imgp_json_int(imgp_json_get(j, "member"), &member) == -1 ||
-	    member < 0 || how == NULL)
+	    member < 0 || how == NULL ||
+	    get_crc(j, &r->has_crc, &r->crc) == -1)
 		return -1;
 	r->member = (uint64_t)member;
 	for (i = 0; i < 3 && strcmp(how, hows[i]) != 0; i++)
@@ -262,6 +286,18 @@ get_growth(struct imgp_prov *p, const struct imgp_json *j)
 	return 0;
 }
 
+/* What the last line says. */
+static int
+get_sums(const struct imgp_json *j, struct imgp_prov_sum *sum)
+{
+	const struct imgp_json *source = imgp_json_get(j, "source");
+
+	return get_sum(source, sum->source, &sum->source_bytes) == -1 ||
+	    get_sum(imgp_json_get(j, "stamped"), sum->stamped,
+	    &sum->stamped_bytes) == -1 ||
+	    get_crc(source, &sum->has_crc, &sum->crc) == -1 ? -1 : 0;
+}
+
 /* Read a line: what it is, or NONE and ${e}. */
 static enum line
 read_line(struct imgp_prov *p, struct imgp_err *e)
@@ -283,9 +319,7 @@ read_line(struct imgp_prov *p, struct imgp_err *e)
 		is = get_record(p, j, (size_t)n) == 0 ? RECORD : NONE;
 	else if (imgp_json_get(j, "zip64") != NULL)
 		is = get_growth(p, j) == 0 ? GROWTH : NONE;
-	else if (get_sum(imgp_json_get(j, "source"), p->sum.source,
-	    &p->sum.source_bytes) == 0 && get_sum(imgp_json_get(j, "stamped"),
-	    p->sum.stamped, &p->sum.stamped_bytes) == 0 && getc(p->fp) == EOF)
+	else if (get_sums(j, &p->sum) == 0 && getc(p->fp) == EOF)
 		is = SUMS;
 	imgp_json_free(j);
 	if (is == NONE)
@@ -339,9 +373,7 @@ read_sums(struct imgp_prov *p, struct imgp_err *e)
 		return wrong(p, e);
 	line++;
 	j = imgp_json_parse(line, (size_t)(tail + n - line), NULL);
-	rc = j != NULL && get_sum(imgp_json_get(j, "source"), p->sum.source,
-	    &p->sum.source_bytes) == 0 && get_sum(imgp_json_get(j, "stamped"),
-	    p->sum.stamped, &p->sum.stamped_bytes) == 0 ? 0 : wrong(p, e);
+	rc = j != NULL && get_sums(j, &p->sum) == 0 ? 0 : wrong(p, e);
 	imgp_json_free(j);
 	return rc;
 }

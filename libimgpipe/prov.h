@@ -5,15 +5,16 @@
  * A text of JSON lines: first {"v":1,"tool":…}, then one line for each object
  * that was stamped, in the order of the file,
  *	{"member":N,"how":"spliced|patched|encoded","edits":[[AT,"old","new"]…],
- *	 "undo":"…"}
+ *	 "undo":"…","crc":"…"}
  * with bytes in hex and AT an offset in the object as it came; then, where only
  * the stamps took a ZIP past 4 GiB, one for what each record of its directory
  * gained, and one for its end (zip.h),
  *	{"zip64":N,"made":true,"version":20}
  *	{"zip64":0,"made":true,"offset":true,"size":false}
  * and at the end
- *	{"source":{"sha256":…,"bytes":…},"stamped":{…}}
- * It holds no value of a header but those that were replaced.
+ *	{"source":{"sha256":…,"bytes":…,"crc":…},"stamped":{…}}
+ * A CRC is the CRC-32 of what is within compressed bytes, as it came: it proves
+ * what was undone where these must be made anew.  It holds no value of a header but those that were replaced.
  */
 #ifndef IMGPIPE_PROV_H
 #define IMGPIPE_PROV_H
@@ -40,11 +41,16 @@ struct imgp_prov_record {
 	size_t		 edits;
 	const unsigned char *undo;	/* of deflate.h, when patched */
 	size_t		 undolen;
+	int		 has_crc;
+	uint32_t	 crc;		/* of the content as it came; in the
+					 * deflated syntax of the data set */
 };
 
 struct imgp_prov_sum {
 	char		 source[65], stamped[65];	/* SHA-256 */
 	int64_t		 source_bytes, stamped_bytes;
+	int		 has_crc;
+	uint32_t	 crc;		/* of what is within the source's gzip */
 };
 
 /* --- writing: to ${out}, flushed by finish --------------------------------- */

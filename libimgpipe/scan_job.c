@@ -292,6 +292,8 @@ stamp_noted(struct imgp_stamp_job *s, struct imgp_job *job, int fd, int to,
 	s->opts.note = &notes;
 	rc = imgp_stamp_upload(fd, &out, &s->opts, r, e);
 	if (rc == 0 && r->stamped > 0) {
+		sum.has_crc = r->has_crc;
+		sum.crc = r->old_crc;
 		rc = source_sum(job, fd, &sum, e);
 		if (rc == 0)
 			rc = imgp_stamp_sum(to, sum.stamped,

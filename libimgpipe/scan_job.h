@@ -37,6 +37,8 @@ struct imgp_stamp_job {
 					 * unstamp, to read */
 	int		 unstamp;
 	int		 recoded;	/* by us: some was compressed anew */
+	int		 has_crc;	/* by us: what was within gzip */
+	uint32_t	 old_crc;
 	int		 dry_run;
 };
 

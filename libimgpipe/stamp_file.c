@@ -111,6 +111,17 @@ has_fatal(const struct imgp_faults *f)
 	return 0;
 }
 
+/* What was compressed anew must hold what came. */
+static int
+check_within(const struct imgp_prov_sum *sum,
+    const struct imgp_stamp_result *r, const char *in, struct imgp_err *e)
+{
+	if (!sum->has_crc || (r->has_crc && r->new_crc == sum->crc))
+		return 0;
+	return imgp_fail(e, IMGP_E_STAMP_CHECK,
+	    "check: %s: what was undone is not what came", in);
+}
+
 /*
  * 0: ${to} is complete, and if ${durable} fsync() comes next; 1: it is to be
  * thrown away; -1 and ${e}.
@@ -141,7 +152,11 @@ stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
 			rc = imgp_out_flush(&out, e);
 	}
 	imgp_out_release(&out);
+	s->has_crc = r.has_crc;
+	s->old_crc = r.old_crc;
 	s->recoded = s->opts.undo != NULL && r.encoded != 0;
+	if (rc == 0 && s->recoded)
+		rc = check_within(imgp_prov_sum(s->opts.undo), &r, in, e);
 	if (rc == 0 && s->recoded && !imgp_common.quiet)
 		fprintf(stderr, "%s: %s: the same content, compressed anew\n",
 		    imgp_progname, in);
@@ -150,10 +165,13 @@ stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
 
 /* The sums at the end of the provenance that was written. */
 static int
-finish_note(struct imgp_out *note, int fd, int to, struct imgp_err *e)
+finish_note(const struct imgp_stamp_job *s, struct imgp_out *note, int fd,
+    int to, struct imgp_err *e)
 {
 	struct imgp_prov_sum sum;
 
+	sum.has_crc = s->has_crc;
+	sum.crc = s->old_crc;
 	if (imgp_stamp_sum(fd, sum.source, &sum.source_bytes, e) == -1 ||
 	    imgp_stamp_sum(to, sum.stamped, &sum.stamped_bytes, e) == -1)
 		return -1;
@@ -333,11 +351,12 @@ undo(struct imgp_stamp_job *s, struct files *f, const char *in, int *status,
 
 /* All is written: what has a name appears under it, the way back first. */
 static int
-keep(struct files *f, struct imgp_err *e)
+keep(const struct imgp_stamp_job *s, struct files *f, struct imgp_err *e)
 {
 	struct imgp_outfile *const both[] = { &f->note, &f->out };
 
-	if (f->note.fd != -1 && finish_note(&f->notes, f->in, f->to, e) == -1)
+	if (f->note.fd != -1 && finish_note(s, &f->notes, f->in, f->to,
+	    e) == -1)
 		return -1;
 	if (imgp_common.dry_run)
 		return 0;
@@ -393,7 +412,7 @@ imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
 	rc = f.undo != NULL ? undo(s, &f, in, &status, &e) :
 	    stamp(s, f.in, f.to, f.out.tmp != NULL, in, &status, &e);
 	if (rc == 0)
-		rc = keep(&f, &e);
+		rc = keep(s, &f, &e);
 out:
 	if (release(&f, &last) == -1 && rc == 0) {
 		e = last;

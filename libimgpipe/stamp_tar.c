@@ -25,6 +25,7 @@ struct job {
 	uint64_t	 size;
 	uint64_t	 pos;		/* of it: written up to there */
 	struct imgp_encode *gzip;	/* NULL: written as it is */
+	uint32_t	 old_crc;	/* of what came out of gzip */
 	uint32_t	 crc;		/* of what went into gzip, */
 	uint32_t	 n;		/* and how much, mod 2^32 */
 	unsigned char	*buf;
@@ -328,11 +329,13 @@ unpack(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 	if ((fd = imgp_tmpfile(j->s->opts->tmpdir, e)) == -1)
 		goto out;
 	imgp_out_init(&out, fd);
-	while ((n = imgp_tar_file_read(f, j->buf, CHUNK, e)) > 0)
+	while ((n = imgp_tar_file_read(f, j->buf, CHUNK, e)) > 0) {
+		j->old_crc = imgp_crc32(j->old_crc, j->buf, (size_t)n);
 		if (imgp_out_write(&out, j->buf, (size_t)n, e) == -1) {
 			n = -1;
 			break;
 		}
+	}
 	if (n == 0)
 		n = imgp_out_flush(&out, e);
 	j->size = out.n;
@@ -351,6 +354,9 @@ end_gzip(struct job *j, struct imgp_err *e)
 
 	if (imgp_encode_end(j->gzip, e) == -1)
 		return -1;
+	j->s->r->has_crc = 1;
+	j->s->r->old_crc = j->old_crc;
+	j->s->r->new_crc = j->crc;
 	for (i = 0; i < 4; i++) {
 		t[i] = (unsigned char)(j->crc >> (8 * i));
 		t[4 + i] = (unsigned char)(j->n >> (8 * i));

@@ -91,6 +91,37 @@ ok $(($? == 0)) 'and one that points outside'
 ok $? 'nothing is written then'
 exits 2 '--unstamp without a provenance' imgp-stamp --unstamp -o x new
 
+# --- what must be compressed anew is compared by the CRC of its content ------------
+lie='if .edits then .edits[0][1] |= (.[:-2] + "58") else . end'
+lied() {		# lied FILE LIE: it is stamped, that is replaced, and lied about
+	imgp-dcmscan "$1" 2>/dev/null | jq -c "$ids" >ids5
+	jq -c '.scans[].series[].atri_uid |= "9" + .' ids5 >ids6
+	imgp-stamp --scans ids5 -o new "$1" 2>err &&
+		imgp-stamp --replace --scans ids6 --provenance prov -o newer \
+			new 2>>err && jq -c "$2" prov >lies || diag <err
+	rm -f back
+	imgp-stamp --unstamp --provenance lies -o back newer 2>err
+	is "$? $(ls back 2>/dev/null)" '1 ' "$1: a provenance that lies"
+	like err 'IMGP-STAMP-CHECK: .*(what was undone is not what came|does not fit)' \
+		'is told of'
+	imgp-stamp --unstamp --provenance prov -o back newer 2>err
+	is $? 0 'one that does not is believed' || diag <err
+	jq -c 'del(.crc, .source.crc)' prov >old
+	imgp-stamp --unstamp --provenance old -o back newer 2>err
+	is $? 0 'and one from before there were CRCs is read' || diag <err
+}
+cp "$samples/image_dfl.dcm" "$samples/CT_small.dcm" .
+cp "$samples/MR_small.dcm" mr.dcm
+zip -q mixed.zip CT_small.dcm && zip -q0 mixed.zip mr.dcm
+zip -q dfl.zip image_dfl.dcm CT_small.dcm
+tar -czf mixed.tgz CT_small.dcm mr.dcm
+for f in image_dfl.dcm dfl.zip mixed.tgz; do
+	lied $f "$lie"
+done
+lied mixed.zip "if .member == 1 then .how = \"encoded\" | del(.undo)
+    else $lie end"
+lied CT_small.dcm 'if .member == 0 then .how = "encoded" else . end'
+
 # --- IN must be what was stamped, and is compared first -----------------------
 imgp-stamp --scans ids3 --provenance prov -o new streamed.zip
 cp new tampered

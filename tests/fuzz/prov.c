@@ -25,6 +25,7 @@ same(const struct imgp_prov_record *a, const struct imgp_prov_record *b)
 	size_t i;
 
 	if (a->member != b->member || a->how != b->how ||
+	    a->has_crc != b->has_crc || a->crc != b->crc ||
 	    a->edits != b->edits || a->undolen != b->undolen ||
 	    (a->undolen > 0 && memcmp(a->undo, b->undo, a->undolen) != 0))
 		return 0;

@@ -88,7 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct imgp_prov_sum sum = {
 	    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-	    0, 0 };
+	    0, 0, 0, 0 };
 	struct imgp_scan_result scan;
 	struct imgp_stamp_result r;
 	struct imgp_err e = { NULL, "" };
