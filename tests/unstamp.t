@@ -91,6 +91,25 @@ ok $(($? == 0)) 'and one that points outside'
 ok $? 'nothing is written then'
 exits 2 '--unstamp without a provenance' imgp-stamp --unstamp -o x new
 
+imgp-stamp --scans ids3 --provenance prov -o new streamed.zip
+rm -f back
+for line in '{"zip64":1,"made":true,"version":20}' \
+    '{"zip64":0,"made":true,"offset":true,"size":false}' \
+    '{"zip64":999,"made":true,"version":20}'; do
+	{ head -n -1 prov; echo "$line"; tail -1 prov; } >lies
+	exits 1 "a growth that never was: $line" \
+		imgp-stamp --unstamp --provenance lies -o back new
+	like err 'IMGP-STAMP-CHECK: check: the (directory|provenance)' 'is told of'
+done
+for line in '{"zip64":-1,"made":true,"version":20}' '{"zip64":1,"made":true}' \
+    '{"zip64":0,"made":1,"offset":true,"size":false}' "$(tail -1 prov)" x; do
+	{ head -n -1 prov; echo "$line"; tail -1 prov; } >lies
+	exits 2 "no line of a provenance: $(echo "$line" | cut -c1-50)" \
+		imgp-stamp --unstamp --provenance lies -o back new
+done
+[ ! -e back ]
+ok $? 'nothing is written then'
+
 # --- what must be compressed anew is compared by the CRC of its content ------------
 lie='if .edits then .edits[0][1] |= (.[:-2] + "58") else . end'
 lied() {		# lied FILE LIE: it is stamped, that is replaced, and lied about
