@@ -152,14 +152,21 @@ $(addprefix $B/tests/fuzz-,$(FUZZED)): $B/tests/fuzz-%: tests/fuzz/%.c \
 	$(CXX) $(LDFLAGS) -o $@ $@.o $@-drive.o $B/libimgpipe.a \
 	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
 
+# What many tests start from.
+FIXTURES = $B/tests/fixtures/made
+$(FIXTURES): tests/fixtures tests/hostile.py scripts/pg scripts/load-sql scripts/sample-uploads \
+    libimgpipe/errors.tsv $(wildcard sql/*.sql /usr/lib/postgresql/*/bin/initdb)
+	tests/fixtures $(abspath $(@D))
+	touch $@
+
 # A test that hangs is a failure, not a wait; but some start a thousand processes,
 # which a busy machine may be slow at.
 TEST_SECONDS ?= 900
 PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
-check: all $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
+check: all $(FIXTURES) $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
 	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
 # All that speaks S3, with the servers that need it installed: none is skipped.
-check-s3: all $(CTESTS)
+check-s3: all $(FIXTURES) $(CTESTS)
 	scripts/setup s3
 	S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(wildcard tests/s3*.t) \
 	  tests/sigv4.t tests/cred.t
@@ -168,7 +175,7 @@ check-s3: all $(CTESTS)
 check-s3-kill: all
 	S3_REQUIRED=1 KILLS=$${KILLS:-100} BUILD=$(abspath $B) prove -v tests/s3-kill.t
 # Each process of a run killed, and thirty whole runs at random moments; minutes.
-check-kill: all
+check-kill: all $(FIXTURES)
 	KILLS=$${KILLS:-30} BUILD=$(abspath $B) prove -v tests/imgp-run-kill.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.

@@ -4,11 +4,9 @@
 # than their roles.
 #	sql -c '...'	as the owner
 command -v psql >/dev/null || skip_all 'no PostgreSQL here'
-at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
-eval "$("$ROOT/scripts/pg" start "$WORK/pg")"
+edc
 OWNER=$IMGP_DATABASE
 sql() { psql -X -q -At -v ON_ERROR_STOP=1 -d "$OWNER" "$@"; }
-"$ROOT/scripts/load-sql" "$OWNER" --sample || exit 1
 sql -c "create role lookup login in role imgp_lookup" \
     -c "create role record login in role imgp_record" \
     -c "create role digest login in role imgp_digest"

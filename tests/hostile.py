@@ -204,6 +204,20 @@ def archive(members, **kw):
     return bytearray(b.getvalue())
 
 
+def zeros(mib, *members):
+    """An archive of that many MiB of zeros, made in pieces, and ${members}."""
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w", zipfile.ZIP_DEFLATED) as z:
+        info = zipfile.ZipInfo("a")
+        info.compress_type = zipfile.ZIP_DEFLATED
+        with z.open(info, "w") as f:
+            for _ in range(mib):
+                f.write(bytes(1 << 20))
+        for n, d in members:
+            z.writestr(n, d)
+    return bytearray(b.getvalue())
+
+
 def at(data, sig, n=0):
     i = -1
     for _ in range(n + 1):
@@ -264,8 +278,8 @@ def zips():
         bits(bits(two, C, 10, "<H", 99), L, 8, "<H", 99))
     put("archive-method.lzma", archive([("a", good)], method=zipfile.ZIP_LZMA))
     put("archive-method.parts", _parts(two))
-    put("archive-limit.ratio", archive([("a", b"\0" * (70 << 20))]))
-    put("ok.ratio", archive([("a", b"\0" * (60 << 20)), ("b", good)]))
+    put("archive-limit.ratio", zeros(70))
+    put("ok.ratio", zeros(60, ("b", good)))
     put("archive-empty.zip", archive([]))
     put("archive-empty.bytes", b"")
     bad = bytearray(two)

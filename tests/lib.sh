@@ -11,6 +11,10 @@ set -u
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${BUILD:-$ROOT/.build}
 SHARED=$ROOT/../shared/data
+# PostgreSQL's own programs: Debian's psql in PATH is a script that looks for them.
+for _bin in /usr/lib/postgresql/*/bin; do
+	PATH=$_bin:$PATH
+done
 export PATH="$BUILD/bin:$PATH" LC_ALL=C
 unset IMGP_CONFIG IMGP_RUN IMGP_SOURCE IMGP_TEMP IMGP_DESTINATION IMGP_LOGS \
 	IMGP_SPOOL IMGP_DATABASE IMGP_REPLICA IMGP_LEDGER IMGP_MAIL \
@@ -72,22 +76,55 @@ unlike() {		# unlike FILE REGEX TITLE
 	    diag
 }
 holds() {		# holds FILE TITLE <wanted
-	cat >"$WORK/.wanted"
-	diff "$WORK/.wanted" "$1" >"$WORK/.diff"
+	diff - "$1" >"$WORK/.diff"
 	ok $? "$2" || diag <"$WORK/.diff"
 }
 # Built by `make asan`: address space limits do not fit then.
 is_sanitized() { grep -q __asan_init "$1"; }
+# What tests/fixtures made, if it is of these sources; make check sees to that.
+made() {		# made NAME
+	[ -e "$BUILD/tests/fixtures/made" ] || return
+	for _f in "$ROOT"/sql/*.sql "$ROOT/libimgpipe/errors.tsv" \
+	    "$ROOT/scripts/pg" "$ROOT/scripts/load-sql" \
+	    "$ROOT/scripts/sample-uploads" "$ROOT/tests/hostile.py"; do
+		[ "$BUILD/tests/fixtures/made" -nt "$_f" ] || return
+	done
+	[ -e "$BUILD/tests/fixtures/$1" ]
+}
+# hostile KIND: tests/hostile.py's files of that kind, here.
+hostile() {
+	if made "hostile-$1"; then
+		cp "$BUILD/tests/fixtures/hostile-$1"/* .
+	else
+		/usr/bin/python3 "$ROOT/tests/hostile.py" "$1"
+	fi
+}
+# A cluster of the test's own with sql/ and the sample EDC; how to come to it is
+# in the file pg.env.
+edc() {
+	at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
+	if made edc.tar; then
+		PG_SAVED=$BUILD/tests/fixtures/edc.tar "$ROOT/scripts/pg" start "$WORK/pg" \
+		    >pg.env || exit 1
+		. ./pg.env
+	else
+		"$ROOT/scripts/pg" start "$WORK/pg" >pg.env ||
+			skip_all 'no PostgreSQL server can be started here'
+		. ./pg.env
+		"$ROOT/scripts/load-sql" "$IMGP_DATABASE" --sample || exit 1
+	fi
+}
 # A world for whole runs: a database with the sample EDC, its uploads, places,
 # a spool and a mail directory below the scratch directory.
 world() {
-	"$ROOT/scripts/pg" start "$WORK/pg" >pg.env ||
-		skip_all 'no PostgreSQL server can be started here'
-	at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
-	. ./pg.env
-	"$ROOT/scripts/load-sql" "$IMGP_DATABASE" --sample || exit 1
+	edc
 	mkdir images temp mail spool
-	"$ROOT/scripts/sample-uploads" "$WORK/source" || exit 1
+	if made uploads; then
+		mkdir -p source
+		cp -r "$BUILD/tests/fixtures/uploads/." source || exit 1
+	else
+		"$ROOT/scripts/sample-uploads" "$WORK/source" || exit 1
+	fi
 	export IMGP_SOURCE="file://$WORK/source" IMGP_TEMP="file://$WORK/temp" \
 		IMGP_DESTINATION="file://$WORK/images" IMGP_SPOOL="$WORK/spool" \
 		IMGP_MAIL="file://$WORK/mail" IMGP_ADMINS=admins@example.org \
