@@ -2,11 +2,8 @@
 # Sourced after lib.sh by tests that want a database: a cluster of the test's
 # own with sql/ and the sample EDC.  The tools log in as users that have no more
 # than their roles.
-#	sql -c '...'	as the owner
 command -v psql >/dev/null || skip_all 'no PostgreSQL here'
 edc
-OWNER=$IMGP_DATABASE
-sql() { psql -X -q -At -v ON_ERROR_STOP=1 -d "$OWNER" "$@"; }
 sql -c "create role lookup login in role imgp_lookup" \
     -c "create role record login in role imgp_record" \
     -c "create role digest login in role imgp_digest"

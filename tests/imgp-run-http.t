@@ -6,6 +6,7 @@ world
 . "$ROOT/tests/api.sh"
 sql 'select 1' >/dev/null || exit 1
 other=${DIRECT/dbname=imgpipe/dbname=other}
+end_session
 psql -X -q -d "${DIRECT/dbname=imgpipe/dbname=template1}" \
     -c 'create database other template imgpipe' || exit 1
 serve web "db=$other" || exit 1

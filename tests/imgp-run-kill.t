@@ -43,6 +43,7 @@ until_sql() {
 	local end=$((SECONDS + 60))
 	until [ "$(sql "$1")" = "$2" ]; do
 		[ $SECONDS -lt $end ] || return
+		sleep 0.05
 	done
 }
 

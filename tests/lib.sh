@@ -113,6 +113,8 @@ edc() {
 		. ./pg.env
 		"$ROOT/scripts/load-sql" "$IMGP_DATABASE" --sample || exit 1
 	fi
+	OWNER=$IMGP_DATABASE
+	session
 }
 # A world for whole runs: a database with the sample EDC, its uploads, places,
 # a spool and a mail directory below the scratch directory.
@@ -130,16 +132,84 @@ world() {
 		IMGP_MAIL="file://$WORK/mail" IMGP_ADMINS=admins@example.org \
 		IMGP_LABS=labs@example.org IMGP_WAIT=0
 }
-sql() { psql -X -q -At -d "$IMGP_DATABASE" -c "$1"; }
+# sql QUERY | sql -c QUERY... | sql <FILE: the database, as its owner.  A query put
+# to the session that edc holds open costs no process, no login: most are.  What
+# wants a session of its own has one: several statements in one QUERY, options.
+sql() {
+	case $#,${1-} in
+	*,-c)	;;
+	1,*)	set -- -c "$1" ;;
+	*)	apart "$@"; return ;;
+	esac
+	_script='\o .sql/out
+\set failed false
+'
+	for _q; do
+		_q=${_q%;}
+		case $_q in
+		-c)	continue ;;
+		*\;*)	apart "$@"; return ;;
+		esac
+		_script="$_script\\if :failed
+\\else
+$_q
+;
+\\set failed :ERROR
+\\endif
+"
+	done
+	[ ! -e "$WORK/.sql/gone" ] || { apart "$@"; return; }
+	# A psql whose server went says so at the second query only, and ends.
+	printf '%s%s\n' "$_script" 'select \g /dev/null
+\o .sql/done
+\qecho :failed
+\o' >&6
+	read -r _failed <&5
+	[ "$_failed" != gone ] || { apart "$@"; return; }
+	while IFS= read -r _q; do
+		printf '%s\n' "$_q"
+	done <"$WORK/.sql/out"
+	[ "$_failed" = false ] || {
+		cat "$WORK/.sql/err" >&2
+		: >"$WORK/.sql/err"
+		return 1
+	}
+}
+apart() { psql -X -q -At -v ON_ERROR_STOP=1 -d "$OWNER" "$@"; }
+# Its session: it reads what comes by descriptor 6, and says by 5 what is done, or
+# that it is gone, with the server for instance.  It ends with this shell.
+session() {
+	mkdir .sql
+	mkfifo .sql/in .sql/done
+	exec 5<>.sql/done 6<>.sql/in
+	(
+		{
+			psql -X -q -At -d "$OWNER" <.sql/in 2>>.sql/err 5<&- 6<&-
+			[ ! -e .sql ] || : >.sql/gone
+			echo gone >&5
+		} >/dev/null 6<&- &
+	)
+}
+# For what wants the database for itself.
+end_session() {
+	echo '\q' >&6
+	read -r _ <&5
+}
 # uploads FIRST N FILE: N uploads of FILE more, with ids from FIRST.
 uploads() {
 	sql "insert into edc.subjecteventcrffile (id, subjecteventcrf_id,
 	    ddfile_id, revisionnumber, version_code, extension)
 	    select i, 5101, 21, 1, 'u' || i, '.zip'
 	    from generate_series($1, $1 + $2 - 1) i"
-	for _i in $(seq "$1" $(($1 + $2 - 1))); do
-		cp "$3" "$WORK/source/subjecteventcrffile/301/5101/mri_zip/u$_i.zip"
-	done
+	(
+		_last=$(($1 + $2 - 1)) _i=$1 _from=$3
+		set --
+		while [ "$_i" -le $_last ]; do
+			set -- "$@" "$WORK/source/subjecteventcrffile/301/5101/mri_zip/u$_i.zip"
+			_i=$((_i + 1))
+		done
+		tee "$@" <"$_from" >/dev/null
+	)
 }
 done_testing() {
 	echo "1..$_n"
