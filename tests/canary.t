@@ -4,13 +4,14 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 PYTHON=/usr/bin/python3
-$PYTHON -c 'import pydicom' 2>/dev/null || skip_all 'no python3-pydicom'
+dicom_samples
 world
 
 # Uploads of all kinds, sound and broken; each with canaries of its own.
 $PYTHON - "$WORK/source/subjecteventcrffile/301/5101/mri_zip" <<'PY'
 import io, os, sys, tarfile, warnings, zipfile
 warnings.simplefilter("ignore")
+import bare
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.sequence import Sequence

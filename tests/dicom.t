@@ -3,9 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
 walk=$BUILD/tests/walk
-samples=$($PY -c 'import pydicom.data, os
-print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 
 find "$samples" -type f ! -name no_meta.dcm | sort >files
 xargs "$walk" facts 4096 <files >ours
@@ -36,7 +34,7 @@ else
 	skip 'the sample set' 'it is not here'
 fi
 
-"$PY" "$ROOT/tests/hostile.py" dicom || exit 1
+hostile dicom || exit 1
 for f in dicom-*.* ok.*; do
 	want=${f%%.*}
 	# Without limits a bomb would take minutes and gigabytes.

@@ -2,8 +2,7 @@
 # The fuzz targets that read files, on their seeds and on changed ones, without
 # libFuzzer; make fuzz-TARGET looks further (R50-R58, R62, F4, F40).
 . "$(dirname "$0")/lib.sh"
-/usr/bin/python3 -c 'import pydicom' 2>/dev/null ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 seed=${SEED:-20240229}
 echo "# seed $seed"
 n=${RUNS:-1500}

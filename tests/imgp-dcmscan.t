@@ -3,9 +3,7 @@
 # F6, F7).
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
-samples=$($PY -c 'import pydicom.data, os
-print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 unset TMPDIR
 export TMPDIR=$WORK
 J='jq -c'
@@ -49,7 +47,7 @@ is "$(cat got)" '["scan","data",false]' 'none of this is fatal (M28)'
 
 # --- the definitions -----------------------------------------------------------
 "$PY" -W ignore - "$samples/CT_small.dcm" <<'EOT'
-import sys, zipfile, pydicom, io
+import sys, zipfile, io, bare, pydicom
 def put(z, name, **kw):
     ds = pydicom.dcmread(sys.argv[1])
     for k, v in kw.items():
@@ -86,7 +84,7 @@ echo 'only words' >words
 exits 1 'no image in it' imgp-dcmscan words
 like err 'IMGP-DICOM-NONE' 'has its own code'
 is "$($J '[.scans,.listing]' out)" '[[],{"text":1}]' 'and an empty scan'
-"$PY" "$ROOT/tests/hostile.py" zip
+hostile zip
 for f in archive-*.*; do
 	got=$(imgp-dcmscan "$f" 2>/dev/null | jq -r '(.errors // [])[0].error_code')
 	is "$got" "IMGP-$(echo "${f%%.*}" | tr a-z A-Z)" "hostile: $f (R50-R55)"

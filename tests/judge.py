@@ -3,6 +3,8 @@
 
     judge.py stamped OLD NEW SCANS	two uploads (DICOM, ZIP or TAR); SCANS: a
                                         job line with the ids that were given
+    judge.py stamped <LINES		the same of each line, tabs between the
+                                        three; OLD is named
     judge.py facts FILE...		what pydicom finds in bare files, as TSV
     judge.py scans OLD			the same of an upload, as "scans"
 
@@ -20,6 +22,7 @@ import warnings
 import zipfile
 import zlib
 
+import bare  # noqa: F401
 import pydicom
 from pydicom.filereader import dcmread
 
@@ -190,6 +193,18 @@ def stamped(old, new, scans):
     print("# %d members judged" % len(a))
 
 
+def each():
+    """What stands on standard input, one after the other."""
+    for line in sys.stdin:
+        case, before = line.rstrip("\n").split("\t"), faults
+        try:
+            stamped(*case)
+        except Exception as e:
+            fault(repr(e))
+        if faults != before:
+            fault("these were faults of", case[0])
+
+
 def scans(path):
     found, seen = {}, set()
     for name, data in members(path):
@@ -229,6 +244,6 @@ def facts(paths):
 
 if __name__ == "__main__":
     what, args = sys.argv[1], sys.argv[2:]
-    {"stamped": lambda: stamped(*args), "scans": lambda: scans(*args),
+    {"stamped": lambda: stamped(*args) if args else each(), "scans": lambda: scans(*args),
      "facts": lambda: facts(args)}[what]()
     sys.exit(faults != 0)

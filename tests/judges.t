@@ -3,9 +3,7 @@
 # default; make check-dicom takes everything, and every archive by its index.
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
-samples=$($PY -c 'import pydicom.data, os
-print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 for t in dciodvfy gdcmraw dcm2niix dcmdump unzip zip; do
 	command -v $t >/dev/null || skip_all "$t is not there"
 done

@@ -16,6 +16,8 @@ for _bin in /usr/lib/postgresql/*/bin; do
 	PATH=$_bin:$PATH
 done
 export PATH="$BUILD/bin:$PATH" LC_ALL=C
+# For python scripts in here-documents; nobody is to leave __pycache__ there.
+export PYTHONPATH="$ROOT/tests" PYTHONDONTWRITEBYTECODE=1
 unset IMGP_CONFIG IMGP_RUN IMGP_SOURCE IMGP_TEMP IMGP_DESTINATION IMGP_LOGS \
 	IMGP_SPOOL IMGP_DATABASE IMGP_REPLICA IMGP_LEDGER IMGP_MAIL \
 	IMGP_ADMINS IMGP_LABS PGHOST PGPORT PGUSER PGDATABASE PGSERVICE
@@ -78,6 +80,13 @@ unlike() {		# unlike FILE REGEX TITLE
 holds() {		# holds FILE TITLE <wanted
 	diff - "$1" >"$WORK/.diff"
 	ok $? "$2" || diag <"$WORK/.diff"
+}
+# Where pydicom's sample files lie, in ${samples}.  To import it to learn that would
+# take ten times as long.
+dicom_samples() {
+	samples=$(/usr/bin/python3 -c 'import importlib.util as u
+print(u.find_spec("pydicom").submodule_search_locations[0] +
+    "/data/test_files")' 2>/dev/null) || skip_all 'python3-pydicom is not there'
 }
 # Built by `make asan`: address space limits do not fit then.
 is_sanitized() { grep -q __asan_init "$1"; }

@@ -4,7 +4,7 @@
 # R56, R57).  A sample by default; make check-dicom takes every archive.
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
-"$PY" -c 'import pydicom' 2>/dev/null || skip_all 'python3-pydicom is not there'
+dicom_samples
 export TMPDIR=$WORK
 ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
     (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'

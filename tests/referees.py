@@ -18,6 +18,7 @@ import sys
 import warnings
 import zipfile
 
+import bare  # noqa: F401
 from pydicom.filereader import dcmread
 
 warnings.simplefilter("ignore")

@@ -4,9 +4,7 @@
 # takes every sample.
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
-samples=$($PY -c 'import pydicom.data, os
-print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 command -v dcmdump >/dev/null || skip_all 'dcmdump is not there'
 export TMPDIR=$WORK
 seed=${SEED:-20240229}
@@ -44,8 +42,8 @@ like err 'IMGP-DICOM-INVALID: member 2: DCMTK' '... is not like another of its s
 like err '1 stamped .* 1 declined' '... and costs itself alone'
 
 # Every hostile header is refused or passed at once: user time (R58).
-"$PY" "$ROOT/tests/hostile.py" dicom || exit 1
-"$PY" "$ROOT/tests/hostile.py" zip || exit 1
+hostile dicom || exit 1
+hostile zip || exit 1
 TIMEFORMAT=%U
 for f in dicom-*.* ok.* archive-*.*; do
 	for t in 'imgp-dcmscan -q' 'imgp-stamp -q --id 1.1 -o new'; do

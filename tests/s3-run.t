@@ -45,7 +45,7 @@ is "$(jq -r 'select(.sha256.destination and .sha256.source == .sha256.destinatio
 	'what was not stamped is as it was uploaded (M28)'
 first=$(jq -r 'select(.subject_event_crf_file_id == 1202) | .destination |
     ltrimstr("s3://imgp-img/")' finished)
-/usr/bin/python3 -c 'import pydicom, sys
+/usr/bin/python3 -c 'import sys, bare, pydicom
 print(pydicom.dcmread(sys.argv[1], force=True)[0x00120071].value)' "got/$first" >id
 is "$(cat id)" "$(jq -r 'select(.subject_event_crf_file_id == 1202) |
     .scans[0].series[0].atri_uid' finished)" 'the ATRIUID is in the header (M32)'

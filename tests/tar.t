@@ -4,9 +4,7 @@
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3
-samples=$($PY -c 'import pydicom.data, os
-print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 export TMPDIR=$WORK
 ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
     (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'

@@ -4,9 +4,7 @@
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3
-samples=$($PY -c 'import pydicom.data, os
-print(os.path.dirname(pydicom.data.__file__) + "/test_files")') ||
-	skip_all 'python3-pydicom is not there'
+dicom_samples
 export TMPDIR=$WORK
 ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
     (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
@@ -26,7 +24,7 @@ $(wc -c <"$samples/JPEG2000.dcm")
 EOT
 imgp-stamp --id 7.7 --provenance prov -o new "$samples/image_dfl.dcm" &&
 	back && "$PY" - "$samples/image_dfl.dcm" back <<'EOT'
-import sys, pydicom, zlib
+import sys, zlib, bare, pydicom
 a, b = (open(f, "rb").read() for f in sys.argv[1:])
 n = 144 + pydicom.dcmread(sys.argv[1]).file_meta.FileMetaInformationGroupLength
 un = lambda d: zlib.decompressobj(-15).decompress(d[n:])
