@@ -3,10 +3,10 @@
 
 Serves on a free port of 127.0.0.1, written to DIR/port; objects live in
 memory; every signature is verified (servers/sigv4.py).  Each request is a line
-of DIR/log.  PUT /-/faults takes lines "N METHOD REGEX WHAT [ARG]": the next N
-requests of that method whose path and query match are answered as WHAT says;
-with "K+N", K others pass first.  GET
-/-/state lists objects and open uploads.
+of DIR/log.  DIR/faults, taken by the first request that finds it, has lines "N
+METHOD REGEX WHAT [ARG]": the next N requests of that method whose path and query
+match are answered as WHAT says; with "K+N", K others pass first.  GET /-/state
+lists objects and open uploads.
 """
 import base64
 import email.utils
@@ -47,6 +47,23 @@ def hours():
             return int(f.read())
     except OSError:
         return 0
+
+
+def new_faults():
+    """From DIR/faults, where there is one."""
+    path = os.path.join(ROOT, "faults")
+    try:
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        os.unlink(path)
+    except OSError:
+        return
+    FAULTS.clear()
+    for line in filter(None, text.splitlines()):
+        n, method, pattern, what, *arg = line.split(" ")
+        skip, _, n = ("0+" + n).rpartition("+")
+        FAULTS.append([int(n), method, pattern, what, " ".join(arg),
+                       int(skip.split("+")[-1])])
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -165,18 +182,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_one(self):
         """Any request."""
-        if self.path == "/-/faults":
-            size = int(self.headers.get("Content-Length") or 0)
-            text = self.rfile.read(size).decode()
-            with LOCK:
-                FAULTS.clear()
-                for line in filter(None, text.splitlines()):
-                    n, method, pattern, what, *arg = line.split(" ")
-                    skip, _, n = ("0+" + n).rpartition("+")
-                    FAULTS.append([int(n), method, pattern, what,
-                                   " ".join(arg), int(skip.split("+")[-1])])
-            self.fault = None
-            return self.answer(200)
         if self.path == "/-/state":
             with LOCK:
                 lines = ["object %s %d" % (p, len(o[0]))
@@ -185,6 +190,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.fault = None
             return self.answer(200, "".join(i + "\n" for i in lines))
         with LOCK:
+            new_faults()
             self.fault = self.take_fault()
             with open(os.path.join(ROOT, "log"), "a", encoding="utf-8") as f:
                 f.write("%s %s %s from=%d\n" % (

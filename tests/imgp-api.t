@@ -35,14 +35,16 @@ web() {
 }
 valid() { $PYTHON "$ROOT/tests/openapi.py" "$ROOT/sql/openapi.json" "$@"; }
 _answered() {
-	sed -n '1s,^HTTP/1.1 \([0-9]*\).*,\1,p; s,^Status: \([0-9]*\) .*,\1,p' answer >status
-	sed '1,/^\r\{0,1\}$/d' answer >body
+	sed -n '1s,^HTTP/1.1 \([0-9]*\).*,\1,w status
+	    s,^Status: \([0-9]*\) .*,\1,w status
+	    1,/^\r\{0,1\}$/!w body' answer
 	[ "$2" -eq 0 ] || echo "exit $2" >status
+	read -r _name </proc/sys/kernel/random/uuid
 	case $1 in
 	"$SCANS")
-		cp answer "$(mktemp scans/XXXXXX)" ;;
+		cp answer "scans/$_name" ;;
 	*)
-		cp answer "$(mktemp file/XXXXXX)" ;;
+		cp answer "file/$_name" ;;
 	esac
 }
 code() { jq -r '.error_code // "success"' body; }

@@ -20,25 +20,37 @@ sink() {
 	read -r port <"$_s/out"
 }
 # Fields of a stored mail, decoded by Python's parser: mail_get FILE WHAT, WHAT a
-# header's name, text, html, parts or csv.
+# header's name in small letters, text, html, parts, defects or csv.  All of a mail
+# are taken at once, when the first is asked for.
 mail_get() {
-	$PYTHON - "$1" "$2" <<'PY'
-import sys, email, email.policy
+	_m=$WORK/.mail/$1
+	if ! cmp -s "$1" "$_m/whole"; then
+		rm -rf "$_m"
+		mkdir -p "$_m"
+		$PYTHON - "$1" "$_m" <<'PY' || return
+import shutil, sys, email, email.policy
 with open(sys.argv[1], "rb") as f:
     m = email.message_from_binary_file(f, policy=email.policy.default)
-what = sys.argv[2]
-out = sys.stdout
-if what == "text":
-    out.write(m.get_body(("plain",)).get_content())
-elif what == "html":
-    out.write(m.get_body(("html",)).get_content())
-elif what == "csv":
-    out.write(next(m.iter_attachments()).get_content())
-elif what == "parts":
-    print(*(p.get_content_type() for p in m.walk()))
-elif what == "defects":
-    print(*(d for p in m.walk() for d in p.defects))
-else:
-    print(*m.get_all(what, []), sep="\n")
+
+
+def put(what, text):
+    with open(sys.argv[2] + "/" + what, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+for name in {k.lower() for k in m.keys()}:
+    put(name, "".join(v + "\n" for v in m.get_all(name)))
+for what in "plain", "html":
+    part = m.get_body((what,))
+    if part:
+        put("text" if what == "plain" else what, part.get_content())
+for part in m.iter_attachments():
+    put("csv", part.get_content())
+    break
+put("parts", " ".join(p.get_content_type() for p in m.walk()) + "\n")
+put("defects", " ".join(str(d) for p in m.walk() for d in p.defects) + "\n")
+shutil.copyfile(sys.argv[1], sys.argv[2] + "/whole")
 PY
+	fi
+	[ ! -e "$_m/$2" ] || cat "$_m/$2"
 }
