@@ -4,6 +4,8 @@
 #: check-s3                   all that speaks S3, with the servers it needs
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
 #: check-s3-large             6 GB and 50 GB objects; minutes, 26 GB of disk
+#: check-db                   the record keeping: every order of its steps, and
+#:                            all by HTTP; minutes
 #: check-dicom                every sample before four judges; minutes
 #: asan                       the tests under ASan and UBSan
 #: fuzz-NAME                  libFuzzer on tests/fuzz/NAME.c; FUZZ_SECONDS=60
@@ -96,7 +98,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-dicom check-s3 check-s3-kill check-s3-large check-kill asan install uninstall clean help
+.PHONY: all check check-db check-dicom check-s3 check-s3-kill check-s3-large check-kill asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -186,6 +188,11 @@ check-s3-large: all
 check-dicom: all $(CTESTS)
 	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t \
 	  tests/unstamp-4g.t
+# Every order of the record keeping's steps, and by HTTP what is else a sample of
+# what libpq is asked; minutes.
+check-db: all $(FIXTURES) $(CTESTS)
+	ALL=1 BUILD=$(abspath $B) $(PROVE) tests/permute.t tests/db-faults-http.t \
+	  tests/imgp-record-http.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check

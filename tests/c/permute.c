@@ -5,8 +5,8 @@
  * and three sessions can follow each other is run, each on an upload of its
  * own, and what must hold is asked afterwards.  A step that waits for a lock is
  * left waiting while the others go on.  Then a thousand races without order.
- * Of the longest scenarios one order in seven is run, and 200 races, unless
- * IMGP_TEST_LONG is set.
+ * Of the longest scenarios one order in 29 is run, and 100 races, unless ALL is
+ * set (make check-db).
  *
  * IMGP_DATABASE is the owner's connection string; uploads 100000 and on belong
  * to the pipeline "image".
@@ -424,7 +424,7 @@ main(void)
 	static const enum op release[] = { RELEASE, END };
 	static const enum op digests[] = { OPEN, SENT, END };
 	static const enum op opens[] = { BEGIN, OPEN, COMMIT, END };
-	const int all = getenv("IMGP_TEST_LONG") != NULL;
+	const int all = getenv("ALL") != NULL;
 	int k, i, bad = 0;
 
 	control = connect_db();
@@ -445,7 +445,7 @@ main(void)
 	scenario("two runs and a release (R7)", whole, whole, release, NULL);
 	scenario("a run that ends while digests are made (M73)", ended, digests,
 	    NULL, in_one_digest);
-	one_in = all ? 1 : 7;
+	one_in = all ? 1 : 29;
 	scenario("two digests at once, and an end (M73)", digests, opens, ended,
 	    in_one_digest);
 	scenario("two runs and digests (M73)", whole, fails, digests,
@@ -453,7 +453,7 @@ main(void)
 	scenario("two runs, the ends in open transactions, a lease that runs "
 	    "out (R7)", ended, whole, expire, NULL);
 	scenario("three runs (R6)", whole, whole, fails, NULL);
-	for (i = 0; i < (all ? 1000 : 200); i++)
+	for (i = 0; i < (all ? 1000 : 100); i++)
 		bad += race(i % 2);
 	ok(bad == 0, "%d races of %d runs for one upload (R6)", i, SESSIONS);
 	for (k = 0; k < SESSIONS; k++)
