@@ -22,7 +22,8 @@ DATADIR	= $(PREFIX)/share/imgpipe
 MANDIR	= $(PREFIX)/share/man
 B	?= .build
 T	?= tests
-J	?= $(shell nproc 2>/dev/null || echo 2)
+# One more than processors: tests wait for servers and locks.
+J	?= $(shell expr 1 + $$(nproc 2>/dev/null || echo 2))
 
 CC	?= cc
 CXX	?= c++
@@ -165,8 +166,12 @@ $(FIXTURES): tests/fixtures tests/hostile.py scripts/pg scripts/load-sql scripts
 # which a busy machine may be slow at.
 TEST_SECONDS ?= 900
 PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
+# The longest first, so that none of them goes on when all others are done.
+LONGEST	= $(patsubst %,tests/%.t,imgp-run-kill s3-swift imgp-run-db imgp-run db-faults-http \
+	  imgp-record-http s3-faults db-faults digest-crash s3-kill s3-rgw imgp-stamp imgp-notify permute)
+TESTS	= $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.t))
 check: all $(FIXTURES) $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
-	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(wildcard tests/*.t),$(T))
+	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(TESTS),$(T))
 # All that speaks S3, with the servers that need it installed: none is skipped.
 check-s3: all $(FIXTURES) $(CTESTS)
 	scripts/setup s3
