@@ -1,10 +1,12 @@
 """What the benches share: corpora, interleaved runs, medians and ratios.
 
 Commands are run in turn, with sync before each, so that what is compared ran
-under the same load; a figure is a median.  CPU is user + system time of the
+under the same load, and in another order each round, as what follows a long
+command finds the processor slower; a figure is a median.  CPU is user + system time of the
 command and its children, memory the largest resident set among them.
 """
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -80,8 +82,9 @@ def run(command, cwd=None):
 def rounds(commands, n, before=None):
     """{label: (wall, cpu, rss)} medians of n interleaved rounds."""
     seen = {label: [] for label, _ in commands}
-    for _ in range(n):
-        for label, command in commands:
+    for k in range(n):
+        for label, command in random.Random(k).sample(commands,
+                                                      len(commands)):
             if before is not None:
                 before()
             seen[label].append(run(command))
