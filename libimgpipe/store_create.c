@@ -30,6 +30,12 @@ static struct {
 } known[IMGP_CREATE_WAYS];
 static struct imgp_err why;	/* a probe failed */
 
+/* What a copy's source is held to: S3's name for it, and rgw's. */
+static const char *const match_names[] = {
+	"x-amz-copy-source-if-match", "x-amz-copy-if-match"
+};
+static int matched_by;		/* an index of these */
+
 void
 imgp_store_probe_in(struct imgp_store *st)
 {
@@ -105,12 +111,12 @@ sweep(struct imgp_s3 *s3, const char *prefix)
 
 /*
  * Put an object of few bytes at ${key}, plainly or in the ${way} that must not
- * succeed: from nothing, or as a copy of itself.  The status; ${e} where it is
- * no success.
+ * succeed: from nothing, or as a copy of itself; ${match}: the name to be used.
+ * The status; ${e} where it is no success.
  */
 static long
 make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_create way,
-    struct imgp_err *e)
+    const char *match, struct imgp_err *e)
 {
 	static const char data[] = "imgpipe asks what this service obeys\n";
 	struct imgp_buf source = IMGP_BUF_INIT;
@@ -123,8 +129,7 @@ make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_create way,
 	long status;
 
 	if (!plain && way == IMGP_COPY_MATCH)
-		h[r.nheaders++] = (struct imgp_header){
-		    "x-amz-copy-source-if-match",
+		h[r.nheaders++] = (struct imgp_header){ match,
 		    "\"00000000000000000000000000000000\"" };
 	else if (!plain)
 		h[r.nheaders++] = (struct imgp_header){ "If-None-Match", "*" };
@@ -160,18 +165,26 @@ probe(struct imgp_store *at, enum imgp_create how, struct imgp_err *e)
 	uint64_t random = 0;
 	char *key;
 	long status;
+	int by = 0;
 
 	(void)!getrandom(&random, sizeof random, 0);
 	key = imgp_asprintf("%s%016llx", prefix, (unsigned long long)random);
 	imgp_stop_hold();
 	sweep(at->s3, prefix);
-	if ((status = make(at->s3, key, 1, how, e)) == 200)
-		status = make(at->s3, key, 0, how, e);
+	if ((status = make(at->s3, key, 1, how, NULL, e)) == 200)
+		status = make(at->s3, key, 0, how, match_names[by], e);
+	if (status == 200 && how == IMGP_COPY_MATCH)
+		status = make(at->s3, key, 0, how, match_names[++by], e);
 	drop(at->s3, key);
 	imgp_stop_release();
 	if (status == 412)
 		state = OBEYS;
-	else if (status == 501)
+	if (status == 412 && how == IMGP_COPY_MATCH) {
+		pthread_mutex_lock(&lock);
+		matched_by = by;
+		pthread_mutex_unlock(&lock);
+	}
+	if (status == 501)
 		state = REFUSES;
 	if (status == 412 || status == 501 || status == 200)
 		e->code = NULL;
@@ -207,6 +220,17 @@ imgp_create_obeyed(enum imgp_create how)
 		why = e;
 	pthread_mutex_unlock(&lock);
 	return state == OBEYS;
+}
+
+const char *
+imgp_copy_match_name(void)
+{
+	int by;
+
+	pthread_mutex_lock(&lock);
+	by = matched_by;
+	pthread_mutex_unlock(&lock);
+	return match_names[by];
 }
 
 int

@@ -11,9 +11,10 @@
  * found out, one asks before and after.
  *
  * A copy is made of the very object that is meant by
- * "x-amz-copy-source-if-match", which rgw ignores as silently.  Where it is
- * obeyed and the ETag was noted when the source was written, nobody needs to
- * look at the source first.
+ * "x-amz-copy-source-if-match", which rgw ignores as silently: it obeys a name
+ * of its own, which is tried where the other is ignored.  Where one is obeyed
+ * and the ETag was noted when the source was written, nobody needs to look at
+ * the source first.
  *
  * Complete is not probed: what goes in parts is worth the question before, one
  * request among many.  The header is sent with it all the same.
@@ -26,7 +27,7 @@
 enum imgp_create {
 	IMGP_CREATE_PUT,
 	IMGP_CREATE_COPY,
-	IMGP_COPY_MATCH,		/* x-amz-copy-source-if-match */
+	IMGP_COPY_MATCH,		/* the source's ETag */
 	IMGP_CREATE_WAYS
 };
 
@@ -35,6 +36,8 @@ enum imgp_create {
  * it; from any thread.
  */
 int	imgp_create_obeyed(enum imgp_create how);
+/* The header that holds a copy to its source's ETag, as far as is known. */
+const char *imgp_copy_match_name(void);
 /* Nonzero: it answers 501, so the header is of no use. */
 int	imgp_create_refused(enum imgp_create how);
 /* It has answered 501. */

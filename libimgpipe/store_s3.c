@@ -623,7 +623,7 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o,
 
 	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
 	if (p->match != NULL)
-		h[n++] = (struct imgp_header){ "x-amz-copy-source-if-match",
+		h[n++] = (struct imgp_header){ imgp_copy_match_name(),
 		    p->match };
 	if (o->sha256[0] != '\0') {
 		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",

@@ -358,7 +358,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if found is None:
             self.error(404, "NoSuchKey")
             return None
-        if self.headers.get("x-amz-copy-source-if-match",
+        what, arg = self.fault or ("", "")
+        if self.headers.get("x-amz-copy-if-match" if what == "as-rgw" else
+                            "x-amz-copy-source-if-match",
                             found[1]["ETag"]) != found[1]["ETag"]:
             self.error(412, "PreconditionFailed")
             return None
@@ -367,7 +369,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         data = found[0]
         if ranged:
             data = data[int(ranged.group(1)):int(ranged.group(2)) + 1]
-        what, arg = self.fault or ("", "")
         if what == "copy-wrong":
             data = bytes([data[0] ^ 1]) + data[1:]
         return data, found[1]

@@ -40,6 +40,25 @@ done
 ok $? 'and all of it is right'
 is "$(state | grep -c /tmp/)" 0 'and nothing is left'
 
+# A gateway that obeys the source's ETag by another name, and not by S3's.
+sed 's,/q/,/rgw/,' staged >as_rgw
+jq -c 'if .subject_event_crf_file_id == 6
+	then .etag.temp = "\"0123456789abcdef0123456789abcdef\"" else . end' staged |
+	sed 's,/q/,/not/,' >another
+for i in 1 2 3 4 5 6; do
+	imgp-s3cp "$(url "f$i")" "s3://tmp/$i/n"
+done
+faults '999 PUT . as-rgw'
+exits 0 'as rgw: temp to destination' imgp-s3cp --keep temp destination <as_rgw
+is "$(asked 'HEAD /tmp/')" 4 '... what is copied is looked at no longer either'
+is "$(asked 'PUT /tmp/.imgp-probe-.*if-match="000')" 2 '... after one probe more'
+is "$(asked 'PUT /dst/.*x-amz-copy-if-match="') $(asked 'PUT /dst/.*x-amz-copy-source-if-match="')" \
+	'2 4' '... and by that name the copy is held to it'
+exits 1 '... of another object nothing is copied (R32)' imgp-s3cp --keep temp destination <another
+is "$(jq -c 'select(.errors) | [.subject_event_crf_file_id, .errors[0].error_code]' out)" \
+	'[6,"IMGP-STORE-INTEGRITY"]' '... it alone, and said so'
+is "$(state | grep -c /dst/not/)" 5 '... and nothing lies there'
+
 # Several at once: no more connections than jobs.
 faults
 imgp-s3cp -j 3 source local <todo | sort >out
