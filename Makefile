@@ -36,14 +36,14 @@ imgp-lookup_PKGS	= libpq libcrypto
 imgp-record_PKGS	= libpq libcrypto libcurl
 imgp-api_PKGS		= libpq libcrypto libcurl
 imgp-s3cp_PKGS		= libcrypto libcurl expat
-imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal dcmtk
+imgp-dcmscan_PKGS	= libcrypto libseccomp zlib libisal
 imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk
 imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-tally_PKGS		=
 # Tools whose library part has C++ in it.
-CXX_TOOLS		= imgp-dcmscan imgp-stamp
+CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
 LIBEXEC_TOOLS		= imgp-tally
 

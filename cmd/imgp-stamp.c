@@ -15,6 +15,7 @@
 #include "libimgpipe/scan_job.h"
 #include "libimgpipe/sha256.h"
 #include "libimgpipe/stamp_file.h"
+#include "libimgpipe/stamp_job.h"
 
 enum { OPT_ID = 256, OPT_SCANS, OPT_TAG, OPT_REPLACE, OPT_TRUST,
 	OPT_UNSTAMP, OPT_PROVENANCE, OPT_NO_SANDBOX };

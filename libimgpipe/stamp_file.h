@@ -4,7 +4,7 @@
 #ifndef IMGPIPE_STAMP_FILE_H
 #define IMGPIPE_STAMP_FILE_H
 
-#include "libimgpipe/scan_job.h"
+#include "libimgpipe/stamp_job.h"
 
 /*
  * Stamp ${in} into ${out} ("-": standard output), with the ids of the job line

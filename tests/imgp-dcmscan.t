@@ -202,6 +202,15 @@ else
 fi
 exits 2 'two operands are wrong usage' imgp-dcmscan a b
 exits 0 '--version' imgp-dcmscan --version
+# To load DCMTK would take half the time to start.
+if command -v readelf >/dev/null; then
+	readelf -d "$BUILD/bin/imgp-dcmscan" >needed
+	like needed 'NEEDED.*libc\.' 'the libraries it is linked with'
+	unlike needed 'NEEDED.*lib(dcmdata|ofstd|oflog|stdc\+\+)' \
+		'... are neither DCMTK nor C++'
+else
+	skip 'what it is linked with' 'no readelf'
+fi
 sh -c 'imgp-dcmscan rules.zip >/dev/full' 2>err
 ok $(($? == 0)) 'a full disk behind standard output is an error'
 done_testing
