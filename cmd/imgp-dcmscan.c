@@ -13,7 +13,6 @@
 #include "libimgpipe/opt.h"
 #include "libimgpipe/sandbox.h"
 #include "libimgpipe/scan_job.h"
-#include "libimgpipe/sha256.h"
 
 enum { OPT_NO_SANDBOX = 256 };
 
@@ -85,7 +84,6 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "standard output is closed");
 	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
 		imgp_die(&e);
-	imgp_sha256_only();
 	if (optind == argc)
 		return imgp_filter_run(&ops, &s, imgp_common.jobs);
 	/* Asked first: a pipe would wait for its writer. */

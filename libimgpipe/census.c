@@ -1,162 +1,206 @@
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/census.h"
-#include "libimgpipe/sha256.h"
 
 /*
- * A set of 128-bit digests with a number to each; SHA-256, so that nobody can
- * make two UIDs meet.  An empty slot's value is 0, else it is one more.
+ * Instances are noted as they come, and sorted when the result is asked for:
+ * UIDs are compared, never hashed, so that no two of them can be made to meet,
+ * and no order of them makes the work long.
  */
-struct slot {
-	unsigned char	key[16];
-	size_t		value;
-};
-
-struct set {
-	struct slot	*slot;
-	size_t		 n, size;	/* size: a power of two, or 0 */
-};
-
 struct series {
 	char	*study, *uid;
 	size_t	 instances;
+	uint32_t at;		/* in order of appearance */
 };
 
-struct vote {
-	uint32_t	series;
-	int32_t		number;
+struct instance {
+	const char	*uid;		/* in a block of text */
+	uint32_t	 series, order;
+	int32_t		 number;
+	int		 has_number;
+};
+
+struct text {
+	struct text	*next;
+	char		 s[16384];
 };
 
 struct imgp_census {
-	struct imgp_sha256 *hash;
-	struct set	 series, instances;
-	struct series	*s;
-	size_t		 n, size;
-	struct vote	*vote;
-	size_t		 nvote, votes;
+	void		 *tree;		/* of series, by study and UID */
+	struct series	**s;		/* the same, by order of appearance */
+	struct series	 *last;		/* the one counted last, or NULL */
+	size_t		  n, size;
+	struct instance	 *instance;
+	size_t		  ninstance, room;
+	uint32_t	  added;
+	int		  is_sorted;	/* and each there once */
+	struct text	 *text;
+	size_t		  left;		/* of the first block of it */
 };
-
-static size_t
-slot_of(const struct set *t, const unsigned char *key)
-{
-	size_t i;
-
-	memcpy(&i, key, sizeof i);
-	for (i &= t->size - 1; ; i = (i + 1) & (t->size - 1))
-		if (t->slot[i].value == 0 ||
-		    memcmp(t->slot[i].key, key, 16) == 0)
-			return i;
-}
-
-/* The value kept with ${key}; when it is new (${*isnew}), ${value} is. */
-static size_t
-put(struct set *t, const unsigned char *key, size_t value, int *isnew)
-{
-	struct slot *old = t->slot;
-	size_t i, n = t->size;
-
-	if ((t->n + 1) * 3 > t->size * 2) {
-		t->size = n == 0 ? 64 : n * 2;
-		t->slot = imgp_alloc(t->size * sizeof *t->slot);
-		for (i = 0; i < n; i++)
-			if (old[i].value != 0)
-				t->slot[slot_of(t, old[i].key)] = old[i];
-		free(old);
-	}
-	i = slot_of(t, key);
-	*isnew = t->slot[i].value == 0;
-	if (*isnew) {
-		memcpy(t->slot[i].key, key, 16);
-		t->slot[i].value = value + 1;
-		t->n++;
-	}
-	return t->slot[i].value - 1;
-}
 
 struct imgp_census *
 imgp_census_new(void)
 {
-	struct imgp_census *c = imgp_alloc(sizeof *c);
+	return imgp_alloc(sizeof(struct imgp_census));
+}
 
-	c->hash = imgp_sha256_new();
-	return c;
+static void
+keep(void *series)
+{
+	(void)series;		/* freed by the list */
 }
 
 void
 imgp_census_free(struct imgp_census *c)
 {
+	struct text *t;
 	size_t i;
 
 	if (c == NULL)
 		return;
+	tdestroy(c->tree, keep);
 	for (i = 0; i < c->n; i++) {
-		free(c->s[i].study);
-		free(c->s[i].uid);
+		free(c->s[i]->study);
+		free(c->s[i]->uid);
+		free(c->s[i]);
 	}
-	imgp_sha256_free(c->hash);
-	free(c->series.slot);
-	free(c->instances.slot);
+	while ((t = c->text) != NULL) {
+		c->text = t->next;
+		free(t);
+	}
 	free(c->s);
-	free(c->vote);
+	free(c->instance);
 	free(c);
 }
 
-static size_t
-find_series(struct imgp_census *c, const char *study, const char *series)
+static int
+by_uids(const void *a, const void *b)
 {
-	unsigned char key[IMGP_SHA256_LEN];
-	size_t i;
-	int isnew;
+	const struct series *x = a, *y = b;
+	int rc = strcmp(x->study, y->study);
 
-	imgp_sha256_add(c->hash, study, strlen(study) + 1);
-	imgp_sha256_add(c->hash, series, strlen(series) + 1);
-	imgp_sha256_end(c->hash, key);
-	i = put(&c->series, key, c->n, &isnew);
-	if (!isnew)
-		return i;
+	return rc != 0 ? rc : strcmp(x->uid, y->uid);
+}
+
+/* The series of these UIDs, or NULL. */
+static struct series *
+find_series(struct imgp_census *c, const char *study, const char *uid)
+{
+	struct series key, **at;
+
+	key.study = (char *)(uintptr_t)study;
+	key.uid = (char *)(uintptr_t)uid;
+	if (c->last != NULL && by_uids(c->last, &key) == 0)
+		return c->last;
+	at = tfind(&key, &c->tree, by_uids);
+	return at == NULL ? NULL : *at;
+}
+
+static struct series *
+need_series(struct imgp_census *c, const char *study, const char *uid)
+{
+	struct series *s = find_series(c, study, uid);
+
+	if (s != NULL)
+		return c->last = s;
+	s = imgp_alloc(sizeof *s);
+	s->study = imgp_strdup(study);
+	s->uid = imgp_strdup(uid);
+	s->at = (uint32_t)c->n;
+	if (tsearch(s, &c->tree, by_uids) == NULL)
+		imgp_oom();
 	if (c->n == c->size) {
 		c->size = c->size == 0 ? 16 : c->size * 2;
 		c->s = imgp_realloc(c->s, c->size, sizeof *c->s);
 	}
-	c->s[c->n].study = imgp_strdup(study);
-	c->s[c->n].uid = imgp_strdup(series);
-	c->s[c->n++].instances = 0;
-	return i;
+	c->s[c->n++] = s;
+	return c->last = s;
+}
+
+static const char *
+keep_text(struct imgp_census *c, const char *s)
+{
+	size_t n = strlen(s) + 1;
+	struct text *t = c->text;
+
+	if (n > c->left) {
+		t = imgp_realloc(NULL, 1, sizeof *t +
+		    (n > sizeof t->s ? n - sizeof t->s : 0));
+		t->next = c->text;
+		c->text = t;
+		c->left = n > sizeof t->s ? n : sizeof t->s;
+	}
+	c->left -= n;
+	return memcpy(t->s + c->left, s, n);
 }
 
 size_t
 imgp_census_add(struct imgp_census *c, const char *study, const char *series,
     const char *instance, const int32_t *number)
 {
-	unsigned char key[IMGP_SHA256_LEN];
-	size_t i = find_series(c, study, series);
-	int isnew;
+	struct series *s = need_series(c, study, series);
+	struct instance *i;
 
-	imgp_sha256_add(c->hash, &i, sizeof i);
-	imgp_sha256_add(c->hash, instance, strlen(instance));
-	imgp_sha256_end(c->hash, key);
-	put(&c->instances, key, 0, &isnew);
-	if (!isnew)
-		return i;
-	c->s[i].instances++;
-	if (number != NULL) {
-		if (c->nvote == c->votes) {
-			c->votes = c->votes == 0 ? 256 : c->votes * 2;
-			c->vote = imgp_realloc(c->vote, c->votes,
-			    sizeof *c->vote);
-		}
-		c->vote[c->nvote].series = (uint32_t)i;
-		c->vote[c->nvote++].number = *number;
+	if (c->ninstance == c->room) {
+		c->room = c->room == 0 ? 256 : c->room * 2;
+		c->instance = imgp_realloc(c->instance, c->room,
+		    sizeof *c->instance);
 	}
-	return i;
+	i = &c->instance[c->ninstance++];
+	i->uid = keep_text(c, instance);
+	i->series = s->at;
+	i->order = c->added++;
+	i->has_number = number != NULL;
+	i->number = number != NULL ? *number : 0;
+	c->is_sorted = 0;
+	return s->at;
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct instance *x = a, *y = b;
+	int rc;
+
+	if (x->series != y->series)
+		return x->series < y->series ? -1 : 1;
+	if ((rc = strcmp(x->uid, y->uid)) != 0)
+		return rc;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Sort the instances; of those that are the same, the first one stays. */
+static void
+sort(struct imgp_census *c)
+{
+	struct instance *v = c->instance;
+	size_t i, n = 0;
+
+	if (c->is_sorted)
+		return;
+	c->is_sorted = 1;
+	if (c->ninstance > 0)
+		qsort(v, c->ninstance, sizeof *v, by_uid);
+	for (i = 0; i < c->n; i++)
+		c->s[i]->instances = 0;
+	for (i = 0; i < c->ninstance; i++) {
+		if (n > 0 && v[n - 1].series == v[i].series &&
+		    strcmp(v[n - 1].uid, v[i].uid) == 0)
+			continue;
+		v[n++] = v[i];
+		c->s[v[i].series]->instances++;
+	}
+	c->ninstance = n;
 }
 
 size_t
-imgp_census_instances(const struct imgp_census *c)
+imgp_census_instances(struct imgp_census *c)
 {
-	return c->instances.n;
+	sort(c);
+	return c->ninstance;
 }
 
 size_t
@@ -167,16 +211,16 @@ imgp_census_series(const struct imgp_census *c)
 
 /* --- the result ------------------------------------------------------------ */
 
-struct entry {
+struct row {
 	const struct series *s;
 	int		 has_number;
 	int32_t		 number;
 };
 
 static int
-by_vote(const void *a, const void *b)
+by_number(const void *a, const void *b)
 {
-	const struct vote *x = a, *y = b;
+	const struct instance *x = a, *y = b;
 
 	if (x->series != y->series)
 		return x->series < y->series ? -1 : 1;
@@ -184,9 +228,9 @@ by_vote(const void *a, const void *b)
 }
 
 static int
-by_entry(const void *a, const void *b)
+by_row(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct row *x = a, *y = b;
 	int rc = strcmp(x->s->study, y->s->study);
 
 	if (rc != 0)
@@ -198,82 +242,92 @@ by_entry(const void *a, const void *b)
 	return strcmp(x->s->uid, y->s->uid);
 }
 
-/* Votes lie sorted: the longest run of one number wins, the first on a tie. */
+/*
+ * Each instance that gives a number votes for it in its series: the longest run
+ * wins, the first on a tie.
+ */
 static void
-elect(struct imgp_census *c, struct entry *entry)
+elect(struct imgp_census *c, struct row *row)
 {
-	size_t i, j, best = 0;
-	struct entry *en;
+	struct instance *vote = imgp_realloc(NULL, c->ninstance + 1,
+	    sizeof *vote);
+	size_t i, j, n = 0, best = 0;
+	struct row *r;
 
-	if (c->nvote > 0)
-		qsort(c->vote, c->nvote, sizeof *c->vote, by_vote);
-	for (i = 0; i < c->nvote; i = j) {
-		for (j = i; j < c->nvote && by_vote(&c->vote[i],
-		    &c->vote[j]) == 0; j++)
+	for (i = 0; i < c->ninstance; i++)
+		if (c->instance[i].has_number)
+			vote[n++] = c->instance[i];
+	qsort(vote, n, sizeof *vote, by_number);
+	for (i = 0; i < n; i = j) {
+		for (j = i; j < n && by_number(&vote[i], &vote[j]) == 0; j++)
 			;
-		en = &entry[c->vote[i].series];
-		if (en->has_number && j - i <= best)
+		r = &row[vote[i].series];
+		if (r->has_number && j - i <= best)
 			continue;
 		best = j - i;
-		en->has_number = 1;
-		en->number = c->vote[i].number;
+		r->has_number = 1;
+		r->number = vote[i].number;
 	}
+	free(vote);
 }
 
 static void
-fill_series(struct imgp_series *to, const struct entry *en)
+fill_series(struct imgp_series *to, const struct row *r)
 {
 	memset(to, 0, sizeof *to);
-	to->series_uid = imgp_strdup(en->s->uid);
-	to->has_number = en->has_number;
-	to->series_number = en->number;
-	to->number_of_instances = (int64_t)en->s->instances;
+	to->series_uid = imgp_strdup(r->s->uid);
+	to->has_number = r->has_number;
+	to->series_number = r->number;
+	to->number_of_instances = (int64_t)r->s->instances;
 }
 
 void
 imgp_census_scans(struct imgp_census *c, struct imgp_scans *s)
 {
-	struct entry *entry = imgp_alloc((c->n + 1) * sizeof *entry);
+	struct row *row = imgp_alloc((c->n + 1) * sizeof *row);
 	struct imgp_scan *scan = NULL;
 	size_t i, j;
 
+	sort(c);
 	for (i = 0; i < c->n; i++)
-		entry[i].s = &c->s[i];
-	elect(c, entry);
+		row[i].s = c->s[i];
+	elect(c, row);
 	if (c->n > 0)
-		qsort(entry, c->n, sizeof *entry, by_entry);
+		qsort(row, c->n, sizeof *row, by_row);
 	for (i = 0; i < c->n; i = j) {
 		for (j = i; j < c->n &&
-		    strcmp(entry[j].s->study, entry[i].s->study) == 0; j++)
+		    strcmp(row[j].s->study, row[i].s->study) == 0; j++)
 			;
 		if ((s->n & (s->n - 1)) == 0)
 			s->scan = imgp_realloc(s->scan,
 			    s->n == 0 ? 1 : s->n * 2, sizeof *s->scan);
 		scan = &s->scan[s->n++];
-		scan->study_uid = imgp_strdup(entry[i].s->study);
+		scan->study_uid = imgp_strdup(row[i].s->study);
 		scan->n = j - i;
 		scan->series = imgp_alloc(scan->n * sizeof *scan->series);
 		for (j = 0; j < scan->n; j++)
-			fill_series(&scan->series[j], &entry[i + j]);
+			fill_series(&scan->series[j], &row[i + j]);
 		j += i;
 	}
-	free(entry);
+	free(row);
 }
 
 int
 imgp_census_equal(struct imgp_census *c, const struct imgp_scans *s)
 {
 	const struct imgp_series *sr;
-	size_t i, k, n = 0, before = c->n, at;
+	const struct series *mine;
+	size_t i, k, n = 0;
 
+	sort(c);
 	for (i = 0; i < s->n; i++)
 		for (k = 0; k < s->scan[i].n; k++, n++) {
 			sr = &s->scan[i].series[k];
-			at = find_series(c, s->scan[i].study_uid,
+			mine = find_series(c, s->scan[i].study_uid,
 			    sr->series_uid);
-			if (at >= before || sr->number_of_instances !=
-			    (int64_t)c->s[at].instances)
+			if (mine == NULL || sr->number_of_instances !=
+			    (int64_t)mine->instances)
 				return 0;
 		}
-	return n == before;
+	return n == c->n;
 }

@@ -355,8 +355,12 @@ static int
 note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 {
 	struct imgp_dicom_elem *el;
-	int creator = uses_block(d, tag), i, match;
+	int creator, i, match;
 
+	/* Most elements are none of these, nor the first behind one. */
+	if (tag > d->noted && tag < d->watch && d->creator == NULL)
+		return 0;
+	creator = uses_block(d, tag);
 	note_blocks(d, tag, d->pos);
 	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
 		el = &d->elem[i];
@@ -386,6 +390,14 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 		el->len = len;
 		el->kept = 0;
 		d->grab = len == UNDEFINED ? NULL : el;
+	}
+	if (tag > d->noted)
+		d->noted = tag;
+	d->watch = UINT32_MAX;
+	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
+		el = &d->elem[i];
+		if (el->tag > d->noted && el->tag < d->watch)
+			d->watch = el->tag;
 	}
 	return 0;
 }

@@ -134,6 +134,7 @@ struct imgp_dicom {
 	uint64_t	 pos, skip;
 	uint64_t	 meta_end;
 	uint32_t	 prev, stop, n_elem, n_item, n_disorder;
+	uint32_t	 noted, watch;	/* no noted element has a tag between */
 	unsigned char	 block[32];	/* private blocks in use, a bit each */
 	uint32_t	 creators, ids;	/* below it creator_off, id_off are known */
 	struct imgp_dicom_elem *grab;

@@ -8,6 +8,7 @@
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/names.h"
 #include "libimgpipe/sha256.h"
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/json.h"
 #include "libimgpipe/prov.h"
 #include "libimgpipe/sha256.h"
@@ -251,7 +252,7 @@ get_sum(const struct imgp_json *j, char sha256[65], int64_t *bytes)
 {
 	const char *s = imgp_json_str(imgp_json_get(j, "sha256"));
 
-	if (s == NULL || !imgp_sha256_is_hex(s) ||
+	if (s == NULL || !imgp_is_sha256(s) ||
 	    imgp_json_int(imgp_json_get(j, "bytes"), bytes) == -1)
 		return -1;
 	memcpy(sha256, s, 65);

@@ -13,6 +13,7 @@
 
 #include "libimgpipe/aws.h"
 #include "libimgpipe/conf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/s3.h"
 #include "libimgpipe/s3xml.h"
 #include "libimgpipe/stop.h"
@@ -328,7 +329,7 @@ on_header(void *arg, const char *p, size_t len)
 	    header_is(p, len, "Date", t->date, sizeof t->date))
 		;
 	else if (header_is(p, len, "x-amz-meta-sha256", v, sizeof v)) {
-		if (imgp_sha256_is_hex(v))
+		if (imgp_is_sha256(v))
 			memcpy(a->sha256, v, sizeof a->sha256);
 	} else if (header_is(p, len, "Content-Length", v, sizeof v)) {
 		if (get_number(v, &x))

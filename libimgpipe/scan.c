@@ -16,6 +16,7 @@ struct scan {
 	struct imgp_scan_result *r;
 	struct imgp_census *census;
 	struct imgp_content *content;
+	uint64_t head;			/* bytes that the last instance took */
 	struct imgp_dicom dicom;
 };
 
@@ -51,6 +52,7 @@ count_instance(struct scan *s, struct imgp_err *e)
 	imgp_census_add(s->census, study, series, instance,
 	    imgp_dicom_number(d, &n) == 0 ? &n : NULL);
 	count(s, "dicom");
+	s->head = d->head;
 	if (imgp_census_series(s->census) > s->lim->series)
 		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
 		    "it holds more than %llu series",
@@ -112,6 +114,14 @@ next_tar(void *arg, void *buf, size_t len, struct imgp_err *e)
 	return imgp_tar_data(arg, buf, len, e);
 }
 
+/* How much to read at first: an object is like the one before. */
+static size_t
+first_chunk(const struct scan *s)
+{
+	return s->head < IMGP_INTAKE_FIRST ? IMGP_INTAKE_FIRST :
+	    s->head > CHUNK ? CHUNK : (size_t)s->head;
+}
+
 /*
  * Read object ${i} as far as it takes to know what it is: 0, 1 when its data
  * are damaged, -1.
@@ -121,12 +131,12 @@ read_object(struct scan *s, next_bytes *next, void *arg, unsigned char *first,
     size_t *nfirst, struct imgp_err *e)
 {
 	unsigned char buf[CHUNK];
-	size_t k;
+	size_t k, want = first_chunk(s);
 	long n;
 
 	*nfirst = 0;
-	for (;;) {
-		if ((n = next(arg, buf, sizeof buf, e)) == -1)
+	for (;; want = sizeof buf) {
+		if ((n = next(arg, buf, want, e)) == -1)
 			return strcmp(e->code, IMGP_E_ARCHIVE_DAMAGED) == 0 ?
 			    1 : -1;
 		if (n == 0) {

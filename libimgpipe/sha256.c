@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/sha256.h"
 
 #define BLOCK	64	/* bytes that SHA-256 works on at once */
@@ -122,23 +123,4 @@ imgp_sha256_hmac(struct imgp_sha256 *h, const void *key, size_t len,
 	imgp_sha256_add(h, mac, IMGP_SHA256_LEN);
 	imgp_sha256_end(h, mac);
 	OPENSSL_cleanse(pad, sizeof pad);
-}
-
-void
-imgp_hex(const unsigned char *p, size_t len, char *hex)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		hex[2 * i] = digits[p[i] >> 4];
-		hex[2 * i + 1] = digits[p[i] & 15];
-	}
-	hex[2 * len] = '\0';
-}
-
-int
-imgp_sha256_is_hex(const char *s)
-{
-	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }

@@ -33,9 +33,5 @@ void	imgp_sha256_hex(const void *p, size_t len, char hex[IMGP_SHA256_HEX]);
  * and after.  ${mac} may be ${key}. */
 void	imgp_sha256_hmac(struct imgp_sha256 *h, const void *key, size_t len,
 	    const char *text, unsigned char mac[IMGP_SHA256_LEN]);
-/* ${len} bytes as lower-case hex digits: 2 * len + 1 bytes at ${hex}. */
-void	imgp_hex(const unsigned char *p, size_t len, char *hex);
-/* Nonzero when ${s} is 64 lower-case hex digits. */
-int	imgp_sha256_is_hex(const char *s);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include "libimgpipe/hex.h"
 #include "libimgpipe/sha256.h"
 #include "libimgpipe/sigv4.h"
 

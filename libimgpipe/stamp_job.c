@@ -9,6 +9,7 @@
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/scan_job.h"
 #include "libimgpipe/sha256.h"
 #include "libimgpipe/stamp_job.h"
@@ -67,7 +68,7 @@ source_sum(struct imgp_job *job, int fd, struct imgp_prov_sum *sum,
 {
 	const char *hex = imgp_job_sub_str(job, "sha256", "local");
 
-	if (hex == NULL || !imgp_sha256_is_hex(hex) ||
+	if (hex == NULL || !imgp_is_sha256(hex) ||
 	    imgp_job_sub_int(job, "bytes", "local", &sum->source_bytes) == -1)
 		return imgp_stamp_sum(fd, sum->source, &sum->source_bytes, e);
 	memcpy(sum->source, hex, sizeof sum->source);

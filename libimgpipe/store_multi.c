@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/stop.h"
 #include "libimgpipe/store_parts.h"
 

@@ -5,6 +5,7 @@
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/conf.h"
+#include "libimgpipe/hex.h"
 #include "libimgpipe/names.h"
 #include "libimgpipe/place.h"
 #include "libimgpipe/store.h"
@@ -144,7 +145,7 @@ promised(struct imgp_job *job, const char *at, struct imgp_object *o)
 	memset(o, 0, sizeof *o);
 	if (imgp_job_sub_int(job, "bytes", at, &o->bytes) == -1)
 		o->bytes = -1;
-	if (sum != NULL && imgp_sha256_is_hex(sum))
+	if (sum != NULL && imgp_is_sha256(sum))
 		memcpy(o->sha256, sum, sizeof o->sha256);
 	if (etag != NULL && strlen(etag) < sizeof o->etag)
 		snprintf(o->etag, sizeof o->etag, "%s", etag);

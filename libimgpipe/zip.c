@@ -34,7 +34,8 @@
 #define FLAGS_READING	(FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED)
 
 #define WINDOW		((size_t)256 << 10)	/* above the longest record */
-#define TAIL		((size_t)192 << 10)	/* where the end is looked for */
+#define TAIL		((size_t)192 << 10)	/* where the end is looked for, */
+#define PIECE		((size_t)16 << 10)	/* so much at a time */
 
 const struct imgp_zip_limits imgp_zip_limits = {
 	.members = 100000,
@@ -195,45 +196,43 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 static int
 find_end(int fd, uint64_t size, struct ending *t, struct imgp_err *e)
 {
-	size_t n = size < TAIL ? (size_t)size : TAIL, i;
-	unsigned char *buf = imgp_alloc(n);
+	unsigned char buf[PIECE + END - 1], *p;
+	uint64_t last = size < TAIL ? 0 : size - TAIL, from, next;
 	struct ending c;
-	int found = 0, part = 0, rc = -1, is;
+	int found = 0, part = 0, is;
 
-	if (imgp_pread(fd, buf, n, size - n, e) == -1)
-		goto out;
-	for (i = n < END ? 0 : n - END + 1; i-- > 0; ) {
-		if (get32(buf + i) != SIG_END)
-			continue;
-		is = is_end(fd, buf + i, size - n + i, size, &c);
-		part |= is == -1;
-		if (is == -2 && !found) {
-			imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE, "its zip64 end "
-			    "record is not where its locator says");
-			goto out;
-		}
-		if (is != 1)
-			continue;
-		if (!found) {
-			*t = c;
-			found = 1;
-		} else if (c.end + END + c.comment > t->end) {
-			imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
-			    "it has two directories");
-			goto out;
+	/* ${next}: behind the last place that was not looked at. */
+	for (next = size < END ? 0 : size - END + 1; next > last; next = from) {
+		from = next - last < PIECE ? last : next - PIECE;
+		if (imgp_pread(fd, buf, (size_t)(next - from) + END - 1, from,
+		    e) == -1)
+			return -1;
+		p = buf + (next - from);
+		while ((p = memrchr(buf, 'P', (size_t)(p - buf))) != NULL) {
+			if (get32(p) != SIG_END)
+				continue;
+			is = is_end(fd, p, from + (uint64_t)(p - buf), size, &c);
+			part |= is == -1;
+			if (is == -2 && !found)
+				return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
+				    "its zip64 end record is not where its "
+				    "locator says");
+			if (is != 1)
+				continue;
+			if (!found) {
+				*t = c;
+				found = 1;
+			} else if (c.end + END + c.comment > t->end)
+				return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
+				    "it has two directories");
 		}
 	}
 	if (found)
-		rc = 0;
-	else if (part)
-		imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
-		    "it is one part of an archive in several");
-	else
-		imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED,
-		    "its directory is not there or does not fit");
-out:
-	free(buf);
-	return rc;
+		return 0;
+	return part ? imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
+	    "it is one part of an archive in several") :
+	    imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED,
+	    "its directory is not there or does not fit");
 }
 
 static int
