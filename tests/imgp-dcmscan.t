@@ -79,6 +79,45 @@ holds got 'copies, numbers that differ, are empty or absent (M29)' <<'EOT'
 ["1.3.6.1.4.1.5962.1.2.1.20040119072730.12322",["1.1",3,6],["1.4",747197466,1],["1.2",null,1],["1.3",null,1]]
 EOT
 
+# The same by a second hand, of many in any order: some twice, with one number
+# and then another.
+"$PY" - <<'EOT'
+import collections, json, random, struct, zipfile
+def element(group, number, vr, text):
+    data = text.encode()
+    data += (b"\0" if vr == b"UI" else b" ") * (len(data) & 1)
+    return struct.pack("<HH2sH", group, number, vr, len(data)) + data
+draw = random.Random(29)
+seen, votes, names = {}, {}, {}
+with zipfile.ZipFile("many.zip", "w") as z:
+    for i in range(4000):
+        study, series = draw.randrange(5), draw.randrange(60)
+        uids = ("1.2.%d" % study, "1.2.%d.%d" % (study, series),
+                "1.2.%d" % draw.randrange(3000))
+        number = draw.choice(("", "1", "2", "3", "-4"))
+        z.writestr(str(i), element(8, 0x16, b"UI", "1.2.840.10008.5.1.4.1.1.4")
+                   + element(8, 0x18, b"UI", uids[2])
+                   + element(0x20, 0xd, b"UI", uids[0])
+                   + element(0x20, 0xe, b"UI", uids[1])
+                   + element(0x20, 0x11, b"IS", number))
+        if uids not in seen:
+            seen[uids] = number
+            votes.setdefault(uids[:2], []).append(number)
+scans = collections.defaultdict(list)
+for (study, series), given in votes.items():
+    count = collections.Counter(int(n) for n in given if n)
+    best = min(count, key=lambda n: (-count[n], n)) if count else None
+    scans[study].append((best is None, best, series, len(given)))
+with open("many.json", "w") as f:
+    for study in sorted(scans):
+        json.dump([study] + [[s, n, k] for _, n, s, k in sorted(scans[study])],
+                  f, separators=(",", ":"))
+        f.write("\n")
+EOT
+imgp-dcmscan many.zip | $J '.scans[]|[.study_uid,(.series[]|[.series_uid,
+    .series_number,.number_of_instances])]' | diff many.json - >difference
+ok $? '4,000 instances of 300 series in any order (M29)' || diag <difference
+
 # --- what is not scanned ----------------------------------------------------------
 echo 'only words' >words
 exits 1 'no image in it' imgp-dcmscan words
