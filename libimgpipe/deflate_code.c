@@ -18,45 +18,55 @@ static const uint16_t dist_base[30] = { 1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33,
 static const uint8_t dist_extra[30] = { 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4,
     5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13 };
 
-static uint16_t
-reverse(unsigned v, unsigned n)
-{
-	v = (v & 0x5555) << 1 | (v & 0xaaaa) >> 1;
-	v = (v & 0x3333) << 2 | (v & 0xcccc) >> 2;
-	v = (v & 0x0f0f) << 4 | (v & 0xf0f0) >> 4;
-	v = (v & 0x00ff) << 8 | (v & 0xff00) >> 8;
-	return (uint16_t)(v >> (16 - n));
-}
+/*
+ * The words of a code in their order (section 3.2.2): symbols by length, and by
+ * number where it is the same; those without a word come last.
+ */
+struct words {
+	uint16_t	sym[288];
+	unsigned	n, max;		/* symbols that have one; its bits */
+	unsigned	left;		/* words of 15 bits that are not used */
+};
 
 /*
- * Give each of ${n} symbols its canonical word (section 3.2.2), first bit
- * lowest.  The longest length, or -1 when over-subscribed; ${*left}: words of
- * 15 bits that are not used.
+ * Give each of ${n} symbols its canonical word, first bit lowest.  -1: the code
+ * is over-subscribed.
  */
 static int
-words(uint16_t *code, const uint8_t *len, unsigned n, unsigned *left)
+words(struct words *w, uint16_t *code, const uint8_t *len, unsigned n)
 {
-	unsigned count[16] = { 0 }, next[16], i, max = 0, used = 0, word = 0;
+	unsigned count[16] = { 0 }, at[16], i, l, used = 0, word = 0, bit;
 
 	for (i = 0; i < n; i++)
 		count[len[i]]++;
-	count[0] = 0;
-	for (i = 1; i < 16; i++) {
-		if (count[i] != 0)
-			max = i;
-		used += count[i] << (15 - i);
-		word = (word + count[i - 1]) << 1;
-		next[i] = word;
+	w->n = w->max = 0;
+	for (l = 1; l < 16; l++) {
+		at[l] = w->n;
+		w->n += count[l];
+		used += count[l] << (15 - l);
+		if (count[l] != 0)
+			w->max = l;
 	}
+	at[0] = w->n;
 	if (used > 1U << 15)
 		return -1;
-	*left = (1U << 15) - used;
+	w->left = (1U << 15) - used;
 	for (i = 0; i < n; i++)
-		code[i] = len[i] == 0 ? 0 : reverse(next[len[i]]++, len[i]);
-	return (int)max;
+		w->sym[at[len[i]]++] = (uint16_t)i;
+	memset(code, 0, n * sizeof(*code));
+	for (i = 0; i < w->n; i++) {
+		code[w->sym[i]] = (uint16_t)word;
+		/* One is added from the first bit on, which is the lowest. */
+		bit = word ^ ((1U << len[w->sym[i]]) - 1);
+		if (bit == 0)
+			break;		/* all ones: that was the last */
+		bit = 1U << (31 - (unsigned)__builtin_clz(bit));
+		word = (word & (bit - 1)) | bit;
+	}
+	return 0;
 }
 
-static uint32_t
+static inline uint32_t
 lit_entry(unsigned sym)
 {
 	if (sym < EOB)
@@ -68,7 +78,7 @@ lit_entry(unsigned sym)
 	return (uint32_t)len_base[sym - 257] << 16 | len_extra[sym - 257];
 }
 
-static uint32_t
+static inline uint32_t
 dist_entry(unsigned sym)
 {
 	if (sym >= 30)
@@ -76,86 +86,85 @@ dist_entry(unsigned sym)
 	return (uint32_t)dist_base[sym] << 16 | dist_extra[sym];
 }
 
-/* The words longer than ${root} bits: subtables behind ${t[1 << root]}. */
+/*
+ * Words ${i} and on, which are longer than ${root} bits: subtables behind
+ * ${t[1 << root]}.
+ */
 static int
-subtables(uint32_t *t, unsigned root, unsigned entries, const uint16_t *code,
-    const uint8_t *len, unsigned n, uint32_t (*entry)(unsigned))
+subtables(uint32_t *t, unsigned root, unsigned entries, const struct words *w,
+    unsigned i, const uint16_t *code, const uint8_t *len, int lits)
 {
 	const unsigned mask = (1U << root) - 1;
-	unsigned i, j, end = 1U << root;
+	unsigned j, k, sym, end = 1U << root;
 	uint32_t *head, e;
 
-	for (i = 0; i < n; i++) {
-		if (len[i] <= root)
-			continue;
-		head = &t[code[i] & mask];
-		if ((*head & SUBTABLE) == 0)
-			*head = SPECIAL | SUBTABLE | root;
-		if (E_WORD(*head) < len[i] - root)
-			*head = SPECIAL | SUBTABLE | root |
-			    (len[i] - root) << 8;
-	}
-	for (i = 0; i < n; i++) {
-		if (len[i] <= root)
-			continue;
-		head = &t[code[i] & mask];
+	for (k = i; k < w->n; k++)	/* what stands there is no subtable */
+		t[code[w->sym[k]] & mask] = 0;
+	for (k = i; k < w->n; k++)	/* the last one of a row is the longest */
+		t[code[w->sym[k]] & mask] = SPECIAL | SUBTABLE | root |
+		    (len[w->sym[k]] - root) << 8;
+	for (; i < w->n; i++) {
+		sym = w->sym[i];
+		head = &t[code[sym] & mask];
 		if (E_VALUE(*head) == 0) {
 			*head |= end << 16;
 			end += 1U << E_WORD(*head);
 			if (end > entries)
 				return -1;
 		}
-		e = entry(i) + (len[i] - root) * 0x101;
-		for (j = (unsigned)code[i] >> root; j < 1U << E_WORD(*head);
-		    j += 1U << (len[i] - root))
+		e = (lits ? lit_entry(sym) : dist_entry(sym)) +
+		    (len[sym] - root) * 0x101;
+		for (j = (unsigned)code[sym] >> root; j < 1U << E_WORD(*head);
+		    j += 1U << (len[sym] - root))
 			t[E_VALUE(*head) + j] = e;
 	}
 	return 0;
 }
 
-static int
-table(uint32_t *t, unsigned root, unsigned entries, const uint16_t *code,
-    const uint8_t *len, unsigned n, unsigned max, unsigned left,
-    uint32_t (*entry)(unsigned))
+/* Twice as long: the next bit changes nothing so far. */
+static unsigned
+twice(uint32_t *t, unsigned bits)
 {
-	unsigned i, j;
-	uint32_t e;
+	memcpy(t + (1U << bits), t, sizeof(*t) << bits);
+	return bits + 1;
+}
 
-	if (left > 0)
-		for (i = 0; i < 1U << root; i++)
-			t[i] = SPECIAL;
-	for (i = 0; i < n; i++) {
-		if (len[i] == 0 || len[i] > root)
-			continue;
-		e = entry(i) + len[i] * 0x101U;
-		for (j = code[i]; j < 1U << root; j += 1U << len[i])
-			t[j] = e;
+static int
+table(uint32_t *t, unsigned root, unsigned entries, const struct words *w,
+    const uint16_t *code, const uint8_t *len, int lits)
+{
+	unsigned i, sym, bits = 0;
+
+	t[0] = SPECIAL;			/* where no word will be */
+	for (i = 0; i < w->n; i++) {
+		sym = w->sym[i];
+		if (len[sym] > root)
+			break;
+		while (bits < len[sym])
+			bits = twice(t, bits);
+		t[code[sym]] = (lits ? lit_entry(sym) : dist_entry(sym)) +
+		    len[sym] * 0x101U;
 	}
-	if (max <= root)
-		return 0;
-	for (i = 0; i < n; i++)		/* what an older table left there */
-		if (len[i] > root)
-			t[code[i] & ((1U << root) - 1)] = 0;
-	return subtables(t, root, entries, code, len, n, entry);
+	while (bits < root)
+		bits = twice(t, bits);
+	return i == w->n ? 0 :
+	    subtables(t, root, entries, w, i, code, len, lits);
 }
 
 const char *
 imgp_deflate_code_make(struct code *c)
 {
-	unsigned left;
-	int max;
+	struct words w;
 
 	if (c->llen[EOB] == 0)
 		return "a block without an end symbol";
-	max = words(c->lcode, c->llen, 288, &left);
-	if (max == -1 || (left > 0 && max != 1) || table(c->lit, LIT_ROOT,
-	    LIT_ENTRIES, c->lcode, c->llen, 288, (unsigned)max, left,
-	    lit_entry) == -1)
+	if (words(&w, c->lcode, c->llen, 288) == -1 ||
+	    (w.left > 0 && w.max != 1) || table(c->lit, LIT_ROOT, LIT_ENTRIES,
+	    &w, c->lcode, c->llen, 1) == -1)
 		return "invalid literal and length code";
-	max = words(c->dcode, c->dlen, 32, &left);
-	if (max == -1 || (left > 0 && max > 1) || table(c->dist, DIST_ROOT,
-	    DIST_ENTRIES, c->dcode, c->dlen, 32, (unsigned)max, left,
-	    dist_entry) == -1)
+	if (words(&w, c->dcode, c->dlen, 32) == -1 ||
+	    (w.left > 0 && w.max > 1) || table(c->dist, DIST_ROOT,
+	    DIST_ENTRIES, &w, c->dcode, c->dlen, 0) == -1)
 		return "invalid distance code";
 	return NULL;
 }
@@ -174,10 +183,11 @@ imgp_deflate_code_fixed(struct code *c)
 const char *
 imgp_deflate_precode(uint16_t t[128], const uint8_t len[19])
 {
+	struct words w;
 	uint16_t code[19];
-	unsigned i, j, left;
+	unsigned i, j;
 
-	if (words(code, len, 19, &left) == -1 || left > 0)
+	if (words(&w, code, len, 19) == -1 || w.left > 0)
 		return "invalid code of code lengths";
 	for (i = 0; i < 19; i++)
 		if (len[i] != 0)

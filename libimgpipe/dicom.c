@@ -833,6 +833,55 @@ pass(struct imgp_dicom *d, const unsigned char **p, size_t *len)
 	*len -= n;
 }
 
+/* An element of the top level that only its header's shape is kept of. */
+static int
+is_ordinary(const struct imgp_dicom *d, uint32_t tag)
+{
+	if (tag >= TAG_MACS || d->n_elem >= d->lim.elements)
+		return 0;
+	if (d->state == IMGP_DICOM_HEAD)
+		return tag > d->stop;
+	return tag > d->prev && tag > d->noted && tag < d->watch &&
+	    tag <= d->stop && tag >> 16 != 0x0004 && d->pos <= d->lim.head;
+}
+
+/*
+ * Most of a header: such elements, whole in the ${*len} bytes at ${*p}.  They
+ * are stepped over where they lie; all else is left to header() and element(),
+ * which do the same to them.
+ */
+static void
+step_over(struct imgp_dicom *d, const unsigned char **p, size_t *len)
+{
+	const struct imgp_dicom_frame *f = d->frame;
+	const unsigned char *h = *p, *end = h + *len;
+	uint32_t tag, n, head;
+
+	if (d->creator != NULL || f->fresh || f->implicit ||
+	    (d->deflated && d->inflate == NULL))
+		return;
+	while (end - h >= 12) {
+		tag = get_tag(h, f->big);
+		if (!is_ordinary(d, tag) || !is_vr(h + 4) ||
+		    memcmp(h + 4, "SQ", 2) == 0)
+			break;
+		head = is_long_vr(h + 4) ? 12 : 8;
+		n = head == 12 ? get32(h + 8, f->big) : get16(h + 6, f->big);
+		if (n > (size_t)(end - h) - head ||
+		    (d->state == IMGP_DICOM_MORE &&
+		    d->pos + head + n > d->lim.head))
+			break;
+		shape(d, tag, h + 4, n);
+		d->n_elem++;
+		if (d->state == IMGP_DICOM_MORE)
+			d->prev = tag;
+		d->pos += head + n;
+		h += head + n;
+	}
+	*len = (size_t)(end - h);
+	*p = h;
+}
+
 static void
 data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 {
@@ -859,6 +908,8 @@ data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 				nested_bad(d);
 				continue;
 			}
+			if (d->nframe == 0)
+				step_over(d, &p, &len);
 		}
 		if (d->phase == IN_META && d->pos == d->meta_end &&
 		    d->nhold == 0 && strcmp(d->syntax, UID_DEFLATED) == 0)

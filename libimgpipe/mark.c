@@ -114,19 +114,23 @@ walk_by_peeks(struct imgp_mark_work *w)
 {
 	struct imgp_dicom *d = &w->dicom;
 	struct imgp_err e;
-	size_t want;
+	size_t want = w->ahead != 0 ? w->ahead : PEEK;
+	int again = 0;
 
 	w->dsrc = (struct imgp_deflate_src){ imgp_deflate_read_fd, &w->from,
 	    w->src->csize, w->src->size, w->src->crc };
-	for (want = PEEK; want <= IMGP_DEFLATE_PEEK; want += PEEK) {
-		if (imgp_deflate_peek(w->deflate, want == PEEK ? &w->dsrc :
-		    NULL, want, &e) != 0)
+	for (; want <= IMGP_DEFLATE_PEEK; want += PEEK, again = 1) {
+		if (imgp_deflate_peek(w->deflate, again ? NULL : &w->dsrc,
+		    want, &e) != 0)
 			return 0;
 		feed_seen(w);
 		if (w->fed == w->src->size)
 			imgp_dicom_end(d);
-		if (d->state != IMGP_DICOM_MORE)
-			return w->peeked = 1;
+		if (d->state == IMGP_DICOM_MORE)
+			continue;
+		/* The next object's will hardly be longer. */
+		w->ahead = d->head < PEEK ? (size_t)d->head + 64 : PEEK;
+		return w->peeked = 1;
 	}
 	return 0;
 }

@@ -34,6 +34,7 @@ struct imgp_mark_work {
 	struct imgp_dicom dicom, again;
 	uint64_t	 fed;		/* bytes of content that dicom has had */
 	int		 peeked;	/* deflate is at this object's stream */
+	size_t		 ahead;		/* to peek at first; 0: not known yet */
 	uint64_t	 shape[SHAPES];	/* that the second reader has read */
 	size_t		 nshapes;
 	struct imgp_deflate_fd from;

@@ -13,6 +13,7 @@
 #define LONG_COPY	((uint64_t)8 << 20)
 #define CHUNK		((size_t)1 << 20)
 #define PAGE		4096u
+#define AHEAD		((size_t)512)	/* a ZIP's local header, mostly */
 
 void
 imgp_out_init(struct imgp_out *o, int fd)
@@ -87,6 +88,8 @@ imgp_out_write(struct imgp_out *o, const void *p, size_t len,
 	o->n += len;
 	if (len >= BUFFER)
 		return write_all(o, p, len, e);
+	if (len > 0)
+		o->nahead = 0;
 	memcpy(o->buf + o->len, p, len);
 	o->len += len;
 	return 0;
@@ -112,6 +115,37 @@ imgp_pread(int fd, void *buf, size_t len, uint64_t off, struct imgp_err *e)
 		len -= (size_t)n;
 		off += (uint64_t)n;
 	}
+	return 0;
+}
+
+/*
+ * As imgp_pread(), into room for ${room} bytes: up to AHEAD bytes more, which
+ * imgp_out_pread() may find.
+ */
+static int
+read_ahead(struct imgp_out *o, int fd, unsigned char *p, size_t len, size_t room,
+    uint64_t off, struct imgp_err *e)
+{
+	size_t most = room - len < AHEAD ? room : len + AHEAD;
+	ssize_t n = pread(fd, p, most, (off_t)off);
+
+	o->nahead = 0;
+	if (n == -1 || (size_t)n < len)
+		return imgp_pread(fd, p, len, off, e);	/* which tells why */
+	o->ahead = p + len;
+	o->nahead = (size_t)n - len;
+	o->ahead_fd = fd;
+	o->ahead_off = off + len;
+	return 0;
+}
+
+int
+imgp_out_pread(struct imgp_out *o, int fd, void *buf, size_t len, uint64_t off,
+    struct imgp_err *e)
+{
+	if (o->nahead < len || o->ahead_fd != fd || o->ahead_off != off)
+		return imgp_pread(fd, buf, len, off, e);
+	memcpy(buf, o->ahead, len);
 	return 0;
 }
 
@@ -195,7 +229,8 @@ imgp_out_copy(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
 		n = BUFFER - o->len;
 		if (n > len)
 			n = (size_t)len;
-		if (imgp_pread(fd, o->buf + o->len, n, off, e) == -1)
+		if (read_ahead(o, fd, o->buf + o->len, n, BUFFER - o->len, off,
+		    e) == -1)
 			return -1;
 		o->len += n;
 		o->n += n;

@@ -18,6 +18,11 @@ struct imgp_out {
 	int		 durable;	/* set it where the caller means to fsync:
 					 * the disk begins meanwhile */
 	uint64_t	 behind;	/* bytes that the disk was told of */
+	/* Read too far by the last copy: nahead bytes from ahead_off on. */
+	const unsigned char *ahead;
+	size_t		 nahead;
+	int		 ahead_fd;
+	uint64_t	 ahead_off;
 };
 
 /* Begin at ${fd}'s position; the descriptor stays the caller's. */
@@ -31,6 +36,12 @@ int	imgp_out_write(struct imgp_out *o, const void *p, size_t len,
 /* ${len} bytes at ${off} of ${fd}, which must have them. */
 int	imgp_out_copy(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
 	    struct imgp_err *e);
+/*
+ * As imgp_pread(), of a file that does not change: what follows the bytes that
+ * were copied last is mostly there already.
+ */
+int	imgp_out_pread(struct imgp_out *o, int fd, void *buf, size_t len,
+	    uint64_t off, struct imgp_err *e);
 int	imgp_out_flush(struct imgp_out *o, struct imgp_err *e);
 
 /* Read exactly ${len} bytes at ${off}; 0, or -1 with IMGP-STORE-IO. */

@@ -811,7 +811,7 @@ imgp_zip_writer_begin(struct imgp_zip_writer *w, size_t i, uint32_t crc,
 		    "zip: members out of order");
 	if (imgp_zip_writer_fits(w, i, csize, size, e) == -1 ||
 	    copy_up_to(w, m->local, e) == -1 ||
-	    imgp_pread(w->z->fd, h, len, m->local, e) == -1)
+	    imgp_out_pread(w->out, w->z->fd, h, len, m->local, e) == -1)
 		return -1;
 	later = (get16(h + 6) & FLAG_DESCRIPTOR) != 0;
 	x = extra(h + LOCAL + get16(h + 26), get16(h + 28), EXTRA64, &n);

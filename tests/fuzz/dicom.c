@@ -58,7 +58,8 @@ must_be_same(const struct imgp_dicom *a, const struct imgp_dicom *b)
 	    a->nested_bad == b->nested_bad &&
 	    a->disordered == b->disordered && a->data == b->data &&
 	    a->head == b->head && a->is_signed == b->is_signed &&
-	    a->at_pixels == b->at_pixels && a->tail_lost == b->tail_lost);
+	    a->at_pixels == b->at_pixels && a->tail_lost == b->tail_lost &&
+	    a->shape == b->shape && a->late == b->late);
 	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
 		x = &a->elem[i];
 		y = &b->elem[i];
