@@ -423,6 +423,7 @@ nested_bad(struct imgp_dicom *d)
 	d->skip = d->frame[d->nframe].end - d->pos - d->nhold;
 	d->pos += d->nhold;
 	d->nhold = 0;
+	d->want = 8;
 }
 
 static void

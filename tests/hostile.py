@@ -144,6 +144,10 @@ def dicom():
     put("ok.plain", obj(el(0x10, 0x10, b"PN", b"X ")))
     put("ok.nested", obj(nest(32, True)))
     put("ok.nested-defined", obj(nest(32, False)))
+    # Not a VR: taken for implicit, which does not fit; the item is passed over.
+    put("ok.nested-damaged", obj(el(8, 0x9215, b"SQ", item(
+        el(8, 0x100, b"Sh", b"113040") + el(8, 0x102, b"SH", b"DCM ")))
+        + el(0x10, 0x10, b"PN", b"Lestrade^G") + el(0x10, 0x20, b"LO", b"1 ")))
     put("dicom-limit.deep", obj(nest(33, True)))
     put("dicom-limit.deep-defined", obj(nest(33, False)))
     put("dicom-limit.deeper", obj(nest(20000, True)))
