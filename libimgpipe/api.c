@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libimgpipe/api.h"
+#include "libimgpipe/clock.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
 #include "libimgpipe/opt.h"
@@ -233,26 +233,17 @@ check_head(struct imgp_api_answer *a, size_t *len)
 	return 0;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Read ${len} bytes of body into ${s}. */
 static int
 read_body(int fd, char *s, size_t len, struct imgp_api_answer *a)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t end = now_ms() + BODY_MS, left;
+	int64_t end = imgp_now_ms() + BODY_MS, left;
 	size_t have = 0;
 	ssize_t n;
 
 	while (have < len) {
-		if ((left = end - now_ms()) <= 0)
+		if ((left = end - imgp_now_ms()) <= 0)
 			return refuse(a, 408, NULL, IMGP_E_API_REQUEST,
 			    "the body did not come in time");
 		if (poll(&p, 1, (int)left) <= 0)

@@ -16,6 +16,7 @@
 #include "libimgpipe/carrier.h"
 #include "libimgpipe/carrier_http.h"
 #include "libimgpipe/carrier_smtp.h"
+#include "libimgpipe/clock.h"
 #include "libimgpipe/conf.h"
 
 #define SENDMAIL	"/usr/sbin/sendmail"
@@ -296,15 +297,6 @@ sendmail_env(void)
 	return env;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Hand over what the program takes; 0 when it wants no more. */
 static int
 feed(int in, const struct imgp_buf *m, size_t *done)
@@ -347,7 +339,7 @@ converse(int pidfd, int in, int out, const struct imgp_buf *m,
 	int64_t left;
 	int over = 0;
 
-	while (!over && (left = deadline - now_ms()) > 0) {
+	while (!over && (left = deadline - imgp_now_ms()) > 0) {
 		if (poll(p, 3, (int)left) == -1)
 			continue;
 		if (p[1].revents != 0 && !feed(in, m, &done)) {
@@ -464,7 +456,7 @@ sendmail_send(const struct imgp_carrier *c, const struct imgp_buf *m,
 	fcntl(out, F_SETFL, O_NONBLOCK);
 	pidfd = pidfd_open(pid, 0);
 	late = converse(pidfd, in, out, &local, &said,
-	    now_ms() + (int64_t)c->timeout * 1000);
+	    imgp_now_ms() + (int64_t)c->timeout * 1000);
 	while (said.len < SAID_MAX - 512 && listen_to(out, &said) == 1)
 		;			/* its last words */
 	close(out);

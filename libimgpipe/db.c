@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <libpq-fe.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/clock.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
 #include "libimgpipe/opt.h"
@@ -343,22 +343,13 @@ connect_once(struct imgp_db *db, struct imgp_err *e)
 	return 0;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 struct imgp_db *
 imgp_db_open(const char *conninfo, unsigned int flags, int patience,
     struct imgp_err *e)
 {
 	struct imgp_db *db;
 	struct imgp_err why = { NULL, "" };
-	int64_t end = now_ms() + (int64_t)patience * 1000;
+	int64_t end = imgp_now_ms() + (int64_t)patience * 1000;
 	int64_t pause = 100;
 	long long timeout;
 
@@ -376,7 +367,7 @@ imgp_db_open(const char *conninfo, unsigned int flags, int patience,
 	db->flags = flags;
 	while (connect_once(db, &why) == -1) {
 		if (strcmp(why.code, IMGP_E_DB_UNAVAILABLE) != 0 ||
-		    now_ms() + pause > end) {
+		    imgp_now_ms() + pause > end) {
 			imgp_fail(e, why.code, "%s", why.msg);
 			imgp_db_close(db);
 			return NULL;

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "libimgpipe/clock.h"
 #include "libimgpipe/filter.h"
 #include "libimgpipe/opt.h"
 
@@ -47,15 +47,6 @@ struct imgp_filter {
 	size_t		 nchildren;
 	size_t		 nrunning;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 int
 imgp_exit_worse(int a, int b)
@@ -287,7 +278,7 @@ start_child(struct imgp_filter *f, struct imgp_job *job)
 	c->killed = 0;
 	c->answer.max = IMGP_JSON_MAX + 1;
 	c->deadline = f->ops->seconds == 0 ? -1 :
-	    now_ms() + (int64_t)f->ops->seconds * 1000;
+	    imgp_now_ms() + (int64_t)f->ops->seconds * 1000;
 	f->nrunning++;
 }
 
@@ -514,7 +505,7 @@ read_input(struct imgp_filter *f)
 static int
 wait_ms(const struct imgp_filter *f, int64_t wait)
 {
-	int64_t now = now_ms(), left;
+	int64_t now = imgp_now_ms(), left;
 	size_t i;
 
 	for (i = 0; i < f->nchildren; i++)
@@ -559,7 +550,7 @@ await(struct imgp_filter *f, int want_input, int64_t wait)
 			err(IMGP_EX_TEMPFAIL, "poll");
 		return;
 	}
-	for (now = now_ms(), i = first; i < n; i++)
+	for (now = imgp_now_ms(), i = first; i < n; i++)
 		if (p[i].revents != 0)
 			read_child(f, who[i]);
 		else if (!who[i]->killed && who[i]->deadline != -1 &&

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "libimgpipe/buf.h"
+#include "libimgpipe/clock.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/db.h"
 #include "libimgpipe/ledger_priv.h"
@@ -26,15 +27,6 @@ static const char *const functions[] = {
 	[IMGP_LEDGER_RENEW] = "select pipeline.file_renew($1::jsonb)",
 	[IMGP_LEDGER_RELEASE] = "select pipeline.file_release($1::jsonb)",
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static int
 is_temporary(const struct imgp_err *e)
@@ -232,7 +224,7 @@ insist(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
 	while (carry(l, b, e) == -1) {
 		if (!is_temporary(e))
 			return -1;
-		now = now_ms();
+		now = imgp_now_ms();
 		if (l->down_since == 0)
 			l->down_since = now;
 		if (now + pause > l->down_since + l->patience_ms)

@@ -1,24 +1,15 @@
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "libimgpipe/clock.h"
 #include "libimgpipe/meter.h"
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void
 imgp_meter_init(struct imgp_meter *m, int quiet)
 {
 	m->on = !quiet && isatty(STDERR_FILENO);
 	m->shown = 0;
-	m->start = m->last = m->on ? now_ms() : 0;
+	m->start = m->last = m->on ? imgp_now_ms() : 0;
 }
 
 void
@@ -28,7 +19,7 @@ imgp_meter_moved(void *arg, int64_t bytes, int64_t total)
 	int64_t now, left;
 	double rate;
 
-	if (!m->on || (now = now_ms()) - m->last < 200)
+	if (!m->on || (now = imgp_now_ms()) - m->last < 200)
 		return;
 	m->last = now;
 	m->shown = 1;

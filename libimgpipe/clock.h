@@ -1,0 +1,10 @@
+/* Time for deadlines and intervals: it only goes forward, whatever is set. */
+#ifndef IMGPIPE_CLOCK_H
+#define IMGPIPE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds of CLOCK_MONOTONIC (clock_gettime(2)). */
+int64_t	imgp_now_ms(void);
+
+#endif
