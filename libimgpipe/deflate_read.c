@@ -106,48 +106,57 @@ imgp_deflate_slide(struct imgp_deflate *d)
 	d->op = d->win + DIST_MAX;
 }
 
+/*
+ * Of ${n} only the lowest six bits are right: whole entries are taken from it.
+ * The entry of a length or a distance has nothing above its value, and nothing
+ * but the word's bits in the six from 8 on.
+ */
 static inline __attribute__((__always_inline__)) enum stop
 decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 {
 	const uint32_t *lit = d->code->lit, *dst = d->code->dist;
 	const unsigned char *ip = d->ip, *iplim = d->iplim;
-	unsigned char *const win = d->win, *op = d->op;
+	unsigned char *const win = d->win, *op = d->op, *end;
 	unsigned char *softp = win + min64(soft - d->winoff, WIN_CAP);
 	unsigned char *hardp = win + min64(hard - d->winoff, sizeof(d->win));
-	unsigned char *low = win + (floor <= d->winoff ? 0 :
-	    min64(floor - d->winoff, sizeof(d->win)));
+	const uintptr_t four = (uintptr_t)softp - 4, from = (uintptr_t)win +
+	    (floor <= d->winoff ? 0 : min64(floor - d->winoff, sizeof(d->win)));
 	uint64_t bits = d->bits;
 	unsigned n = d->nbits, had, len, dist;
 	enum stop stop = MORE;
 	uint32_t e;
 
-#define TAKE(k)		(bits >>= (k), n -= (k))
+#define FILL()		(bits |= load64(ip) << (n & 63), \
+			    ip += 7 - (n >> 3 & 7), n |= 56)
+#define TAKE(k)		(bits >>= (k) & 63, n -= (k))
 #define LOW(k)		(bits & ((UINT64_C(1) << (k)) - 1))
+#define VALUE(e)	(((e) >> 16) + (unsigned)(LOW((e) & 63) >> \
+			    ((e) >> 8 & 63)))
 	while (op < softp && ip <= iplim) {
-		REFILL(bits, n, ip);
+		FILL();
 		e = lit[LOW(LIT_ROOT)];
 		if (e & LITERAL) {
-			TAKE(E_TAKE(e));
+			TAKE(e);
 			*op++ = (unsigned char)(e >> 16);
-			if (softp - op < 4)
+			if ((uintptr_t)op > four)
 				continue;
 			e = lit[LOW(LIT_ROOT)];
 			if (e & LITERAL) {
-				TAKE(E_TAKE(e));
+				TAKE(e);
 				*op++ = (unsigned char)(e >> 16);
 				e = lit[LOW(LIT_ROOT)];
 				if (e & LITERAL) {
-					TAKE(E_TAKE(e));
+					TAKE(e);
 					*op++ = (unsigned char)(e >> 16);
 					e = lit[LOW(LIT_ROOT)];
 					if (e & LITERAL) {
-						TAKE(E_TAKE(e));
+						TAKE(e);
 						*op++ = (unsigned char)(e >> 16);
 						continue;
 					}
 				}
 			}
-			REFILL(bits, n, ip);
+			FILL();
 		}
 		had = n;
 		if (e & SPECIAL) {
@@ -156,19 +165,19 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 				e = lit[E_VALUE(e) + LOW(E_WORD(e))];
 			}
 			if (e & LITERAL) {
-				TAKE(E_TAKE(e));
+				TAKE(e);
 				*op++ = (unsigned char)(e >> 16);
 				continue;
 			}
 			if (e & SPECIAL) {
-				TAKE(E_TAKE(e));
+				TAKE(e);
 				stop = e & ENDS ? END : BAD_WORD;
 				len = dist = 0;
 				goto token;
 			}
 		}
-		len = E_VALUE(e) + (unsigned)(LOW(E_TAKE(e)) >> E_WORD(e));
-		TAKE(E_TAKE(e));
+		len = VALUE(e);
+		TAKE(e);
 		e = dst[LOW(DIST_ROOT)];
 		if (e & SPECIAL) {
 			if (e & SUBTABLE) {
@@ -180,29 +189,35 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 				break;
 			}
 		}
-		dist = E_VALUE(e) + (unsigned)(LOW(E_TAKE(e)) >> E_WORD(e));
-		TAKE(E_TAKE(e));
-		if ((ptrdiff_t)dist > op - low || (ptrdiff_t)len > hardp - op) {
+		dist = VALUE(e);
+		TAKE(e);
+		end = op + len;
+		if ((uintptr_t)op - dist < from || end > hardp) {
 			stop = dist > d->winoff + (uint64_t)(op - win) ?
 			    BAD_DIST : COPY;
 			goto token;
 		}
-		op = copy(op, len, dist);
+		copy(op, len, dist);
+		op = end;
 	}
+	n &= 63;
 	goto out;
 token:
+	n &= 63;
 	d->tok.len = len;
 	d->tok.dist = dist;
 	d->tok.end = (d->inoff + (uint64_t)(ip - d->in)) * 8 - n;
-	d->tok.start = d->tok.end - (had - n);
+	d->tok.start = d->tok.end - ((had - n) & 63);
 out:
 	d->ip = ip;
 	d->op = op;
 	d->bits = bits;
 	d->nbits = n;
 	return stop;
+#undef FILL
 #undef TAKE
 #undef LOW
+#undef VALUE
 }
 
 /*
