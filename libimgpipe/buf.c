@@ -41,9 +41,12 @@ imgp_realloc(void *p, size_t n, size_t size)
 char *
 imgp_strndup(const char *s, size_t len)
 {
-	char *p = imgp_alloc(len + 1);
+	char *p = malloc(len + 1);
 
+	if (p == NULL)
+		imgp_oom();
 	memcpy(p, s, len);
+	p[len] = '\0';
 	return p;
 }
 
@@ -78,7 +81,7 @@ imgp_buf_add(struct imgp_buf *b, const void *p, size_t len)
 	if (len > SIZE_MAX - b->len - 1)
 		imgp_oom();
 	if (b->len + len + 1 > b->size) {
-		size = b->size < 128 ? 128 : b->size;
+		size = b->size < 256 ? 256 : b->size;
 		while (size < b->len + len + 1)
 			size = size > SIZE_MAX / 2 ? b->len + len + 1 : size * 2;
 		b->s = imgp_realloc(b->s, size, 1);
