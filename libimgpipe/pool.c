@@ -8,6 +8,8 @@
 #include "libimgpipe/pool.h"
 
 #define AHEAD	2	/* jobs held for each thread: the next one is there */
+#define STACK	((size_t)1 << 20)	/* 8 MB each are dear to map and to give
+				 * back: libc keeps 40 MB of them at most */
 
 /* A job in the pool, on one of its two lists. */
 struct item {
@@ -92,6 +94,7 @@ struct imgp_pool *
 imgp_pool_new(int n, imgp_pool_work *work, void *arg, struct imgp_err *e)
 {
 	struct imgp_pool *p = imgp_alloc(sizeof *p);
+	pthread_attr_t attr;
 
 	p->work = work;
 	p->arg = arg;
@@ -101,12 +104,15 @@ imgp_pool_new(int n, imgp_pool_work *work, void *arg, struct imgp_err *e)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->given, NULL);
 	pthread_cond_init(&p->finished, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
 	if ((p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
 		imgp_fail_errno(e, IMGP_E_MEMORY, "eventfd");
 	else
 		while (p->nthreads < n && pthread_create(
-		    &p->threads[p->nthreads], NULL, worker, p) == 0)
+		    &p->threads[p->nthreads], &attr, worker, p) == 0)
 			p->nthreads++;
+	pthread_attr_destroy(&attr);
 	if (p->nthreads > 0)
 		return p;
 	if (p->fd != -1)
