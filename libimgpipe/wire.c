@@ -1,11 +1,10 @@
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +18,8 @@
 #include "libimgpipe/stop.h"
 #include "libimgpipe/wire.h"
 
-#define CHUNK		((size_t)256 << 10)
-#define CHUNKS_EACH	4	/* chunks of one answer at most ... */
-#define CHUNKS_ALL	32	/* ... while all have less than this; one may
-				 * always be had */
+#define CHUNK		((size_t)256 << 10)	/* what is given to body() at once */
+#define CHUNKS_KEPT	32
 #define RECEIVED	(128L << 10)	/* curl's own buffers: of a GET, */
 #define RECEIVED_FEW	(16L << 10)	/* of another answer, */
 #define SENT		(256L << 10)	/* of a body, */
@@ -31,15 +28,11 @@
 						 * of each request in flight */
 #define HEAD_MAX	((size_t)64 << 10)
 #define KEPT		256L	/* connections */
-#define STALL		60L	/* s without a byte */
+#define STALL		60	/* s in which no socket moves */
 #define LOOK_MS		200	/* how soon a signal's wish is seen */
-#define EVENTS		64
-#define WATCHED		1024	/* sockets */
-
-/* What a caller wants of the engine. */
-#define START		1u
-#define RESUME		2u	/* there is room again */
-#define CANCEL		4u
+#define LINES		4
+#define SOCKETS		10	/* of one request: curl has up to 5, and 5 new
+				 * ones before it lets the old go */
 
 struct chunk {
 	struct chunk	*next;
@@ -48,56 +41,52 @@ struct chunk {
 };
 
 /*
- * One request on its way.  Slots are never freed while the engine is there: so
- * a wake-up may come late.
+ * A multi handle, which one thread at a time may call.  TLS is all in the first
+ * one: each reads the CA file for itself.  Plain http has nothing to share, and
+ * in several its threads seldom wait for each other.
+ */
+struct line {
+	pthread_mutex_t	 lock;		/* of all here, and of its slots' */
+	CURLM		*multi;
+	int64_t		 timer;		/* monotonic ms; -1: none */
+	const struct slot *caller;	/* whose thread holds the lock */
+};
+
+/*
+ * One request on its way.  Slots are never freed while the wire is open: so a
+ * bell may ring late.
  */
 struct slot {
-	struct slot	*next;		/* free, or in todo */
-	struct slot	*next_active, *prev_active;	/* the engine's */
+	struct slot	*next;		/* free */
+	int		 number;
+	struct line	*line;		/* of this request */
 	CURL		*curl;
 	int		 plain;		/* as the handle has it: http; -1: new */
 	char		*ca_bundle;	/* the same */
-	pthread_cond_t	 moved;
 	const struct imgp_wire_request *r;
 	struct curl_slist lines[IMGP_WIRE_HEADERS_MAX];
-	struct imgp_buf	 head;		/* header lines; the engine's till begun */
+
+	/* Under the line's lock while curl has the request: */
+	struct pollfd	 polled[1 + SOCKETS];	/* first the bell */
+	nfds_t		 npolled;
+	int		 quiet;		/* ms since a socket moved */
+	struct imgp_buf	 head;		/* header lines; the thread's once begun */
 	int		 begun;		/* of the body: status and head stand */
 	long		 status;
-	struct chunk	*filling;	/* the engine's */
+	struct chunk	*chunk;		/* what came and was not taken */
+	int		 waits;		/* paused for want of room */
 	int		 read_error;	/* errno; -1: it became shorter */
-	_Atomic int64_t	 at;		/* bytes of the body sent */
-
-	unsigned int	 wanted;	/* under the lock from here on */
-	struct chunk	*ready, **ready_last;
-	int		 nchunks;	/* filling and ready */
-	int		 waits;		/* paused for want of a chunk */
+	int64_t		 at;		/* bytes of the body sent */
 	int		 done;
 	CURLcode	 rc;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* of all: */
-static int users;
-static int running;		/* the thread is there */
-static int sleeping;		/* and waits for events */
-static int ending;
-static pthread_t thread;
+static int users, nslots;
 static struct slot *free_slots;
-static struct slot *todo, **todo_last = &todo;
 static struct chunk *spare;
-static int nchunks;		/* spare ones too */
-
-/* The engine's own, and of who starts and ends it. */
-static CURLM *multi;
-static int poller = -1, wake_fd = -1;
-static struct slot *active;
-static int64_t timer = -1;	/* monotonic ms; -1: none */
-
-/* Sockets by number: what the poller waits for. */
-static struct watch {
-	uint32_t	 events;	/* 0: nothing */
-	unsigned char	 kept;		/* a connection: we see it closed */
-	unsigned char	 rests;		/* no request is on it */
-} watched[WATCHED];
+static int nspare;
+static struct line lines[LINES];
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -140,53 +129,66 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* --- chunks; called with the lock held ---------------------------------------- */
-
-/* Another chunk for ${s}; NULL: it has to wait for its own. */
-static struct chunk *
-take_chunk(struct slot *s)
+/* Take the line's lock, in the thread of ${s}. */
+static void
+enter(struct slot *s)
 {
-	struct chunk *c = spare;
+	pthread_mutex_lock(&s->line->lock);
+	s->line->caller = s;
+}
 
-	if (s->nchunks >= CHUNKS_EACH ||
-	    (c == NULL && s->nchunks > 0 && nchunks >= CHUNKS_ALL))
-		return NULL;
-	if (c != NULL)
+static void
+leave(struct slot *s)
+{
+	pthread_mutex_unlock(&s->line->lock);
+}
+
+/* The rest is called with a line's lock held, up to the callers' side. */
+
+/* Something changed for ${s}, by whomever: its thread must not sleep on. */
+static void
+ring(const struct slot *s)
+{
+	static const uint64_t n = 1;
+
+	/* Full is the same as readable; it cannot be broken. */
+	if (s != s->line->caller)
+		(void)!write(s->polled[0].fd, &n, sizeof n);
+}
+
+static struct chunk *
+take_chunk(void)
+{
+	struct chunk *c;
+
+	pthread_mutex_lock(&lock);
+	if ((c = spare) != NULL) {
 		spare = c->next;
-	else {
-		/* Not cleared: what is not used costs nothing. */
-		if ((c = malloc(sizeof *c)) == NULL)
-			imgp_oom();
-		nchunks++;
+		nspare--;
 	}
-	s->nchunks++;
-	c->next = NULL;
+	pthread_mutex_unlock(&lock);
+	/* Not cleared: what is not used costs nothing. */
+	if (c == NULL && (c = malloc(sizeof *c)) == NULL)
+		imgp_oom();
 	c->len = 0;
 	return c;
 }
 
 static void
-give_chunk(struct slot *s, struct chunk *c)
+give_chunk(struct chunk *c)
 {
-	s->nchunks--;
-	if (nchunks > CHUNKS_ALL) {
-		nchunks--;
-		free(c);
-		return;
+	pthread_mutex_lock(&lock);
+	if (nspare < CHUNKS_KEPT) {
+		nspare++;
+		c->next = spare;
+		spare = c;
+		c = NULL;
 	}
-	c->next = spare;
-	spare = c;
+	pthread_mutex_unlock(&lock);
+	free(c);
 }
 
-static void
-hand_over(struct slot *s)
-{
-	*s->ready_last = s->filling;
-	s->ready_last = &s->filling->next;
-	s->filling = NULL;
-}
-
-/* --- curl's callbacks, in the engine's thread ---------------------------------- */
+/* --- curl's callbacks ---------------------------------------------------------- */
 
 static size_t
 on_header(char *p, size_t size, size_t n, void *arg)
@@ -206,7 +208,6 @@ on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct slot *s = arg;
 	size_t len = size * n;
-	int wake = 0;
 
 	if (!s->begun) {
 		curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &s->status);
@@ -214,22 +215,15 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	}
 	if (len > CHUNK)
 		return 0;	/* curl gives CURL_MAX_WRITE_SIZE at most */
-	if (s->filling == NULL || CHUNK - s->filling->len < len) {
-		pthread_mutex_lock(&lock);
-		if (s->filling != NULL) {
-			hand_over(s);
-			wake = 1;
-		}
-		s->filling = take_chunk(s);
-		s->waits = s->filling == NULL;
-		pthread_mutex_unlock(&lock);
-		if (wake)
-			pthread_cond_signal(&s->moved);
-		if (s->filling == NULL)
-			return CURL_WRITEFUNC_PAUSE;
+	ring(s);
+	if (s->chunk == NULL)
+		s->chunk = take_chunk();
+	if (CHUNK - s->chunk->len < len) {
+		s->waits = 1;
+		return CURL_WRITEFUNC_PAUSE;
 	}
-	memcpy(s->filling->data + s->filling->len, p, len);
-	s->filling->len += len;
+	memcpy(s->chunk->data + s->chunk->len, p, len);
+	s->chunk->len += len;
 	return len;
 }
 
@@ -238,7 +232,7 @@ on_read(char *p, size_t size, size_t n, void *arg)
 {
 	struct slot *s = arg;
 	const struct imgp_wire_request *r = s->r;
-	int64_t at = atomic_load(&s->at), left = r->len - at;
+	int64_t left = r->len - s->at;
 	size_t len = size * n;
 	ssize_t got;
 
@@ -247,18 +241,18 @@ on_read(char *p, size_t size, size_t n, void *arg)
 	if (len == 0)
 		return 0;
 	if (r->data != NULL) {
-		memcpy(p, r->data + at, len);
+		memcpy(p, r->data + s->at, len);
 		got = (ssize_t)len;
 	} else {
 		do
-			got = pread(r->fd, p, len, r->offset + at);
+			got = pread(r->fd, p, len, r->offset + s->at);
 		while (got == -1 && errno == EINTR);
 		if (got <= 0) {
 			s->read_error = got == 0 ? -1 : errno;
 			return CURL_READFUNC_ABORT;
 		}
 	}
-	atomic_store(&s->at, at + got);
+	s->at += got;
 	return (size_t)got;
 }
 
@@ -269,138 +263,88 @@ on_seek(void *arg, curl_off_t offset, int whence)
 
 	if (whence != SEEK_SET || offset < 0 || offset > s->r->len)
 		return CURL_SEEKFUNC_CANTSEEK;
-	atomic_store(&s->at, offset);
+	s->at = offset;
 	return CURL_SEEKFUNC_OK;
-}
-
-/* What is known of ${fd}, or NULL where it is beyond all that we open. */
-static struct watch *
-watch_of(int fd)
-{
-	return fd >= 0 && fd < WATCHED ? &watched[fd] : NULL;
 }
 
 static curl_socket_t
 on_open(void *arg, curlsocktype type, struct curl_sockaddr *a)
 {
 	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	struct watch *w = watch_of(fd);
 
 	(void)arg, (void)type;
-	if (w != NULL)
-		*w = (struct watch){ .kept = 1 };
 	return fd == -1 ? CURL_SOCKET_BAD : fd;
 }
 
-static int
-on_close(void *arg, curl_socket_t fd)
-{
-	struct watch *w = watch_of(fd);
-
-	(void)arg;
-	if (w != NULL)
-		*w = (struct watch){ .kept = 0 };
-	return close(fd);
-}
-
-/*
- * What of a socket is waited for.  A connection that rests stays with the
- * poller as it is: the next request waits for the same again.
- */
+/* What of a socket ${c} waits for. */
 static int
 on_socket(CURL *c, curl_socket_t fd, int what, void *arg, void *known)
 {
-	struct epoll_event ev = { .data.fd = fd };
-	struct watch *w = watch_of(fd);
-	int op;
+	struct slot *s = NULL;
+	nfds_t i;
 
-	(void)c, (void)arg, (void)known;
-	if (w != NULL)
-		w->rests = what == CURL_POLL_REMOVE;
+	(void)arg, (void)known;
+	curl_easy_getinfo(c, CURLINFO_PRIVATE, (char **)&s);
+	if (s == NULL)
+		return 0;	/* curl's own, which closes connections */
+	ring(s);
+	for (i = 1; i < s->npolled && s->polled[i].fd != fd; i++)
+		;
 	if (what == CURL_POLL_REMOVE) {
-		if (w == NULL || !w->kept)
-			(void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
+		if (i < s->npolled)
+			s->polled[i] = s->polled[--s->npolled];
 		return 0;
 	}
-	if (what & CURL_POLL_IN)
-		ev.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		ev.events |= EPOLLOUT;
-	if (w != NULL && w->kept && w->events == ev.events)
-		return 0;
-	op = w != NULL && w->kept && w->events != 0 ? EPOLL_CTL_MOD :
-	    EPOLL_CTL_ADD;
-	if (epoll_ctl(poller, op, fd, &ev) == -1 && (errno == EEXIST ||
-	    errno == ENOENT))
-		(void)epoll_ctl(poller, errno == EEXIST ? EPOLL_CTL_MOD :
-		    EPOLL_CTL_ADD, fd, &ev);
-	if (w != NULL)
-		w->events = ev.events;
+	if (i == 1 + SOCKETS)
+		return 0;	/* never; -1 would end all requests of the line */
+	if (i == s->npolled)
+		s->npolled++;
+	s->polled[i].fd = fd;
+	s->polled[i].events = (short)((what & CURL_POLL_IN ? POLLIN : 0) |
+	    (what & CURL_POLL_OUT ? POLLOUT : 0));
 	return 0;
-}
-
-/* Something came of a connection that rests: its end.  curl sees it when it
- * wants the connection again. */
-static int
-rests(int fd)
-{
-	struct watch *w = watch_of(fd);
-
-	if (w == NULL || !w->kept || !w->rests)
-		return 0;
-	(void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
-	w->events = 0;
-	return 1;
 }
 
 static int
 on_timer(CURLM *m, long ms, void *arg)
 {
-	(void)m, (void)arg;
-	timer = ms < 0 ? -1 : ms == 0 ? 0 : now_ms() + ms;
+	struct line *l = arg;
+
+	(void)m;
+	l->timer = ms < 0 ? -1 : ms == 0 ? 0 : now_ms() + ms;
 	return 0;
 }
 
-/* --- the engine's thread -------------------------------------------------------- */
-
-static void
-set_active(struct slot *s)
-{
-	s->prev_active = NULL;
-	s->next_active = active;
-	if (active != NULL)
-		active->prev_active = s;
-	active = s;
-}
+/* --- one call of curl --------------------------------------------------------- */
 
 static void
 end(struct slot *s, CURLcode rc)
 {
-	if (s->prev_active != NULL)
-		s->prev_active->next_active = s->next_active;
-	else
-		active = s->next_active;
-	if (s->next_active != NULL)
-		s->next_active->prev_active = s->prev_active;
 	curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &s->status);
-	curl_multi_remove_handle(multi, s->curl);
-	pthread_mutex_lock(&lock);
-	if (s->filling != NULL)
-		hand_over(s);
+	curl_multi_remove_handle(s->line->multi, s->curl);
+	s->npolled = 1;
 	s->rc = rc;
 	s->done = 1;
-	pthread_mutex_unlock(&lock);
-	pthread_cond_signal(&s->moved);
+	ring(s);
 }
 
+/* Something came of ${fd}; CURL_SOCKET_TIMEOUT: a time may have passed.  curl
+ * goes on with whatever can, which may be another thread's. */
 static void
-collect(void)
+go_on(struct line *l, curl_socket_t fd, int what)
 {
 	struct slot *s = NULL;
 	CURLMsg *msg;
 	int left;
 
-	while ((msg = curl_multi_info_read(multi, &left)) != NULL)
+	if (fd != CURL_SOCKET_TIMEOUT)
+		curl_multi_socket_action(l->multi, fd, what, &left);
+	while (l->timer == 0 || (l->timer > 0 && l->timer <= now_ms())) {
+		l->timer = -1;
+		curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0,
+		    &left);
+	}
+	while ((msg = curl_multi_info_read(l->multi, &left)) != NULL)
 		if (msg->msg == CURLMSG_DONE) {
 			curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
 			    (char **)&s);
@@ -408,151 +352,44 @@ collect(void)
 		}
 }
 
-/* Do what callers asked for; ${s} may be at its end already. */
-static void
-serve(struct slot *s, unsigned int wanted, int done)
-{
-	if (wanted & START) {
-		set_active(s);
-		if (curl_multi_add_handle(multi, s->curl) != CURLM_OK)
-			imgp_oom();
-	}
-	if (done)
-		return;
-	if (wanted & CANCEL)
-		end(s, CURLE_WRITE_ERROR);
-	else if (wanted & RESUME)
-		curl_easy_pause(s->curl, CURLPAUSE_CONT);
-}
-
-/* Take what is asked for, one after the other; 0: there is no more. */
 static int
-serve_next(void)
+wait_ms(const struct line *l)
 {
-	struct slot *s;
-	unsigned int wanted;
-	int done;
+	int64_t left = l->timer < 0 ? LOOK_MS : l->timer - now_ms();
 
-	pthread_mutex_lock(&lock);
-	if ((s = todo) == NULL) {
-		sleeping = !ending;
-		pthread_mutex_unlock(&lock);
-		return 0;
-	}
-	if ((todo = s->next) == NULL)
-		todo_last = &todo;
-	wanted = s->wanted;
-	done = s->done;
-	s->wanted = 0;
-	pthread_mutex_unlock(&lock);
-	serve(s, wanted, done);
-	return 1;
+	return left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS;
 }
 
+/* Wait for what ${s} waits for, and let curl go on. */
 static void
-stop_all(void)
+await(struct slot *s)
 {
-	struct slot *s, *next;
-
-	for (s = active; s != NULL; s = next) {
-		next = s->next_active;
-		if (!s->r->last)
-			end(s, CURLE_ABORTED_BY_CALLBACK);
-	}
-}
-
-static int
-wait_ms(void)
-{
-	int64_t ms = active == NULL ? -1 : LOOK_MS, left;
-
-	if (timer >= 0) {
-		left = timer - now_ms();
-		if (left < 0)
-			left = 0;
-		if (ms == -1 || left < ms)
-			ms = left;
-	}
-	return (int)ms;
-}
-
-static void *
-engine(void *arg)
-{
-	struct epoll_event ev[EVENTS];
+	struct pollfd p[1 + SOCKETS];
+	nfds_t n = s->npolled, i;
+	int ms = wait_ms(s->line), got;
 	uint64_t count;
-	int i, n, ms, left, what;
 
-	(void)arg;
-	for (;;) {
-		while (serve_next())
-			;
-		if (imgp_stop_asked())
-			stop_all();
-		while (timer >= 0 && timer <= now_ms()) {
-			timer = -1;
-			curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0,
-			    &left);
+	memcpy(p, s->polled, n * sizeof *p);
+	leave(s);
+	got = poll(p, n, ms);
+	enter(s);
+	if (got == 0 && (s->quiet += ms) >= STALL * 1000 && !s->done) {
+		end(s, CURLE_OPERATION_TIMEDOUT);
+		return;
+	}
+	if (got <= 0)
+		go_on(s->line, CURL_SOCKET_TIMEOUT, 0);
+	else if (p[0].revents != 0)
+		(void)!read(p[0].fd, &count, sizeof count);
+	for (i = 1; got > 0 && i < n && !s->done; i++)
+		if (p[i].revents != 0) {
+			s->quiet = 0;
+			go_on(s->line, p[i].fd,
+			    (p[i].revents & POLLIN ? CURL_CSELECT_IN : 0) |
+			    (p[i].revents & POLLOUT ? CURL_CSELECT_OUT : 0) |
+			    (p[i].revents & (POLLERR | POLLHUP) ?
+			    CURL_CSELECT_ERR : 0));
 		}
-		collect();
-		pthread_mutex_lock(&lock);
-		n = ending && active == NULL && todo == NULL;
-		ms = todo != NULL || n ? 0 : wait_ms();
-		pthread_mutex_unlock(&lock);
-		if (n)
-			return NULL;
-		n = epoll_wait(poller, ev, EVENTS, ms);
-		pthread_mutex_lock(&lock);
-		sleeping = 0;
-		pthread_mutex_unlock(&lock);
-		for (i = 0; i < n; i++) {
-			if (ev[i].data.fd == wake_fd) {
-				(void)!read(wake_fd, &count, sizeof count);
-				continue;
-			}
-			if (rests(ev[i].data.fd))
-				continue;
-			what = (ev[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-			    (ev[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-			    (ev[i].events & (EPOLLERR | EPOLLHUP) ?
-			    CURL_CSELECT_ERR : 0);
-			curl_multi_socket_action(multi, ev[i].data.fd, what,
-			    &left);
-		}
-		collect();
-	}
-}
-
-/* With the lock held; -1: no thread can be had. */
-static int
-start_engine(void)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	if (running)
-		return 0;
-	if (multi == NULL) {
-		if ((multi = curl_multi_init()) == NULL)
-			imgp_oom();
-		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-		curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
-		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, KEPT);
-	}
-	if (poller == -1 &&
-	    (poller = epoll_create1(EPOLL_CLOEXEC)) == -1)
-		return -1;
-	if (wake_fd == -1) {
-		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		ev.data.fd = wake_fd;
-		if (wake_fd == -1 || epoll_ctl(poller, EPOLL_CTL_ADD, wake_fd,
-		    &ev) == -1)
-			return -1;
-	}
-	ending = sleeping = 0;
-	timer = -1;
-	if (pthread_create(&thread, NULL, engine, NULL) != 0)
-		return -1;
-	running = 1;
-	return 0;
 }
 
 /* --- the callers' side ------------------------------------------------------------ */
@@ -560,19 +397,23 @@ start_engine(void)
 void
 imgp_wire_open(void)
 {
+	struct line *l;
+
 	pthread_once(&once, start_curl);
 	pthread_mutex_lock(&lock);
+	for (l = lines; users == 0 && l < lines + LINES; l++) {
+		pthread_mutex_init(&l->lock, NULL);
+		if ((l->multi = curl_multi_init()) == NULL)
+			imgp_oom();
+		curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION,
+		    on_socket);
+		curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+		curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
+		curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, KEPT);
+		l->timer = -1;
+	}
 	users++;
 	pthread_mutex_unlock(&lock);
-}
-
-static void
-wake(void)
-{
-	static const uint64_t n = 1;
-
-	/* Full is the same as readable; it cannot be broken. */
-	(void)!write(wake_fd, &n, sizeof n);
 }
 
 void
@@ -580,23 +421,17 @@ imgp_wire_close(void)
 {
 	struct slot *s;
 	struct chunk *c;
+	struct line *l;
 
 	pthread_mutex_lock(&lock);
 	if (--users > 0) {
 		pthread_mutex_unlock(&lock);
 		return;
 	}
-	ending = 1;
-	pthread_mutex_unlock(&lock);
-	if (running) {
-		wake();
-		pthread_join(thread, NULL);
-		running = 0;
-	}
 	while ((s = free_slots) != NULL) {
 		free_slots = s->next;
 		curl_easy_cleanup(s->curl);
-		pthread_cond_destroy(&s->moved);
+		close(s->polled[0].fd);
 		imgp_buf_release(&s->head);
 		free(s->ca_bundle);
 		free(s);
@@ -605,15 +440,12 @@ imgp_wire_close(void)
 		spare = c->next;
 		free(c);
 	}
-	nchunks = 0;
-	if (multi != NULL)
-		curl_multi_cleanup(multi);
-	multi = NULL;
-	if (wake_fd != -1)
-		close(wake_fd);
-	if (poller != -1)
-		close(poller);
-	wake_fd = poller = -1;
+	nslots = nspare = 0;
+	for (l = lines; l < lines + LINES; l++) {
+		curl_multi_cleanup(l->multi);
+		pthread_mutex_destroy(&l->lock);
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 static void
@@ -623,21 +455,24 @@ must(CURLcode rc)
 		imgp_oom();
 }
 
-/* What all requests have in common is set once per handle. */
+/* What all requests have in common is set once per handle.  NULL: there can be
+ * no more. */
 static struct slot *
-make_slot(void)
+make_slot(int number)
 {
-	struct slot *s = imgp_alloc(sizeof *s);
-	pthread_condattr_t attr;
+	int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct slot *s;
 	CURL *c;
 
+	if (bell == -1)
+		return NULL;
+	s = imgp_alloc(sizeof *s);
+	s->polled[0] = (struct pollfd){ .fd = bell, .events = POLLIN };
+	s->npolled = 1;
+	s->number = number;
 	if ((c = s->curl = curl_easy_init()) == NULL)
 		imgp_oom();
 	s->plain = -1;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->moved, &attr);
-	pthread_condattr_destroy(&attr);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, s);
 	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -646,11 +481,8 @@ make_slot(void)
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	must(curl_easy_setopt(c, CURLOPT_USERAGENT, "imgpipe/" IMGP_VERSION));
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
@@ -667,12 +499,15 @@ static struct slot *
 take_slot(void)
 {
 	struct slot *s;
+	int n = 0;
 
 	pthread_mutex_lock(&lock);
 	if ((s = free_slots) != NULL)
 		free_slots = s->next;
+	else
+		n = nslots++;
 	pthread_mutex_unlock(&lock);
-	return s != NULL ? s : make_slot();
+	return s != NULL ? s : make_slot(n);
 }
 
 /* The CA file of this request, where the handle has another one. */
@@ -698,14 +533,12 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 	size_t i;
 
 	s->r = r;
-	s->begun = s->read_error = s->waits = s->done = 0;
+	s->begun = s->read_error = s->waits = s->done = s->quiet = 0;
 	s->status = 0;
 	s->rc = CURLE_OK;
-	s->ready = NULL;
-	s->ready_last = &s->ready;
+	s->at = 0;
 	s->head.max = HEAD_MAX;
 	imgp_buf_clear(&s->head);
-	atomic_store(&s->at, 0);
 	for (i = 0; i < r->nheaders; i++) {
 		s->lines[i].data = r->headers[i];
 		s->lines[i].next = i + 1 < r->nheaders ? &s->lines[i + 1] :
@@ -721,6 +554,7 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 		/* http goes to this machine only, and never by a proxy. */
 		must(curl_easy_setopt(c, CURLOPT_NOPROXY, plain ? "*" : NULL));
 	}
+	s->line = &lines[plain ? s->number % LINES : 0];
 	if (!plain)
 		set_ca(s, r->ca_bundle);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, get ? RECEIVED : RECEIVED_FEW);
@@ -739,22 +573,6 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 	    !get && strcmp(r->method, "HEAD") != 0 ? r->method : NULL));
 }
 
-/* Queue ${s}; with the lock held.  Nonzero: the engine must be woken. */
-static int
-want(struct slot *s, unsigned int what)
-{
-	if (s->wanted == 0) {
-		s->next = NULL;
-		*todo_last = s;
-		todo_last = &s->next;
-	}
-	s->wanted |= what;
-	if (!sleeping)
-		return 0;
-	sleeping = 0;
-	return 1;
-}
-
 /* The header lines, once all are there. */
 static void
 tell_head(struct slot *s, int *told)
@@ -771,83 +589,73 @@ tell_head(struct slot *s, int *told)
 	}
 }
 
-/* The engine ended ${s} before it saw what was last wanted; lock held. */
-static void
-forget(struct slot *s)
+/* Enough came to be taken; with the lock held. */
+static int
+is_full(const struct slot *s)
 {
-	struct slot **p;
-
-	if (s->wanted == 0)
-		return;
-	for (p = &todo; *p != s; p = &(*p)->next)
-		;
-	if ((*p = s->next) == NULL)
-		todo_last = p;
-	s->wanted = 0;
+	return s->waits || (s->chunk != NULL &&
+	    CHUNK - s->chunk->len < (size_t)RECEIVED);
 }
 
-/* Until ${s} has something for us; with the lock held. */
+/* Until there is something to be taken; with the lock held. */
 static void
-await(struct slot *s)
+move(struct slot *s)
 {
 	const struct imgp_wire_request *r = s->r;
-	struct timespec ts;
-	int64_t at;
+	int64_t told = r->sent == NULL ? 0 : now_ms(), at, now;
 
-	while (s->ready == NULL && !s->done) {
-		if (r->sent == NULL) {
-			pthread_cond_wait(&s->moved, &lock);
-			continue;
+	if (s->waits && !s->done) {
+		s->waits = 0;
+		curl_easy_pause(s->curl, CURLPAUSE_CONT);
+		go_on(s->line, CURL_SOCKET_TIMEOUT, 0);
+	}
+	while (!s->done && !is_full(s)) {
+		if (imgp_stop_asked() && !r->last) {
+			end(s, CURLE_ABORTED_BY_CALLBACK);
+			return;
 		}
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_nsec += LOOK_MS * 1000000L;
-		if (ts.tv_nsec >= 1000000000L) {
-			ts.tv_nsec -= 1000000000L;
-			ts.tv_sec++;
-		}
-		if (pthread_cond_timedwait(&s->moved, &lock, &ts) == 0)
+		await(s);
+		if (r->sent == NULL || (now = now_ms()) < told + LOOK_MS)
 			continue;
-		at = atomic_load(&s->at);
-		pthread_mutex_unlock(&lock);
+		told = now;
+		at = s->at;
+		leave(s);
 		r->sent(r->arg, at);
-		pthread_mutex_lock(&lock);
+		enter(s);
 	}
 }
 
-/* Take what comes till the end: nonzero when body() refused it. */
+/* Send it, and take what comes till the end: nonzero when body() refused it. */
 static int
-take_answer(struct slot *s, int *told)
+exchange(struct slot *s, int *told)
 {
 	const struct imgp_wire_request *r = s->r;
 	struct chunk *c;
-	int refused = 0, must_wake;
+	int refused = 0;
+	long status;
 
-	pthread_mutex_lock(&lock);
-	for (;;) {
-		await(s);
-		if ((c = s->ready) == NULL)
+	enter(s);
+	if (curl_multi_add_handle(s->line->multi, s->curl) != CURLM_OK)
+		imgp_oom();
+	go_on(s->line, CURL_SOCKET_TIMEOUT, 0);
+	while (!refused) {
+		move(s);
+		if ((c = s->chunk) == NULL)
 			break;
-		if ((s->ready = c->next) == NULL)
-			s->ready_last = &s->ready;
-		pthread_mutex_unlock(&lock);
+		s->chunk = NULL;
+		status = s->status;
+		leave(s);
 		tell_head(s, told);
-		if (!refused)
-			refused = r->body(r->arg, s->status, c->data,
-			    c->len) == -1;
-		pthread_mutex_lock(&lock);
-		give_chunk(s, c);
-		must_wake = 0;
-		if (!s->done && refused)
-			must_wake = want(s, CANCEL);
-		else if (!s->done && s->waits) {
-			s->waits = 0;
-			must_wake = want(s, RESUME);
-		}
-		if (must_wake)
-			wake();
+		refused = r->body(r->arg, status, c->data, c->len) == -1;
+		enter(s);
+		give_chunk(c);
 	}
-	forget(s);
-	pthread_mutex_unlock(&lock);
+	if (!s->done)
+		end(s, CURLE_WRITE_ERROR);
+	if (s->chunk != NULL)
+		give_chunk(s->chunk);
+	s->chunk = NULL;
+	leave(s);
 	return refused;
 }
 
@@ -889,26 +697,20 @@ imgp_wire_do(const struct imgp_wire_request *r,
 {
 	struct slot *s = take_slot();
 	enum imgp_wire_end how;
-	int refused, told = 0, must_wake, rc;
+	int refused, told = 0;
 
-	set_request(s, r);
-	pthread_mutex_lock(&lock);
-	if ((rc = start_engine()) == 0) {
-		must_wake = want(s, START);
-		pthread_mutex_unlock(&lock);
-		if (must_wake)
-			wake();
-		refused = take_answer(s, &told);
-		tell_head(s, &told);
-		how = judge(s, refused, result);
-		if (r->sent != NULL && how == IMGP_WIRE_ANSWERED)
-			r->sent(r->arg, atomic_load(&s->at));
-		pthread_mutex_lock(&lock);
-	} else {
+	if (s == NULL) {
 		result->status = 0;
-		result->why = "no thread can be started";
-		how = IMGP_WIRE_FAULT;
+		result->why = strerror(errno);
+		return IMGP_WIRE_FAULT;
 	}
+	set_request(s, r);
+	refused = exchange(s, &told);
+	tell_head(s, &told);
+	how = judge(s, refused, result);
+	if (r->sent != NULL && how == IMGP_WIRE_ANSWERED)
+		r->sent(r->arg, s->at);
+	pthread_mutex_lock(&lock);
 	s->next = free_slots;
 	free_slots = s;
 	pthread_mutex_unlock(&lock);

@@ -1,11 +1,12 @@
 /*
- * HTTP requests of the whole process over one libcurl multi handle.
+ * HTTP requests of the whole process over libcurl's multi interface.
  *
- * One thread moves all bytes; so every bucket, store and job shares one cache
- * of kept connections.  A request is made by the thread that wants its answer,
- * which waits for it and does the work on what comes: the engine's thread only
- * reads and writes sockets, and the file that is sent.  What came and was not
- * taken yet lies in at most CHUNKS_EACH chunks; then the connection waits.
+ * Every bucket, store and job shares the kept connections.  The thread that
+ * wants an answer waits for its own sockets and lets curl go on, which one
+ * thread at a time may; there is no other thread to be woken.  What came is
+ * summed and written without holding up the others.  Till it is taken it lies
+ * in one chunk, and once more in another while that is worked on; then the
+ * connection waits.
  */
 #ifndef IMGPIPE_WIRE_H
 #define IMGPIPE_WIRE_H
@@ -54,7 +55,7 @@ struct imgp_wire_result {
 	const char	*why;		/* static text */
 };
 
-/* The engine is there between the first open and the last close. */
+/* Connections are kept between the first open and the last close. */
 void	imgp_wire_open(void);
 void	imgp_wire_close(void);
 
