@@ -21,7 +21,8 @@
 #define CHUNK		((size_t)256 << 10)	/* what is given to body() at once */
 #define CHUNKS_KEPT	32
 #define RECEIVED	(128L << 10)	/* curl's own buffers: of a GET, */
-#define RECEIVED_FEW	(16L << 10)	/* of another answer, */
+#define RECEIVED_FEW	(1L << 10)	/* of another answer (malloc has such at
+				 * hand), */
 #define SENT		(256L << 10)	/* of a body, */
 #define SENT_FEW	(64L << 10)	/* and of one up to ... */
 #define FEW		((int64_t)1 << 20)	/* ... this: they are memory
@@ -98,6 +99,8 @@ start_curl(void)
 	 * to the system meanwhile would cost a page fault per 4 KiB. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	/* Else each thread's heap grows by a call per 4 KiB. */
+	mallopt(M_TOP_PAD, 1 << 20);
 #endif
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		imgp_oom();
