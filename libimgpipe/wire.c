@@ -513,18 +513,29 @@ take_slot(void)
 	return s != NULL ? s : make_slot(n);
 }
 
-/* The CA file of this request, where the handle has another one. */
+/*
+ * The CA file of this request, where the handle has another one: that file and
+ * nothing else.  curl reads it once for all connections of a multi handle, but
+ * for each where it has a directory as well.
+ */
 static void
 set_ca(struct slot *s, const char *ca)
 {
 	if (ca == NULL)
 		ca = getenv("SSL_CERT_FILE");
-	if (ca == NULL || *ca == '\0' || (s->ca_bundle != NULL &&
-	    strcmp(ca, s->ca_bundle) == 0))
+	if (ca == NULL || *ca == '\0') {
+		/* Its own; it may have been built with a directory alone. */
+		ca = NULL;
+		curl_easy_getinfo(s->curl, CURLINFO_CAINFO, &ca);
+		if (ca == NULL || access(ca, R_OK) == -1)
+			return;
+	}
+	if (s->ca_bundle != NULL && strcmp(ca, s->ca_bundle) == 0)
 		return;
 	free(s->ca_bundle);
 	s->ca_bundle = imgp_strdup(ca);
 	must(curl_easy_setopt(s->curl, CURLOPT_CAINFO, ca));
+	must(curl_easy_setopt(s->curl, CURLOPT_CAPATH, NULL));
 }
 
 static void
