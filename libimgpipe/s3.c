@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/aws.h"
+#include "libimgpipe/clock.h"
 #include "libimgpipe/conf.h"
 #include "libimgpipe/hex.h"
 #include "libimgpipe/s3.h"
@@ -772,15 +773,6 @@ out:
 	return outcome;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* A number from 0 to ${max}. */
 static int64_t
 jitter(int64_t max)
@@ -832,7 +824,7 @@ wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
 	if (after >= 0)
 		delay = delay < after ? after : delay > after + AFTER_MAX ?
 		    after + AFTER_MAX : delay;
-	if (now_ms() + delay > deadline || take_quota(s3, *cost) == -1)
+	if (imgp_now_ms() + delay > deadline || take_quota(s3, *cost) == -1)
 		return -1;
 	ts.tv_sec = (time_t)(delay / 1000);
 	ts.tv_nsec = (long)(delay % 1000) * 1000000;
@@ -847,7 +839,7 @@ imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
     struct imgp_s3_answer *a, struct imgp_err *e)
 {
 	struct imgp_err own = { NULL, "" };
-	int64_t deadline = now_ms() + s3->patience, after = -1;
+	int64_t deadline = imgp_now_ms() + s3->patience, after = -1;
 	unsigned int spent = 0;
 	enum outcome outcome;
 	int n, cost = 0;
