@@ -11,7 +11,7 @@
 #include "libimgpipe/buf.h"
 #include "libimgpipe/deflate_impl.h"
 
-#define OUT_SIZE	65536
+#define OUT_SIZE	131072
 #define PULL_SIZE	16384
 
 /* The bytes of a row of pieces, in order. */
