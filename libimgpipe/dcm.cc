@@ -18,7 +18,9 @@ imgp_dcm_init(void)
 {
 	try {
 		OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-		setenv("DCMDICTPATH", "/dev/null", 1);
+		/* No file can be there; in an empty one DCMTK reads what was
+		 * never written. */
+		setenv("DCMDICTPATH", "/dev/null/none", 1);
 		dcmDataDict.isDictionaryLoaded();
 	} catch (...) {
 		/* Reading says so, if it comes to that. */

@@ -242,6 +242,8 @@ child_main(struct imgp_filter *f, struct imgp_job *job, int fd, pid_t parent)
 				_exit(1);
 			n = 0;
 		}
+	imgp_buf_release(&b);
+	imgp_job_free(job);
 	_exit(0);
 }
 
