@@ -129,7 +129,8 @@ walk_by_peeks(struct imgp_mark_work *w)
 		if (d->state == IMGP_DICOM_MORE)
 			continue;
 		/* The next object's will hardly be longer. */
-		w->ahead = d->head < PEEK ? (size_t)d->head + 64 : PEEK;
+		if (d->state == IMGP_DICOM_HEAD)
+			w->ahead = d->head < PEEK ? (size_t)d->head + 64 : PEEK;
 		return w->peeked = 1;
 	}
 	return 0;

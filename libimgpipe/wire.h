@@ -1,9 +1,10 @@
 /*
  * HTTP requests of the whole process over libcurl's multi interface.
  *
- * Every bucket, store and job shares the kept connections.  The thread that
- * wants an answer waits for its own sockets and lets curl go on, which one
- * thread at a time may; there is no other thread to be woken.  What came is
+ * Every bucket, store and job shares the kept connections: those by TLS are in
+ * one multi handle, those of plain http in four.  The thread that wants an
+ * answer waits for its own sockets and lets curl go on, which one thread at a
+ * time may for each handle; there is no other thread to be woken.  What came is
  * summed and written without holding up the others.  Till it is taken it lies
  * in one chunk, and once more in another while that is worked on; then the
  * connection waits.
