@@ -238,12 +238,12 @@ static int
 read_body(int fd, char *s, size_t len, struct imgp_api_answer *a)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t end = imgp_now_ms() + BODY_MS, left;
+	int64_t end = imgp_clock_ms() + BODY_MS, left;
 	size_t have = 0;
 	ssize_t n;
 
 	while (have < len) {
-		if ((left = end - imgp_now_ms()) <= 0)
+		if ((left = end - imgp_clock_ms()) <= 0)
 			return refuse(a, 408, NULL, IMGP_E_API_REQUEST,
 			    "the body did not come in time");
 		if (poll(&p, 1, (int)left) <= 0)

@@ -339,7 +339,7 @@ converse(int pidfd, int in, int out, const struct imgp_buf *m,
 	int64_t left;
 	int over = 0;
 
-	while (!over && (left = deadline - imgp_now_ms()) > 0) {
+	while (!over && (left = deadline - imgp_clock_ms()) > 0) {
 		if (poll(p, 3, (int)left) == -1)
 			continue;
 		if (p[1].revents != 0 && !feed(in, m, &done)) {
@@ -456,7 +456,7 @@ sendmail_send(const struct imgp_carrier *c, const struct imgp_buf *m,
 	fcntl(out, F_SETFL, O_NONBLOCK);
 	pidfd = pidfd_open(pid, 0);
 	late = converse(pidfd, in, out, &local, &said,
-	    imgp_now_ms() + (int64_t)c->timeout * 1000);
+	    imgp_clock_ms() + (int64_t)c->timeout * 1000);
 	while (said.len < SAID_MAX - 512 && listen_to(out, &said) == 1)
 		;			/* its last words */
 	close(out);

@@ -3,7 +3,7 @@
 #include "libimgpipe/clock.h"
 
 int64_t
-imgp_now_ms(void)
+imgp_clock_ms(void)
 {
 	struct timespec ts;
 

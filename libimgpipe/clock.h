@@ -5,6 +5,6 @@
 #include <stdint.h>
 
 /* Milliseconds of CLOCK_MONOTONIC (clock_gettime(2)). */
-int64_t	imgp_now_ms(void);
+int64_t	imgp_clock_ms(void);
 
 #endif

@@ -165,7 +165,7 @@ imgp_cred_http(const struct imgp_cred_net *n, struct imgp_http_request *r,
 		    a->status != 429 && a->status < 500))
 			break;
 		/* Some milliseconds more or less: many may ask at once. */
-		pause_ms((50 << i) + imgp_now_ms() % 50);
+		pause_ms((50 << i) + imgp_clock_ms() % 50);
 	}
 	return rc == 0 ? 0 : imgp_fail(e, why.code, "%s", why.msg);
 }
@@ -593,7 +593,7 @@ hear(int fd, char *s, size_t size, int64_t end)
 	int ready;
 
 	while (len < size) {
-		if ((left = end - imgp_now_ms()) <= 0)
+		if ((left = end - imgp_clock_ms()) <= 0)
 			return -1;
 		if ((ready = poll(&p, 1, (int)left)) == -1 && errno == EINTR)
 			continue;
@@ -620,7 +620,7 @@ outstays(pid_t pid, int64_t end)
 	if (p.fd == -1)		/* a kernel before 5.3: it is waited for */
 		return 0;
 	do {
-		left = end - imgp_now_ms();
+		left = end - imgp_clock_ms();
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (n == -1 && errno == EINTR);
 	close(p.fd);
@@ -633,7 +633,7 @@ imgp_cred_process(const char *command, struct imgp_cred_own *o,
 {
 	char **argv, *s = imgp_alloc(IMGP_CRED_MAX);
 	int fd[2] = { -1, -1 }, rc = -1, status = 0, error;
-	int64_t limit = imgp_now_ms() + PROCESS_MS;
+	int64_t limit = imgp_clock_ms() + PROCESS_MS;
 	ssize_t len;
 	pid_t pid;
 

@@ -349,7 +349,7 @@ imgp_db_open(const char *conninfo, unsigned int flags, int patience,
 {
 	struct imgp_db *db;
 	struct imgp_err why = { NULL, "" };
-	int64_t end = imgp_now_ms() + (int64_t)patience * 1000;
+	int64_t end = imgp_clock_ms() + (int64_t)patience * 1000;
 	int64_t pause = 100;
 	long long timeout;
 
@@ -367,7 +367,7 @@ imgp_db_open(const char *conninfo, unsigned int flags, int patience,
 	db->flags = flags;
 	while (connect_once(db, &why) == -1) {
 		if (strcmp(why.code, IMGP_E_DB_UNAVAILABLE) != 0 ||
-		    imgp_now_ms() + pause > end) {
+		    imgp_clock_ms() + pause > end) {
 			imgp_fail(e, why.code, "%s", why.msg);
 			imgp_db_close(db);
 			return NULL;

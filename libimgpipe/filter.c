@@ -280,7 +280,7 @@ start_child(struct imgp_filter *f, struct imgp_job *job)
 	c->killed = 0;
 	c->answer.max = IMGP_JSON_MAX + 1;
 	c->deadline = f->ops->seconds == 0 ? -1 :
-	    imgp_now_ms() + (int64_t)f->ops->seconds * 1000;
+	    imgp_clock_ms() + (int64_t)f->ops->seconds * 1000;
 	f->nrunning++;
 }
 
@@ -507,7 +507,7 @@ read_input(struct imgp_filter *f)
 static int
 wait_ms(const struct imgp_filter *f, int64_t wait)
 {
-	int64_t now = imgp_now_ms(), left;
+	int64_t now = imgp_clock_ms(), left;
 	size_t i;
 
 	for (i = 0; i < f->nchildren; i++)
@@ -552,7 +552,7 @@ await(struct imgp_filter *f, int want_input, int64_t wait)
 			err(IMGP_EX_TEMPFAIL, "poll");
 		return;
 	}
-	for (now = imgp_now_ms(), i = first; i < n; i++)
+	for (now = imgp_clock_ms(), i = first; i < n; i++)
 		if (p[i].revents != 0)
 			read_child(f, who[i]);
 		else if (!who[i]->killed && who[i]->deadline != -1 &&

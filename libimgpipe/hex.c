@@ -16,7 +16,7 @@ imgp_hex(const unsigned char *p, size_t len, char *hex)
 }
 
 int
-imgp_is_sha256(const char *s)
+imgp_hex_is_sha256(const char *s)
 {
 	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }

@@ -10,6 +10,6 @@
 /* ${len} bytes as lower-case hex digits: 2 * len + 1 bytes at ${hex}. */
 void	imgp_hex(const unsigned char *p, size_t len, char *hex);
 /* Nonzero when ${s} is 64 lower-case hex digits. */
-int	imgp_is_sha256(const char *s);
+int	imgp_hex_is_sha256(const char *s);
 
 #endif

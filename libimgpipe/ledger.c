@@ -224,7 +224,7 @@ insist(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
 	while (carry(l, b, e) == -1) {
 		if (!is_temporary(e))
 			return -1;
-		now = imgp_now_ms();
+		now = imgp_clock_ms();
 		if (l->down_since == 0)
 			l->down_since = now;
 		if (now + pause > l->down_since + l->patience_ms)

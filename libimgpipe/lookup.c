@@ -291,7 +291,7 @@ try_fresh(struct imgp_filter *f, struct imgp_lookup *l)
 	round_for(f, l, l->held + first, l->nfresh);
 	l->nfresh = 0;
 	if (first == 0)
-		l->next_round = imgp_now_ms() + l->o.interval_ms;
+		l->next_round = imgp_clock_ms() + l->o.interval_ms;
 	forget_done(l);
 }
 
@@ -306,13 +306,13 @@ imgp_lookup_idle(struct imgp_filter *f, void *arg, int eof)
 	try_fresh(f, l);
 	if (l->n == 0)
 		return -1;
-	if ((left = l->next_round - imgp_now_ms()) > 0)
+	if ((left = l->next_round - imgp_clock_ms()) > 0)
 		return left;
 	for (i = 0; i < l->n; i += BATCH)
 		round_for(f, l, l->held + i,
 		    l->n - i < BATCH ? l->n - i : BATCH);
 	forget_done(l);
-	l->next_round = imgp_now_ms() + l->o.interval_ms;
+	l->next_round = imgp_clock_ms() + l->o.interval_ms;
 	return l->n == 0 ? -1 : l->o.interval_ms;
 }
 

@@ -9,7 +9,7 @@ imgp_meter_init(struct imgp_meter *m, int quiet)
 {
 	m->on = !quiet && isatty(STDERR_FILENO);
 	m->shown = 0;
-	m->start = m->last = m->on ? imgp_now_ms() : 0;
+	m->start = m->last = m->on ? imgp_clock_ms() : 0;
 }
 
 void
@@ -19,7 +19,7 @@ imgp_meter_moved(void *arg, int64_t bytes, int64_t total)
 	int64_t now, left;
 	double rate;
 
-	if (!m->on || (now = imgp_now_ms()) - m->last < 200)
+	if (!m->on || (now = imgp_clock_ms()) - m->last < 200)
 		return;
 	m->last = now;
 	m->shown = 1;

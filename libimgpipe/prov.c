@@ -252,7 +252,7 @@ get_sum(const struct imgp_json *j, char sha256[65], int64_t *bytes)
 {
 	const char *s = imgp_json_str(imgp_json_get(j, "sha256"));
 
-	if (s == NULL || !imgp_is_sha256(s) ||
+	if (s == NULL || !imgp_hex_is_sha256(s) ||
 	    imgp_json_int(imgp_json_get(j, "bytes"), bytes) == -1)
 		return -1;
 	memcpy(sha256, s, 65);

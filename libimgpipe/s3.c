@@ -330,7 +330,7 @@ on_header(void *arg, const char *p, size_t len)
 	    header_is(p, len, "Date", t->date, sizeof t->date))
 		;
 	else if (header_is(p, len, "x-amz-meta-sha256", v, sizeof v)) {
-		if (imgp_is_sha256(v))
+		if (imgp_hex_is_sha256(v))
 			memcpy(a->sha256, v, sizeof a->sha256);
 	} else if (header_is(p, len, "Content-Length", v, sizeof v)) {
 		if (get_number(v, &x))
@@ -824,7 +824,7 @@ wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
 	if (after >= 0)
 		delay = delay < after ? after : delay > after + AFTER_MAX ?
 		    after + AFTER_MAX : delay;
-	if (imgp_now_ms() + delay > deadline || take_quota(s3, *cost) == -1)
+	if (imgp_clock_ms() + delay > deadline || take_quota(s3, *cost) == -1)
 		return -1;
 	ts.tv_sec = (time_t)(delay / 1000);
 	ts.tv_nsec = (long)(delay % 1000) * 1000000;
@@ -839,7 +839,7 @@ imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
     struct imgp_s3_answer *a, struct imgp_err *e)
 {
 	struct imgp_err own = { NULL, "" };
-	int64_t deadline = imgp_now_ms() + s3->patience, after = -1;
+	int64_t deadline = imgp_clock_ms() + s3->patience, after = -1;
 	unsigned int spent = 0;
 	enum outcome outcome;
 	int n, cost = 0;

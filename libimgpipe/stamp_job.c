@@ -68,7 +68,7 @@ source_sum(struct imgp_job *job, int fd, struct imgp_prov_sum *sum,
 {
 	const char *hex = imgp_job_sub_str(job, "sha256", "local");
 
-	if (hex == NULL || !imgp_is_sha256(hex) ||
+	if (hex == NULL || !imgp_hex_is_sha256(hex) ||
 	    imgp_job_sub_int(job, "bytes", "local", &sum->source_bytes) == -1)
 		return imgp_stamp_sum(fd, sum->source, &sum->source_bytes, e);
 	memcpy(sum->source, hex, sizeof sum->source);

@@ -145,7 +145,7 @@ promised(struct imgp_job *job, const char *at, struct imgp_object *o)
 	memset(o, 0, sizeof *o);
 	if (imgp_job_sub_int(job, "bytes", at, &o->bytes) == -1)
 		o->bytes = -1;
-	if (sum != NULL && imgp_is_sha256(sum))
+	if (sum != NULL && imgp_hex_is_sha256(sum))
 		memcpy(o->sha256, sum, sizeof o->sha256);
 	if (etag != NULL && strlen(etag) < sizeof o->etag)
 		snprintf(o->etag, sizeof o->etag, "%s", etag);

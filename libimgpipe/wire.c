@@ -306,7 +306,7 @@ on_timer(CURLM *m, long ms, void *arg)
 	struct line *l = arg;
 
 	(void)m;
-	l->timer = ms < 0 ? -1 : ms == 0 ? 0 : imgp_now_ms() + ms;
+	l->timer = ms < 0 ? -1 : ms == 0 ? 0 : imgp_clock_ms() + ms;
 	return 0;
 }
 
@@ -334,7 +334,7 @@ go_on(struct line *l, curl_socket_t fd, int what)
 
 	if (fd != CURL_SOCKET_TIMEOUT)
 		curl_multi_socket_action(l->multi, fd, what, &left);
-	while (l->timer == 0 || (l->timer > 0 && l->timer <= imgp_now_ms())) {
+	while (l->timer == 0 || (l->timer > 0 && l->timer <= imgp_clock_ms())) {
 		l->timer = -1;
 		curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0,
 		    &left);
@@ -350,7 +350,7 @@ go_on(struct line *l, curl_socket_t fd, int what)
 static int
 wait_ms(const struct line *l)
 {
-	int64_t left = l->timer < 0 ? LOOK_MS : l->timer - imgp_now_ms();
+	int64_t left = l->timer < 0 ? LOOK_MS : l->timer - imgp_clock_ms();
 
 	return left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS;
 }
@@ -608,7 +608,7 @@ static void
 move(struct slot *s)
 {
 	const struct imgp_wire_request *r = s->r;
-	int64_t told = r->sent == NULL ? 0 : imgp_now_ms(), at, now;
+	int64_t told = r->sent == NULL ? 0 : imgp_clock_ms(), at, now;
 
 	if (s->waits && !s->done) {
 		s->waits = 0;
@@ -621,7 +621,7 @@ move(struct slot *s)
 			return;
 		}
 		await(s);
-		if (r->sent == NULL || (now = imgp_now_ms()) < told + LOOK_MS)
+		if (r->sent == NULL || (now = imgp_clock_ms()) < told + LOOK_MS)
 			continue;
 		told = now;
 		at = s->at;

@@ -76,7 +76,7 @@ if [ "$CARRIER" = http ] && [ -z "${ALL-}" ]; then
 fi
 for state in $redone; do
 	fresh >in
-	stage $state 2
+	stage "$state" 2
 	imgp-record start <in >out 2>err
 	is "$? $(code out) $(jq .edc_pipeline_file.attempt out)" '0 Started 1' \
 	    "SQLSTATE $state twice: the whole transaction is redone (R13)"
