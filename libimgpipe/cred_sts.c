@@ -97,6 +97,7 @@ ask(const struct imgp_cred_net *n, const char *url, const char *arn,
 	r.body_len = body->len;
 	r.connect_ms = 5000;
 	r.total_ms = 30000;
+	r.flags = IMGP_HTTP_PROXY;
 	if (imgp_cred_http(n, &r, 3, &a, &why) == -1) {
 		imgp_fail(e, why.code, "role %s: %s", arn, why.msg);
 		goto out;

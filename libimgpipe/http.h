@@ -2,9 +2,10 @@
  * One HTTP request at a time and its whole answer, by libcurl: for credentials
  * and small interfaces, not for images.
  *
- * Nothing is guessed from the surroundings: no proxy, redirect, cookie, netrc,
- * HTTP authentication or content decoding, and no protocol but https, and http
- * to this machine or where IMGP_HTTP_PLAIN says so.  TLS 1.2 or newer, the
+ * Nothing is guessed from the surroundings: no redirect, cookie, netrc, HTTP
+ * authentication or content decoding, no proxy but where IMGP_HTTP_PROXY says so,
+ * and no protocol but https, and http to this machine or where IMGP_HTTP_PLAIN
+ * says so.  TLS 1.2 or newer, the
  * peer's certificate and name are verified.  A handle keeps its connection for
  * the next request to the same server; it is used by one thread at a time.
  * Messages name method and address without user and query.
@@ -20,6 +21,8 @@
 struct imgp_http;		/* opaque: a connection, maybe open */
 
 #define IMGP_HTTP_PLAIN		1u	/* http is allowed to any address */
+#define IMGP_HTTP_PROXY		2u	/* https goes through the proxy of
+					 * https_proxy and no_proxy, if any */
 
 struct imgp_http_request {
 	const char	*method;	/* NULL: GET, or POST with a body */

@@ -461,10 +461,24 @@ if command -v openssl >/dev/null; then
 	at_end "kill $tls; wait $tls 2>/dev/null"
 	wait_for tls/port "$tls" || diag <tls/err
 	to=AWS_ENDPOINT_URL_STS=https://127.0.0.1:$(cat tls/port)
+	direct='NO_PROXY=other.example,127.0.0.1'
 	gives 'STS by TLS, its certificate known by AWS_CA_BUNDLE' \
 		'ASIA1 sts/secret+1 sts-token-1 ends' $no "$web" $arn "$to" \
+		$direct AWS_CA_BUNDLE="$WORK/cert.pem" -- get
+	mkdir proxy
+	/usr/bin/python3 "$ROOT/tests/servers/connect" "$WORK/proxy" 2>proxy/err &
+	proxy=$!
+	at_end "kill $proxy; wait $proxy 2>/dev/null"
+	wait_for proxy/port "$proxy" || diag <proxy/err
+	gives '... through the proxy of HTTPS_PROXY' \
+		'ASIA2 sts/secret+2 sts-token-2 ends' $no "$web" $arn "$to" \
+		HTTPS_PROXY="http://127.0.0.1:$(cat proxy/port)" \
 		AWS_CA_BUNDLE="$WORK/cert.pem" -- get
-	env $no "$web" $arn "$to" cred get >out
+	is "$(cat proxy/log)" "CONNECT 127.0.0.1:$(cat tls/port)" \
+		'... which learns of it where it goes'
+	env $no "$web" $arn "$to" AWS_CA_BUNDLE="$WORK/cert.pem" cred get >out
+	like out '^IMGP-STORE-IO: ' '... one that is not there is said'
+	env $no "$web" $arn "$to" $direct cred get >out
 	like out '^IMGP-STORE-DENIED: .*certificate' '... else not'
 else
 	skip 'STS by TLS' 'no openssl'

@@ -60,6 +60,18 @@ for f in small large; do
 	rm -f back
 done
 
+mkdir proxy
+/usr/bin/python3 "$ROOT/tests/servers/connect" "$WORK/proxy" 2>proxy/err &
+at_end "kill $!; wait $! 2>/dev/null"
+until [ -s proxy/port ]; do kill -0 $! || break; sleep 0.02; done
+exits 0 'by the proxy of https_proxy' env \
+	https_proxy=http://127.0.0.1:"$(cat proxy/port)" NO_PROXY='' no_proxy='' \
+	imgp-s3cp s3://imgp-src/large "$(url back)"
+cmp -s large back
+ok $? '... unchanged'
+like proxy/log "^CONNECT ${AWS_ENDPOINT_URL#https://}\$" '... which was asked'
+rm -f back
+
 fails() {		# fails STATUS CODE TITLE VARIABLE=VALUE...
 	local status=$1 code=$2 title=$3
 	shift 3
