@@ -204,8 +204,8 @@ consider(void *arg, const char *id)
 		old = p->etags;
 		p->etags = h.etags;
 		at = h.last * p->size;
-		if (p->fd == -1 || imgp_multi_holds(p, h.last, at,
-		    p->total - at < p->size ? p->total - at : p->size)) {
+		if (imgp_multi_holds(p, h.last, at, p->total - at < p->size ?
+		    p->total - at : p->size)) {
 			free(s->found);
 			s->found = imgp_strdup(id);
 			s->count = h.count;
@@ -216,26 +216,12 @@ consider(void *arg, const char *id)
 	free(h.etags);
 }
 
-/* Nonzero when the source of a copy is an object of as many parts as we cut. */
-static int
-cut_alike(const struct imgp_parts *p)
-{
-	const char *s = p->etag + (p->etag[0] == '"');
-	char count[16];
-	size_t len = (size_t)snprintf(count, sizeof count, "-%d", p->count);
-
-	return strspn(s, "0123456789abcdef") == 32 &&
-	    strncmp(s + 32, count, len) == 0 && strspn(s + 32 + len, "\"") ==
-	    strlen(s + 32 + len);
-}
-
 char *
 imgp_multi_find(struct imgp_parts *p)
 {
 	struct search s = { .p = p };
 
-	if (p->fd != -1 || cut_alike(p))
-		each_open(p->s3, p->key, 0, consider, &s);
+	each_open(p->s3, p->key, 0, consider, &s);
 	return s.found;
 }
 

@@ -245,30 +245,21 @@ failed(struct imgp_parts *p, const struct imgp_s3_answer *a)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* The upload that was gone on with turned out not to be ours. */
-static int
-is_anothers(struct imgp_parts *p, struct imgp_err *e)
-{
-	p->lost = 1;
-	return imgp_fail(e, IMGP_E_STORE_IO,
-	    "%s: the upload that lies open is another's", p->key);
-}
-
-/* A part lies there already; -1: it is not ours, and so is the upload.  A
- * copy's parts are judged together, once all are there. */
+/* A part lies there already; -1: it is not ours, and so is the upload. */
 static int
 is_kept(struct imgp_parts *p, int i, int64_t offset, int64_t len,
     struct imgp_err *e)
 {
-	int kept = p->fd == -1 || imgp_multi_holds(p, i, offset, len), rc = 0;
+	int kept = imgp_multi_holds(p, i, offset, len);
 
 	pthread_mutex_lock(&p->lock);
 	if (kept)
 		p->m->copied->resumed += len;
 	else
-		rc = is_anothers(p, e);
+		p->lost = 1;
 	pthread_mutex_unlock(&p->lock);
-	return rc;
+	return kept ? 0 : imgp_fail(e, IMGP_E_STORE_IO,
+	    "%s: the upload that lies open is another's", p->key);
 }
 
 int
@@ -331,10 +322,6 @@ imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	struct imgp_s3xml x;
 	int rc;
 
-	if (p->etags[i][0] != '\0') {
-		free(query);
-		return is_kept(p, i, offset, len, e);
-	}
 	if (p->match != NULL)
 		h[r.nheaders++] = (struct imgp_header){
 		    "x-amz-copy-source-if-match", p->match };
@@ -381,16 +368,6 @@ imgp_parts_unchanged(int fd, const struct stat *before)
 	    sb.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
 }
 
-/* Nonzero when a copy's parts make its source's ETag. */
-static int
-makes_source(const struct imgp_parts *p)
-{
-	char etag[128];
-
-	imgp_multi_etag(p, etag);
-	return imgp_s3xml_etag_same(etag, p->etag);
-}
-
 /* Once, from begin or from where an open upload stands, to complete. */
 static int
 send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
@@ -405,7 +382,7 @@ send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
 	etag[0] = '\0';
 	p->bytes = p->m->copied->resumed = 0;
 	p->etags = imgp_alloc((size_t)p->count * sizeof *p->etags);
-	if (!p->anew)
+	if (!p->anew && p->fd != -1)
 		upload = imgp_multi_find(p);
 	p->resumed = upload != NULL;
 	if (upload == NULL)
@@ -419,8 +396,6 @@ send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
 	if (before != NULL && !imgp_parts_unchanged(p->fd, before))
 		rc = imgp_fail(e, IMGP_E_STORE_IO,
 		    "%s: the source changed while it was read", p->key);
-	if (rc == 0 && p->resumed && p->fd == -1 && !makes_source(p))
-		rc = is_anothers(p, e);
 	if (rc == 0)
 		rc = complete_upload(p, create, etag, e);
 	if (rc == -1) {

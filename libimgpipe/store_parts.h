@@ -54,7 +54,6 @@ struct imgp_parts {
 	int		 fd;		/* the file on our side */
 	const char	*upload;	/* the upload's id, encoded */
 	const char	*source, *match, *owner; /* copy: of the source */
-	const char	*etag;		/* copy: the source's, or "" */
 	const struct imgp_header *meta;	/* copy: what the target has to have */
 	size_t		 nmeta;
 	char		(*etags)[128];	/* of the parts sent, or there */
@@ -87,11 +86,10 @@ int	imgp_parts_do(struct imgp_parts *p,
  * ${before} (or NULL) is what the file must still be before completion; ${etag}
  * what the object's is, by the parts' or by the answer, or "".
  *
- * An upload that a killed process left open is gone on with where each of its
- * parts has the size and the MD5 of ours; one whose parts have opaque ETags is
- * not.  Of a copy nobody here knows the parts' MD5: it is gone on with where its
- * source is an object of as many parts, and completed only where what they make
- * has the source's ETag.  What else lies open at the key is aborted.
+ * An upload of the same file that a killed process left open is gone on with
+ * where each of its parts has the size and the MD5 of ours; one whose parts
+ * have opaque ETags is not, and no copy is: nothing tells what its parts hold.
+ * What else lies open at the key is aborted.
  */
 int	imgp_parts_send(struct imgp_parts *p, const struct imgp_header *h,
 	    size_t n, struct imgp_object *o, const struct stat *before,
@@ -125,9 +123,9 @@ void	imgp_multi_abort(struct imgp_s3 *s3, const char *key,
  */
 void	imgp_multi_abort_all(struct imgp_s3 *s3, const char *key);
 /*
- * The fullest upload open at ${p->key} that is cut as ${p} is and, where it is
- * not a copy, has our bytes in its last part: its id, encoded, the caller's, and
- * in ${p->etags} what it holds; NULL: none.
+ * The fullest upload open at ${p->key} that is cut as ${p} is and has our bytes
+ * in its last part: its id, encoded, the caller's, and in ${p->etags} what it
+ * holds; NULL: none.
  */
 char	*imgp_multi_find(struct imgp_parts *p);
 /* Nonzero when ${p->etags[i]} is the MD5 of part ${i}, ours. */

@@ -787,27 +787,21 @@ s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
 		goto out;
 	}
 	p.source = source = copy_source(src->s3, from, a.version);
-	p.match = p.etag = a.etag;
+	p.match = a.etag;
 	p.total = o->bytes;
-	do {
-		rc = copy_once(&p, o, e);
-		if (rc == -1 && p.status == 412) {
-			if ((rc = judge_412(src, from, &p, o, e)) != 0) {
-				rc = rc == 1 ? 0 : -1;
-				goto out;
-			}
-			p.match = NULL;
-			rc = copy_once(&p, o, e);
-		}
-		if (rc == -1)
+	rc = copy_once(&p, o, e);
+	if (rc == -1 && p.status == 412) {
+		if ((rc = judge_412(src, from, &p, o, e)) != 0) {
+			rc = rc == 1 ? 0 : -1;
 			goto out;
-		/* Servers exist that ignore the precondition: an ETag equal to
-		 * the source's proves the bytes, nothing else that HEAD shows
-		 * does. */
-		rc = verify(dst->s3, to, o, src, from, a.etag, m, e);
-		p.anew = 1;
-	} while (rc == -1 && p.resumed && drop_resumed(dst->s3, to, o, a.etag));
-	if (rc == -1)
+		}
+		p.match = NULL;
+		rc = copy_once(&p, o, e);
+	}
+	/* Servers exist that ignore the precondition: an ETag equal to the
+	 * source's proves the bytes, nothing else that HEAD shows does. */
+	if (rc == 0 && (rc = verify(dst->s3, to, o, src, from, a.etag, m,
+	    e)) == -1)
 		drop_if_wrong(dst->s3, to, m, e);
 out:
 	imgp_s3_answer_release(&a);

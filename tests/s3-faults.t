@@ -228,11 +228,9 @@ done
 
 # Killed in the middle of an upload in parts: the next attempt sends what is
 # missing (R1, R29); it goes on with nothing that is not its own.
-left_open() {		# left_open SOURCE KEY: parts 1 and 3 to 6 lie there
-	local from=$1
-	case $from in s3:*) ;; *) from=$(url "$from") ;; esac
+left_open() {		# left_open FILE KEY: parts 1 and 3 to 6 lie there
 	faults '99 PUT partNumber=2 stall 20'
-	imgp-s3cp "$from" "s3://dst/$2" >/dev/null 2>&1 &
+	imgp-s3cp "$(url "$1")" "s3://dst/$2" >/dev/null 2>&1 &
 	p=$!
 	until [ "$(asked 'PUT .*partNumber=')" -ge 6 ]; do
 		kill -0 $p || break
@@ -275,38 +273,6 @@ left_open huge opaque
 faults '9 GET uploadId opaque'
 exits 0 'ETags that are no MD5 (R28)' imgp-s3cp "$(url huge)" s3://dst/opaque
 is "$(asked 'PUT .*partNumber=')" 6 '... nothing is gone on with'
-# So a copy, whose parts nobody here can sum: by its source's ETag.
-copy_left_open() {	# copy_left_open KEY [SOURCE]
-	left_open "s3://src/${2-huge}" "$1"
-}
-imgp-s3cp "$(url huge)" s3://src/huge && imgp-s3cp "$(url other)" s3://src/other
-copy_left_open resumed-copy
-is "$(state | grep -c upload) $(state | grep -c resumed-copy)" '1 1' \
-	'a copy in parts, killed: it lies open, no object is seen (I4)'
-exits 0 '... the next attempt goes on with it (R1)' \
-	imgp-s3cp -v s3://src/huge s3://dst/resumed-copy
-like err ': 30000000 bytes, .*, 24757120 of them sent before' '... which -v says'
-is "$(asked 'PUT .*partNumber=') $(asked 'PUT .*partNumber=2')" '1 1' \
-	'... and has what is missing copied alone'
-there resumed-copy huge; ok $? '... and it is right'
-copy_left_open copy-alike other
-exits 0 'one of a source that differs only in what was not copied yet' \
-	imgp-s3cp s3://src/huge s3://dst/copy-alike
-is "$(asked 'PUT .*partNumber=')" 7 '... is found out by its metadata, and all is copied anew'
-there copy-alike huge; ok $? '... and what lies there is right'
-printf x | dd of=other bs=1 seek=7 conv=notrunc 2>/dev/null
-imgp-s3cp --replace "$(url other)" s3://src/other
-copy_left_open copy-of-other other
-exits 0 'one of another source' imgp-s3cp s3://src/huge s3://dst/copy-of-other
-is "$(asked 'PUT .*partNumber=')" 7 '... is found out, and all is copied anew'
-is "$(asked 'POST .*uploadId') $(asked 'DELETE .*uploadId')" '1 1' \
-	'... before it is an object, and aborted'
-there copy-of-other huge; ok $? '... and what lies there is right'
-env IMGP_S3_PART_BYTES=8000000 imgp-s3cp "$(url huge)" s3://src/cut-otherwise
-copy_left_open copy-cut cut-otherwise
-exits 0 'one of a source in parts of another size' \
-	imgp-s3cp s3://src/cut-otherwise s3://dst/copy-cut
-is "$(asked 'PUT .*partNumber=')" 6 '... is not gone on with'
 left_open huge gone
 faults '1 PUT partNumber=2 status 404 NoSuchUpload'
 exits 0 'one that somebody aborts meanwhile' imgp-s3cp "$(url huge)" s3://dst/gone
