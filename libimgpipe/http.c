@@ -211,6 +211,33 @@ code_of(CURLcode res)
 	}
 }
 
+/*
+ * What libcurl could not do, in its words; where it may quote the proxy's
+ * address, and with it a password, by the fault's name alone.
+ */
+static void
+say_fault(CURL *c, CURLcode res, const struct imgp_http_request *r,
+    const char *shown, const char *why, struct imgp_err *e)
+{
+	long proxied = 0;
+
+	curl_easy_getinfo(c, CURLINFO_HTTP_CONNECTCODE, &proxied);
+	if (proxied / 100 == 4)
+		imgp_fail(e, IMGP_E_STORE_DENIED,
+		    "%s: the proxy refuses it: status %ld", shown, proxied);
+	else if (strncmp(why, "Unsupported proxy", 17) == 0)
+		imgp_fail(e, IMGP_E_CONFIG,
+		    "%s: https_proxy: not an address of a proxy", shown);
+	else if (*why == '\0' || ((r->flags & IMGP_HTTP_PROXY) &&
+	    (res == CURLE_COULDNT_RESOLVE_PROXY ||
+	    res == CURLE_COULDNT_RESOLVE_HOST || res == CURLE_COULDNT_CONNECT ||
+	    strcasestr(why, "proxy") != NULL)))
+		imgp_fail(e, code_of(res), "%s: %s", shown,
+		    curl_easy_strerror(res));
+	else
+		imgp_fail(e, code_of(res), "%s: %s", shown, why);
+}
+
 int
 imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
     struct imgp_http_answer *a, struct imgp_err *e)
@@ -240,8 +267,7 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 	else if (res == CURLE_OUT_OF_MEMORY)
 		imgp_oom();
 	else if (res != CURLE_OK)
-		imgp_fail(e, code_of(res), "%s: %s", shown,
-		    *why != '\0' ? why : curl_easy_strerror(res));
+		say_fault(h->curl, res, r, shown, why, e);
 	else {
 		curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
 		a->status = (int)status;

@@ -668,6 +668,8 @@ exchange(struct slot *s, int *told)
 static enum imgp_wire_end
 judge(const struct slot *s, int refused, struct imgp_wire_result *result)
 {
+	long proxied = 0;
+
 	result->status = s->status;
 	result->why = curl_easy_strerror(s->rc);
 	if (refused)
@@ -693,7 +695,13 @@ judge(const struct slot *s, int refused, struct imgp_wire_result *result)
 	case CURLE_SSL_ISSUER_ERROR:
 		return IMGP_WIRE_UNTRUSTED;
 	default:
-		return IMGP_WIRE_FAULT;
+		curl_easy_getinfo(s->curl, CURLINFO_HTTP_CONNECTCODE, &proxied);
+		if (proxied / 100 != 4)
+			return IMGP_WIRE_FAULT;
+		result->why = proxied == 407 ?
+		    "the proxy wants to know who asks (407)" :
+		    "the proxy refuses it";
+		return IMGP_WIRE_UNTRUSTED;
 	}
 }
 

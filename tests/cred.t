@@ -478,6 +478,25 @@ if command -v openssl >/dev/null; then
 		'... which learns of it where it goes'
 	env $no "$web" $arn "$to" AWS_CA_BUNDLE="$WORK/cert.pem" cred get >out
 	like out '^IMGP-STORE-IO: ' '... one that is not there is said'
+	for status in 403 407; do
+		echo $status >proxy/refuse
+		: >proxy/log
+		env $no "$web" $arn "$to" \
+			HTTPS_PROXY="http://127.0.0.1:$(cat proxy/port)" cred get >out
+		is "$(grep -c CONNECT proxy/log) $(grep -o '^IMGP[A-Z-]*\|proxy.*' out |
+			tr '\n' ' ')" \
+			"1 IMGP-STORE-DENIED proxy refuses it: status $status " \
+			"... one that refuses with $status is asked once"
+	done
+	rm proxy/refuse
+	for proxy in http://me:canary@proxy:31x28 http://me:canary@proxy:99999 \
+	    'http://me:ca#nary@127.0.0.1:9' 'http://me:canary@[::1:9' \
+	    foo://me:canary@127.0.0.1:9 'http://me:can ary@127.0.0.1:9' \
+	    http://me:canary@127.0.0.1:9; do
+		env $no "$web" $arn "$to" HTTPS_PROXY="$proxy" cred get >>said
+	done
+	is "$(grep -c '^IMGP' said) $(grep -c 'ca.*nary\|can\|ary' said)" '7 0' \
+		"... a proxy's password is never said (R66)"
 	env $no "$web" $arn "$to" $direct cred get >out
 	like out '^IMGP-STORE-DENIED: .*certificate' '... else not'
 else
