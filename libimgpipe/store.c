@@ -82,6 +82,11 @@ imgp_store_errno(struct imgp_err *e, const char *key)
 	case EFBIG:
 		code = IMGP_E_STORE_FULL;
 		break;
+	case EISDIR:
+	case EEXIST:
+	case ENOTEMPTY:
+		code = IMGP_E_STORE_EXISTS;
+		break;
 	case ENAMETOOLONG:
 		code = IMGP_E_NAME_TOO_LONG;
 		break;

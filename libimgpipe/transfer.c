@@ -134,23 +134,37 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 	return st;
 }
 
-/* What ${job} promises of its content at the place ${at}. */
-static void
-promised(struct imgp_job *job, const char *at, struct imgp_object *o)
+/* What ${job} promises of its content at the place ${at}.  A promise that cannot
+ * be read cannot be kept: -1. */
+static int
+promised(struct imgp_job *job, const char *at, struct imgp_object *o,
+    struct imgp_err *e)
 {
-	const char *sum = imgp_job_sub_str(job, "sha256", at);
+	const struct imgp_json *bytes = imgp_json_get(imgp_job_get(job,
+	    "bytes"), at);
+	const struct imgp_json *sha256 = imgp_json_get(imgp_job_get(job,
+	    "sha256"), at);
+	const char *sum = imgp_json_str(sha256);
 	const char *etag = imgp_job_sub_str(job, "etag", at);
 	const char *version = imgp_job_sub_str(job, "version_id", at);
 
 	memset(o, 0, sizeof *o);
-	if (imgp_job_sub_int(job, "bytes", at, &o->bytes) == -1)
+	if (imgp_json_is_null(bytes))
 		o->bytes = -1;
-	if (sum != NULL && imgp_hex_is_sha256(sum))
+	else if (imgp_json_int(bytes, &o->bytes) == -1 || o->bytes < 0)
+		return imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "bytes.%s is no number of bytes", at);
+	if (!imgp_json_is_null(sha256) && (sum == NULL ||
+	    (*sum != '\0' && !imgp_hex_is_sha256(sum))))
+		return imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "sha256.%s is not 64 lower-case hexadecimal digits", at);
+	if (sum != NULL && *sum != '\0')
 		memcpy(o->sha256, sum, sizeof o->sha256);
 	if (etag != NULL && strlen(etag) < sizeof o->etag)
 		snprintf(o->etag, sizeof o->etag, "%s", etag);
 	if (version != NULL && strlen(version) < sizeof o->version)
 		snprintf(o->version, sizeof o->version, "%s", version);
+	return 0;
 }
 
 /* A text that is there, or was when the job came this way before. */
@@ -226,9 +240,9 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	int rc = -1;
 
 	if (spool == NULL || source == NULL ||
+	    promised(job, "source", &recorded, e) == -1 ||
 	    imgp_names_local(job, spool, &local, e) == -1)
 		return -1;
-	promised(job, "source", &recorded);
 	if (t->flags & IMGP_TRANSFER_DRY) {
 		if ((rc = imgp_store_head(src, source, 0, &copied.object,
 		    e)) == 0)
@@ -350,7 +364,8 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	struct imgp_object want;
 	int rc;
 
-	if (from == NULL || to == NULL)
+	if (from == NULL || to == NULL ||
+	    promised(job, hops[t->hop].from, &want, e) == -1)
 		return -1;
 	/* A disk proves nothing by its answer; S3 has summed what it took. */
 	if ((t->flags & IMGP_TRANSFER_READBACK) ||
@@ -358,7 +373,6 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 		flags |= IMGP_COPY_READBACK;
 	if (t->hop == DELIVER && store_provenance(t, job, e) == -1)
 		return -1;
-	promised(job, hops[t->hop].from, &want);
 	rc = imgp_store_copy(src, from, dst, to, flags, &want, NULL, &copied,
 	    e);
 	if (copied.retries > 0)

@@ -78,6 +78,12 @@ is "$(code out)" IMGP-SOURCE-CHANGED '... too'
 imgp-s3cp source local <line1 >fetched
 echo more >>"spool/$RUN/812/upload"
 rm -rf tmp/812
+for wrong in '.bytes.local = 4.5' '.bytes.local = -5' '.bytes.local = "4"' \
+    '.sha256.local = 4' '.sha256.local |= ascii_upcase' '.sha256.local |= .[1:]'; do
+	jq -c "$wrong" fetched >line
+	exits 1 "a promise that cannot be read: $wrong" imgp-s3cp local temp <line
+	is "$(code out)" IMGP-JOB-TYPE '... is not passed over (R23)'
+done
 exits 1 'a local copy that is not what was promised (R23)' \
 	imgp-s3cp local temp <fetched
 is "$(code out)" IMGP-STORE-INTEGRITY '... is an integrity error'
@@ -285,6 +291,9 @@ exits 1 'other bytes' imgp-s3cp "file://$WORK/outside" "file://$WORK/copy"
 like err '^imgp-s3cp: IMGP-STORE-EXISTS: ' '... are not replaced'
 exits 0 '... unless asked for' imgp-s3cp --replace "file://$WORK/outside" \
 	"file://$WORK/copy"
+mkdir "$WORK/isdir"
+exits 1 'onto a directory' imgp-s3cp --replace "file://$WORK/outside" "file://$WORK/isdir"
+like err '^imgp-s3cp: IMGP-STORE-EXISTS: .*Is a directory' '... is not for another try'
 mkdir into
 exits 0 'into a directory' imgp-s3cp "file://$WORK/outside" "file://$WORK/into/"
 is "$(cat into/outside)" secret '... under its own name'
