@@ -6,6 +6,7 @@
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/pool.h"
+#include "libimgpipe/stop.h"
 
 #define AHEAD	2	/* jobs held for each thread: the next one is there */
 #define STACK	((size_t)1 << 20)	/* 8 MB each are dear to map and to give
@@ -141,7 +142,8 @@ imgp_pool_free(struct imgp_pool *p)
 	free(p);
 }
 
-/* Give back all that is finished.  Called with the lock held. */
+/* Give back all that is finished, but nothing that failed because a signal asked
+ * to stop: that is not finished.  Called with the lock held. */
 static void
 put_done(struct imgp_pool *p, struct imgp_filter *f)
 {
@@ -150,7 +152,10 @@ put_done(struct imgp_pool *p, struct imgp_filter *f)
 	while ((i = list_take(&p->done)) != NULL) {
 		p->held--;
 		pthread_mutex_unlock(&p->lock);
-		imgp_filter_put(f, i->job, i->failed ? &i->e : NULL);
+		if (i->failed && imgp_stop_asked())
+			imgp_job_free(i->job);
+		else
+			imgp_filter_put(f, i->job, i->failed ? &i->e : NULL);
 		free(i);
 		pthread_mutex_lock(&p->lock);
 	}

@@ -25,6 +25,8 @@
 #define BASE_FAULT	50		/* ms */
 #define BASE_THROTTLE	1000		/* ms */
 #define DELAY_MAX	20000		/* ms */
+#define LAST_MS		10000		/* for what is cleared up after a signal */
+#define LOOK_MS		200		/* how soon a signal's wish is seen */
 #define QUOTA		500
 #define COST_FAULT	14
 #define COST_THROTTLE	5
@@ -810,10 +812,10 @@ give_quota(struct imgp_s3 *s3, int cost)
 /* Wait before repetition ${n} (from 0); -1: there is to be none. */
 static int
 wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
-    int64_t deadline, int *cost)
+    int64_t deadline, int last, int *cost)
 {
-	int64_t max = why == THROTTLE ? BASE_THROTTLE : BASE_FAULT, delay;
-	struct timespec ts;
+	int64_t max = why == THROTTLE ? BASE_THROTTLE : BASE_FAULT, delay, until;
+	struct timespec ts = { 0, 0 };
 	int i;
 
 	*cost = why == THROTTLE ? COST_THROTTLE : COST_FAULT;
@@ -826,11 +828,15 @@ wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
 		    after + AFTER_MAX : delay;
 	if (imgp_clock_ms() + delay > deadline || take_quota(s3, *cost) == -1)
 		return -1;
-	ts.tv_sec = (time_t)(delay / 1000);
-	ts.tv_nsec = (long)(delay % 1000) * 1000000;
-	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
-		if (imgp_stop_asked())
+	/* A signal interrupts one thread, and is looked for by the others. */
+	until = imgp_clock_ms() + delay;
+	while ((delay = until - imgp_clock_ms()) > 0) {
+		if (imgp_stop_asked() && !last)
 			return -1;
+		delay = delay < LOOK_MS ? delay : LOOK_MS;
+		ts.tv_nsec = (long)delay * 1000000;
+		nanosleep(&ts, NULL);
+	}
 	return 0;
 }
 
@@ -842,19 +848,24 @@ imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	int64_t deadline = imgp_clock_ms() + s3->patience, after = -1;
 	unsigned int spent = 0;
 	enum outcome outcome;
-	int n, cost = 0;
+	int n, cost = 0, last = (r->flags & IMGP_S3_LAST) != 0, hurried = 0;
 
 	memset(a, 0, sizeof *a);
 	if (e == NULL)
 		e = &own;
 	for (n = 0;; n++) {
 		outcome = try_once(s3, r, a, &after, &spent, e);
-		if (imgp_stop_asked() && !(r->flags & IMGP_S3_LAST))
-			break;
+		if (imgp_stop_asked()) {
+			if (!last)
+				break;
+			if (deadline > imgp_clock_ms() + LAST_MS && !hurried)
+				deadline = imgp_clock_ms() + LAST_MS;
+			hurried = 1;
+		}
 		if (outcome == DONE || outcome == FINAL || n + 1 >= TRIES)
 			break;
 		if (outcome != AT_ONCE && wait_for(s3, outcome, n, after,
-		    deadline, &cost) == -1)
+		    deadline, last, &cost) == -1)
 			break;
 		a->retries++;
 		if (r->again != NULL)

@@ -172,6 +172,8 @@ is_there(const struct imgp_parts *p, const struct imgp_object *o)
 	struct imgp_s3_answer a;
 	int there;
 
+	if (o->sha256[0] == '\0')
+		return 0;	/* nothing would tell whose it is */
 	there = imgp_store_s3_head(p->s3, p->key, &a, NULL) == 0 &&
 	    a.length == o->bytes && strcmp(a.sha256, o->sha256) == 0;
 	imgp_s3_answer_release(&a);
@@ -374,7 +376,7 @@ send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
     const struct imgp_object *o, const struct stat *before, char etag[128],
     struct imgp_err *e)
 {
-	int create = (p->m->flags & IMGP_COPY_CREATE) != 0, rc;
+	int create = (p->m->flags & IMGP_COPY_CREATE) && !p->replace, rc;
 	char *upload = NULL;
 
 	p->lost = p->failed = p->next = 0;

@@ -58,6 +58,7 @@ struct imgp_parts {
 	size_t		 nmeta;
 	char		(*etags)[128];	/* of the parts sent, or there */
 	int		 anew;		/* do not go on with an open upload */
+	int		 replace;	/* what lies there, even so */
 	int		 resumed;	/* it went on with one */
 
 	pthread_mutex_t	 lock;		/* of all below */

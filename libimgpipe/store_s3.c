@@ -460,25 +460,21 @@ s3_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 /*
  * An upload was gone on with that some other file, with the same bytes where
  * they were compared, had begun: its metadata is the other's.  What is ours by
- * ${etag} must go.  Nonzero: it went.
+ * ${etag} is sent anew over it; taken away it is not, as somebody may have found
+ * it there meanwhile.
  */
 static int
-drop_resumed(struct imgp_s3 *s3, const char *key, const struct imgp_object *o,
+is_mislabelled(struct imgp_s3 *s3, const char *key, const struct imgp_object *o,
     const char *etag)
 {
-	struct imgp_s3_request r = { .method = "DELETE", .key = key };
 	struct imgp_s3_answer a;
-	int gone;
+	int is;
 
-	gone = imgp_store_s3_head(s3, key, &a, NULL) == 0 &&
+	is = imgp_store_s3_head(s3, key, &a, NULL) == 0 &&
 	    a.length == o->bytes && imgp_s3xml_etag_same(a.etag, etag) &&
 	    strcmp(a.sha256, o->sha256) != 0;
 	imgp_s3_answer_release(&a);
-	if (gone) {
-		gone = imgp_s3_do(s3, &r, &a, NULL) == 0;
-		imgp_s3_answer_release(&a);
-	}
-	return gone;
+	return is;
 }
 
 static int
@@ -508,7 +504,9 @@ upload_in_parts(struct imgp_store *st, const char *key, int fd,
 		 * whole. */
 		rc = verify(st->s3, key, o, NULL, NULL, etag, m, e);
 		p.anew = 1;
-	} while (rc == -1 && p.resumed && drop_resumed(st->s3, key, o, etag));
+		p.replace = rc == -1 && p.resumed &&
+		    is_mislabelled(st->s3, key, o, etag);
+	} while (p.replace);
 	if (rc == -1)
 		drop_if_wrong(st->s3, key, m, e);
 	return rc;

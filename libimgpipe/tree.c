@@ -5,6 +5,7 @@
 
 #include "libimgpipe/buf.h"
 #include "libimgpipe/place.h"
+#include "libimgpipe/stop.h"
 #include "libimgpipe/tree.h"
 
 #define AHEAD	4096		/* objects listed and not yet begun: the listing
@@ -64,10 +65,13 @@ copy_one(struct run *r, const char *url)
 	if (rc == 0 && !r->tree->dry_run)
 		rc = imgp_store_copy(r->src, url, r->dst, target,
 		    r->tree->flags, NULL, NULL, &copied, &e);
-	pthread_mutex_lock(&r->lock);
-	r->tree->done(r->tree->arg, url, target, &copied,
-	    rc == -1 ? &e : NULL);
-	pthread_mutex_unlock(&r->lock);
+	/* What a signal stopped is no failure; the process ends by it. */
+	if (rc == 0 || !imgp_stop_asked()) {
+		pthread_mutex_lock(&r->lock);
+		r->tree->done(r->tree->arg, url, target, &copied,
+		    rc == -1 ? &e : NULL);
+		pthread_mutex_unlock(&r->lock);
+	}
 	free(target);
 }
 

@@ -226,6 +226,17 @@ for sig in TERM INT; do
 		"$((128 + $(kill -l $sig))) 0" "$sig: the upload is aborted first (R29)"
 done
 
+# ... and while every part waits for the time that the server named.
+faults '99 PUT partNumber after 60'
+env IMGP_S3_PATIENCE=300 imgp-s3cp "$(url large)" s3://src/waiting >out 2>err &
+p=$!
+until [ "$(asked 'PUT .*partNumber')" -ge 3 ]; do kill -0 $p || break; sleep 0.02; done
+kill -TERM $p
+timeout 30 tail --pid=$p -f /dev/null
+ok $? 'TERM: nobody waits for what the server asked for (R40)'
+wait $p
+is "$? $(state | grep -c 'upload\|waiting')" '143 0' '... the upload is aborted'
+
 # Killed in the middle of an upload in parts: the next attempt sends what is
 # missing (R1, R29); it goes on with nothing that is not its own.
 left_open() {		# left_open FILE KEY: parts 1 and 3 to 6 lie there
@@ -264,6 +275,7 @@ left_open other alike
 exits 0 'one that differs only in what was not sent yet' \
 	imgp-s3cp "$(url huge)" s3://dst/alike
 is "$(asked 'PUT .*partNumber=')" 7 '... is found out by its metadata, and all is sent anew'
+is "$(asked 'DELETE /dst/alike ')" 0 '... over it: somebody may have found it there'
 there alike huge; ok $? '... and what lies there is right'
 left_open huge cut-otherwise
 exits 0 'one with parts of another size' env IMGP_S3_PART_BYTES=6000000 \
@@ -330,6 +342,35 @@ deliver() {		# deliver FIRST LAST OPTIONS...: stage and deliver those jobs
 	imgp-s3cp "$@" temp destination <staged >out 2>err
 }
 heads() { asked "HEAD /dst/probe/"; }
+# What a signal stops is not finished: no line says that it failed (R40).
+jq -c -n '(1, 2) | {v:1, run:"20190118T150405Z-0a1b2c3d",
+    subject_event_crf_file_id:., edc_pipeline_file:{id:., lease:1},
+    source:"s3://src/\(["large", "small"][. - 1])", temp:"s3://tmp/stopped/\(.)"}' >lines
+faults
+imgp-s3cp source local <lines >fetched
+faults '99 PUT partNumber=2 stall 20' '99 PUT /tmp/stopped/2 stall 20'
+imgp-s3cp -j 2 --keep local temp <fetched >out 2>err &
+p=$!
+until [ "$(asked 'partNumber=2')" -ge 1 ] && [ "$(asked 'PUT /tmp/stopped/2')" -ge 1 ]; do
+	kill -0 $p || break
+	sleep 0.02
+done
+kill -TERM $p
+wait $p
+is "$? $(wc -c <out) $(wc -c <err)" '143 0 0' 'TERM: jobs that are stopped are no failures (R40)'
+mkdir flood
+for i in 1 2 3 4 5 6; do cp small "flood/$i"; done
+cp large flood
+faults '99 PUT partNumber=2 stall 20' '99 PUT /src/flood/[1-6] stall 20'
+imgp-s3cp -r -j 8 "$(url flood)/" s3://src/flood/ >out 2>err &
+p=$!
+until [ "$(asked 'partNumber=2')" -ge 1 ] && [ "$(asked 'PUT /src/flood/[1-6] ')" -ge 6 ]; do
+	kill -0 $p || break
+	sleep 0.02
+done
+kill -TERM $p
+wait $p
+is "$? $(wc -c <err)" '143 0' '... nor those of a tree'
 faults
 deliver 1 4
 is "$? $(asked imgp-probe) $(heads)" '0 0 8' 'four copies: HEAD before and after each'
