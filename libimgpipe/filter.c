@@ -24,7 +24,6 @@ struct child {
 	int64_t		 deadline;	/* monotonic ms; -1: none */
 	int		 killed;	/* by us, for taking too long */
 	struct imgp_job	*job;		/* as it went in */
-	size_t		 line;		/* number of the input line */
 	struct imgp_buf	 answer;
 };
 
@@ -141,7 +140,7 @@ emit(struct imgp_filter *f, struct imgp_job *job)
 
 /* Name on standard error what a step added to "errors" after ${n} entries. */
 static void
-complain_since(struct imgp_filter *f, struct imgp_job *job, size_t n)
+complain_since(struct imgp_job *job, size_t n)
 {
 	const struct imgp_json *i;
 	const char *code, *msg;
@@ -164,7 +163,7 @@ complain_since(struct imgp_filter *f, struct imgp_job *job, size_t n)
 			    (long long)id, code, clean);
 		else
 			fprintf(stderr, "%s: line %zu: %s: %s\n",
-			    imgp_progname, f->line, code, clean);
+			    imgp_progname, imgp_job_line(job), code, clean);
 	}
 }
 
@@ -188,7 +187,7 @@ add_error(struct imgp_filter *f, struct imgp_job *job,
 static void
 finish_job(struct imgp_filter *f, struct imgp_job *job, size_t nerrors)
 {
-	complain_since(f, job, nerrors);
+	complain_since(job, nerrors);
 	emit(f, job);
 	imgp_job_free(job);
 }
@@ -276,7 +275,6 @@ start_child(struct imgp_filter *f, struct imgp_job *job)
 	}
 	c->fd = fd[0];
 	c->job = job;
-	c->line = f->line;
 	c->killed = 0;
 	c->answer.max = IMGP_JSON_MAX + 1;
 	c->deadline = f->ops->seconds == 0 ? -1 :
@@ -323,7 +321,6 @@ reap(struct imgp_filter *f, struct child *c)
 	    f->ops->died;
 	struct imgp_job *job = NULL;
 	struct imgp_err e = { NULL, "" };
-	size_t line = f->line;
 	int st;
 
 	close(c->fd);
@@ -345,14 +342,14 @@ reap(struct imgp_filter *f, struct child *c)
 		imgp_job_free(job);
 		job = NULL;
 	}
-	f->line = c->line;
 	if (job == NULL) {
 		job = c->job;
 		add_error(f, job, &e);
-	} else
+	} else {
+		imgp_job_note_line(job, imgp_job_line(c->job));
 		imgp_job_free(c->job);
+	}
 	finish_job(f, job, nerrors);
-	f->line = line;
 	imgp_buf_release(&c->answer);
 	c->pid = 0;
 	f->nrunning--;
@@ -396,8 +393,9 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 		    imgp_job_parse(s, len, &e);
 	if (job == NULL) {
 		job = imgp_job_of_input(s, len);
+		imgp_job_note_line(job, f->line);
 		imgp_job_error(job, o->stage, &e, 1);
-		complain_since(f, job, 0);
+		complain_since(job, 0);
 		/* The stages that look after failed jobs get this one too. */
 		if (!(o->flags & IMGP_SEES_FAILED)) {
 			emit(f, job);
@@ -414,6 +412,7 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 		imgp_job_free(job);
 		return;
 	}
+	imgp_job_note_line(job, f->line);
 	if (o->flags & IMGP_ISOLATED) {
 		start_child(f, job);
 		return;

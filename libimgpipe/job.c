@@ -16,6 +16,7 @@ struct imgp_job {
 	struct member	*m;
 	size_t		 n;
 	size_t		 size;
+	size_t		 number;	/* of its line; 0: none was noted */
 };
 
 #define STR	1u
@@ -206,6 +207,18 @@ imgp_job_of_input(const char *line, size_t len)
 	imgp_job_set_str(job, "input", b.s == NULL ? "" : b.s);
 	imgp_buf_release(&b);
 	return job;
+}
+
+void
+imgp_job_note_line(struct imgp_job *job, size_t number)
+{
+	job->number = number;
+}
+
+size_t
+imgp_job_line(const struct imgp_job *job)
+{
+	return job->number;
 }
 
 void

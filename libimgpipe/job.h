@@ -39,6 +39,10 @@ struct imgp_job *imgp_job_new(void);
  */
 struct imgp_job *imgp_job_of_input(const char *line, size_t len);
 void	imgp_job_free(struct imgp_job *job);
+/* The number of the line that it came in, from 1, for messages about a job
+ * without an id; 0: none was noted. */
+void	imgp_job_note_line(struct imgp_job *job, size_t number);
+size_t	imgp_job_line(const struct imgp_job *job);
 /* Append the line, without newline, to ${out}. */
 void	imgp_job_print(const struct imgp_job *job, struct imgp_buf *out);
 

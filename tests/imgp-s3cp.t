@@ -270,6 +270,11 @@ is "$? $(wc -l <out) $(cat err1 err2 err | wc -l)" '1 41 1' \
 is "$(jq -r 'select(.errors == null and .sha256.destination != .sha256.source) | 1' out)$(find dst/many -type f | wc -l)" 40 \
 	'... and all is where it should be'
 is "$(jq -r '.input // empty' out)" 'not json' '... the broken line too'
+for i in 1 2 3 4 5 6; do job | jq -c 'del(.subject_event_crf_file_id)
+    | .source += "/none"'; done >nameless
+imgp-s3cp -j 4 source local <nameless >out 2>err
+is "$? $(grep -o 'line [0-9]' err | sort | tr '\n' ' ')" \
+	'1 line 1 line 2 line 3 line 4 line 5 line 6 ' '... what is wrong with which is said'
 
 # --- usage -------------------------------------------------------------------------
 exits 2 'no operands' imgp-s3cp

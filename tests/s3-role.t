@@ -71,6 +71,15 @@ cmp -s large back
 ok $? '... unchanged'
 like proxy/log "^CONNECT ${AWS_ENDPOINT_URL#https://}\$" '... which was asked'
 rm -f back
+for status in 403 407; do
+	echo $status >proxy/refuse
+	: >proxy/log
+	exits 1 "by one that answers $status" env AWS_PROFILE=base \
+		https_proxy=http://127.0.0.1:"$(cat proxy/port)" NO_PROXY='' no_proxy='' \
+		imgp-s3cp s3://imgp-src/large "$(url back)"
+	is "$(grep -c . proxy/log) $(grep -c '^imgp-s3cp: IMGP-STORE-DENIED: .*the proxy' err)" \
+		'1 1' '... is asked once, and named'
+done
 
 fails() {		# fails STATUS CODE TITLE VARIABLE=VALUE...
 	local status=$1 code=$2 title=$3
