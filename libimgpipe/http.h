@@ -5,10 +5,10 @@
  * Nothing is guessed from the surroundings: no redirect, cookie, netrc, HTTP
  * authentication or content decoding, no proxy but where IMGP_HTTP_PROXY says so,
  * and no protocol but https, and http to this machine or where IMGP_HTTP_PLAIN
- * says so.  TLS 1.2 or newer, the
- * peer's certificate and name are verified.  A handle keeps its connection for
- * the next request to the same server; it is used by one thread at a time.
- * Messages name method and address without user and query.
+ * says so.  TLS 1.2 or newer, the peer's certificate and name are verified.  A
+ * handle keeps its connection for the next request to the same server; it is used
+ * by one thread at a time.  Messages name the address without user and query, and
+ * of a proxy none.
  */
 #ifndef IMGPIPE_HTTP_H
 #define IMGPIPE_HTTP_H
@@ -55,9 +55,9 @@ void	imgp_http_free(struct imgp_http *h);	/* NULL is fine */
 /*
  * Send it and read the answer.  0 when a whole answer of at most ${max} bytes
  * came, whatever its status; else -1: IMGP-STORE-IO (not reached, cut off, too
- * slow, too long), IMGP-STORE-DENIED (a certificate that is not to be trusted),
- * IMGP-CONFIG (an address that cannot be or is not allowed, a file of
- * certificates that cannot be used).
+ * slow, too long), IMGP-STORE-DENIED (a certificate that is not to be trusted, a
+ * proxy that refuses), IMGP-CONFIG (an address that cannot be or is not allowed,
+ * the proxy's, too; a file of certificates that cannot be used).
  * ${a} is cleared first; release it with imgp_http_release().
  */
 int	imgp_http(struct imgp_http *h, const struct imgp_http_request *r,

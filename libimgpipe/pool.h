@@ -28,7 +28,8 @@ void	imgp_pool_free(struct imgp_pool *p);	/* NULL is fine */
  */
 int	imgp_pool_step(struct imgp_pool *p, struct imgp_filter *f,
 	    struct imgp_job *job);
-/* idle's part: give back what is finished. */
+/* idle's part: give back what is finished.  A job that failed because a signal
+ * asked to stop (stop.h) is not: it is dropped without a line. */
 int64_t	imgp_pool_idle(struct imgp_pool *p, struct imgp_filter *f);
 /* The descriptor for ops.wake_fd: readable when a job is finished. */
 int	imgp_pool_fd(const struct imgp_pool *p);

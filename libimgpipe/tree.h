@@ -19,7 +19,8 @@ struct imgp_tree {
 	int		 dry_run;	/* only tell */
 	int		 jobs;		/* at once; at least 1 */
 	/* Told of each object, by one thread at a time: ${copied} on success
-	 * (all 0 in a dry run), ${e} on failure. */
+	 * (all 0 in a dry run), ${e} on failure; of none that a signal
+	 * stopped (stop.h). */
 	void		(*done)(void *arg, const char *from, const char *to,
 			    const struct imgp_copied *copied,
 			    const struct imgp_err *e);

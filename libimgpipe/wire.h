@@ -45,7 +45,8 @@ struct imgp_wire_request {
 enum imgp_wire_end {
 	IMGP_WIRE_ANSWERED,	/* ${status} and all of the body came */
 	IMGP_WIRE_FAULT,	/* the transport failed: ${why} */
-	IMGP_WIRE_UNTRUSTED,	/* TLS cannot be had as it should be */
+	IMGP_WIRE_UNTRUSTED,	/* TLS cannot be had as it should be, or a proxy
+				 * refuses: ${why}; no other try helps */
 	IMGP_WIRE_REFUSED,	/* body() said -1 */
 	IMGP_WIRE_UNREADABLE,	/* what was to be sent: ${why} */
 	IMGP_WIRE_STOPPED	/* a signal asked to */

@@ -348,28 +348,24 @@ jq -c -n '(1, 2) | {v:1, run:"20190118T150405Z-0a1b2c3d",
     source:"s3://src/\(["large", "small"][. - 1])", temp:"s3://tmp/stopped/\(.)"}' >lines
 faults
 imgp-s3cp source local <lines >fetched
+stopped() {		# stopped PATH N: TERM once a part and N of PATH are under way
+	until [ "$(asked 'partNumber=2')" -ge 1 ] && [ "$(asked "PUT $1")" -ge "$2" ]; do
+		kill -0 $! || break
+		sleep 0.02
+	done
+	kill -TERM $!
+	wait $!
+}
 faults '99 PUT partNumber=2 stall 20' '99 PUT /tmp/stopped/2 stall 20'
 imgp-s3cp -j 2 --keep local temp <fetched >out 2>err &
-p=$!
-until [ "$(asked 'partNumber=2')" -ge 1 ] && [ "$(asked 'PUT /tmp/stopped/2')" -ge 1 ]; do
-	kill -0 $p || break
-	sleep 0.02
-done
-kill -TERM $p
-wait $p
+stopped /tmp/stopped/2 1
 is "$? $(wc -c <out) $(wc -c <err)" '143 0 0' 'TERM: jobs that are stopped are no failures (R40)'
 mkdir flood
 for i in 1 2 3 4 5 6; do cp small "flood/$i"; done
 cp large flood
 faults '99 PUT partNumber=2 stall 20' '99 PUT /src/flood/[1-6] stall 20'
 imgp-s3cp -r -j 8 "$(url flood)/" s3://src/flood/ >out 2>err &
-p=$!
-until [ "$(asked 'partNumber=2')" -ge 1 ] && [ "$(asked 'PUT /src/flood/[1-6] ')" -ge 6 ]; do
-	kill -0 $p || break
-	sleep 0.02
-done
-kill -TERM $p
-wait $p
+stopped '/src/flood/[1-6] ' 6
 is "$? $(wc -c <err)" '143 0' '... nor those of a tree'
 faults
 deliver 1 4
