@@ -49,8 +49,8 @@ LIBEXEC_TOOLS		= imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))
-MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*.c libimgpipe/*.cc))
-OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/err_table.o
+MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*/*.c libimgpipe/*/*.cc))
+OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/base/err_table.o
 SCRIPTS	= $(wildcard scripts/*)
 MAN	= $(wildcard man/*.[1-8])
 # Test programs: tests/c/x.c is linked with the library and what it asks for
@@ -103,18 +103,18 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
-$B/gen/err_codes.h: libimgpipe/errors.tsv Makefile
+$B/gen/err_codes.h: libimgpipe/base/errors.tsv Makefile
 	@mkdir -p $(@D)
 	awk -F'\t' '/^IMGP-/ { id = substr($$1, 6); gsub(/-/, "_", id); \
 	  printf "#define IMGP_E_%s \"%s\"\n", id, $$1 }' $< >$@
-$B/gen/err_table.c: libimgpipe/errors.tsv Makefile
+$B/gen/err_table.c: libimgpipe/base/errors.tsv Makefile
 	@mkdir -p $(@D)
-	awk -F'\t' 'BEGIN { print "#include \"libimgpipe/err_table.h\"\n" \
+	awk -F'\t' 'BEGIN { print "#include \"libimgpipe/base/err_priv.h\"\n" \
 	  "const struct imgp_error imgp_error_table[] = {" } \
 	  /^IMGP-/ { gsub(/["\\]/, "\\\\&"); printf "\t{ \"%s\", \"%s\", %d, \"%s\",\n\t  \"%s\" },\n", \
 	  $$1, $$2, $$3 == "yes", $$4, $$5 } END { print "\t{ 0, 0, 0, 0, 0 }\n};" }' $< >$@
 
-$B/lib/err_table.o: $B/gen/err_table.c $B/gen/err_codes.h
+$B/lib/base/err_table.o: $B/gen/err_table.c $B/gen/err_codes.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $B/lib/%.o: libimgpipe/%.c | $B/gen/err_codes.h
@@ -124,7 +124,7 @@ $B/lib/%.o: libimgpipe/%.cc | $B/gen/err_codes.h
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 # The one module that sees libpq's header, which lies in a directory of its own.
-$B/lib/db.o: CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
+$B/lib/record/db.o: CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
 $B/cmd/%.o: cmd/%.c | $B/gen/err_codes.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -158,7 +158,7 @@ $(addprefix $B/tests/fuzz-,$(FUZZED)): $B/tests/fuzz-%: tests/fuzz/%.c \
 # What many tests start from.
 FIXTURES = $B/tests/fixtures/made
 $(FIXTURES): tests/fixtures tests/hostile.py scripts/pg scripts/load-sql scripts/sample-uploads \
-    libimgpipe/errors.tsv $(wildcard sql/*.sql /usr/lib/postgresql/*/bin/initdb)
+    libimgpipe/base/errors.tsv $(wildcard sql/*.sql /usr/lib/postgresql/*/bin/initdb)
 	tests/fixtures $(abspath $(@D))
 	touch $@
 
@@ -232,7 +232,7 @@ install: all
 	install -m 755 $(addprefix $B/bin/,$(filter $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 scripts/imgp-run $(DESTDIR)$(BINDIR)
 	install -m 755 scripts/load-sql $(DESTDIR)$(LIBEXECDIR)
-	install -m 644 libimgpipe/errors.tsv $(DESTDIR)$(DATADIR)
+	install -m 644 libimgpipe/base/errors.tsv $(DESTDIR)$(DATADIR)
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
 	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
 	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
@@ -246,4 +246,4 @@ clean:
 help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
--include $(wildcard $B/lib/*.d $B/cmd/*.d $B/tests/*.d)
+-include $(wildcard $B/lib/*/*.d $B/cmd/*.d $B/tests/*.d)

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/api.h"
-#include "libimgpipe/conf.h"
-#include "libimgpipe/db.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/opt.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/record/api.h"
+#include "libimgpipe/record/db.h"
 
 static const char *const synopsis[] = { "[-nqv]", NULL };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/conf.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/sandbox.h"
-#include "libimgpipe/scan_job.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/sandbox.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/steps/scan_job.h"
 
 enum { OPT_NO_SANDBOX = 256 };
 

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/carrier_smtp.h"
-#include "libimgpipe/db.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/nightly.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/since.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/since.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/mail/carrier_smtp.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/report/nightly.h"
 
 enum { OPT_PRINT = 256, OPT_SINCE, OPT_UNTIL, OPT_FORMAT, OPT_RESEND,
     OPT_STALE };

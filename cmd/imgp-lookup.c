@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/conf.h"
-#include "libimgpipe/db.h"
-#include "libimgpipe/lookup.h"
-#include "libimgpipe/names.h"
-#include "libimgpipe/opt.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/names.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/steps/lookup.h"
 
 /* --- options -------------------------------------------------------------- */
 

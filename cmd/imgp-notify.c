@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "libimgpipe/carrier_smtp.h"
-#include "libimgpipe/db.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/notify.h"
-#include "libimgpipe/opt.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/mail/carrier_smtp.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/report/notify.h"
 
 static int
 step(struct imgp_filter *f, struct imgp_job *job, void *arg,

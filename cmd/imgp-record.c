@@ -2,11 +2,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/conf.h"
-#include "libimgpipe/db.h"
-#include "libimgpipe/names.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/record.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/names.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/steps/record.h"
 
 enum { OPT_AGAIN = 256, OPT_RUN, OPT_UNCOUNTED };
 

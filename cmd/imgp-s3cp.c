@@ -8,19 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/aws.h"
-#include "libimgpipe/buf.h"
-#include "libimgpipe/conf.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/meter.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/place.h"
-#include "libimgpipe/pool.h"
-#include "libimgpipe/s3.h"
-#include "libimgpipe/stop.h"
-#include "libimgpipe/store.h"
-#include "libimgpipe/transfer.h"
-#include "libimgpipe/tree.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/meter.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/place.h"
+#include "libimgpipe/base/stop.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/job/pool.h"
+#include "libimgpipe/net/aws.h"
+#include "libimgpipe/steps/transfer.h"
+#include "libimgpipe/store/s3.h"
+#include "libimgpipe/store/store.h"
+#include "libimgpipe/store/tree.h"
 
 enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE, OPT_ANONYMOUS, OPT_INCLUDE,
     OPT_EXCLUDE };

@@ -7,15 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/conf.h"
-#include "libimgpipe/dcm.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/sandbox.h"
-#include "libimgpipe/scan_job.h"
-#include "libimgpipe/sha256.h"
-#include "libimgpipe/stamp_file.h"
-#include "libimgpipe/stamp_job.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/sandbox.h"
+#include "libimgpipe/base/sha256.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/stamp/dcm.h"
+#include "libimgpipe/steps/scan_job.h"
+#include "libimgpipe/steps/stamp_file.h"
+#include "libimgpipe/steps/stamp_job.h"
 
 enum { OPT_ID = 256, OPT_SCANS, OPT_TAG, OPT_REPLACE, OPT_TRUST,
 	OPT_UNSTAMP, OPT_PROVENANCE, OPT_NO_SANDBOX };

@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/db.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/post.h"
-#include "libimgpipe/since.h"
-#include "libimgpipe/status.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/since.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/report/post.h"
+#include "libimgpipe/report/status.h"
 
 #define PAGE	1000		/* files asked for at once */
 

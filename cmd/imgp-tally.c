@@ -20,12 +20,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/conf.h"
-#include "libimgpipe/filter.h"
-#include "libimgpipe/job.h"
-#include "libimgpipe/opt.h"
-#include "libimgpipe/tally.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/job/job.h"
+#include "libimgpipe/job/tally.h"
 
 enum { OPT_WRITTEN = 256, OPT_SUMMARY };
 

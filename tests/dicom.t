@@ -1,5 +1,5 @@
 #!/bin/bash
-# libimgpipe/dicom: the walker against pydicom, and against hostile headers.
+# libimgpipe/dicom/dicom: the walker against pydicom, and against hostile headers.
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
 walk=$BUILD/tests/walk

@@ -93,7 +93,7 @@ is_sanitized() { grep -q __asan_init "$1"; }
 # What tests/fixtures made, if it is of these sources; make check sees to that.
 made() {		# made NAME
 	[ -e "$BUILD/tests/fixtures/made" ] || return
-	for _f in "$ROOT"/sql/*.sql "$ROOT/libimgpipe/errors.tsv" \
+	for _f in "$ROOT"/sql/*.sql "$ROOT/libimgpipe/base/errors.tsv" \
 	    "$ROOT/scripts/pg" "$ROOT/scripts/load-sql" \
 	    "$ROOT/scripts/sample-uploads" "$ROOT/tests/hostile.py"; do
 		[ "$BUILD/tests/fixtures/made" -nt "$_f" ] || return

@@ -22,7 +22,7 @@ ok $? 'silently'
 is "$(sql -c 'select count(*) from pipeline.upload')" 0 \
     'pipeline.upload is a placeholder without rows'
 is "$(sql -c 'select count(*) from pipeline.error_code')" \
-    "$(grep -c '^IMGP-' "$ROOT/libimgpipe/errors.tsv")" \
+    "$(grep -c '^IMGP-' "$ROOT/libimgpipe/base/errors.tsv")" \
     'the whole error dictionary is in it (M68)'
 is "$(sql -c "select action from pipeline.error_code
     where code = 'IMGP-SKIP-DONE'")" nothing 'with its columns in order'
@@ -64,11 +64,11 @@ is "$(sql -c 'select * from pipeline.pending' | cut -d'|' -f1,2)" '7|own' \
     'pending follows the site'"'"'s view'
 
 # A later release: one more migration, over a schema with data in it.
-mkdir -p later/libimgpipe
+mkdir -p later/libimgpipe/base
 cp -r "$ROOT/sql" later
 mkdir later/scripts
 cp "$load" later/scripts
-cp "$ROOT/libimgpipe/errors.tsv" later/libimgpipe
+cp "$ROOT/libimgpipe/base/errors.tsv" later/libimgpipe/base
 echo 'alter table pipeline.edcpipeline add column later integer default 5;' \
     >later/sql/002_later.sql
 sql -c "set role imgp_record" -c "select pipeline.file_start('{\"run\": \"R\",

@@ -52,7 +52,7 @@ for t in imgp-*; do
 done
 
 # Every setting is on its page, and the page knows no other.
-sed -n '/^} known\[\]/,/^};/p' "$ROOT/libimgpipe/conf.c" |
+sed -n '/^} known\[\]/,/^};/p' "$ROOT/libimgpipe/base/conf.c" |
 	grep -Eo '\{ "[a-z_0-9]+"' | tr -d '{" ' | sort >"$WORK/known"
 [ -s "$WORK/known" ]
 ok $? 'there are settings'

@@ -1,3 +1,3 @@
 #!/bin/sh
-# The module libimgpipe/meter: the program tests/c/meter.c.
+# The module libimgpipe/base/meter: the program tests/c/meter.c.
 exec "${BUILD:-.build}/tests/meter"

@@ -1,3 +1,3 @@
 #!/bin/sh
-# The module libimgpipe/names: the program tests/c/names.c.
+# The module libimgpipe/job/names: the program tests/c/names.c.
 exec "${BUILD:-.build}/tests/names"

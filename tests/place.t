@@ -1,3 +1,3 @@
 #!/bin/sh
-# The module libimgpipe/place: the program tests/c/place.c.
+# The module libimgpipe/base/place: the program tests/c/place.c.
 exec "${BUILD:-.build}/tests/place"

@@ -150,7 +150,7 @@ like err "the stamp's tag: its VR is LT in the standard" 'another is refused'
 imgp-stamp --tag 0040,A160 --id 77.1 -o x "$samples/CT_small.dcm" 2>err
 like err "the stamp's tag: its VR is not known here, and must be stated" \
 	'or asked for'
-"$PY" - "$ROOT/libimgpipe/stamp_tag.c" >bad <<'EOT'
+"$PY" - "$ROOT/libimgpipe/stamp/stamp_tag.c" >bad <<'EOT'
 import re, sys, bare, pydicom.datadict as d
 rows = re.findall(r'IMGP_TAG\(0x(\w{4}), 0x(\w{4})\), "(\w\w)"',
                   open(sys.argv[1]).read())

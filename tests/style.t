@@ -26,9 +26,9 @@ ok $? 'cppcheck has nothing to say' || diag <"$WORK/out"
 # Every header compiles alone, and shows no type of another library.
 mkdir "$WORK/alone"
 shown=()
-for h in libimgpipe/*.h; do
+for h in libimgpipe/*/*.h; do
 	case $h in
-	libimgpipe/err_table.h|*_priv.h|*_impl.h) ;;
+	*_priv.h) ;;
 	*)	shown+=("$h") ;;
 	esac
 	echo "#include \"$h\"" >"$WORK/alone/${h##*/}.c"
@@ -43,17 +43,17 @@ ok $? 'every header compiles alone and names no type of another library' ||
 # R18: no statement is built from data.  A statement that is not a literal or a
 # named constant text would have to be made first.
 grep -nE 'PQexec(Params)? *\([^,]*, *[a-z_]+\(|"[^"]*\b(select|insert|update|delete)\b[^"]*%s' \
-	libimgpipe/*.c cmd/*.c -i >"$WORK/out"
+	libimgpipe/*/*.c cmd/*.c -i >"$WORK/out"
 [ ! -s "$WORK/out" ]
 ok $? 'no SQL is built (R18)' || diag <"$WORK/out"
-grep -lE '\bPQexec' libimgpipe/*.c cmd/*.c | grep -v '^libimgpipe/db' \
+grep -lE '\bPQexec' libimgpipe/*/*.c cmd/*.c | grep -v '^libimgpipe/record/db' \
 	>"$WORK/out"
 [ ! -s "$WORK/out" ]
-ok $? 'and only libimgpipe/db speaks to libpq' || diag <"$WORK/out"
+ok $? 'and only libimgpipe/record/db speaks to libpq' || diag <"$WORK/out"
 
 # The library neither prints nor exits (running out of memory aside).
-grep -nE '\b(printf|puts|perror|exit|err|errx|warn|warnx) *\(' libimgpipe/*.c |
-	grep -vE '^libimgpipe/(filter|opt|buf|sandbox)\.c:|[a-z_]printf|_exit *\(|^[^:]*:[0-9]*:[	 /]*\*' \
+grep -nE '\b(printf|puts|perror|exit|err|errx|warn|warnx) *\(' libimgpipe/*/*.c |
+	grep -vE '^libimgpipe/[a-z]+/(filter|opt|buf|sandbox)\.c:|[a-z_]printf|_exit *\(|^[^:]*:[0-9]*:[	 /]*\*' \
 	>"$WORK/out"
 [ ! -s "$WORK/out" ]
 ok $? 'the library neither prints nor exits' || diag <"$WORK/out"

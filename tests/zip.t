@@ -1,5 +1,5 @@
 #!/bin/bash
-# libimgpipe/zip: reading with suspicion, writing by copying.
+# libimgpipe/archive/zip: reading with suspicion, writing by copying.
 . "$(dirname "$0")/lib.sh"
 PY=/usr/bin/python3
 zt=$BUILD/tests/ziptool

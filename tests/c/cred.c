@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "libimgpipe/cred.h"
+#include "libimgpipe/net/cred.h"
 
 static int64_t offset;
 

@@ -24,7 +24,7 @@
 #include <libdeflate.h>
 #include <zlib.h>
 
-#include "libimgpipe/deflate.h"
+#include "libimgpipe/deflate/deflate.h"
 #include "tests/c/tap.h"
 
 #define CONTENT_MAX	(1 << 18)

@@ -20,7 +20,7 @@
 #include <libdeflate.h>
 #include <zlib.h>
 
-#include "libimgpipe/deflate.h"
+#include "libimgpipe/deflate/deflate.h"
 
 #define CONTENT_MAX	(600 * 1024)
 #define INSTANCES	24

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/filter.h"
-#include "libimgpipe/opt.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/filter.h"
 
 static struct imgp_job *held[64];
 static size_t nheld;

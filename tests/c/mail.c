@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libimgpipe/carrier.h"
-#include "libimgpipe/conf.h"
-#include "libimgpipe/mail.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/mail/carrier.h"
+#include "libimgpipe/mail/mail.h"
 
 static char *
 slurp(const char *path, size_t *len)

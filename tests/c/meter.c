@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libimgpipe/meter.h"
+#include "libimgpipe/base/meter.h"
 #include "tests/c/tap.h"
 
 /* What the meter writes to standard error. */

@@ -1,9 +1,9 @@
 /* PKGS: libcjson libcrypto */
 #include <stdlib.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/names.h"
-#include "libimgpipe/place.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/place.h"
+#include "libimgpipe/job/names.h"
 #include "tests/c/tap.h"
 
 #define RUN	"20190118T150405Z-0a1b2c3d"

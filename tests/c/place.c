@@ -1,8 +1,8 @@
 /* PKGS: libcjson */
 #include <stdlib.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/place.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/place.h"
 #include "tests/c/tap.h"
 
 static void

@@ -19,12 +19,12 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/intake.h"
-#include "libimgpipe/out.h"
-#include "libimgpipe/tar.h"
-#include "libimgpipe/tar_file.h"
-#include "libimgpipe/zip.h"
+#include "libimgpipe/archive/out.h"
+#include "libimgpipe/archive/tar.h"
+#include "libimgpipe/archive/tar_file.h"
+#include "libimgpipe/archive/zip.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/dicom/intake.h"
 
 static void
 put(uint64_t size, uint32_t crc, const unsigned char *name, size_t len)

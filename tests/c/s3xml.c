@@ -1,8 +1,8 @@
 /* PKGS: expat */
 #include <stdlib.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/s3xml.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/net/s3xml.h"
 #include "tests/c/tap.h"
 
 #define XML	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"

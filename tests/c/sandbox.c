@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/sandbox.h"
+#include "libimgpipe/base/sandbox.h"
 
 static const char *dir, *outside;
 static pid_t parent;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "libimgpipe/json.h"
-#include "libimgpipe/sha256.h"
-#include "libimgpipe/sigv4.h"
+#include "libimgpipe/base/json.h"
+#include "libimgpipe/base/sha256.h"
+#include "libimgpipe/net/sigv4.h"
 #include "tests/c/tap.h"
 
 #define MAX_HEADERS	16

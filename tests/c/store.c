@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/store.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/store/store.h"
 #include "tests/c/tap.h"
 
 static char dir[] = "/tmp/imgp-store.XXXXXX";

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libimgpipe/dicom.h"
+#include "libimgpipe/dicom/dicom.h"
 
 static int
 walk(const char *path, size_t chunk, struct imgp_dicom *d)

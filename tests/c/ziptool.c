@@ -24,8 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/prov.h"
-#include "libimgpipe/zip.h"
+#include "libimgpipe/archive/zip.h"
+#include "libimgpipe/stamp/prov.h"
 
 #define HOLE	((uint64_t)1 << 30)
 #define BLOCK	5		/* before the text in a stored block */

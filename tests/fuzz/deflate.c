@@ -10,7 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "libimgpipe/deflate.h"
+#include "libimgpipe/deflate/deflate.h"
 
 #define MAX	(1 << 20)
 

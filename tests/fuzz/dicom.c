@@ -6,7 +6,7 @@
  * same object (R58, R60).
  * make fuzz-dicom [FUZZ_SECONDS=60]
  */
-#include "libimgpipe/dicom.h"
+#include "libimgpipe/dicom/dicom.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct imgp_dicom_want wants[] = {

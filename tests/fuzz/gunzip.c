@@ -6,7 +6,7 @@
  */
 #include <zlib.h>
 
-#include "libimgpipe/gunzip.h"
+#include "libimgpipe/archive/gunzip.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAX	((size_t)1 << 22)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libimgpipe/job.h"
+#include "libimgpipe/job/job.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

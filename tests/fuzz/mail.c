@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libimgpipe/mail.h"
+#include "libimgpipe/mail/mail.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
  */
 #include <stdio.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/prov.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/stamp/prov.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct imgp_prov *

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libimgpipe/s3xml.h"
+#include "libimgpipe/net/s3xml.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

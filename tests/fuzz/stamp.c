@@ -8,10 +8,10 @@
  */
 #include <stdio.h>
 
-#include "libimgpipe/buf.h"
-#include "libimgpipe/dcm.h"
-#include "libimgpipe/scan.h"
-#include "libimgpipe/stamp.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/dicom/scan.h"
+#include "libimgpipe/stamp/dcm.h"
+#include "libimgpipe/stamp/stamp.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct imgp_limits lim;

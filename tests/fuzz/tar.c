@@ -5,8 +5,8 @@
  * are read or passed over, and how; a size can be set and set back (R56).
  * make fuzz-tar [FUZZ_SECONDS=60]
  */
-#include "libimgpipe/tar.h"
-#include "libimgpipe/tar_file.h"
+#include "libimgpipe/archive/tar.h"
+#include "libimgpipe/archive/tar_file.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MEMBERS	64

@@ -5,7 +5,7 @@
  * a member's data are replaced and put back it is the same again (R50-R57).
  * make fuzz-zip [FUZZ_SECONDS=60]
  */
-#include "libimgpipe/zip.h"
+#include "libimgpipe/archive/zip.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct imgp_zip_limits lim = { 64, 1 << 24, 200, 1 << 20 };

@@ -1,0 +1,237 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
+#include <zlib.h>
+
+#include "libimgpipe/archive/encode.h"
+
+#define OUT	((size_t)64 << 10)
+
+struct imgp_encode {
+	int		 small;
+	z_stream	 zlib;
+	struct isal_zstream isal;
+	unsigned char	*level;
+	imgp_deflate_write *write;
+	void		*arg;
+	unsigned char	 out[OUT];
+};
+
+struct imgp_encode *
+imgp_encode_new(int small, imgp_deflate_write *write, void *arg)
+{
+	struct imgp_encode *z = imgp_alloc(sizeof *z);
+
+	z->small = small;
+	z->write = write;
+	z->arg = arg;
+	if (!small)
+		z->level = imgp_alloc(ISAL_DEF_LVL1_DEFAULT);
+	else if (deflateInit2(&z->zlib, 6, Z_DEFLATED, -15, 8,
+	    Z_DEFAULT_STRATEGY) != Z_OK)
+		imgp_oom();
+	imgp_encode_reset(z);
+	return z;
+}
+
+void
+imgp_encode_free(struct imgp_encode *z)
+{
+	if (z == NULL)
+		return;
+	if (z->small)
+		deflateEnd(&z->zlib);
+	free(z->level);
+	free(z);
+}
+
+void
+imgp_encode_reset(struct imgp_encode *z)
+{
+	if (z->small) {
+		deflateReset(&z->zlib);
+		return;
+	}
+	isal_deflate_init(&z->isal);
+	z->isal.level = 1;
+	z->isal.level_buf = z->level;
+	z->isal.level_buf_size = ISAL_DEF_LVL1_DEFAULT;
+}
+
+static int
+step_zlib(struct imgp_encode *z, int end, size_t *n)
+{
+	int rc;
+
+	z->zlib.next_out = z->out;
+	z->zlib.avail_out = OUT;
+	rc = deflate(&z->zlib, end ? Z_FINISH : Z_NO_FLUSH);
+	*n = OUT - z->zlib.avail_out;
+	return end ? rc != Z_STREAM_END : z->zlib.avail_out == 0;
+}
+
+static int
+step_isal(struct imgp_encode *z, int end, size_t *n)
+{
+	z->isal.next_out = z->out;
+	z->isal.avail_out = OUT;
+	z->isal.end_of_stream = (uint16_t)end;
+	isal_deflate(&z->isal);
+	*n = OUT - z->isal.avail_out;
+	return end ? z->isal.internal_state.state != ZSTATE_END :
+	    z->isal.avail_in != 0 || z->isal.avail_out == 0;
+}
+
+static int
+run(struct imgp_encode *z, int end, struct imgp_err *e)
+{
+	size_t n;
+	int more;
+
+	do {
+		more = z->small ? step_zlib(z, end, &n) : step_isal(z, end, &n);
+		if (n > 0 && z->write(z->arg, z->out, n, e) == -1)
+			return -1;
+	} while (more);
+	return 0;
+}
+
+int
+imgp_encode_feed(struct imgp_encode *z, const void *p, size_t len,
+    struct imgp_err *e)
+{
+	size_t n;
+
+	for (; len > 0; len -= n, p = (const char *)p + n) {
+		n = len < (1u << 20) ? len : 1u << 20;
+		z->zlib.next_in = z->isal.next_in = (void *)(uintptr_t)p;
+		z->zlib.avail_in = z->isal.avail_in = (uint32_t)n;
+		if (run(z, 0, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+imgp_encode_end(struct imgp_encode *z, struct imgp_err *e)
+{
+	z->zlib.avail_in = z->isal.avail_in = 0;
+	return run(z, 1, e);
+}
+
+uint32_t
+imgp_crc32(uint32_t crc, const void *p, size_t len)
+{
+	return crc32_gzip_refl(crc, p, len);
+}
+
+uint32_t
+imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
+    uint64_t tail)
+{
+	/* CRC-32 is linear: the tail's share is what is left of the whole when
+	 * the head's is taken off. */
+	return (uint32_t)crc32_combine(oldhead ^ newhead, crc,
+	    (z_off_t)tail);
+}
+
+/* --- keeping --------------------------------------------------------------- */
+
+void
+imgp_spill_init(struct imgp_spill *s, const char *dir)
+{
+	memset(s, 0, sizeof *s);
+	s->dir = dir;
+	s->fd = -1;
+}
+
+void
+imgp_spill_clear(struct imgp_spill *s)
+{
+	if (s->fd != -1)
+		close(s->fd);
+	s->fd = -1;
+	s->n = 0;
+	imgp_buf_clear(&s->mem);
+}
+
+void
+imgp_spill_release(struct imgp_spill *s)
+{
+	imgp_spill_clear(s);
+	imgp_buf_release(&s->mem);
+}
+
+int
+imgp_tmpfile(const char *dir, struct imgp_err *e)
+{
+	char *path;
+	int fd;
+
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd != -1)
+		return fd;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", dir);
+	/* A file system without unnamed files. */
+	path = imgp_asprintf("%s/.imgp.XXXXXX", dir);
+	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
+		imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", dir);
+	else
+		unlink(path);
+	free(path);
+	return fd;
+}
+
+static int
+write_fd(int fd, const char *p, size_t len, struct imgp_err *e)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		if ((n = write(fd, p, len)) == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return imgp_fail_errno(e, errno == ENOSPC ||
+			    errno == EDQUOT ? IMGP_E_STORE_FULL :
+			    IMGP_E_STORE_IO, "temporary file");
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+imgp_spill_write(void *spill, const void *p, size_t len, struct imgp_err *e)
+{
+	struct imgp_spill *s = spill;
+
+	s->n += len;
+	if (s->mem.len + len > IMGP_SPILL_MEM) {
+		if (s->fd == -1 && (s->fd = imgp_tmpfile(s->dir, e)) == -1)
+			return -1;
+		if (write_fd(s->fd, s->mem.s, s->mem.len, e) == -1)
+			return -1;
+		imgp_buf_clear(&s->mem);
+		if (len > IMGP_SPILL_MEM / 2)
+			return write_fd(s->fd, p, len, e);
+	}
+	imgp_buf_add(&s->mem, p, len);
+	return 0;
+}
+
+int
+imgp_spill_done(struct imgp_spill *s, struct imgp_err *e)
+{
+	if (s->fd == -1)
+		return 0;
+	if (write_fd(s->fd, s->mem.s, s->mem.len, e) == -1)
+		return -1;
+	imgp_buf_clear(&s->mem);
+	return 0;
+}

@@ -1,0 +1,146 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <isa-l/igzip_lib.h>
+
+#include "libimgpipe/archive/gunzip.h"
+#include "libimgpipe/base/buf.h"
+
+struct imgp_gunzip {
+	int		 fd;
+	uint64_t	 pos;		/* of the file: read up to there */
+	uint64_t	 count;
+	int		 eof, ended;	/* of the file; of the last member */
+	struct inflate_state isal;
+	unsigned char	 in[(size_t)128 << 10];
+};
+
+struct imgp_gunzip *
+imgp_gunzip_new(int fd)
+{
+	struct imgp_gunzip *g = imgp_alloc(sizeof *g);
+
+	g->fd = fd;
+	isal_inflate_init(&g->isal);
+	g->isal.next_in = g->in;
+	g->isal.crc_flag = ISAL_GZIP;
+	return g;
+}
+
+void
+imgp_gunzip_free(struct imgp_gunzip *g)
+{
+	free(g);
+}
+
+uint64_t
+imgp_gunzip_count(const struct imgp_gunzip *g)
+{
+	return g->count;
+}
+
+static long
+damaged(struct imgp_err *e, const char *what)
+{
+	imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED, "gzip: %s", what);
+	return -1;
+}
+
+/* More input behind what is left of it. */
+static int
+fill(struct imgp_gunzip *g, struct imgp_err *e)
+{
+	ssize_t n;
+
+	memmove(g->in, g->isal.next_in, g->isal.avail_in);
+	do
+		n = pread(g->fd, g->in + g->isal.avail_in,
+		    sizeof g->in - g->isal.avail_in, (off_t)g->pos);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "read");
+	g->eof = n == 0;
+	g->pos += (uint64_t)n;
+	g->isal.next_in = g->in;
+	g->isal.avail_in += (uint32_t)n;
+	return 0;
+}
+
+/* A member is over: 1 when another begins, 0 when nothing follows. */
+static int
+next_member(struct imgp_gunzip *g, struct imgp_err *e)
+{
+	unsigned char *in;
+	uint32_t n;
+
+	if (g->isal.avail_in < 2 && !g->eof && fill(g, e) == -1)
+		return -1;
+	in = g->isal.next_in;
+	n = g->isal.avail_in;
+	if (n == 0)
+		return 0;
+	if (n < 2 || in[0] != 0x1f || in[1] != 0x8b)
+		return (int)damaged(e, "something else follows");
+	isal_inflate_reset(&g->isal);
+	g->isal.crc_flag = ISAL_GZIP;
+	g->isal.next_in = in;
+	g->isal.avail_in = n;
+	return 1;
+}
+
+long
+imgp_gunzip_read(struct imgp_gunzip *g, void *buf, size_t len,
+    struct imgp_err *e)
+{
+	size_t n = 0;
+	int rc;
+
+	if (len > 1u << 30)
+		len = 1u << 30;
+	while (n == 0 && len > 0) {
+		if (g->isal.block_state == ISAL_BLOCK_FINISH) {
+			if ((rc = next_member(g, e)) <= 0)
+				return rc;
+			continue;
+		}
+		if (g->isal.avail_in == 0 && !g->eof && fill(g, e) == -1)
+			return -1;
+		g->isal.next_out = buf;
+		g->isal.avail_out = (uint32_t)len;
+		rc = isal_inflate(&g->isal);
+		n = len - g->isal.avail_out;
+		if (rc < 0)
+			return damaged(e, rc == ISAL_INCORRECT_CHECKSUM ?
+			    "a CRC is wrong" : "it cannot be decoded");
+		if (n == 0 && g->isal.avail_in == 0 && g->eof &&
+		    g->isal.block_state != ISAL_BLOCK_FINISH)
+			return damaged(e, "it is cut short");
+	}
+	g->count += n;
+	return (long)n;
+}
+
+size_t
+imgp_gunzip_header(const unsigned char *p, size_t len)
+{
+	size_t n = 10;
+	int flags;
+
+	if (len < 10 || p[0] != 0x1f || p[1] != 0x8b || p[2] != 8)
+		return 0;
+	flags = p[3];
+	if (flags & 4)		/* extra field */
+		n = len < 12 ? len + 1 : 12u + p[10] + (size_t)p[11] * 256;
+	for (int bit = 8; bit <= 16; bit *= 2) {	/* name, comment */
+		if (!(flags & bit))
+			continue;
+		while (n < len && p[n] != '\0')
+			n++;
+		n++;
+	}
+	if (flags & 2)		/* CRC of the header */
+		n += 2;
+	return n <= len ? n : 0;
+}

@@ -1,0 +1,51 @@
+/*
+ * Writing in order to a file or a pipe, with copies that stay in the kernel.
+ */
+#ifndef IMGPIPE_OUT_H
+#define IMGPIPE_OUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/err.h"
+
+struct imgp_out {
+	int		 fd;
+	uint64_t	 n;		/* bytes taken so far */
+	unsigned char	*buf;		/* not yet written: len bytes */
+	size_t		 len;
+	int		 no_cfr;	/* copy_file_range does not work here */
+	int		 durable;	/* set it where the caller means to fsync:
+					 * the disk begins meanwhile */
+	uint64_t	 behind;	/* bytes that the disk was told of */
+	/* Read too far by the last copy: nahead bytes from ahead_off on. */
+	const unsigned char *ahead;
+	size_t		 nahead;
+	int		 ahead_fd;
+	uint64_t	 ahead_off;
+};
+
+/* Begin at ${fd}'s position; the descriptor stays the caller's. */
+void	imgp_out_init(struct imgp_out *o, int fd);
+/* Free the buffer; what was not flushed is lost. */
+void	imgp_out_release(struct imgp_out *o);
+
+/* Each: 0, or -1 with IMGP-STORE-IO or IMGP-STORE-FULL. */
+int	imgp_out_write(struct imgp_out *o, const void *p, size_t len,
+	    struct imgp_err *e);
+/* ${len} bytes at ${off} of ${fd}, which must have them. */
+int	imgp_out_copy(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
+	    struct imgp_err *e);
+/*
+ * As imgp_pread(), of a file that does not change: what follows the bytes that
+ * were copied last is mostly there already.
+ */
+int	imgp_out_pread(struct imgp_out *o, int fd, void *buf, size_t len,
+	    uint64_t off, struct imgp_err *e);
+int	imgp_out_flush(struct imgp_out *o, struct imgp_err *e);
+
+/* Read exactly ${len} bytes at ${off}; 0, or -1 with IMGP-STORE-IO. */
+int	imgp_pread(int fd, void *buf, size_t len, uint64_t off,
+	    struct imgp_err *e);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Settings: the environment first, then the INI file named by IMGP_CONFIG,
+ * then the compiled default (imgpipe.conf(5)).
+ *
+ * A setting "spool" is IMGP_SPOOL in the environment, "spool = …" above the
+ * first section of the file, or in the section of one pipeline, [CODE], which
+ * wins over the former.  An unknown key is an error.
+ */
+#ifndef IMGPIPE_CONF_H
+#define IMGPIPE_CONF_H
+
+#include "libimgpipe/base/err.h"
+
+/*
+ * Read the file once; further calls do nothing.  0, or -1 with IMGP-CONFIG
+ * naming file and line.
+ */
+int	imgp_conf_load(struct imgp_err *e);
+
+/*
+ * The value of the setting ${name} for ${pipeline} (its code; NULL: none), or
+ * its default, or NULL where it has none.  Static; never an empty string: that
+ * counts as not set.  ${name} must be a known setting.
+ */
+const char *imgp_conf(const char *pipeline, const char *name);
+/* The same, where there must be a value: NULL with IMGP-CONFIG. */
+const char *imgp_conf_need(const char *pipeline, const char *name,
+	    struct imgp_err *e);
+/* A setting that is a duration, in seconds; -1 with IMGP-CONFIG. */
+int	imgp_conf_duration(const char *pipeline, const char *name,
+	    long long *seconds, struct imgp_err *e);
+
+#endif

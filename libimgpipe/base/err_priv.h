@@ -1,0 +1,9 @@
+/* The dictionary's rows, generated from errors.tsv; err.h is the way in. */
+#ifndef IMGPIPE_ERR_PRIV_H
+#define IMGPIPE_ERR_PRIV_H
+
+#include "libimgpipe/base/err.h"
+
+extern const struct imgp_error imgp_error_table[];	/* ended by code NULL */
+
+#endif

@@ -1,0 +1,237 @@
+#include <ctype.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/job/filter.h"
+
+struct imgp_common imgp_common = { 1, 0, 0, 0 };
+const char *imgp_progname = "imgpipe";
+
+enum { OPT_HELP = 1000, OPT_VERSION };
+
+static const struct imgp_opt shared[] = {
+	{ 'j', "jobs", "N", "work on N at once" },
+	{ 'n', "dry-run", NULL, "say what would be done, change nothing" },
+	{ 'q', "quiet", NULL, "print nothing but errors" },
+	{ 'v', "verbose", NULL, "print more" },
+	{ OPT_HELP, "help", NULL, "print this and exit" },
+	{ OPT_VERSION, "version", NULL, "print the versions and exit" },
+	{ 0, NULL, NULL, NULL }
+};
+
+static char shorts[128];
+static struct option longs[64];
+
+static void
+add_table(const struct imgp_opt *o, size_t *ns, size_t *nl)
+{
+	for (; o->ch != 0; o++) {
+		if (o->ch < 256 && *ns + 2 < sizeof shorts) {
+			shorts[(*ns)++] = (char)o->ch;
+			if (o->arg != NULL)
+				shorts[(*ns)++] = ':';
+		}
+		if (o->name != NULL && *nl + 1 < sizeof longs / sizeof *longs) {
+			longs[*nl].name = o->name;
+			longs[*nl].has_arg = o->arg != NULL;
+			longs[(*nl)++].val = o->ch;
+		}
+	}
+}
+
+static void
+help_table(const struct imgp_opt *o)
+{
+	char left[80];
+	int n;
+
+	for (; o->ch != 0; o++) {
+		n = snprintf(left, sizeof left, "%s%.*s%s%s%s%s%s",
+		    o->ch < 256 ? "-" : "    ", o->ch < 256 ? 1 : 0,
+		    (char[]){ (char)o->ch, '\0' },
+		    o->ch < 256 && o->name != NULL ? ", " : "",
+		    o->name != NULL ? "--" : "",
+		    o->name != NULL ? o->name : "", o->arg != NULL ? " " : "",
+		    o->arg != NULL ? o->arg : "");
+		printf("  %-28s%s%s\n", left, n >= 28 ? " " : "", o->help);
+	}
+}
+
+static void
+help(const struct imgp_tool *t)
+{
+	size_t i;
+
+	for (i = 0; t->synopsis[i] != NULL; i++)
+		printf("%s %s %s\n", i == 0 ? "usage:" : "      ", t->name,
+		    t->synopsis[i]);
+	printf("\n%s\n\n", t->about);
+	if (t->opts != NULL)
+		help_table(t->opts);
+	help_table(shared);
+	printf("\nThe manual: man %s\n", t->name);
+	if (fflush(stdout) == EOF)
+		err(IMGP_EX_TEMPFAIL, "standard output");
+	exit(0);
+}
+
+static void
+version(const struct imgp_tool *t)
+{
+	size_t i;
+
+	printf("%s (imgpipe) %s\n", t->name, IMGP_VERSION);
+	for (i = 0; t->libs != NULL && t->libs[i] != NULL; i++)
+		printf("%s\n", t->libs[i]());
+	if (fflush(stdout) == EOF)
+		err(IMGP_EX_TEMPFAIL, "standard output");
+	exit(0);
+}
+
+/* Descriptors 0 to 2 must be something, or a file opened later becomes one. */
+static void
+fill_standard_fds(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) != -1)
+		if (fd > 2) {
+			close(fd);
+			break;
+		}
+}
+
+int
+imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
+{
+	static int started;
+	size_t ns = 0, nl = 0;
+	long long n;
+	int ch;
+
+	if (!started) {
+		started = 1;
+		imgp_progname = t->name;
+		fill_standard_fds();
+		signal(SIGPIPE, SIG_IGN);
+		shorts[ns++] = '+';	/* options before operands */
+		if (t->opts != NULL)
+			add_table(t->opts, &ns, &nl);
+		add_table(shared, &ns, &nl);
+	}
+	while ((ch = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
+		switch (ch) {
+		case 'j':
+			if (imgp_parse_int(optarg, 1, 1024, &n) == -1)
+				imgp_usage(t, "-j: not a number from 1 to 1024");
+			imgp_common.jobs = (int)n;
+			break;
+		case 'n':
+			imgp_common.dry_run = 1;
+			break;
+		case 'q':
+			imgp_common.quiet = 1;
+			break;
+		case 'v':
+			imgp_common.verbose++;
+			break;
+		case OPT_HELP:
+			help(t);
+			break;
+		case OPT_VERSION:
+			version(t);
+			break;
+		case '?':
+			fprintf(stderr, "Try '%s --help'.\n", t->name);
+			exit(IMGP_EX_USAGE);
+		default:
+			return ch;
+		}
+	return -1;
+}
+
+void
+imgp_usage(const struct imgp_tool *t, const char *fmt, ...)
+{
+	char raw[512], msg[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(raw, sizeof raw, fmt, ap);
+	va_end(ap);
+	imgp_printable(msg, sizeof msg, raw, strlen(raw));
+	fprintf(stderr, "%s: %s\nTry '%s --help'.\n", t->name, msg, t->name);
+	exit(IMGP_EX_USAGE);
+}
+
+void
+imgp_complain(const struct imgp_err *e)
+{
+	fprintf(stderr, "%s: %s: %s\n", imgp_progname,
+	    e->code == NULL ? IMGP_E_INTERNAL : e->code, e->msg);
+}
+
+void
+imgp_die(const struct imgp_err *e)
+{
+	const struct imgp_error *row = imgp_error_find(e->code);
+
+	imgp_complain(e);
+	if (row != NULL && strcmp(row->class, "config") == 0)
+		exit(IMGP_EX_USAGE);
+	exit(row != NULL && strcmp(row->class, "temporary") == 0 ?
+	    IMGP_EX_TEMPFAIL : IMGP_EX_ERRORS);
+}
+
+int
+imgp_parse_int(const char *s, long long min, long long max, long long *out)
+{
+	long long n;
+	char *end;
+
+	if (!isdigit((unsigned char)s[s[0] == '-']))
+		return -1;
+	errno = 0;
+	n = strtoll(s, &end, 10);
+	if (errno != 0 || *end != '\0' || n < min || n > max)
+		return -1;
+	*out = n;
+	return 0;
+}
+
+int
+imgp_parse_duration(const char *s, long long *seconds)
+{
+	static const struct { char unit; long long seconds; } units[] = {
+		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }
+	};
+	long long unit = 1, n;
+	char digits[16];
+	size_t len = strlen(s), i;
+
+	for (i = 0; len > 1 && i < sizeof units / sizeof *units; i++)
+		if (s[len - 1] == units[i].unit) {
+			unit = units[i].seconds;
+			len--;
+			break;
+		}
+	if (len == 0 || len >= sizeof digits)
+		return -1;
+	memcpy(digits, s, len);
+	digits[len] = '\0';
+	if (imgp_parse_int(digits, 0, 1000000000LL, &n) == -1)
+		return -1;
+	*seconds = n * unit;
+	return 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * Places: s3://bucket/key and file:///path, UTF-8, nothing percent-encoded, no
+ * query (imgpipe(7)).
+ */
+#ifndef IMGPIPE_PLACE_H
+#define IMGPIPE_PLACE_H
+
+#include "libimgpipe/base/err.h"
+
+enum imgp_scheme { IMGP_FILE, IMGP_S3 };
+
+struct imgp_place {
+	enum imgp_scheme scheme;
+	char	*bucket;	/* s3: the bucket; file: NULL */
+	char	*key;		/* s3: the key, without leading '/', may be
+				 * empty; file: the absolute path */
+};
+
+/*
+ * Take ${url} apart.  Refused with IMGP-PLACE-INVALID: another scheme, bytes
+ * that are not UTF-8, control characters, "." and ".." as a segment, a relative
+ * file path, a bad bucket name, an S3 key above 1024 bytes.  Release with imgp_place_release().
+ */
+int	imgp_place_parse(const char *url, struct imgp_place *p,
+	    struct imgp_err *e);
+void	imgp_place_release(struct imgp_place *p);
+
+/*
+ * ${base} without '/' at its end, one '/' and ${key} as it is: the caller's to
+ * free.  Nothing is checked.
+ */
+char	*imgp_place_join(const char *base, const char *key);
+
+/*
+ * 0 when ${url} lies below the place ${base} (whole segments, no way out);
+ * else -1 with IMGP-PLACE-OUTSIDE or IMGP-PLACE-INVALID.
+ */
+int	imgp_place_within(const char *url, const char *base,
+	    struct imgp_err *e);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * The member "scans" of a job line (imgp-job(5)) as arrays: studies, their
+ * series, how many instances each has, and the ATRIUID once it is known.
+ */
+#ifndef IMGPIPE_SCANS_H
+#define IMGPIPE_SCANS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/job/job.h"
+
+#define IMGP_SCANS_UID_MAX	64	/* bytes in a UID, PS3.5 section 6.2 */
+#define IMGP_SCANS_ATRI_MAX	64	/* characters in an LO value */
+
+struct imgp_series {
+	char	*series_uid;
+	int	 has_number;		/* series_number may be unknown */
+	int64_t	 series_number;
+	int64_t	 number_of_instances;	/* distinct SOP Instance UIDs, > 0 */
+	char	*atri_uid;		/* NULL: not given yet */
+};
+
+/* One study: on the wire an entry of "scans". */
+struct imgp_scan {
+	char			*study_uid;
+	struct imgp_series	*series;
+	size_t			 n;
+};
+
+struct imgp_scans {
+	struct imgp_scan	*scan;
+	size_t			 n;
+};
+
+#define IMGP_SCANS_INIT	{ NULL, 0 }
+
+/*
+ * Fill ${s} (empty or released before) from the job's "scans".  A job without
+ * the member gives none.  -1 with IMGP-JOB-TYPE when it is not as imgp-job(5)
+ * says: UIDs of 1 to 64 printable ASCII characters without blanks, each series
+ * once in its study, positive counts; an atri_uid is such a text, and no two
+ * series have the same.  ${s} is empty then.
+ */
+int	imgp_scans_get(struct imgp_job *job, struct imgp_scans *s,
+	    struct imgp_err *e);
+/* Set the job's "scans", "atri_uid" where there is one. */
+void	imgp_scans_set(struct imgp_job *job, const struct imgp_scans *s);
+
+/*
+ * The series of that study, made when it is not there (with no number, no
+ * instance).  Valid until the next series is made.
+ */
+struct imgp_series *imgp_scans_add(struct imgp_scans *s, const char *study_uid,
+	    const char *series_uid);
+/* The same, or NULL. */
+struct imgp_series *imgp_scans_find(const struct imgp_scans *s,
+	    const char *study_uid, const char *series_uid);
+/* How many series there are in all studies. */
+size_t	imgp_scans_series(const struct imgp_scans *s);
+
+/* As a JSON value, the caller's; with ${wire} spelt as the API wants it:
+ * "number_of_instance", and no "atri_uid". */
+struct imgp_json *imgp_scans_json(const struct imgp_scans *s, int wire);
+/*
+ * Take each series' atri_uid from an answer's "scans" (the page's "studyuid" is
+ * read as well).  -1 with IMGP-DB-REQUEST when a series has none, when two have
+ * the same, or when one is not 1 to 64 printable ASCII characters.
+ */
+int	imgp_scans_take_ids(struct imgp_scans *s, const struct imgp_json *answer,
+	    struct imgp_err *e);
+
+/* Empty it; ready for use again. */
+void	imgp_scans_release(struct imgp_scans *s);
+
+#endif

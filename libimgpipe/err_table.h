@@ -1,9 +1,0 @@
-/* The dictionary's rows, generated from errors.tsv; err.h is the way in. */
-#ifndef IMGPIPE_ERR_TABLE_H
-#define IMGPIPE_ERR_TABLE_H
-
-#include "libimgpipe/err.h"
-
-extern const struct imgp_error imgp_error_table[];	/* ended by code NULL */
-
-#endif

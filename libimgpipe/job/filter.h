@@ -1,0 +1,120 @@
+/*
+ * The one line loop: job lines in, job lines out, as many as came in.
+ *
+ * A tool hands over a step for one job.  The loop reads lines of any length
+ * with bounded memory, makes failed jobs of those that are none, passes on
+ * untouched what the step must not see, writes each finished line at once,
+ * names each error on standard error, and knows the exit status
+ * (imgpipe(7)).  It ends the program only when standard input cannot be read
+ * or standard output not be written.
+ */
+#ifndef IMGPIPE_FILTER_H
+#define IMGPIPE_FILTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/job/job.h"
+
+#define IMGP_EX_OK		0
+#define IMGP_EX_ERRORS		1	/* some job has errors */
+#define IMGP_EX_USAGE		2	/* wrong usage or configuration */
+#define IMGP_EX_TEMPFAIL	75	/* could not go on for now: run again */
+
+#define IMGP_SEES_FAILED	1u	/* the step gets failed jobs too */
+#define IMGP_SEES_SKIPPED	2u	/* and skipped ones */
+#define IMGP_NEVER_FATAL	4u	/* the step's errors fail no job */
+#define IMGP_ISOLATED		8u	/* each step in a process of its own */
+#define IMGP_FATAL_IF_RETRYABLE	16u	/* dcmscan, stamp, extra: others go on */
+
+#define IMGP_STEP_HELD		1	/* see step */
+
+struct imgp_filter;		/* the running loop */
+
+struct imgp_filter_ops {
+	const char	*stage;	/* for "errors": "fetch", "stamp", … */
+	unsigned int	 flags;
+
+	/*
+	 * Make a job of a line (the newline cut off); NULL: imgp_job_parse.
+	 * On failure it returns NULL with ${e}, and the line becomes a failed
+	 * job with "input".  Set where lines may be other than jobs (lookup).
+	 */
+	struct imgp_job *(*accept)(const char *line, size_t len, void *arg,
+	    struct imgp_err *e);
+
+	/*
+	 * Do the tool's one thing to ${job}: 0, or -1 with ${e}, which becomes
+	 * an entry in the job's "errors" and a line on standard error.  More
+	 * entries the step makes itself, by imgp_job_error(); they are named
+	 * on standard error as well.  IMGP_STEP_HELD: the step keeps the job
+	 * and gives it back later by imgp_filter_put(); not with IMGP_ISOLATED.
+	 */
+	int		(*step)(struct imgp_filter *f, struct imgp_job *job,
+	    void *arg, struct imgp_err *e);
+
+	/*
+	 * Nonzero when an error of this step, not fatal by the flags, is to be
+	 * fatal for this job (dicom = required).  NULL: never.
+	 */
+	int		(*required)(struct imgp_job *job, void *arg);
+
+	/*
+	 * IMGP_ISOLATED: called in the child, before the step, to give up
+	 * rights (imgp_sandbox).  NULL: nothing.  -1 with ${e}: as by the step.
+	 */
+	int		(*confine)(struct imgp_job *job, void *arg,
+	    struct imgp_err *e);
+	/* IMGP_ISOLATED: a child that takes longer is killed; 0: no limit. */
+	unsigned int	 seconds;
+	/* IMGP_ISOLATED: the code when the child dies; NULL: IMGP-JOB-DIED. */
+	const char	*died;
+
+	/*
+	 * Where jobs are held: called whenever no complete line waits, and
+	 * after the end of input (${eof}) until it returns -1.  Works on what
+	 * is held as far as it can without waiting.  Returns how many
+	 * milliseconds to wait at most for a further line before the next
+	 * call; -1: no matter how long.  NULL: nothing is ever held.
+	 */
+	int64_t		(*idle)(struct imgp_filter *f, void *arg, int eof);
+	/* Where jobs are held: a descriptor that, once it is readable, calls
+	 * for idle, which makes it unreadable again.  0: none. */
+	int		 wake_fd;
+};
+
+/*
+ * Run the loop over standard input, ${jobs} steps at once (IMGP_ISOLATED;
+ * else steps run one after another), and return the exit status.  Output is in
+ * input order with ${jobs} = 1 unless jobs are held.
+ */
+int	imgp_filter_run(const struct imgp_filter_ops *ops, void *arg, int jobs);
+
+/*
+ * Give back a job that the step held: with ${e} it gets that error (as if the
+ * step had returned it), with NULL it is written as it is.  Freed.
+ */
+void	imgp_filter_put(struct imgp_filter *f, struct imgp_job *job,
+	    const struct imgp_err *e);
+
+/*
+ * A plain command's run over one job (operands instead of standard input):
+ * the same as for one line, isolation included.  ${job} is taken over.
+ */
+int	imgp_filter_one(const struct imgp_filter_ops *ops, void *arg,
+	    struct imgp_job *job);
+
+/*
+ * Run the loop over ${n} operands as if each were a line of input
+ * (imgp-lookup 1201 1202).
+ */
+int	imgp_filter_operands(const struct imgp_filter_ops *ops, void *arg,
+	    int jobs, char *const *operands, size_t n);
+
+/* The status that ${job}, as it is written, asks for (imgpipe(7)). */
+int	imgp_job_exit(struct imgp_job *job);
+/* Of two statuses the one that a tool ends with: 2, 75, 1, 0. */
+int	imgp_exit_worse(int a, int b);
+
+#endif

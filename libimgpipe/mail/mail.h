@@ -1,0 +1,80 @@
+/*
+ * One mail message as bytes (RFC 5322, MIME: RFC 2045-2047).
+ *
+ * The bytes are made here and not by libcurl's mime API, because the same
+ * message goes to every carrier (carrier.h), into the outbox, and out of it
+ * again after a crash: equal input gives equal bytes, part boundaries
+ * included, and libcurl draws those at random and hands the bytes to nobody
+ * but its own transfer.
+ */
+#ifndef IMGPIPE_MAIL_H
+#define IMGPIPE_MAIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+
+struct imgp_mail_file {			/* an attachment */
+	const char	*name;		/* "new-files.csv": [A-Za-z0-9._-]+ */
+	const char	*type;		/* "text/csv; charset=utf-8" */
+	const char	*data;
+	size_t		 len;
+};
+
+struct imgp_mail {
+	const char	*from;		/* an address, or "Name <address>" */
+	const char	*const *to;	/* addresses without name, ${n_to} > 0 */
+	size_t		 n_to;
+	const char	*subject;	/* UTF-8, without control characters */
+	const char	*id;		/* of Message-ID, what stands before the '@':
+					 * the same mail, the same id */
+	int64_t		 date;		/* seconds since 1970 */
+	const char	*text;		/* UTF-8, lines ended by "\n" */
+	const char	*html;		/* the same for a browser; NULL: none */
+	const struct imgp_mail_file *files;
+	size_t		 n_files;
+};
+
+/*
+ * Append the message to ${out}: CRLF line ends, no line above 500 bytes, no
+ * byte above 126, Auto-Submitted: auto-generated (RFC 3834).  Text that is
+ * not plain ASCII goes as quoted-printable, an attachment as base64, a name
+ * or subject that is not plain as encoded words.  0, or -1 with
+ * IMGP-MAIL-ADDRESS (a header's content is refused: control characters,
+ * an address that is none) or IMGP-INTERNAL (text that is not UTF-8).
+ */
+int	imgp_mail_build(const struct imgp_mail *m, struct imgp_buf *out,
+	    struct imgp_err *e);
+
+/*
+ * Check one address as it may stand in an SMTP command: dot-atom, '@', host
+ * name; ASCII, at most 254 bytes (RFC 5321).  No quoting, no comment, no
+ * literal, no route, so nothing in it can end or begin a command.  0 or -1
+ * with IMGP-MAIL-ADDRESS.
+ */
+int	imgp_mail_check_address(const char *addr, struct imgp_err *e);
+
+/* The address in "Name <address>" or "address", checked, the caller's to free;
+ * NULL and ${e}. */
+char	*imgp_mail_address(const char *from, struct imgp_err *e);
+
+struct imgp_mail_list {
+	char	**addr;		/* checked, no address twice */
+	size_t	  n;
+};
+
+/* Take ${s}, addresses separated by commas and white space, apart.  0, or -1
+ * with ${e}; an empty list is no failure.  Release it in both cases. */
+int	imgp_mail_list_parse(const char *s, struct imgp_mail_list *l,
+	    struct imgp_err *e);
+void	imgp_mail_list_release(struct imgp_mail_list *l);
+
+/*
+ * "imgp-" + the first 32 hex digits of the SHA-256 of ${s}: a mail's id from
+ * what makes it this mail and no other.  The caller's to free.
+ */
+char	*imgp_mail_id(const char *s);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * One HTTP request at a time and its whole answer, by libcurl: for credentials
+ * and small interfaces, not for images.
+ *
+ * Nothing is guessed from the surroundings: no redirect, cookie, netrc, HTTP
+ * authentication or content decoding, no proxy but where IMGP_HTTP_PROXY says so,
+ * and no protocol but https, and http to this machine or where IMGP_HTTP_PLAIN
+ * says so.  TLS 1.2 or newer, the peer's certificate and name are verified.  A
+ * handle keeps its connection for the next request to the same server; it is used
+ * by one thread at a time.  Messages name the address without user and query, and
+ * of a proxy none.
+ */
+#ifndef IMGPIPE_HTTP_H
+#define IMGPIPE_HTTP_H
+
+#include <stddef.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+
+struct imgp_http;		/* opaque: a connection, maybe open */
+
+#define IMGP_HTTP_PLAIN		1u	/* http is allowed to any address */
+#define IMGP_HTTP_PROXY		2u	/* https goes through the proxy of
+					 * https_proxy and no_proxy, if any */
+
+struct imgp_http_request {
+	const char	*method;	/* NULL: GET, or POST with a body */
+	const char	*url;
+	/* "Name: value" lines, NULL at the end; NULL: none.  A control
+	 * character in one is refused (IMGP-INTERNAL). */
+	const char *const *headers;
+	const void	*body;		/* NULL: none */
+	size_t		 body_len;
+	const char	*ca_bundle;	/* PEM file in place of the system's, or
+					 * NULL */
+	const char	*cert;		/* PEM files: who we are, */
+	const char	*key;		/* and its key; NULL: none */
+	long		 connect_ms;	/* 0: 10 s */
+	long		 total_ms;	/* 0: 60 s */
+	size_t		 max;		/* bytes of answer; 0: 1 MiB */
+	unsigned int	 flags;		/* IMGP_HTTP_… */
+};
+
+struct imgp_http_answer {
+	int		 status;	/* 200 and so on: any is an answer */
+	struct imgp_buf	 body;
+	struct imgp_buf	 head;		/* lines of the final header, as sent */
+};
+#define IMGP_HTTP_ANSWER_INIT	{ 0, IMGP_BUF_INIT, IMGP_BUF_INIT }
+
+struct imgp_http *imgp_http_new(void);		/* never NULL */
+void	imgp_http_free(struct imgp_http *h);	/* NULL is fine */
+
+/*
+ * Send it and read the answer.  0 when a whole answer of at most ${max} bytes
+ * came, whatever its status; else -1: IMGP-STORE-IO (not reached, cut off, too
+ * slow, too long), IMGP-STORE-DENIED (a certificate that is not to be trusted, a
+ * proxy that refuses), IMGP-CONFIG (an address that cannot be or is not allowed,
+ * the proxy's, too; a file of certificates that cannot be used).
+ * ${a} is cleared first; release it with imgp_http_release().
+ */
+int	imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
+	    struct imgp_http_answer *a, struct imgp_err *e);
+
+/* Wipes what it held: an answer may be a secret. */
+void	imgp_http_release(struct imgp_http_answer *a);
+
+/*
+ * The value of the answer's header ${name} (compared without case), the first
+ * if there are several, in ${dst} (${size} bytes).  0, or -1 when there is none
+ * or it does not fit.
+ */
+int	imgp_http_header(const struct imgp_http_answer *a, const char *name,
+	    char *dst, size_t size);
+
+#endif

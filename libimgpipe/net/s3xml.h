@@ -1,0 +1,95 @@
+/*
+ * The XML bodies of S3 and STS, read by expat.
+ *
+ * A body is at most 1 MiB, 32 elements deep and has no document type
+ * declaration, so no entity but the five built in (R36).  Elements are told
+ * apart by local name; those that are not known are passed over.
+ */
+#ifndef IMGPIPE_S3XML_H
+#define IMGPIPE_S3XML_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+
+#define IMGP_S3XML_MAX		((size_t)1 << 20)
+#define IMGP_S3XML_DEPTH	32
+
+enum imgp_s3xml_kind {
+	IMGP_S3XML_OTHER,	/* well-formed, of no known kind */
+	IMGP_S3XML_ERROR,	/* Error, or STS's ErrorResponse */
+	IMGP_S3XML_LIST,	/* ListBucketResult (ListObjectsV2) */
+	IMGP_S3XML_COPY,	/* CopyObjectResult, CopyPartResult */
+	IMGP_S3XML_INITIATE,	/* InitiateMultipartUploadResult */
+	IMGP_S3XML_COMPLETE,	/* CompleteMultipartUploadResult */
+	IMGP_S3XML_PARTS,	/* ListPartsResult */
+	IMGP_S3XML_UPLOADS,	/* ListMultipartUploadsResult */
+	IMGP_S3XML_STS		/* an STS answer with Credentials */
+};
+
+/* An object, a part or an upload of a listing; text is NULL where absent. */
+struct imgp_s3xml_item {
+	char	*key;		/* object, upload: decoded if encoding-type=url */
+	char	*etag;		/* object, part: as imgp_s3xml_etag() */
+	char	*upload_id;	/* upload */
+	char	*time;		/* LastModified or Initiated, ISO 8601 */
+	int64_t	 size;		/* object, part; -1: not said */
+	int	 part;		/* 1..10000, else 0 */
+};
+
+/* A body taken apart.  Text is NULL where absent or empty. */
+struct imgp_s3xml {
+	enum imgp_s3xml_kind kind;
+	/* error */
+	char	*code;		/* "NoSuchKey"; never NULL for IMGP_S3XML_ERROR */
+	char	*message;
+	char	*region;	/* AuthorizationHeaderMalformed, redirects */
+	char	*endpoint;	/* PermanentRedirect: a host name */
+	char	*server_time;	/* RequestTimeTooSkewed, ISO 8601 */
+	char	*request_id;
+	/* copy, complete: as imgp_s3xml_etag() */
+	char	*etag;
+	/* initiate, parts */
+	char	*upload_id;
+	/* list, parts, uploads */
+	struct imgp_s3xml_item *items;
+	size_t	 nitems;
+	char	**prefixes;	/* CommonPrefixes, decoded like keys */
+	size_t	 nprefixes;
+	int	 truncated;	/* there are more */
+	char	*next;		/* list: NextContinuationToken; parts:
+				 * NextPartNumberMarker; uploads:
+				 * NextKeyMarker, decoded */
+	char	*next_upload_id; /* uploads: NextUploadIdMarker */
+	/* STS */
+	char	*access_key, *secret_key, *session_token;
+	char	*expiration;	/* ISO 8601 */
+};
+
+/*
+ * Take ${len} bytes at ${p} apart.  0 and ${x}, to be released; or -1 with
+ * IMGP-STORE-IO and ${x} empty, so that releasing it does no harm: not well-formed, a limit, a document type
+ * declaration, a listing whose entries lack their key or whose sizes are no
+ * numbers, an INITIATE without upload id, a truncated listing without the
+ * means to go on.  An ETag may be missing anywhere (rgw's Complete).
+ * Nothing of the body is repeated in the message.
+ */
+int	imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
+	    struct imgp_err *e);
+/* Wipes the STS secrets; ${x} is empty again. */
+void	imgp_s3xml_release(struct imgp_s3xml *x);
+
+/*
+ * An ETag in one spelling: without white space and quotation marks around it
+ * (headers have them, bodies have them, escaped them or none).  The caller's to
+ * free; NULL when there is nothing between them.
+ */
+char	*imgp_s3xml_etag(const char *s);
+/* Append ${s} as the text of an element. */
+void	imgp_s3xml_escape(struct imgp_buf *out, const char *s);
+/* Nonzero when both are there and are the same ETag in any spelling. */
+int	imgp_s3xml_etag_same(const char *a, const char *b);
+
+#endif

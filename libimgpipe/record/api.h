@@ -1,0 +1,64 @@
+/*
+ * The pipeline API as a server: one request of CGI/1.1 (RFC 3875), its JSON
+ * handed to the ledger, and the answer in the design page's envelope
+ * {"success", "error_code", "error", "data"} (sql/openapi.json).
+ *
+ *	POST {base}/pipeline/edcpipeline/file
+ *	POST {base}/pipeline/edcpipeline/file/dicom/add_scan_info
+ *
+ * What the first one asks for is seen from its members:
+ *
+ *	id	status			others			asks for
+ *	-	none, Started		upload, pipeline	start
+ *	-	-			run alone		renew of a run
+ *	-	-			run, release true	release of a run
+ *	given	none, Started		names or content	start: store them
+ *	given	In Progress		-			scans, of none
+ *	given	Completed, Failed	-			finish
+ *	given	-			lease alone		renew
+ *	given	-			lease, release true	release
+ *
+ * The id is edc_pipeline_file_id, or as the page spells it
+ * edc_pipieline_file_id; statuses are taken in all of the page's spellings.
+ */
+#ifndef IMGPIPE_API_H
+#define IMGPIPE_API_H
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/base/json.h"
+#include "libimgpipe/record/ledger.h"
+
+#define IMGP_API_FILE	"/pipeline/edcpipeline/file"
+#define IMGP_API_SCANS	"/pipeline/edcpipeline/file/dicom/add_scan_info"
+
+struct imgp_api_answer {
+	int		 status;	/* 200, 400, … */
+	const char	*header;	/* a header that goes with it, or NULL */
+	struct imgp_buf	 body;		/* the envelope, with a newline */
+	/* What it is refused for, as a log may hold it; code NULL: it is not. */
+	struct imgp_err	 err;
+};
+#define IMGP_API_ANSWER_INIT	{ 0, NULL, IMGP_BUF_INIT, { NULL, "" } }
+
+/*
+ * Answer the request that the environment describes, whose body is read from
+ * ${fd}.  Settings: database, api_auth, api_tls, api_token_file.  Never fails:
+ * what goes wrong is the answer.  Release ${a}->body.
+ */
+void	imgp_api_serve(int fd, struct imgp_api_answer *a);
+
+/* 0 when the settings allow serving and the database speaks our version. */
+int	imgp_api_check(struct imgp_err *e);
+
+/* Write ${a} to ${fd} as a CGI program does; -1 with errno when it fails. */
+int	imgp_api_write(int fd, const struct imgp_api_answer *a);
+
+/*
+ * What the request ${req} to ${path} asks for, as the table above says: 0, or
+ * -1 with IMGP-API-REQUEST.
+ */
+int	imgp_api_op(const char *path, const struct imgp_json *req,
+	    enum imgp_ledger_op *op, struct imgp_err *e);
+
+#endif

@@ -1,0 +1,367 @@
+#include <sys/random.h>
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/record/ledger_priv.h"
+
+struct imgp_ledger {
+	char		*where;
+	struct imgp_ledger_http *http;	/* an API; NULL: libpq it is */
+	struct imgp_db	*db;		/* NULL: away when last tried */
+	int		 checked;	/* its version was seen */
+	long long	 patience_ms;
+	int64_t		 down_since;	/* monotonic ms; 0: it is not */
+};
+
+static const char *const functions[] = {
+	[IMGP_LEDGER_START] = "select pipeline.file_start($1::jsonb)",
+	[IMGP_LEDGER_SCANS] = "select pipeline.file_scans($1::jsonb)",
+	[IMGP_LEDGER_FINISH] = "select pipeline.file_finish($1::jsonb)",
+	[IMGP_LEDGER_RENEW] = "select pipeline.file_renew($1::jsonb)",
+	[IMGP_LEDGER_RELEASE] = "select pipeline.file_release($1::jsonb)",
+};
+
+static int
+is_temporary(const struct imgp_err *e)
+{
+	return strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0;
+}
+
+/* --- answers -------------------------------------------------------------- */
+
+void
+imgp_ledger_take(struct imgp_ledger_call *call, const struct imgp_json *j)
+{
+	const struct imgp_error *row;
+	const char *why;
+
+	call->err.code = NULL;
+	if (imgp_json_bool(imgp_json_get(j, "success")) == 1 &&
+	    imgp_json_is_object(imgp_json_get(j, "data"))) {
+		imgp_json_free(call->data);
+		call->data = imgp_json_copy(imgp_json_get(j, "data"));
+	} else if (imgp_json_bool(imgp_json_get(j, "success")) == 0) {
+		row = imgp_error_find(imgp_json_str(imgp_json_get(j,
+		    "error_code")));
+		why = imgp_json_str(imgp_json_get(j, "error"));
+		imgp_fail(&call->err, row == NULL ? IMGP_E_DB_REQUEST :
+		    row->code, "%s", why == NULL ? "refused" : why);
+	} else
+		imgp_fail(&call->err, IMGP_E_DB_QUERY,
+		    "the answer is not in the API's envelope");
+}
+
+static void
+take_answer(struct imgp_ledger_call *call, const char *text)
+{
+	struct imgp_json *j = text == NULL ? NULL :
+	    imgp_json_parse(text, strlen(text), NULL);
+
+	imgp_ledger_take(call, j);
+	imgp_json_free(j);
+}
+
+void
+imgp_ledger_forget(struct imgp_ledger_call *call)
+{
+	imgp_json_free(call->data);
+	call->data = NULL;
+	call->err.code = NULL;
+}
+
+/* --- libpq ---------------------------------------------------------------- */
+
+struct batch {
+	struct imgp_ledger_call	**calls;	/* in the order of locking */
+	size_t			  n;
+	struct imgp_json	**second;	/* NULL: no second request */
+	struct imgp_db_stmt	 *stmts;
+	struct imgp_rows	**rows;
+	char			**texts;
+	const char		**params;
+};
+
+static char *
+text_of(const struct imgp_json *j)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_json_print(j, &b);
+	return imgp_buf_steal(&b);
+}
+
+/*
+ * Send the first requests, or the second ones where there are any, with
+ * ${before} and ${after} (NULL: nothing) around them, and take the answers.
+ */
+static int
+send_requests(struct imgp_db *db, struct batch *b, int second,
+    const char *before, const char *after, struct imgp_err *e)
+{
+	size_t i, m = 0, first;
+	int rc;
+
+	if (before != NULL)
+		b->stmts[m++] = (struct imgp_db_stmt){ before, NULL, 0 };
+	first = m;
+	for (i = 0; i < b->n; i++) {
+		if (second && b->second[i] == NULL)
+			continue;
+		b->texts[m] = text_of(second ? b->second[i] :
+		    b->calls[i]->request);
+		b->params[m] = b->texts[m];
+		b->stmts[m] = (struct imgp_db_stmt){
+		    functions[b->calls[i]->op], &b->params[m], 1 };
+		m++;
+	}
+	if (after != NULL)
+		b->stmts[m++] = (struct imgp_db_stmt){ after, NULL, 0 };
+	rc = imgp_db_batch(db, b->stmts, m, b->rows, e);
+	for (m = first, i = 0; i < b->n; i++) {
+		if (second && b->second[i] == NULL)
+			continue;
+		free(b->texts[m]);
+		if (rc == 0)
+			take_answer(b->calls[i], imgp_rows_count(b->rows[m]) ==
+			    1 ? imgp_rows_get(b->rows[m], 0, 0) : NULL);
+		m++;
+	}
+	for (i = 0; rc == 0 && i < m + (after != NULL); i++)
+		imgp_rows_free(b->rows[i]);
+	return rc;
+}
+
+/* Ask each call that wants one for its second request; how many there are. */
+static size_t
+ask_for_second(struct batch *b)
+{
+	struct imgp_ledger_call *c;
+	size_t i, n = 0;
+
+	for (i = 0; i < b->n; i++) {
+		c = b->calls[i];
+		if (c->then == NULL || c->err.code != NULL)
+			continue;
+		if ((b->second[i] = c->then(c->arg, c->data, &c->err)) != NULL)
+			n++;
+	}
+	return n;
+}
+
+/* All of ${b} in one transaction: 0, or -1 when nothing of it counts. */
+static int
+transact(struct imgp_db *db, struct batch *b, struct imgp_err *e)
+{
+	size_t i;
+	int two = 0, rc;
+
+	for (i = 0; i < b->n; i++) {
+		imgp_ledger_forget(b->calls[i]);
+		two = two || b->calls[i]->then != NULL;
+	}
+	if (!two)		/* one round trip is a transaction by itself */
+		return send_requests(db, b, 0, NULL, NULL, e);
+	if ((rc = send_requests(db, b, 0, "begin", NULL, e)) == 0)
+		rc = ask_for_second(b) > 0 ?
+		    send_requests(db, b, 1, NULL, "commit", e) :
+		    imgp_db_exec(db, "commit", e);
+	if (rc == -1)
+		imgp_db_rollback(db);
+	for (i = 0; i < b->n; i++) {
+		imgp_json_free(b->second[i]);
+		b->second[i] = NULL;
+	}
+	return rc;
+}
+
+/* Have a connection to a ledger of our version. */
+static int
+reach(struct imgp_ledger *l, struct imgp_err *e)
+{
+	if (l->db == NULL &&
+	    (l->db = imgp_db_open(l->where, 0, 0, e)) == NULL)
+		return -1;
+	if (!l->checked && imgp_db_check_schema(l->db, e) == -1)
+		return -1;
+	l->checked = 1;
+	return 0;
+}
+
+/* Some time between half of ${ms} and all of it. */
+static void
+pause_about(int ms)
+{
+	unsigned int r = 0;
+
+	if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+		r = 0;
+	poll(NULL, 0, ms / 2 + (int)(r % (unsigned int)(ms / 2 + 1)));
+}
+
+/* Make the calls once, by whatever carries them. */
+static int
+carry(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
+{
+	if (l->http != NULL)		/* each alone: see imgp_ledger_run() */
+		return imgp_ledger_http_call(l->http, b->calls[0], e);
+	return reach(l, e) == -1 ? -1 : transact(l->db, b, e);
+}
+
+/* Try until it is done, refused, or has been away for too long. */
+static int
+insist(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
+{
+	int64_t now;
+	int pause = 50;
+
+	while (carry(l, b, e) == -1) {
+		if (!is_temporary(e))
+			return -1;
+		now = imgp_clock_ms();
+		if (l->down_since == 0)
+			l->down_since = now;
+		if (now + pause > l->down_since + l->patience_ms)
+			return -1;
+		pause_about(pause);
+		pause = pause > 2500 ? 5000 : pause * 2;
+	}
+	l->down_since = 0;
+	return 0;
+}
+
+static int64_t
+lock_key(const struct imgp_ledger_call *c)
+{
+	int64_t n = 0;
+
+	if (imgp_json_int(imgp_json_get(c->request, "edc_pipeline_file_id"),
+	    &n) == -1)
+		imgp_json_int(imgp_json_get(c->request,
+		    "subject_event_crf_file_id"), &n);
+	return n;
+}
+
+static int
+by_lock_key(const void *a, const void *b)
+{
+	int64_t x = lock_key(*(struct imgp_ledger_call *const *)a);
+	int64_t y = lock_key(*(struct imgp_ledger_call *const *)b);
+
+	return (x > y) - (x < y);
+}
+
+static void
+run_batch(struct imgp_ledger *l, struct batch *b)
+{
+	struct imgp_err e = { NULL, "" };
+	struct batch one = *b;
+	size_t i;
+
+	if (insist(l, b, &e) == 0)
+		return;
+	/* One that the database cannot bear takes the others with it: alone. */
+	if (b->n > 1 && !is_temporary(&e)) {
+		for (one.n = 1, i = 0; i < b->n; i++) {
+			one.calls = &b->calls[i];
+			run_batch(l, &one);
+		}
+		return;
+	}
+	for (i = 0; i < b->n; i++) {
+		imgp_ledger_forget(b->calls[i]);
+		b->calls[i]->err = e;
+	}
+}
+
+void
+imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
+{
+	struct imgp_ledger_call **all;
+	struct batch b;
+	size_t i;
+
+	if (n == 0)
+		return;
+	b.n = n;
+	b.calls = imgp_alloc(n * sizeof(struct imgp_ledger_call *));
+	b.second = imgp_alloc(n * sizeof *b.second);
+	b.stmts = imgp_alloc((n + 2) * sizeof *b.stmts);
+	b.rows = imgp_alloc((n + 2) * sizeof *b.rows);
+	b.texts = imgp_alloc((n + 2) * sizeof *b.texts);
+	b.params = imgp_alloc((n + 2) * sizeof *b.params);
+	for (i = 0; i < n; i++) {
+		calls[i].data = NULL;
+		b.calls[i] = &calls[i];
+	}
+	/* Rows are locked in one order by everyone: no deadlock. */
+	qsort(b.calls, n, sizeof *b.calls, by_lock_key);
+	all = b.calls;
+	if (l->http != NULL)
+		for (b.n = 1; b.calls < all + n; b.calls++)
+			run_batch(l, &b);
+	else
+		run_batch(l, &b);
+	b.calls = all;
+	free(b.calls);
+	free(b.second);
+	free(b.stmts);
+	free(b.rows);
+	free(b.texts);
+	free(b.params);
+}
+
+static int
+is_api(const char *where)
+{
+	return where != NULL && (strncmp(where, "http://", 7) == 0 ||
+	    strncmp(where, "https://", 8) == 0);
+}
+
+struct imgp_ledger *
+imgp_ledger_open(const char *where, struct imgp_err *e)
+{
+	struct imgp_ledger *l;
+	long long s;
+	int rc;
+
+	if ((!is_api(where) && imgp_db_check_conninfo(where, e) == -1) ||
+	    imgp_conf_duration(NULL, "db_wait", &s, e) == -1)
+		return NULL;
+	l = imgp_alloc(sizeof *l);
+	l->where = where == NULL ? NULL : imgp_strdup(where);
+	l->patience_ms = s * 1000;
+	if (is_api(where)) {
+		l->http = imgp_ledger_http_open(where, e);
+		rc = l->http == NULL ? -1 : imgp_ledger_http_reach(l->http, e);
+	} else
+		rc = reach(l, e);
+	if (rc == -1 && !is_temporary(e)) {
+		imgp_ledger_close(l);
+		return NULL;
+	}
+	return l;
+}
+
+void
+imgp_ledger_patience(struct imgp_ledger *l, int seconds)
+{
+	l->patience_ms = (int64_t)seconds * 1000;
+}
+
+void
+imgp_ledger_close(struct imgp_ledger *l)
+{
+	if (l == NULL)
+		return;
+	imgp_ledger_http_close(l->http);
+	imgp_db_close(l->db);
+	free(l->where);
+	free(l);
+}

@@ -1,0 +1,390 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/net/http.h"
+#include "libimgpipe/record/api.h"
+#include "libimgpipe/record/ledger_priv.h"
+#include "libimgpipe/record/token.h"
+
+struct imgp_ledger_http {
+	struct imgp_http	*http;
+	char			*base;		/* without its last slash */
+	char			*authorization;	/* a header, or NULL */
+	const char		*ca_file;
+	const char		*cert_file;
+	const char		*key_file;
+	long			 total_ms;
+	int			 page_spelling;	/* edc_pipieline_file_id */
+	int			 no_revisions;	/* the page's API, and no more */
+};
+
+/* --- settings ------------------------------------------------------------- */
+
+/* The setting ${name}: 1 for ${yes}, 0 for ${no}, -1 with IMGP-CONFIG. */
+static int
+choice(const char *name, const char *no, const char *yes, struct imgp_err *e)
+{
+	const char *s = imgp_conf(NULL, name);
+
+	if (strcmp(s, yes) == 0)
+		return 1;
+	if (strcmp(s, no) == 0)
+		return 0;
+	return imgp_fail(e, IMGP_E_CONFIG, "%s is %s or %s", name, no, yes);
+}
+
+static int
+take_base(struct imgp_ledger_http *h, const char *base, struct imgp_err *e)
+{
+	const char *host = strstr(base, "://") + 3;
+	size_t len = strlen(base);
+
+	/* A secret in an address ends up in a log. */
+	if (strpbrk(base, "?# ") != NULL ||
+	    memchr(host, '@', strcspn(host, "/")) != NULL)
+		return imgp_fail(e, IMGP_E_CONFIG, "the pipeline API's base "
+		    "has neither user nor query");
+	while (len > 0 && base[len - 1] == '/')
+		len--;
+	h->base = imgp_strndup(base, len);
+	return 0;
+}
+
+static int
+take_token(struct imgp_ledger_http *h, struct imgp_err *e)
+{
+	const char *path = imgp_conf(NULL, "api_token_file");
+	struct imgp_tokens *t;
+
+	if (path == NULL)
+		return 0;
+	if ((t = imgp_tokens_load(path, e)) == NULL)
+		return -1;
+	h->authorization = imgp_asprintf("Authorization: Bearer %s",
+	    imgp_tokens_first(t));
+	imgp_tokens_free(t);
+	return 0;
+}
+
+struct imgp_ledger_http *
+imgp_ledger_http_open(const char *base, struct imgp_err *e)
+{
+	struct imgp_ledger_http *h = imgp_alloc(sizeof *h);
+	long long s;
+	int revisions;
+
+	h->http = imgp_http_new();
+	h->ca_file = imgp_conf(NULL, "api_ca_file");
+	h->cert_file = imgp_conf(NULL, "api_cert_file");
+	h->key_file = imgp_conf(NULL, "api_key_file");
+	if (take_base(h, base, e) == -1 || take_token(h, e) == -1 ||
+	    imgp_conf_duration(NULL, "api_timeout", &s, e) == -1 ||
+	    (h->page_spelling = choice("api_spelling", "right", "page",
+	    e)) == -1 ||
+	    (revisions = choice("api_revisions", "no", "yes", e)) == -1) {
+		imgp_ledger_http_close(h);
+		return NULL;
+	}
+	h->total_ms = (long)s * 1000;
+	h->no_revisions = !revisions;
+	return h;
+}
+
+void
+imgp_ledger_http_close(struct imgp_ledger_http *h)
+{
+	if (h == NULL)
+		return;
+	imgp_http_free(h->http);
+	if (h->authorization != NULL)
+		explicit_bzero(h->authorization, strlen(h->authorization));
+	free(h->authorization);
+	free(h->base);
+	free(h);
+}
+
+/* --- one exchange --------------------------------------------------------- */
+
+/* Send ${body} (NULL: GET) to ${path}; an answer of any status is one. */
+static int
+exchange(struct imgp_ledger_http *h, const char *path,
+    const struct imgp_buf *body, struct imgp_http_answer *a,
+    struct imgp_err *e)
+{
+	const char *headers[4] = { "Accept: application/json" };
+	struct imgp_http_request r = { .headers = headers,
+	    .ca_bundle = h->ca_file, .cert = h->cert_file,
+	    .key = h->key_file, .total_ms = h->total_ms,
+	    .max = IMGP_JSON_MAX };
+	struct imgp_err why = { NULL, "" };
+	char *url = imgp_asprintf("%s%s", h->base, path);
+	size_t n = 1;
+	int rc;
+
+	r.url = url;
+	if (h->authorization != NULL)
+		headers[n++] = h->authorization;
+	if (body != NULL) {
+		headers[n++] = "Content-Type: application/json";
+		r.body = body->s;
+		r.body_len = body->len;
+	}
+	rc = imgp_http(h->http, &r, a, &why);
+	free(url);
+	if (rc == 0)
+		return 0;
+	if (strcmp(why.code, IMGP_E_STORE_IO) == 0)
+		why.code = IMGP_E_DB_UNAVAILABLE;
+	else if (strcmp(why.code, IMGP_E_STORE_DENIED) == 0)
+		why.code = IMGP_E_DB_DENIED;
+	return imgp_fail(e, why.code, "%s", why.msg);
+}
+
+/* Whom the server does not serve: 401, 403. */
+static int
+check_admitted(const struct imgp_http_answer *a, struct imgp_err *e)
+{
+	if (a->status != 401 && a->status != 403)
+		return 0;
+	return imgp_fail(e, IMGP_E_DB_DENIED,
+	    "the pipeline API refused us with status %d", a->status);
+}
+
+int
+imgp_ledger_http_reach(struct imgp_ledger_http *h, struct imgp_err *e)
+{
+	struct imgp_http_answer a = IMGP_HTTP_ANSWER_INIT;
+	int rc;
+
+	if ((rc = exchange(h, IMGP_API_FILE, NULL, &a, e)) == 0)
+		rc = check_admitted(&a, e);
+	imgp_http_release(&a);
+	return rc;
+}
+
+/* The status of an answer that is not in the envelope. */
+static int
+fail_status(int status, struct imgp_err *e)
+{
+	if (status == 408 || status == 429 || status >= 500)
+		return imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
+		    "the pipeline API answered with status %d", status);
+	if (status == 404 || status == 405 || status / 100 == 3)
+		return imgp_fail(e, IMGP_E_CONFIG, "status %d: the pipeline "
+		    "API's base is another", status);
+	return imgp_fail(e, IMGP_E_DB_QUERY, "status %d, and an answer that "
+	    "is not in the API's envelope", status);
+}
+
+/*
+ * An answer of status 500 and more: the envelope may name what is wrong there
+ * for good; else asking again may help.
+ */
+static int
+is_final(const struct imgp_json *answer)
+{
+	const struct imgp_error *row = imgp_error_find(imgp_json_str(
+	    imgp_json_get(answer, "error_code")));
+
+	return row != NULL && !row->retryable;
+}
+
+/* Take the answer apart: 0 with ${call} filled in, or -1. */
+static int
+take(struct imgp_ledger_call *call, const struct imgp_http_answer *a,
+    struct imgp_err *e)
+{
+	struct imgp_json *j = NULL;
+	int rc = 0;
+
+	if (check_admitted(a, e) == -1)
+		return -1;
+	if (a->body.len > 0)
+		j = imgp_json_parse(a->body.s, a->body.len, NULL);
+	if (j == NULL && a->status / 100 == 2)
+		/* Where a server ends its answer by closing, a cut is one. */
+		rc = imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
+		    "the pipeline API's answer is not whole");
+	else if (imgp_json_bool(imgp_json_get(j, "success")) == -1 ||
+	    a->status / 100 == 1 || a->status / 100 == 3 ||
+	    (a->status >= 500 && !is_final(j)))
+		rc = fail_status(a->status, e);
+	else
+		imgp_ledger_take(call, j);
+	imgp_json_free(j);
+	return rc;
+}
+
+/* --- requests and answers ------------------------------------------------- */
+
+/* The text of a request as the API takes it. */
+static void
+put_request(const struct imgp_ledger_http *h, enum imgp_ledger_op op,
+    const struct imgp_json *request, struct imgp_buf *out)
+{
+	struct imgp_json *wire = imgp_json_copy(request);
+	const struct imgp_json *id = imgp_json_get(wire,
+	    "edc_pipeline_file_id");
+
+	if (op == IMGP_LEDGER_RELEASE)
+		imgp_json_set_bool(wire, "release", 1);
+	if (h->page_spelling && op != IMGP_LEDGER_SCANS && id != NULL) {
+		imgp_json_set(wire, "edc_pipieline_file_id",
+		    imgp_json_copy(id));
+		imgp_json_remove(wire, "edc_pipeline_file_id");
+	}
+	imgp_json_print(wire, out);
+	imgp_json_free(wire);
+}
+
+/* The API's word for a status, in whichever of the page's spellings (M41). */
+static const char *
+right_status(const char *s)
+{
+	static const struct {
+		const char	*given;
+		const char	*right;
+	} words[] = {
+		{ "started", "Started" }, { "in progress", "In Progress" },
+		{ "completed", "Completed" }, { "done", "Completed" },
+		{ "failed", "Failed" }, { "error", "Failed" },
+	};
+	size_t i, k;
+
+	for (i = 0; i < sizeof words / sizeof *words; i++) {
+		for (k = 0; s[k] != '\0'; k++)
+			if ((s[k] == '_' ? ' ' : s[k] | 32) !=
+			    (words[i].given[k] | 32))
+				break;
+		if (s[k] == '\0' && words[i].given[k] == '\0')
+			return words[i].right;
+	}
+	return NULL;
+}
+
+/* Nonzero when member ${name} of both is the same integer, or lacks in one. */
+static int
+agree(const struct imgp_json *a, const char *name_a,
+    const struct imgp_json *b, const char *name_b)
+{
+	int64_t m, n;
+
+	a = imgp_json_get(a, name_a);
+	b = imgp_json_get(b, name_b);
+	if (imgp_json_is_null(a) || imgp_json_is_null(b))
+		return 1;
+	return imgp_json_int(a, &m) == 0 && imgp_json_int(b, &n) == 0 && m == n;
+}
+
+/* The answer is about what was asked for, and not about another file. */
+static int
+check_same(const struct imgp_json *request, const struct imgp_json *data,
+    struct imgp_err *e)
+{
+	const struct imgp_json *row = imgp_json_get(data, "edc_pipeline_file");
+	static const char id[] = "edc_pipeline_file_id";
+	static const char upload[] = "subject_event_crf_file_id";
+
+	if (agree(request, id, row, "id") && agree(request, id, data, id) &&
+	    agree(request, upload, row, upload) &&
+	    agree(request, upload, data, upload) &&
+	    agree(request, "revision_number", row, "revision_number"))
+		return 0;
+	return imgp_fail(e, IMGP_E_DB_QUERY,
+	    "the pipeline API's answer is about another file");
+}
+
+/* The row of start's answer, which must be one. */
+static int
+check_row(const struct imgp_ledger_http *h, const struct imgp_json *row,
+    struct imgp_err *e)
+{
+	int64_t n;
+
+	if (imgp_json_int(imgp_json_get(row, "id"), &n) == -1 || n <= 0 ||
+	    imgp_json_str(imgp_json_get(row, "status")) == NULL)
+		return imgp_fail(e, IMGP_E_DB_QUERY,
+		    "the pipeline API's answer has no row with id and status");
+	if (!h->no_revisions && imgp_json_int(imgp_json_get(row,
+	    "revision_number"), &n) == -1)
+		return imgp_fail(e, IMGP_E_CONFIG, "the pipeline API does not "
+		    "tell revision_number: it cannot be used unless "
+		    "api_revisions = no");
+	return 0;
+}
+
+/*
+ * Bring the answer's row into the ledger's words.  A server that knows no
+ * revisions knows no leases either: who asks has the row.
+ */
+static int
+normalise(const struct imgp_ledger_http *h, struct imgp_json *data,
+    struct imgp_err *e)
+{
+	struct imgp_json *row;
+	const char *s, *right;
+
+	if (!imgp_json_is_object(imgp_json_get(data, "edc_pipeline_file")))
+		return 0;
+	row = imgp_json_copy(imgp_json_get(data, "edc_pipeline_file"));
+	if ((s = imgp_json_str(imgp_json_get(row, "status"))) != NULL) {
+		if ((right = right_status(s)) == NULL) {
+			imgp_json_free(row);
+			return imgp_fail(e, IMGP_E_DB_QUERY,
+			    "the pipeline API's answer has no such status");
+		}
+		imgp_json_set_str(row, "status", right);
+	}
+	if (h->no_revisions && imgp_json_get(row, "lease") == NULL)
+		imgp_json_set_int(row, "lease", 0);
+	imgp_json_set(data, "edc_pipeline_file", row);
+	return 0;
+}
+
+/* Ask ${request} for ${call}. */
+static int
+ask(struct imgp_ledger_http *h, struct imgp_ledger_call *call,
+    const struct imgp_json *request, struct imgp_err *e)
+{
+	struct imgp_http_answer a = IMGP_HTTP_ANSWER_INIT;
+	struct imgp_buf body = IMGP_BUF_INIT;
+	int rc;
+
+	put_request(h, call->op, request, &body);
+	rc = exchange(h, call->op == IMGP_LEDGER_SCANS ? IMGP_API_SCANS :
+	    IMGP_API_FILE, &body, &a, e);
+	if (rc == 0)
+		rc = take(call, &a, e);
+	imgp_buf_release(&body);
+	imgp_http_release(&a);
+	if (rc == -1 || call->err.code != NULL)
+		return rc;
+	if (normalise(h, call->data, &call->err) == -1 ||
+	    check_same(request, call->data, &call->err) == -1 ||
+	    (call->op == IMGP_LEDGER_START && check_row(h, imgp_json_get(
+	    call->data, "edc_pipeline_file"), &call->err) == -1)) {
+		/* What it says is not to be believed. */
+		imgp_json_free(call->data);
+		call->data = NULL;
+	}
+	return 0;
+}
+
+int
+imgp_ledger_http_call(struct imgp_ledger_http *h,
+    struct imgp_ledger_call *call, struct imgp_err *e)
+{
+	struct imgp_json *second;
+	int rc;
+
+	imgp_ledger_forget(call);
+	if ((rc = ask(h, call, call->request, e)) == -1 ||
+	    call->err.code != NULL || call->then == NULL)
+		return rc;
+	second = call->then(call->arg, call->data, &call->err);
+	if (second != NULL)
+		rc = ask(h, call, second, e);
+	imgp_json_free(second);
+	return rc;
+}

@@ -1,0 +1,145 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/record/token.h"
+
+#define FILE_MAX	65536
+
+struct imgp_tokens {
+	char	*text;		/* of the file; tokens end with NUL in it */
+	size_t	 len;
+	char	**token;
+	size_t	 n;
+};
+
+static int
+is_token(const char *s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+	size_t n = strspn(s, plain);
+	size_t len = n + strspn(s + n, "=");
+
+	return n > 0 && s[len] == '\0' && len >= IMGP_TOKEN_MIN &&
+	    len <= IMGP_TOKEN_MAX;
+}
+
+/* Split the text into tokens, in place. */
+static int
+split(struct imgp_tokens *t, const char *path, struct imgp_err *e)
+{
+	char *line, *next;
+	size_t lineno = 0;
+
+	for (line = t->text; line != NULL; line = next) {
+		lineno++;
+		if ((next = strchr(line, '\n')) != NULL)
+			*next++ = '\0';
+		line[strcspn(line, "\r")] = '\0';
+		if (*line == '\0' || *line == '#')
+			continue;
+		if (!is_token(line))
+			return imgp_fail(e, IMGP_E_CONFIG, "%s:%zu: not a "
+			    "token of %d to %d characters", path, lineno,
+			    IMGP_TOKEN_MIN, IMGP_TOKEN_MAX);
+		t->token = imgp_realloc(t->token, t->n + 1, sizeof *t->token);
+		t->token[t->n++] = line;
+	}
+	return t->n > 0 ? 0 :
+	    imgp_fail(e, IMGP_E_CONFIG, "%s: there is no token in it", path);
+}
+
+static int
+read_text(int fd, struct imgp_tokens *t, const char *path, struct imgp_err *e)
+{
+	ssize_t n;
+
+	t->text = imgp_alloc(FILE_MAX + 1);
+	while (t->len < FILE_MAX) {
+		n = read(fd, t->text + t->len, FILE_MAX - t->len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+		if (n == 0)
+			break;
+		t->len += (size_t)n;
+	}
+	if (t->len == FILE_MAX || strlen(t->text) != t->len)
+		return imgp_fail(e, IMGP_E_CONFIG, "%s: not a file of tokens",
+		    path);
+	return 0;
+}
+
+struct imgp_tokens *
+imgp_tokens_load(const char *path, struct imgp_err *e)
+{
+	struct imgp_tokens *t;
+	struct stat st;
+	int fd, rc = -1;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
+		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+		return NULL;
+	}
+	t = imgp_alloc(sizeof *t);
+	if (fstat(fd, &st) == -1)
+		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+	else if (!S_ISREG(st.st_mode))
+		imgp_fail(e, IMGP_E_CONFIG, "%s: not a regular file", path);
+	else if (st.st_mode & (S_IWGRP | S_IRWXO))
+		imgp_fail(e, IMGP_E_CONFIG, "%s: its mode lets others in: "
+		    "0600 or 0640 is wanted", path);
+	else if (read_text(fd, t, path, e) == 0)
+		rc = split(t, path, e);
+	close(fd);
+	if (rc == -1) {
+		imgp_tokens_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+imgp_tokens_free(struct imgp_tokens *t)
+{
+	if (t == NULL)
+		return;
+	if (t->text != NULL)
+		OPENSSL_cleanse(t->text, FILE_MAX);
+	free(t->text);
+	free(t->token);
+	free(t);
+}
+
+const char *
+imgp_tokens_first(const struct imgp_tokens *t)
+{
+	return t->token[0];
+}
+
+int
+imgp_tokens_match(const struct imgp_tokens *t, const char *s, size_t len)
+{
+	unsigned char given[SHA256_DIGEST_LENGTH], own[SHA256_DIGEST_LENGTH];
+	size_t i;
+	int found = 0;
+
+	/* Hashes are of one length, and no guess steers where they differ. */
+	SHA256((const unsigned char *)s, len, given);
+	for (i = 0; i < t->n; i++) {
+		SHA256((const unsigned char *)t->token[i],
+		    strlen(t->token[i]), own);
+		found |= CRYPTO_memcmp(given, own, sizeof own) == 0;
+	}
+	return found;
+}

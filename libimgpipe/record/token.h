@@ -1,0 +1,39 @@
+/*
+ * Bearer tokens (RFC 6750) in a file: the API's and its callers' secret.
+ *
+ * One token a line, empty lines and lines beginning with '#' apart.  A caller
+ * uses the first; the API takes any of them, so that a token can be replaced
+ * while callers still have the old one.  A token has 16 to 512 characters of
+ * RFC 6750's b64token: letters, digits, "-._~+/", then maybe "=".
+ */
+#ifndef IMGPIPE_TOKEN_H
+#define IMGPIPE_TOKEN_H
+
+#include <stddef.h>
+
+#include "libimgpipe/base/err.h"
+
+#define IMGP_TOKEN_MIN		16
+#define IMGP_TOKEN_MAX		512
+
+struct imgp_tokens;		/* opaque */
+
+/*
+ * Read ${path}: a file that others than its owner and group cannot read, and
+ * nobody but its owner can write.  NULL with IMGP-CONFIG, which never repeats
+ * what the file holds; free with imgp_tokens_free().
+ */
+struct imgp_tokens *imgp_tokens_load(const char *path, struct imgp_err *e);
+void	imgp_tokens_free(struct imgp_tokens *t);	/* wipes; NULL is fine */
+
+/* The first token, borrowed. */
+const char *imgp_tokens_first(const struct imgp_tokens *t);
+
+/*
+ * Nonzero when ${s} (${len} bytes) is one of the tokens.  How long it takes
+ * depends on ${len} and on how many there are, not on what they are.
+ */
+int	imgp_tokens_match(const struct imgp_tokens *t, const char *s,
+	    size_t len);
+
+#endif

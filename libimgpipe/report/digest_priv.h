@@ -1,0 +1,44 @@
+/* What the digest's forms share; digest.h is the way in. */
+#ifndef IMGPIPE_DIGEST_PRIV_H
+#define IMGPIPE_DIGEST_PRIV_H
+
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/report/digest.h"
+
+#define IMGP_DIGEST_STR	2048	/* bytes; longer text is cut */
+
+/* One file, its members made printable; "" or 0 where the record has none. */
+struct imgp_digest_file {
+	char		 name[IMGP_DIGEST_STR];
+	char		 place[IMGP_DIGEST_STR];	/* with the name */
+	char		 pipeline[128];
+	char		 participant[256];
+	char		 event[256];
+	char		 sha256[80];
+	char		 ts[32];
+	char		 error[IMGP_DIGEST_STR];
+	const struct imgp_error *code;		/* NULL: none, or unknown */
+	int		 delivered;
+	int		 has_error;
+	int		 for_good;
+	int64_t		 bytes;			/* -1: not known */
+	int64_t		 upload, row, revision, attempt;
+	int64_t		 scans, instances;
+	struct imgp_buf	 ids;			/* ATRIUIDs, by blanks */
+};
+
+/* Fill ${f}, whose ids must be a buffer before, from one of the digest's files. */
+void	imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f);
+/* The next file after ${i} (NULL: the first) that the reader is told of. */
+const struct imgp_json *imgp_digest_next(const struct imgp_digest *d,
+	    const struct imgp_json *i);
+int	imgp_digest_is_delivered(const struct imgp_json *o);
+/* A string member made printable; "" when there is none. */
+void	imgp_digest_str(const struct imgp_json *o, const char *key, char *dst,
+	    size_t size);
+/* "2019-01-17 22:00:00 to 2019-01-18 22:00:00 UTC" */
+void	imgp_digest_window(const struct imgp_digest *d, char *dst, size_t size);
+/* 1234567 as "1.2 MB", powers of ten as storage is sold. */
+void	imgp_digest_human(int64_t bytes, char *dst, size_t size);
+
+#endif

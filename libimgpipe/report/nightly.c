@@ -1,0 +1,374 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/mail/carrier_http.h"
+#include "libimgpipe/report/digest.h"
+#include "libimgpipe/report/manifest.h"
+#include "libimgpipe/report/nightly.h"
+
+#define CHART_DAYS	14
+
+/* What the record knows for one digest. */
+struct material {
+	struct imgp_json *content;
+	struct imgp_json *post;
+};
+
+static void
+release(struct material *m)
+{
+	imgp_json_free(m->content);
+	imgp_json_free(m->post);
+}
+
+/* How the days before the digest went, of ${pipelines} (NULL: of all), which
+ * is taken over. */
+static int
+ask_days(struct imgp_post *p, const struct imgp_json *content,
+    struct imgp_json *pipelines, struct imgp_json **days, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object();
+
+	imgp_json_set_str(req, "until", imgp_json_str(imgp_json_get(content,
+	    "until")));
+	imgp_json_set_int(req, "days", CHART_DAYS);
+	if (pipelines != NULL)
+		imgp_json_set(req, "pipelines", pipelines);
+	return imgp_post_ask(p, "digest_days", req, days, e);
+}
+
+static int
+ask_post(struct imgp_post *p, struct imgp_json **post, struct imgp_err *e)
+{
+	return imgp_post_ask(p, "outbox_state", imgp_json_new_object(), post,
+	    e);
+}
+
+/* --- readers ------------------------------------------------------------- */
+
+/* Pipelines whose readers are the same get one letter. */
+struct audience {
+	enum imgp_readers who;
+	const char	 *pipeline;	/* the first of them; NULL: all's */
+	char		 *key;
+};
+
+static const char *
+or_empty(const char *s)
+{
+	return s == NULL ? "" : s;
+}
+
+static char *
+key_of(enum imgp_readers who, const char *pipeline)
+{
+	const char *whom = who == IMGP_TO_LABS ? imgp_conf(pipeline, "labs") :
+	    NULL;
+
+	if (whom == NULL)
+		whom = imgp_conf(pipeline, "admins");
+	return imgp_asprintf("%s\n%s\n%s\n%s",
+	    who == IMGP_TO_LABS ? "labs" : "admins", or_empty(whom),
+	    or_empty(imgp_conf(pipeline, "mail_from")),
+	    or_empty(imgp_conf(pipeline, "mail")));
+}
+
+static int
+wants(void *arg, const char *pipeline)
+{
+	const struct audience *a = arg;
+	char *key = key_of(a->who, pipeline);
+	int same = strcmp(key, a->key) == 0;
+
+	free(key);
+	return same;
+}
+
+/* The pipelines whose files the audience is told of. */
+static struct imgp_json *
+pipelines_of(const struct imgp_json *content, struct audience *a)
+{
+	struct imgp_json *list = imgp_json_new_array();
+	const struct imgp_json *i;
+
+	for (i = imgp_json_first(imgp_json_get(content, "pipelines"));
+	    i != NULL; i = imgp_json_next(i))
+		if (wants(a, imgp_json_str(i)))
+			imgp_json_append_str(list, imgp_json_str(i));
+	return list;
+}
+
+/*
+ * Nonzero when these readers of this pipeline get a digest.  Where no labs are
+ * set the admins stand in for them, who have theirs already unless they want
+ * none.
+ */
+static int
+is_served(enum imgp_readers who, const char *pipeline)
+{
+	int digest = strcmp(imgp_conf(pipeline, "success"), "digest") == 0;
+
+	return who == IMGP_TO_ADMINS ? digest :
+	    !digest || imgp_conf(pipeline, "labs") != NULL;
+}
+
+/* --- letters ------------------------------------------------------------- */
+
+static int
+post_digest(struct imgp_post *p, const struct material *m, int64_t id,
+    struct audience *a, struct imgp_err *e)
+{
+	struct imgp_digest d = { .content = m->content, .wants = wants,
+	    .arg = a, .title = imgp_conf(a->pipeline, "mail_title"),
+	    .admins = a->who == IMGP_TO_ADMINS };
+	struct imgp_mail_file csv = { .name = "files.csv",
+	    .type = "text/csv; charset=utf-8; header=present" };
+	struct imgp_buf text = IMGP_BUF_INIT, html = IMGP_BUF_INIT,
+	    table = IMGP_BUF_INIT;
+	struct imgp_letter l = { .pipeline = a->pipeline, .to = a->who,
+	    .digest_id = id, .date = (int64_t)time(NULL) };
+	struct imgp_digest_counts n;
+	struct imgp_json *days = NULL;
+	char *about, *subject;
+	int rc;
+
+	imgp_digest_count(&d, &n);
+	if (n.fresh == 0 && n.failed == 0 &&
+	    strcmp(imgp_conf(a->pipeline, "digest_empty"), "no") == 0)
+		return 0;
+	if (ask_days(p, m->content, pipelines_of(m->content, a), &days, e) ==
+	    -1)
+		return -1;
+	d.days = imgp_json_get(days, "days");
+	if (d.admins)
+		d.post = m->post;
+	imgp_digest_text(&d, &text);
+	imgp_digest_html(&d, &html);
+	imgp_digest_csv(&d, &table);
+	about = imgp_asprintf("digest %lld %s %s", (long long)id,
+	    or_empty(imgp_json_str(imgp_json_get(m->content, "until"))),
+	    a->key);
+	subject = imgp_digest_subject(&d);
+	csv.data = table.s;
+	csv.len = table.len;
+	l.about = about;
+	l.subject = subject;
+	l.text = text.s;
+	l.html = html.s;
+	if (n.fresh != 0 || (d.admins && n.failed != 0)) {
+		l.files = &csv;
+		l.n_files = 1;
+	}
+	rc = imgp_post_letter(p, &l, e);
+	free(about);
+	free(subject);
+	imgp_json_free(days);
+	imgp_buf_release(&text);
+	imgp_buf_release(&html);
+	imgp_buf_release(&table);
+	return rc;
+}
+
+/* A letter for each audience; the pipelines as the digest lists them. */
+static int
+post_all(struct imgp_post *p, const struct material *m, int64_t id,
+    enum imgp_readers who, struct imgp_err *e)
+{
+	const struct imgp_json *list = imgp_json_get(m->content, "pipelines");
+	const struct imgp_json *i, *k;
+	struct audience a;
+	int first, rc = 0;
+
+	for (i = imgp_json_first(list); i != NULL && rc == 0;
+	    i = imgp_json_next(i)) {
+		a.who = who;
+		a.pipeline = imgp_json_str(i);
+		if (!is_served(who, a.pipeline))
+			continue;
+		a.key = key_of(who, a.pipeline);
+		for (k = imgp_json_first(list); k != i && !(is_served(who,
+		    imgp_json_str(k)) && wants(&a, imgp_json_str(k)));
+		    k = imgp_json_next(k))
+			;
+		first = k == i;
+		if (first)
+			rc = post_digest(p, m, id, &a, e);
+		free(a.key);
+	}
+	return rc;
+}
+
+/* Mark the digest sent: its letters are in the outbox. */
+static int
+close_digest(struct imgp_post *p, int64_t id, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	int rc;
+
+	imgp_json_set_int(req, "digest_id", id);
+	rc = imgp_post_ask(p, "digest_sent", req, &data, e);
+	imgp_json_free(data);
+	return rc;
+}
+
+/* Tell a watch elsewhere that the round is done: its silence is what counts, so
+ * a failure is named and no more. */
+static void
+ping(imgp_complaint *complain)
+{
+	const char *url = imgp_conf(NULL, "ping");
+	struct imgp_err e;
+
+	if (url != NULL && imgp_webhook_ping(url, imgp_conf(NULL,
+	    "mail_ca_file"), &e) == -1)
+		complain(&e);
+}
+
+/* One digest, from opening it to marking it sent; ${*another}: there is more
+ * than it could take. */
+static int
+one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
+    int *status, struct imgp_err *e)
+{
+	struct material m = { NULL, NULL };
+	int64_t id;
+	int rc = -1;
+
+	if (imgp_post_ask(p, "digest_open", imgp_json_new_object(), &m.content,
+	    e) == -1 || ask_post(p, &m.post, e) == -1)
+		goto out;
+	if (imgp_json_int(imgp_json_get(m.content, "digest_id"), &id) == -1) {
+		imgp_fail(e, IMGP_E_DB_QUERY, "the digest has no id");
+		goto out;
+	}
+	*another = imgp_json_bool(imgp_json_get(m.content, "another")) == 1;
+	*status = imgp_exit_worse(*status, imgp_manifest_write(p, m.content,
+	    complain));
+	if (post_all(p, &m, id, IMGP_TO_LABS, e) == 0 &&
+	    post_all(p, &m, id, IMGP_TO_ADMINS, e) == 0 &&
+	    close_digest(p, id, e) == 0)
+		rc = 0;
+out:
+	release(&m);
+	return rc;
+}
+
+int
+imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
+    struct imgp_err *e)
+{
+	int another = 1, status = IMGP_EX_OK;
+
+	while (another)
+		if (one_digest(p, complain, &another, &status, e) == -1)
+			return -1;
+	status = imgp_exit_worse(status, imgp_post_flush(p, complain));
+	if (status == IMGP_EX_OK)
+		ping(complain);
+	return status;
+}
+
+int
+imgp_nightly_resend(struct imgp_post *p, int64_t digest_id,
+    imgp_complaint *complain, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+
+	imgp_json_set_int(req, "digest_id", digest_id);
+	if (imgp_post_ask(p, "digest_resend", req, &data, e) == -1)
+		return -1;
+	imgp_json_free(data);
+	return imgp_post_flush(p, complain);
+}
+
+int
+imgp_nightly_preview(struct imgp_post *p, const char *since, const char *until,
+    enum imgp_format as, struct imgp_buf *out, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object();
+	struct material m = { NULL, NULL };
+	struct imgp_digest d = { .title = imgp_conf(NULL, "mail_title"),
+	    .admins = 1 };
+	struct imgp_json *days = NULL;
+	int rc = -1;
+
+	imgp_json_set_str(req, "since", since);
+	imgp_json_set_str(req, "until", until);
+	if (imgp_post_ask(p, "digest_preview", req, &m.content, e) == -1 ||
+	    ask_days(p, m.content, NULL, &days, e) == -1 ||
+	    ask_post(p, &m.post, e) == -1)
+		goto out;
+	d.content = m.content;
+	d.days = imgp_json_get(days, "days");
+	d.post = m.post;
+	switch (as) {
+	case IMGP_AS_TEXT:
+		imgp_digest_text(&d, out);
+		break;
+	case IMGP_AS_HTML:
+		imgp_digest_html(&d, out);
+		break;
+	case IMGP_AS_CSV:
+		imgp_digest_csv(&d, out);
+		break;
+	case IMGP_AS_JSON:
+		imgp_digest_json(&d, out);
+		break;
+	}
+	rc = 0;
+out:
+	imgp_json_free(days);
+	release(&m);
+	return rc;
+}
+
+/* --- the watch ----------------------------------------------------------- */
+
+int
+imgp_nightly_watch(struct imgp_post *p, long long seconds, char **said,
+    imgp_complaint *complain, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	struct imgp_letter l = { .to = IMGP_TO_ADMINS };
+	const char *last, *now;
+	char *about, *text, *subject;
+	int rc;
+
+	imgp_json_set_int(req, "seconds", seconds);
+	if (imgp_post_ask(p, "run_watch", req, &data, e) == -1)
+		return -1;
+	last = imgp_json_str(imgp_json_get(data, "last_run"));
+	now = or_empty(imgp_json_str(imgp_json_get(data, "now")));
+	*said = last == NULL ?
+	    imgp_strdup("no run has ever come to its end") :
+	    imgp_asprintf("the last run came to its end at %s", last);
+	if (imgp_json_bool(imgp_json_get(data, "stale")) != 1) {
+		imgp_json_free(data);
+		return 0;
+	}
+	subject = imgp_asprintf("%s: no run for %lld hours",
+	    imgp_conf(NULL, "mail_title"), seconds / 3600);
+	about = imgp_asprintf("stale %s %.10s", or_empty(last), now);
+	text = imgp_asprintf("It is %s, and %s.\n\nNo image goes anywhere "
+	    "while nothing runs: look at the scheduler (cron, systemd) and\n"
+	    "the machine that starts imgp-run, then run it by hand:\n\n"
+	    "    imgp-run --pending\n", now, *said);
+	l.about = about;
+	l.subject = subject;
+	l.text = text;
+	l.date = (int64_t)time(NULL);
+	if ((rc = imgp_post_letter(p, &l, e)) == 0)
+		imgp_post_flush(p, complain);
+	free(about);
+	free(subject);
+	free(text);
+	imgp_json_free(data);
+	if (rc == -1) {
+		free(*said);
+		return -1;
+	}
+	return 1;
+}

@@ -1,0 +1,146 @@
+/*
+ * A page for a browser, a phone, a mail reader, light or dark.
+ *
+ * Colours are plain values, repeated for the dark, since mail readers do not
+ * know variables; one that drops the style still shows headings, tables and
+ * lists.
+ */
+#include "libimgpipe/report/page.h"
+
+static const char style[] =
+"body{margin:0;background:#fff;color:#1a1d21;font:16px/1.5 system-ui,"
+"-apple-system,\"Segoe UI\",Roboto,\"Liberation Sans\",Arial,sans-serif}\n"
+"main{max-width:64rem;margin:0 auto;padding:1.5rem 1rem}\n"
+"h1{font-size:1.5rem;line-height:1.25;margin:0 0 .25rem}\n"
+"h2{font-size:1.15rem;margin:2rem 0 .5rem}\n"
+"p{margin:.25rem 0}\n"
+".dim{color:#555d66}\n"
+".tiles{display:flex;flex-wrap:wrap;gap:.5rem;margin:1.25rem 0;padding:0;"
+"list-style:none}\n"
+".tiles li{flex:1 1 5rem;padding:.6rem .75rem;border-radius:.5rem;"
+"background:#f2f4f7;border-left:.35rem solid #0a66b0}\n"
+".tiles .warn{border-color:#b35900}\n"
+".tiles .fail{border-color:#c0302b}\n"
+".tiles b{display:block;font-size:1.75rem;line-height:1.2;"
+"font-variant-numeric:tabular-nums}\n"
+"figure{margin:0;max-width:32rem}\n"
+"svg{width:100%;height:auto;font:12px system-ui,\"Liberation Sans\",Arial,"
+"sans-serif}\n"
+"svg text{fill:#1a1d21}svg .dim{fill:#555d66}\n"
+"svg .good{fill:#0a66b0}svg .warn{fill:#b35900}svg .fail{fill:#c0302b}\n"
+"svg .in{fill:#fff;text-anchor:middle}\n"
+"table{border-collapse:collapse;width:100%}\n"
+"th,td{text-align:left;vertical-align:top;padding:.55rem .75rem .55rem 0;"
+"border-bottom:1px solid #d5dae0}\n"
+"thead th{font-size:.85rem;color:#555d66}\n"
+"tbody th{font-weight:600}\n"
+".name{overflow-wrap:anywhere}\n"
+".num{white-space:nowrap;font-variant-numeric:tabular-nums}\n"
+".small{font-size:.8rem;font-weight:400;overflow-wrap:anywhere;"
+"color:#555d66}\n"
+".mono{font-family:ui-monospace,\"Liberation Mono\",Menlo,monospace}\n"
+".flag{display:inline-block;margin-top:.25rem;padding:0 .45rem;"
+"border-radius:.25rem;font-size:.85rem;font-weight:400;"
+"border:1px solid #b35900;color:#8a4500}\n"
+".flag.fail{border-color:#c0302b;color:#a32620}\n"
+"footer{margin-top:2.5rem;padding-top:.75rem;border-top:1px solid #d5dae0;"
+"font-size:.85rem}\n"
+"@media (max-width:40rem){\n"
+".tiles li{font-size:.85rem;padding:.5rem}\n"
+"thead{position:absolute;width:1px;height:1px;overflow:hidden;"
+"clip-path:inset(50%)}\n"
+"table,tbody,tr,th,td{display:block}\n"
+"tr{padding:.75rem 0;border-bottom:1px solid #d5dae0}\n"
+"th,td{padding:.15rem 0;border:0}\n"
+"td[data-of]::before{content:attr(data-of) \" \";color:#555d66}\n"
+"}\n"
+"@media (prefers-color-scheme:dark){\n"
+"body{background:#14171a;color:#e8eaed}\n"
+".dim,thead th,.small,td[data-of]::before{color:#a9b1ba}\n"
+".tiles li{background:#1f2428;border-color:#5aa9e6}\n"
+".tiles .warn{border-color:#f0a840}.tiles .fail{border-color:#ff8078}\n"
+"th,td,tr,footer{border-color:#3a4149}\n"
+"svg text{fill:#e8eaed}svg .dim{fill:#a9b1ba}\n"
+"svg .good{fill:#5aa9e6}svg .warn{fill:#f0a840}svg .fail{fill:#ff8078}\n"
+"svg .in{fill:#101214}\n"
+".flag{border-color:#f0a840;color:#f0b860}\n"
+".flag.fail{border-color:#ff8078;color:#ff9b94}\n"
+"}\n"
+"@media print{body{background:#fff;color:#000}tr{break-inside:avoid}}\n";
+
+void
+imgp_page_text(struct imgp_buf *out, const char *s)
+{
+	for (; *s != '\0'; s++)
+		switch (*s) {
+		case '&':
+			imgp_buf_puts(out, "&amp;");
+			break;
+		case '<':
+			imgp_buf_puts(out, "&lt;");
+			break;
+		case '>':
+			imgp_buf_puts(out, "&gt;");
+			break;
+		case '"':
+			imgp_buf_puts(out, "&quot;");
+			break;
+		default:
+			imgp_buf_add(out, s, 1);
+		}
+}
+
+void
+imgp_page_element(struct imgp_buf *out, const char *open, const char *text,
+    const char *close)
+{
+	imgp_buf_puts(out, open);
+	imgp_page_text(out, text);
+	imgp_buf_puts(out, close);
+}
+
+void
+imgp_page_open(struct imgp_buf *out, const char *title, const char *below)
+{
+	imgp_buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+	    "content=\"width=device-width, initial-scale=1\">\n"
+	    "<meta name=\"color-scheme\" content=\"light dark\">\n");
+	imgp_page_element(out, "<title>", title, "</title>\n");
+	imgp_buf_printf(out, "<style>\n%s</style>\n</head>\n<body>\n<main>\n",
+	    style);
+	imgp_page_element(out, "<h1>", title, "</h1>\n");
+	imgp_page_element(out, "<p class=\"dim\">", below, "</p>\n");
+}
+
+void
+imgp_page_close(struct imgp_buf *out, const char *foot)
+{
+	imgp_page_element(out, "<footer class=\"dim\"><p>", foot,
+	    "</p></footer>\n</main>\n</body>\n</html>\n");
+}
+
+void
+imgp_page_tile(struct imgp_buf *out, const char *class, int64_t n,
+    const char *what)
+{
+	imgp_buf_printf(out, "<li%s%s%s><b>%lld</b> ", class == NULL ? "" :
+	    " class=\"", class == NULL ? "" : class, class == NULL ? "" :
+	    "\"", (long long)n);
+	imgp_page_element(out, "", what, "</li>\n");
+}
+
+/* Roles are said although they are implied: as blocks, on a phone, rows and
+ * cells would lose them. */
+void
+imgp_page_table(struct imgp_buf *out, const char *title,
+    const char *const *column)
+{
+	imgp_buf_printf(out, "<h2>%s</h2>\n<table role=\"table\" "
+	    "aria-label=\"%s\">\n<thead role=\"rowgroup\"><tr role=\"row\">",
+	    title, title);
+	for (; *column != NULL; column++)
+		imgp_buf_printf(out, "<th role=\"columnheader\" "
+		    "scope=\"col\">%s</th>", *column);
+	imgp_buf_puts(out, "</tr></thead>\n<tbody role=\"rowgroup\">\n");
+}

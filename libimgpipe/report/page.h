@@ -1,0 +1,31 @@
+/*
+ * Pages that need nothing but themselves: no script, no outside reference.
+ */
+#ifndef IMGPIPE_PAGE_H
+#define IMGPIPE_PAGE_H
+
+#include <stdint.h>
+
+#include "libimgpipe/base/buf.h"
+
+/* Append ${s} as text between tags or in an attribute. */
+void	imgp_page_text(struct imgp_buf *out, const char *s);
+/* ${open} and ${close} as they are, ${text} between them as text. */
+void	imgp_page_element(struct imgp_buf *out, const char *open,
+	    const char *text, const char *close);
+
+/* From the document type to the heading ${title} and the line ${below} it; the
+ * line ${foot} and the end. */
+void	imgp_page_open(struct imgp_buf *out, const char *title,
+	    const char *below);
+void	imgp_page_close(struct imgp_buf *out, const char *foot);
+
+/* A big number in a list of class "tiles"; ${class} is NULL, "warn" or "fail". */
+void	imgp_page_tile(struct imgp_buf *out, const char *class, int64_t n,
+	    const char *what);
+/* A heading and a table's head; the caller adds rows and ends tbody and table.
+ * Titles and columns (NULL ended) are ours and need no escape. */
+void	imgp_page_table(struct imgp_buf *out, const char *title,
+	    const char *const *column);
+
+#endif

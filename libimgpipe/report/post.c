@@ -1,0 +1,495 @@
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/job/filter.h"
+#include "libimgpipe/mail/carrier.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/report/post.h"
+
+struct imgp_post {
+	const char	*ledger;	/* NULL: none that libpq reaches */
+	struct imgp_db	*db;		/* opened when first asked */
+	struct imgp_err	 down;		/* code set: it could not be opened */
+};
+
+/* --- settings ------------------------------------------------------------ */
+
+static int
+is_url(const char *s)
+{
+	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
+}
+
+static const char *
+find_ledger(void)
+{
+	const char *s = imgp_conf(NULL, "ledger");
+
+	if (s == NULL)
+		s = imgp_conf(NULL, "database");
+	return s == NULL || is_url(s) ? NULL : s;
+}
+
+/* The sender, the caller's to free; unless set, this machine's. */
+static char *
+sender(const char *pipeline)
+{
+	const char *from = imgp_conf(pipeline, "mail_from");
+	char host[HOST_NAME_MAX + 1], *addr;
+
+	if (from != NULL)
+		return imgp_strdup(from);
+	if (gethostname(host, sizeof host) == -1)
+		host[0] = '\0';
+	host[sizeof host - 1] = '\0';
+	addr = imgp_asprintf("imgpipe@%s", host);
+	if (imgp_mail_check_address(addr, NULL) == 0)
+		return addr;
+	free(addr);
+	return imgp_strdup("imgpipe@localhost");
+}
+
+static int
+readers(const char *pipeline, enum imgp_readers who, struct imgp_mail_list *to,
+    struct imgp_err *e)
+{
+	const char *s = NULL;
+
+	if (who == IMGP_TO_LABS)
+		s = imgp_conf(pipeline, "labs");
+	if (s == NULL)
+		s = imgp_conf(pipeline, "admins");
+	return imgp_mail_list_parse(s, to, e);
+}
+
+static int
+check_settings(struct imgp_err *e)
+{
+	struct imgp_mail_list to;
+	struct imgp_carrier *c;
+	char *from, *addr = NULL;
+	int rc = -1;
+
+	if ((c = imgp_carrier_open(NULL, e)) == NULL)
+		return -1;
+	imgp_carrier_free(c);
+	from = sender(NULL);
+	if ((addr = imgp_mail_address(from, e)) == NULL)
+		goto out;
+	rc = readers(NULL, IMGP_TO_ADMINS, &to, e);
+	imgp_mail_list_release(&to);
+	if (rc == 0) {
+		rc = readers(NULL, IMGP_TO_LABS, &to, e);
+		imgp_mail_list_release(&to);
+	}
+out:
+	free(addr);
+	free(from);
+	return rc;
+}
+
+struct imgp_post *
+imgp_post_open(struct imgp_err *e)
+{
+	struct imgp_post *p;
+
+	if (imgp_conf_load(e) == -1 || check_settings(e) == -1)
+		return NULL;
+	p = imgp_alloc(sizeof *p);
+	p->ledger = find_ledger();
+	return p;
+}
+
+void
+imgp_post_close(struct imgp_post *p)
+{
+	if (p == NULL)
+		return;
+	imgp_db_close(p->db);
+	free(p);
+}
+
+/* --- the record ---------------------------------------------------------- */
+
+int
+imgp_post_has_record(const struct imgp_post *p)
+{
+	return p->ledger != NULL;
+}
+
+/* The connection; one that failed is not tried again: nobody waits for mail. */
+static struct imgp_db *
+record(struct imgp_post *p, struct imgp_err *e)
+{
+	if (p->db == NULL && p->down.code == NULL)
+		p->db = imgp_db_open(p->ledger, 0, 0, &p->down);
+	if (p->db == NULL)
+		*e = p->down;
+	return p->db;
+}
+
+/* Take the envelope off an answer: its data, or -1 with the error it names. */
+static int
+open_envelope(const char *text, struct imgp_json **data, struct imgp_err *e)
+{
+	struct imgp_json *answer;
+	const struct imgp_error *row;
+	const char *said;
+	int rc = -1;
+
+	if (text == NULL ||
+	    (answer = imgp_json_parse(text, strlen(text), e)) == NULL)
+		return imgp_fail(e, IMGP_E_DB_QUERY,
+		    "the record's answer cannot be read");
+	if (imgp_json_bool(imgp_json_get(answer, "success")) == 1) {
+		*data = imgp_json_copy(imgp_json_get(answer, "data"));
+		rc = 0;
+	} else {
+		row = imgp_error_find(imgp_json_str(imgp_json_get(answer,
+		    "error_code")));
+		said = imgp_json_str(imgp_json_get(answer, "error"));
+		imgp_fail(e, row == NULL ? IMGP_E_DB_QUERY : row->code, "%s",
+		    said == NULL ? "the record refused" : said);
+	}
+	imgp_json_free(answer);
+	return rc;
+}
+
+/* The statements that there are: none is built. */
+static const char *
+statement(const char *function)
+{
+	static const struct {
+		const char	*function;
+		const char	*sql;
+	} all[] = {
+#define CALL(f)	{ f, "select pipeline." f "($1::jsonb)" }
+		CALL("error_log"), CALL("run_end"), CALL("run_watch"),
+		CALL("outbox_put"), CALL("outbox_take"), CALL("outbox_done"),
+		CALL("outbox_state"), CALL("digest_open"), CALL("digest_sent"),
+		CALL("digest_resend"), CALL("digest_preview"),
+		CALL("digest_days"), CALL("status"), CALL("status_files"),
+		CALL("status_upload")
+#undef CALL
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof all / sizeof *all; i++)
+		if (strcmp(all[i].function, function) == 0)
+			return all[i].sql;
+	abort();	/* a name that was not added above */
+}
+
+int
+imgp_post_ask(struct imgp_post *p, const char *function,
+    struct imgp_json *request, struct imgp_json **data, struct imgp_err *e)
+{
+	struct imgp_buf req = IMGP_BUF_INIT;
+	struct imgp_db *db = record(p, e);
+	struct imgp_rows *r = NULL;
+	const char *param;
+	int rc = -1;
+
+	imgp_json_print(request, &req);
+	imgp_json_free(request);
+	if (db != NULL) {
+		param = req.s;
+		r = imgp_db_query(db, statement(function), 1, &param, e);
+	}
+	if (r != NULL)
+		rc = open_envelope(imgp_rows_get(r, 0, 0), data, e);
+	imgp_rows_free(r);
+	imgp_buf_release(&req);
+	return rc;
+}
+
+int
+imgp_post_error_log(struct imgp_post *p, int64_t file_id,
+    struct imgp_json **data, struct imgp_err *e)
+{
+	struct imgp_json *req;
+
+	*data = NULL;
+	if (!imgp_post_has_record(p))
+		return 0;
+	req = imgp_json_new_object();
+	imgp_json_set_int(req, "edc_pipeline_file_id", file_id);
+	return imgp_post_ask(p, "error_log", req, data, e);
+}
+
+/* --- letters ------------------------------------------------------------- */
+
+static int
+build(const struct imgp_letter *l, const struct imgp_mail_list *to,
+    const char *from, struct imgp_buf *out, struct imgp_err *e)
+{
+	struct imgp_mail m = { 0 };
+	char *id = imgp_mail_id(l->about);
+	int rc;
+
+	m.from = from;
+	m.to = (const char *const *)to->addr;
+	m.n_to = to->n;
+	m.subject = l->subject;
+	m.id = id;
+	m.date = l->date;
+	m.text = l->text;
+	m.html = l->html;
+	m.files = l->files;
+	m.n_files = l->n_files;
+	rc = imgp_mail_build(&m, out, e);
+	free(id);
+	return rc;
+}
+
+int
+imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
+    struct imgp_buf *out, struct imgp_err *e)
+{
+	struct imgp_mail_list to;
+	char *from = sender(l->pipeline);
+	int rc;
+
+	(void)p;
+	if ((rc = readers(l->pipeline, l->to, &to, e)) == 0)
+		rc = build(l, &to, from, out, e);
+	imgp_mail_list_release(&to);
+	free(from);
+	return rc;
+}
+
+/* What is told of a reader who was not served. */
+static int
+not_served(const struct imgp_err *why, const char *addr, struct imgp_err *e)
+{
+	return imgp_fail(e, why->code, "to %s: %s", addr, why->msg);
+}
+
+static int
+carry(const char *pipeline, const struct imgp_parcel *m,
+    struct imgp_carried *res, struct imgp_err *e)
+{
+	struct imgp_carrier *c = imgp_carrier_open(pipeline, e);
+	struct imgp_err why;
+	size_t i;
+	int rc;
+
+	memset(res, 0, m->n_to * sizeof *res);
+	if (c == NULL) {
+		for (i = 0; i < m->n_to; i++)
+			res[i].err = *e;
+		return -1;
+	}
+	rc = imgp_carrier_send(c, m, res, &why);
+	for (i = 0; rc == -1 && i < m->n_to; i++)
+		if (!res[i].done) {
+			not_served(&res[i].err, m->to[i], e);
+			break;
+		}
+	imgp_carrier_free(c);
+	return rc;
+}
+
+static int
+keep(struct imgp_post *p, const struct imgp_letter *l,
+    const struct imgp_parcel *m, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	struct imgp_json *who = imgp_json_new_array();
+	size_t i;
+	int rc;
+
+	for (i = 0; i < m->n_to; i++)
+		imgp_json_append_str(who, m->to[i]);
+	imgp_json_set_str(req, "message_id", m->id);
+	imgp_json_set_str(req, "pipeline_code", l->pipeline);
+	imgp_json_set_str(req, "sender", m->from);
+	imgp_json_set(req, "recipients", who);
+	imgp_json_set_str(req, "message", m->message->s);
+	imgp_json_set_str(req, "subject", m->subject);
+	imgp_json_set_str(req, "body", m->text);
+	if (l->digest_id != 0)
+		imgp_json_set_int(req, "digest_id", l->digest_id);
+	rc = imgp_post_ask(p, "outbox_put", req, &data, e);
+	imgp_json_free(data);
+	return rc;
+}
+
+int
+imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
+    struct imgp_err *e)
+{
+	struct imgp_mail_list to;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_parcel m = { .message = &b, .subject = l->subject,
+	    .text = l->text };
+	struct imgp_carried *res = NULL;
+	char *from = sender(l->pipeline), *addr = NULL;
+	char *id = imgp_mail_id(l->about);
+	int rc = -1;
+
+	if (readers(l->pipeline, l->to, &to, e) == -1 ||
+	    build(l, &to, from, &b, e) == -1 ||
+	    (addr = imgp_mail_address(from, e)) == NULL)
+		goto out;
+	m.from = addr;
+	m.to = (const char *const *)to.addr;
+	m.n_to = to.n;
+	m.id = id;
+	if (imgp_post_has_record(p) && (rc = keep(p, l, &m, e)) == 0)
+		goto out;
+	/* A digest's letter is sent from the outbox or not at all. */
+	if (l->digest_id != 0)
+		goto out;
+	res = imgp_alloc(to.n * sizeof *res);
+	rc = carry(l->pipeline, &m, res, e);
+out:
+	imgp_mail_list_release(&to);
+	imgp_buf_release(&b);
+	free(res);
+	free(from);
+	free(addr);
+	free(id);
+	return rc;
+}
+
+/* --- the outbox ---------------------------------------------------------- */
+
+static struct imgp_json *
+results(const struct imgp_mail_list *to, const struct imgp_carried *res)
+{
+	struct imgp_json *list = imgp_json_new_array(), *o;
+	size_t i;
+
+	for (i = 0; i < to->n; i++) {
+		o = imgp_json_new_object();
+		imgp_json_set_str(o, "address", to->addr[i]);
+		imgp_json_set_str(o, "status", res[i].done ? "sent" :
+		    strcmp(res[i].err.code, IMGP_E_MAIL_REFUSED) == 0 ?
+		    "refused" : "waiting");
+		if (!res[i].done) {
+			imgp_json_set_str(o, "error_code", res[i].err.code);
+			imgp_json_set_str(o, "error", res[i].err.msg);
+		}
+		imgp_json_append(list, o);
+	}
+	return list;
+}
+
+static int
+recipients(const struct imgp_json *array, struct imgp_mail_list *to,
+    struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	const struct imgp_json *i;
+	int rc;
+
+	for (i = imgp_json_first(array); i != NULL; i = imgp_json_next(i))
+		if (imgp_json_str(i) != NULL)
+			imgp_buf_printf(&b, "%s ", imgp_json_str(i));
+	rc = imgp_mail_list_parse(b.s == NULL ? "" : b.s, to, e);
+	imgp_buf_release(&b);
+	return rc;
+}
+
+/* Send one letter of the outbox and note what became of it.  0, or -1 with
+ * ${e} when it could not even be tried or noted. */
+static int
+deliver(struct imgp_post *p, const struct imgp_json *letter,
+    void (*complain)(const struct imgp_err *), int *status, int *reached,
+    struct imgp_err *e)
+{
+	const char *pipeline = imgp_json_str(imgp_json_get(letter,
+	    "pipeline_code"));
+	const char *text = imgp_json_str(imgp_json_get(letter, "message"));
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_parcel m = { .message = &b,
+	    .from = imgp_json_str(imgp_json_get(letter, "sender")),
+	    .id = imgp_json_str(imgp_json_get(letter, "message_id")),
+	    .subject = imgp_json_str(imgp_json_get(letter, "subject")),
+	    .text = imgp_json_str(imgp_json_get(letter, "body")) };
+	struct imgp_carried *res = NULL;
+	struct imgp_json *req, *data = NULL;
+	struct imgp_mail_list to;
+	struct imgp_err why;
+	int64_t id;
+	size_t i;
+	int rc = -1;
+
+	if (recipients(imgp_json_get(letter, "recipients"), &to, e) == -1)
+		goto out;
+	if (m.from == NULL || m.id == NULL || m.subject == NULL ||
+	    m.text == NULL || text == NULL || to.n == 0 ||
+	    imgp_json_int(imgp_json_get(letter, "outbox_id"), &id) == -1) {
+		imgp_fail(e, IMGP_E_DB_QUERY, "a letter cannot be read");
+		goto out;
+	}
+	imgp_buf_puts(&b, text);
+	m.to = (const char *const *)to.addr;
+	m.n_to = to.n;
+	res = imgp_alloc(to.n * sizeof *res);
+	carry(pipeline, &m, res, &why);
+	for (*reached = 0, i = 0; i < to.n; i++) {
+		if (res[i].done || strcmp(res[i].err.code,
+		    IMGP_E_MAIL_REFUSED) == 0)
+			*reached = 1;
+		if (res[i].done)
+			continue;
+		*status = imgp_exit_worse(*status, strcmp(res[i].err.code,
+		    IMGP_E_MAIL_REFUSED) == 0 ? IMGP_EX_ERRORS :
+		    IMGP_EX_TEMPFAIL);
+		not_served(&res[i].err, to.addr[i], &why);
+		complain(&why);
+	}
+	req = imgp_json_new_object();
+	imgp_json_set_int(req, "outbox_id", id);
+	imgp_json_set(req, "results", results(&to, res));
+	rc = imgp_post_ask(p, "outbox_done", req, &data, e);
+	imgp_json_free(data);
+out:
+	imgp_mail_list_release(&to);
+	imgp_buf_release(&b);
+	free(res);
+	return rc;
+}
+
+int
+imgp_post_flush(struct imgp_post *p, void (*complain)(const struct imgp_err *))
+{
+	const struct imgp_json *letter;
+	struct imgp_json *req, *data;
+	struct imgp_err e;
+	int64_t after = 0;
+	int status = IMGP_EX_OK, in_vain = 0, reached = 0, rc = 0;
+
+	if (!imgp_post_has_record(p))
+		return status;
+	/* Two letters in vain: the mail server is away, the rest can wait. */
+	while (in_vain < 2) {
+		data = NULL;
+		req = imgp_json_new_object();
+		imgp_json_set_int(req, "after", after);
+		if ((rc = imgp_post_ask(p, "outbox_take", req, &data, &e)) == -1)
+			break;
+		letter = imgp_json_get(data, "letter");
+		if (imgp_json_is_null(letter)) {
+			imgp_json_free(data);
+			break;
+		}
+		imgp_json_int(imgp_json_get(letter, "outbox_id"), &after);
+		rc = deliver(p, letter, complain, &status, &reached, &e);
+		imgp_json_free(data);
+		if (rc == -1)
+			break;
+		in_vain = reached ? 0 : in_vain + 1;
+	}
+	if (rc == -1) {
+		complain(&e);
+		status = imgp_exit_worse(status, IMGP_EX_TEMPFAIL);
+	}
+	return status;
+}

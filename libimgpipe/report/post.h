@@ -1,0 +1,76 @@
+/*
+ * The post office: letters to a pipeline's admins or labs, made and sent as
+ * the settings say, and the record's side of it.
+ *
+ * The record is that of the setting ledger, else database, where it is a
+ * libpq connection string.  Where there is one, a letter is first kept in its
+ * outbox and then sent from there, by this process or, when the mail server is
+ * away or the process dies, by the next: none is lost, and none sent twice but
+ * when a process dies between the carrier's answer and noting it; then both
+ * bear the same Message-ID.
+ */
+#ifndef IMGPIPE_POST_H
+#define IMGPIPE_POST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/base/json.h"
+#include "libimgpipe/mail/mail.h"
+
+enum imgp_readers { IMGP_TO_ADMINS, IMGP_TO_LABS };
+
+struct imgp_letter {
+	const char	*pipeline;	/* whose settings count; NULL: all's */
+	enum imgp_readers to;		/* labs that are not set: the admins */
+	const char	*about;		/* the same letter, the same words here:
+					 * of this its Message-ID is made */
+	const char	*subject;
+	const char	*text;
+	const char	*html;		/* NULL: none */
+	const struct imgp_mail_file *files;
+	size_t		 n_files;
+	int64_t		 date;
+	int64_t		 digest_id;	/* of what digest it is; 0: none */
+};
+
+struct imgp_post;
+
+/* NULL with IMGP-CONFIG or IMGP-MAIL-ADDRESS when the settings cannot work.
+ * Nothing is connected to yet.  Close with imgp_post_close(), NULL is fine. */
+struct imgp_post *imgp_post_open(struct imgp_err *e);
+void	imgp_post_close(struct imgp_post *p);
+
+/*
+ * Keep ${l} in the outbox, for imgp_post_flush() to send, or send it at once
+ * where there is no record or it cannot be reached.  0, or -1 with ${e} when it
+ * is neither kept nor taken over for every reader.
+ */
+int	imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
+	    struct imgp_err *e);
+/*
+ * Send what waits in the outbox.  ${complain} is told of each reader who was
+ * not served, and why.  The exit status: 0, 1 when somebody was refused, 75
+ * when something still waits.
+ */
+int	imgp_post_flush(struct imgp_post *p,
+	    void (*complain)(const struct imgp_err *));
+/* The message itself, appended to ${out}. */
+int	imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
+	    struct imgp_buf *out, struct imgp_err *e);
+
+/* Nonzero when there is a record that libpq reaches. */
+int	imgp_post_has_record(const struct imgp_post *p);
+/*
+ * Ask the record: select pipeline.${function}(${request}).  ${request} is taken
+ * over.  The answer's data in ${*data}, the caller's; or -1 and ${e}.
+ */
+int	imgp_post_ask(struct imgp_post *p, const char *function,
+	    struct imgp_json *request, struct imgp_json **data,
+	    struct imgp_err *e);
+/* What ever went wrong with a file: {"rows": […]}; NULL without a record. */
+int	imgp_post_error_log(struct imgp_post *p, int64_t file_id,
+	    struct imgp_json **data, struct imgp_err *e);
+
+#endif

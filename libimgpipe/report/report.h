@@ -1,0 +1,53 @@
+/*
+ * What of a job may be told to people: the allow-list in front of every mail
+ * and log (R67).
+ *
+ * A job line may hold more than people should read: members that other
+ * programs added, an unreadable line's first bytes.  So nothing goes from a
+ * job into a mail, an error log or a run log but through imgp_report_job(),
+ * which copies what it knows and leaves all else.
+ */
+#ifndef IMGPIPE_REPORT_H
+#define IMGPIPE_REPORT_H
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/json.h"
+#include "libimgpipe/job/job.h"
+
+enum imgp_outcome {
+	IMGP_DELIVERED,
+	IMGP_WITH_ERRORS,	/* delivered; something lesser failed (M42) */
+	IMGP_TO_RETRY,		/* failed; a later run may deliver it */
+	IMGP_FOR_GOOD,		/* failed; another try does not help */
+	IMGP_UNFINISHED,	/* neither: the record was not brought to an end */
+	IMGP_PASSED_OVER,	/* skipped */
+	IMGP_N_OUTCOMES
+};
+
+/* "delivered", "delivered with errors", … : static. */
+const char *imgp_outcome_name(enum imgp_outcome o);
+enum imgp_outcome imgp_report_outcome(struct imgp_job *job);
+
+/*
+ * What may be told of ${job}: an object, the caller's to free.  Text is made
+ * printable and cut at 1000 bytes; members of other types than imgp-job(5) gives
+ * them are left out.  Of "scans" only counts are told, of "replaced" only what
+ * has the form of an ATRIUID, of "errors" and "warnings" only entries with a code
+ * of the dictionary keep their text.
+ */
+struct imgp_json *imgp_report_job(struct imgp_job *job);
+
+/* Append "what  value" and a line end; nothing when ${v} is neither a string nor
+ * an integer. */
+void	imgp_report_line(struct imgp_buf *b, const char *what,
+	    const struct imgp_json *v);
+
+/*
+ * Append one error (an entry of a told job's "errors", or a row of the record
+ * with the same members) for a person: code, stage, what it means, what to do,
+ * what was said, each line beginning with ${indent}.
+ */
+void	imgp_report_error(struct imgp_buf *out, const char *indent,
+	    const struct imgp_json *error);
+
+#endif

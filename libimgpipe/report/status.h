@@ -1,0 +1,31 @@
+/*
+ * What is where, for people and programs: made of what the record answers
+ * (pipeline.status(), status_files(), status_upload()).
+ */
+#ifndef IMGPIPE_STATUS_H
+#define IMGPIPE_STATUS_H
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/base/json.h"
+#include "libimgpipe/report/post.h"
+
+/* The board: how many files are in which state, what needs a look, how the last
+ * run and mail went.  ${colour}: for a terminal that shows it. */
+void	imgp_status_board(const struct imgp_json *data, int colour,
+	    struct imgp_buf *out);
+
+/* The same counts for a scraper (Prometheus' text format). */
+void	imgp_status_metrics(const struct imgp_json *data, struct imgp_buf *out);
+
+/* All that is known of one upload. */
+void	imgp_status_upload(const struct imgp_json *data, int64_t upload,
+	    int colour, struct imgp_buf *out);
+
+/* The head of the CSV, and one row for each of ${files}; the number of the last
+ * in ${*last}. */
+void	imgp_status_csv_head(struct imgp_buf *out);
+void	imgp_status_csv(const struct imgp_json *files, struct imgp_buf *out,
+	    int64_t *last);
+
+#endif

@@ -1,0 +1,414 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/archive/encode.h"
+#include "libimgpipe/archive/gunzip.h"
+#include "libimgpipe/archive/tar.h"
+#include "libimgpipe/archive/tar_file.h"
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/stamp/stamp_priv.h"
+
+/*
+ * A TAR is stamped from a file that can be read at any place; one within gzip
+ * is first unpacked into a file without a name.  What is written is that file
+ * with new bytes in between; within gzip all of it is encoded again, by the
+ * fast encoder and under the old header.
+ */
+
+#define CHUNK	((size_t)128 << 10)
+
+struct job {
+	struct imgp_stamp *s;
+	const struct imgp_intake *u;
+	int		 fd;		/* the plain TAR */
+	uint64_t	 size;
+	uint64_t	 pos;		/* of it: written up to there */
+	struct imgp_encode *gzip;	/* NULL: written as it is */
+	uint32_t	 old_crc;	/* of what came out of gzip */
+	uint32_t	 crc;		/* of what went into gzip, */
+	uint32_t	 n;		/* and how much, mod 2^32 */
+	unsigned char	*buf;
+	struct imgp_mark *mark;
+};
+
+/* --- writing ----------------------------------------------------------------- */
+
+static int
+put(struct job *j, const void *p, size_t len, struct imgp_err *e)
+{
+	if (j->gzip == NULL)
+		return imgp_out_write(j->s->out, p, len, e);
+	j->crc = imgp_crc32(j->crc, p, len);
+	j->n += (uint32_t)len;
+	return imgp_encode_feed(j->gzip, p, len, e);
+}
+
+static int
+copy(struct job *j, int fd, uint64_t off, uint64_t len, struct imgp_err *e)
+{
+	size_t n;
+
+	if (j->gzip == NULL)
+		return imgp_out_copy(j->s->out, fd, off, len, e);
+	for (; len > 0; off += n, len -= n) {
+		n = len < CHUNK ? (size_t)len : CHUNK;
+		if (imgp_pread(fd, j->buf, n, off, e) == -1 ||
+		    put(j, j->buf, n, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+copy_up_to(struct job *j, uint64_t upto, struct imgp_err *e)
+{
+	uint64_t from = j->pos;
+
+	j->pos = upto;
+	return copy(j, j->fd, from, upto - from, e);
+}
+
+static int
+pad(struct job *j, uint64_t len, struct imgp_err *e)
+{
+	static const unsigned char zero[IMGP_TAR_BLOCK];
+
+	len = (IMGP_TAR_BLOCK - len % IMGP_TAR_BLOCK) % IMGP_TAR_BLOCK;
+	return put(j, zero, (size_t)len, e);
+}
+
+/*
+ * The pax header of ${m}: its block, the records in it, and how many bytes of
+ * these there are.  The caller's to free; NULL and ${e}.
+ */
+static char *
+read_pax(struct job *j, const struct imgp_tar_member *m,
+    unsigned char block[IMGP_TAR_BLOCK], uint64_t *len, struct imgp_err *e)
+{
+	size_t size = (size_t)(m->main - m->pax - IMGP_TAR_BLOCK);
+	char *old = imgp_alloc(size);
+
+	if (imgp_pread(j->fd, block, IMGP_TAR_BLOCK, m->pax, e) == 0 &&
+	    imgp_pread(j->fd, old, size, m->pax + IMGP_TAR_BLOCK, e) == 0) {
+		if (imgp_tar_get_size(block, len) == 0 && *len <= size)
+			return old;
+		imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED, "tar: a size is broken");
+	}
+	free(old);
+	return NULL;
+}
+
+/* The pax header with another size, in place of the old one. */
+static int
+write_pax(struct job *j, const struct imgp_tar_member *m, uint64_t size,
+    struct imgp_err *e)
+{
+	unsigned char block[IMGP_TAR_BLOCK];
+	struct imgp_buf new = IMGP_BUF_INIT;
+	uint64_t len;
+	char *old;
+	int rc = -1;
+
+	if (copy_up_to(j, m->pax, e) == -1 ||
+	    (old = read_pax(j, m, block, &len, e)) == NULL)
+		return -1;
+	imgp_tar_pax_size(old, (size_t)len, size, &new);
+	if (imgp_tar_set_size(block, new.len, e) == -1 ||
+	    put(j, block, sizeof block, e) == -1 ||
+	    put(j, new.s, new.len, e) == -1 || pad(j, new.len, e) == -1)
+		goto out;
+	j->pos += sizeof block + len + (IMGP_TAR_BLOCK - len %
+	    IMGP_TAR_BLOCK) % IMGP_TAR_BLOCK;
+	rc = 0;
+out:
+	imgp_buf_release(&new);
+	free(old);
+	return rc;
+}
+
+static int
+no_way_back(struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,
+	    "tar: what stands around it could not be brought back");
+}
+
+/* ${len} bytes at ${off} are padded with zeros, as we will pad them. */
+static int
+check_padding(struct job *j, uint64_t off, uint64_t len, struct imgp_err *e)
+{
+	static const unsigned char zero[IMGP_TAR_BLOCK];
+	unsigned char buf[IMGP_TAR_BLOCK];
+	size_t n = (size_t)(IMGP_TAR_BLOCK - len % IMGP_TAR_BLOCK) %
+	    IMGP_TAR_BLOCK;
+
+	if (imgp_pread(j->fd, buf, n, off + len, e) == -1)
+		return -1;
+	return memcmp(buf, zero, n) == 0 ? 0 : no_way_back(e);
+}
+
+/* Set ${block} to ${size}; -1 when it could not be set back. */
+static int
+set_size(unsigned char block[IMGP_TAR_BLOCK], uint64_t size,
+    struct imgp_err *e)
+{
+	unsigned char back[IMGP_TAR_BLOCK], old[IMGP_TAR_BLOCK];
+	uint64_t before;
+
+	memcpy(old, block, sizeof old);
+	if (imgp_tar_get_size(block, &before) == -1 ||
+	    imgp_tar_set_size(block, size, e) == -1)
+		return -1;
+	memcpy(back, block, sizeof back);
+	if (imgp_tar_set_size(back, before, e) == -1)
+		return -1;
+	return memcmp(back, old, sizeof back) == 0 ? 0 : no_way_back(e);
+}
+
+/* The pax header can take ${size}, and give back what it has. */
+static int
+check_pax(struct job *j, const struct imgp_tar_member *m, uint64_t size,
+    struct imgp_err *e)
+{
+	struct imgp_buf new = IMGP_BUF_INIT, back = IMGP_BUF_INIT;
+	unsigned char block[IMGP_TAR_BLOCK];
+	uint64_t len;
+	char *old;
+	int rc;
+
+	if ((old = read_pax(j, m, block, &len, e)) == NULL)
+		return -1;
+	imgp_tar_pax_size(old, (size_t)len, size, &new);
+	imgp_tar_pax_size(new.s, new.len, m->size, &back);
+	rc = back.len == len && memcmp(back.s, old, back.len) == 0 ?
+	    set_size(block, new.len, e) : no_way_back(e);
+	if (rc == 0)
+		rc = check_padding(j, m->pax + IMGP_TAR_BLOCK, len, e);
+	imgp_buf_release(&new);
+	imgp_buf_release(&back);
+	free(old);
+	return rc;
+}
+
+/*
+ * The header as it will be; -1 when it has no room for the new size, or what
+ * stands there could not be brought back when the stamp is undone.
+ */
+static int
+new_header(struct job *j, const struct imgp_tar_member *m, uint64_t size,
+    unsigned char block[IMGP_TAR_BLOCK], struct imgp_err *e)
+{
+	uint64_t own;
+
+	memcpy(block, m->block, IMGP_TAR_BLOCK);
+	if (check_padding(j, m->data, m->size, e) == -1 ||
+	    (m->pax_size && check_pax(j, m, size, e) == -1))
+		return -1;
+	/* Where pax holds the size, the field may hold something else. */
+	if (m->pax_size && imgp_tar_get_size(block, &own) == 0 &&
+	    own != m->size)
+		return 0;
+	return set_size(block, size, e);
+}
+
+static int
+write_out(void *arg, const void *p, size_t len, struct imgp_err *e)
+{
+	return imgp_out_write(arg, p, len, e);
+}
+
+/* The old gzip header: its time and name stay. */
+static int
+begin_gzip(struct job *j, struct imgp_err *e)
+{
+	const struct imgp_intake *u = j->u;
+	size_t n = u->size < CHUNK ? (size_t)u->size : CHUNK;
+
+	j->gzip = imgp_encode_new(0, write_out, j->s->out);
+	if (imgp_pread(u->fd, j->buf, n, 0, e) == -1)
+		return -1;
+	n = imgp_gunzip_header(j->buf, n);
+	return imgp_out_write(j->s->out, j->buf, n, e);
+}
+
+static int
+write_stamped(struct job *j, const struct imgp_tar_member *m,
+    const unsigned char *block, struct imgp_err *e)
+{
+	const struct imgp_mark *o = j->mark;
+	const struct imgp_mark_piece *p;
+	size_t i;
+	int rc = 0;
+
+	if (j->u->kind == IMGP_INTAKE_TGZ && j->gzip == NULL &&
+	    begin_gzip(j, e) == -1)
+		return -1;
+	if (m->pax_size && write_pax(j, m, o->size, e) == -1)
+		return -1;
+	if (copy_up_to(j, m->main, e) == -1 ||
+	    put(j, block, IMGP_TAR_BLOCK, e) == -1)
+		return -1;
+	for (i = 0; i < o->pieces && rc == 0; i++) {
+		p = &o->piece[i];
+		rc = p->mem != NULL ? put(j, p->mem, (size_t)p->len, e) :
+		    copy(j, p->fd, p->off, p->len, e);
+	}
+	j->pos = m->next;
+	return rc == -1 ? -1 : pad(j, o->size, e);
+}
+
+/* --- members ------------------------------------------------------------------- */
+
+static int
+stamp_member(struct job *j, const struct imgp_tar_member *m, size_t number,
+    struct imgp_err *e)
+{
+	unsigned char block[IMGP_TAR_BLOCK];
+	struct imgp_mark_src src;
+	struct imgp_mark *o = j->mark;
+	int rc;
+
+	memset(&src, 0, sizeof src);
+	src.fd = j->fd;
+	src.off = m->data;
+	src.csize = src.size = m->size;
+	imgp_stamp_prepare(j->s, o, &src, number);
+	if (o->outcome == IMGP_MARK_STAMPED &&
+	    new_header(j, m, o->size, block, &o->err) == -1)
+		o->outcome = IMGP_MARK_DECLINED;
+	if ((rc = imgp_stamp_take(j->s, o, number, e)) != 0 ||
+	    o->outcome != IMGP_MARK_STAMPED)
+		return rc;
+	if (write_stamped(j, m, block, e) == -1)
+		return -1;
+	return imgp_stamp_note(j->s, o, number, e);
+}
+
+/* The whole archive once: only looked at (${look}), or stamped. */
+static int
+run(struct job *j, int look, struct imgp_err *e)
+{
+	const struct imgp_zip_limits *lim = &j->s->opts->lim->zip;
+	struct imgp_tar_file *file = imgp_tar_file_new(j->fd, j->size, 0, lim);
+	struct imgp_tar *t = imgp_tar_new(imgp_tar_file_read, file);
+	struct imgp_tar_member m;
+	size_t i = 0;
+	int rc;
+
+	while ((rc = imgp_tar_next(t, &m, e)) == 1) {
+		if (++i > lim->members) {
+			rc = imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+			    "it has more than %llu members",
+			    (unsigned long long)lim->members);
+			break;
+		}
+		/* Links, folders and devices have no bytes. */
+		if (look || m.size == 0)
+			continue;
+		if ((rc = stamp_member(j, &m, i, e)) != 0)
+			break;
+	}
+	imgp_tar_free(t);
+	imgp_tar_file_free(file);
+	return rc;
+}
+
+/* --- gzip ------------------------------------------------------------------------ */
+
+/* Unpack ${u} into an unnamed file; -1 and ${e}. */
+static int
+unpack(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
+{
+	struct imgp_tar_file *f = imgp_tar_file_new(u->fd, u->size, 1,
+	    &j->s->opts->lim->zip);
+	struct imgp_out out;
+	long n = -1;
+	int fd;
+
+	if ((fd = imgp_tmpfile(j->s->opts->tmpdir, e)) == -1)
+		goto out;
+	imgp_out_init(&out, fd);
+	while ((n = imgp_tar_file_read(f, j->buf, CHUNK, e)) > 0) {
+		j->old_crc = imgp_crc32(j->old_crc, j->buf, (size_t)n);
+		if (imgp_out_write(&out, j->buf, (size_t)n, e) == -1) {
+			n = -1;
+			break;
+		}
+	}
+	if (n == 0)
+		n = imgp_out_flush(&out, e);
+	j->size = out.n;
+	imgp_out_release(&out);
+	j->fd = fd;
+out:
+	imgp_tar_file_free(f);
+	return n == 0 ? 0 : -1;
+}
+
+static int
+end_gzip(struct job *j, struct imgp_err *e)
+{
+	unsigned char t[8];
+	int i;
+
+	if (imgp_encode_end(j->gzip, e) == -1)
+		return -1;
+	j->s->r->has_crc = 1;
+	j->s->r->old_crc = j->old_crc;
+	j->s->r->new_crc = j->crc;
+	for (i = 0; i < 4; i++) {
+		t[i] = (unsigned char)(j->crc >> (8 * i));
+		t[4 + i] = (unsigned char)(j->n >> (8 * i));
+	}
+	return imgp_out_write(j->s->out, t, sizeof t, e);
+}
+
+/* --- all of it --------------------------------------------------------------------- */
+
+static int
+stamp_plain(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
+{
+	struct imgp_err why;
+	int rc;
+
+	/* All of it is looked at before anything is written. */
+	if (run(j, 1, &why) == -1)
+		return imgp_stamp_untouched(j->s, &why, e);
+	if ((rc = run(j, 0, e)) != 0)
+		return rc;
+	if (j->s->r->stamped == 0)
+		return imgp_out_copy(j->s->out, u->fd, 0, u->size, e);
+	if (j->gzip != NULL)
+		j->s->encoded = 1;
+	if (copy_up_to(j, j->size, e) == -1)
+		return -1;
+	return j->gzip == NULL ? 0 : end_gzip(j, e);
+}
+
+int
+imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
+    struct imgp_err *e)
+{
+	struct job j;
+	struct imgp_err why;
+	int rc;
+
+	memset(&j, 0, sizeof j);
+	j.s = s;
+	j.u = u;
+	j.fd = u->fd;
+	j.size = u->size;
+	j.buf = imgp_alloc(CHUNK);
+	j.mark = imgp_mark_new(&s->oo);
+	if (u->kind == IMGP_INTAKE_TGZ && unpack(&j, u, &why) == -1)
+		rc = imgp_stamp_untouched(s, &why, e);
+	else
+		rc = stamp_plain(&j, u, e);
+	if (j.fd != u->fd && j.fd != -1)
+		close(j.fd);
+	imgp_encode_free(j.gzip);
+	imgp_mark_free(j.mark);
+	free(j.buf);
+	return rc;
+}

@@ -1,0 +1,392 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
+#include "libimgpipe/base/json.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/place.h"
+#include "libimgpipe/base/textset.h"
+#include "libimgpipe/job/names.h"
+#include "libimgpipe/record/db.h"
+#include "libimgpipe/steps/lookup.h"
+#include "libimgpipe/steps/upload.h"
+
+#define BATCH	256		/* jobs in one query */
+
+/* One job that waits for its row, or only for its turn. */
+struct held {
+	struct imgp_job	*job;
+	struct imgp_upload_ask ask;
+	char		*key;		/* ask.key, to be freed */
+	int64_t		 tries;		/* beyond the first */
+	int		 passes;	/* it needs no row */
+	struct imgp_err	 why;		/* and failed for this, if code is set */
+	int		 done;
+};
+
+struct imgp_lookup {
+	struct imgp_lookup_opts	 o;
+	struct imgp_db	*db;		/* NULL: away */
+	struct held	*held;
+	size_t		 n, size;
+	size_t		 nfresh;	/* held, not tried yet: the last ones */
+	int64_t		 next_round;	/* for those tried before */
+	struct imgp_textset *seen;
+};
+
+static const char pending[] =
+    "select subject_event_crf_file_id, pipeline_code from pipeline.pending"
+    " where $1::text is null or pipeline_code = $1::text order by 1, 2";
+
+struct imgp_lookup *
+imgp_lookup_new(const struct imgp_lookup_opts *o)
+{
+	struct imgp_lookup *l = imgp_alloc(sizeof *l);
+
+	l->o = *o;
+	l->seen = imgp_textset_new();
+	return l;
+}
+
+void
+imgp_lookup_free(struct imgp_lookup *l)
+{
+	if (l == NULL)
+		return;
+	imgp_textset_free(l->seen);
+	imgp_db_close(l->db);
+	free(l->held);
+	free(l);
+}
+
+/* --- what a line may be --------------------------------------------------- */
+
+/* An id: a positive integer in plain decimal digits, no zero before it. */
+static int
+parse_id(const char *s, size_t len, int64_t *id)
+{
+	char digits[32];
+	long long n;
+
+	if (len == 0 || len >= sizeof digits || s[0] < '1' || s[0] > '9' ||
+	    memchr(s, '\0', len) != NULL)
+		return -1;
+	memcpy(digits, s, len);
+	digits[len] = '\0';
+	if (imgp_parse_int(digits, 1, INT64_MAX, &n) == -1)
+		return -1;
+	*id = n;
+	return 0;
+}
+
+/* Text that may be a key: UTF-8 without control characters. */
+static int
+is_text(const char *s, size_t len)
+{
+	unsigned int c;
+	size_t n;
+
+	for (; len > 0; s += n, len -= n)
+		if ((n = imgp_utf8(s, len, &c)) == 0 || c < 0x20 || c == 0x7f)
+			return 0;
+	return 1;
+}
+
+/* A job line may come without an id, if it has a source. */
+static struct imgp_job *
+accept_job(const char *s, size_t len, struct imgp_err *e)
+{
+	struct imgp_job *job = imgp_job_parse(s, len, e);
+
+	if (job == NULL || imgp_job_standing(job) != IMGP_GOING_ON)
+		return job;
+	if (imgp_job_id(job) > 0 ||
+	    (imgp_job_get(job, "subject_event_crf_file_id") == NULL &&
+	    imgp_job_str(job, "source") != NULL))
+		return job;
+	imgp_fail(e, IMGP_E_JOB_TYPE, "the job has no positive "
+	    "subject_event_crf_file_id and no source");
+	imgp_job_free(job);
+	return NULL;
+}
+
+struct imgp_job *
+imgp_lookup_accept(const char *s, size_t len, void *arg, struct imgp_err *e)
+{
+	struct imgp_job *job;
+	int64_t id;
+	char *text;
+
+	(void)arg;
+	if (len > 0 && s[len - 1] == '\r')	/* a list made on Windows */
+		len--;
+	if (len > 0 && s[0] == '{')
+		return accept_job(s, len, e);
+	if (parse_id(s, len, &id) == 0) {
+		job = imgp_job_new();
+		imgp_job_set_int(job, "subject_event_crf_file_id", id);
+		return job;
+	}
+	if (memchr(s, '/', len) == NULL || !is_text(s, len)) {
+		imgp_fail(e, IMGP_E_JOB_INPUT, "neither a positive integer, a "
+		    "source key, a place nor a job line");
+		return NULL;
+	}
+	job = imgp_job_new();
+	text = imgp_strndup(s, len);
+	imgp_job_set_str(job, "source", text);
+	free(text);
+	return job;
+}
+
+/* --- rounds --------------------------------------------------------------- */
+
+static void
+set_name(struct imgp_job *job, struct imgp_err *e)
+{
+	char *name;
+
+	if (imgp_names_job(job, &name, e) == 0) {
+		imgp_job_set_str(job, "job", name);
+		free(name);
+	}
+}
+
+/* Nonzero when this upload was seen before in this pipeline. */
+static int
+is_seen(struct imgp_lookup *l, int64_t id, const char *code)
+{
+	char *s = imgp_asprintf("%lld/%s", (long long)id, code);
+	int seen = !imgp_textset_add(l->seen, s);
+
+	free(s);
+	return seen;
+}
+
+/* The job's row is at ${at}: take it over, or say what is wrong with it. */
+static void
+settle(struct imgp_filter *f, struct imgp_lookup *l, struct held *h,
+    const struct imgp_uploads *u, size_t at)
+{
+	struct imgp_job *job = h->job;
+	struct imgp_err e = { NULL, "" };
+	const char *code, *want = l->o.pipeline != NULL ? l->o.pipeline :
+	    imgp_job_str(job, "pipeline_code");
+	int64_t id = 0;
+	int rc;
+
+	rc = imgp_uploads_choose(u, want, &at, &id, &code, &e);
+	if (id > 0)
+		imgp_job_set_int(job, "subject_event_crf_file_id", id);
+	if (rc == 1)
+		imgp_job_skip(job, IMGP_E_SKIP_NO_PIPELINE);
+	else if (rc == 0 && is_seen(l, id, code))
+		imgp_job_skip(job, IMGP_E_SKIP_DUPLICATE);
+	else if (rc == 0 && imgp_uploads_take(u, at, job, l->o.source, &e) == 0)
+		set_name(job, &e);
+	imgp_job_retried(job, "lookup", h->tries);
+	imgp_filter_put(f, job, e.code == NULL ? NULL : &e);
+	h->done = 1;
+}
+
+int
+imgp_lookup_reach(struct imgp_lookup *l, struct imgp_err *e)
+{
+	if (l->db == NULL && (l->db = imgp_db_open(l->o.replica,
+	    IMGP_DB_READ_ONLY, 0, e)) != NULL &&
+	    imgp_db_check_schema(l->db, e) == -1) {
+		imgp_db_close(l->db);
+		l->db = NULL;
+	}
+	return l->db == NULL ? -1 : 0;
+}
+
+/* One query for ${h}[0..n-1]; NULL and ${e} when it could not be asked. */
+static struct imgp_uploads *
+ask_for(struct imgp_lookup *l, const struct held *h, size_t n, struct imgp_err *e)
+{
+	struct imgp_upload_ask ask[BATCH];
+	struct imgp_uploads *u = NULL;
+	size_t i, m = 0;
+	int again = 3;
+
+	for (i = 0; i < n; i++)
+		if (!h[i].passes)
+			ask[m++] = h[i].ask;
+	/* A standby cancels a query that is in the way of its replay. */
+	while (imgp_lookup_reach(l, e) == 0 &&
+	    (u = imgp_uploads_get(l->db, ask, m, e)) == NULL &&
+	    --again > 0 && strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0)
+		;
+	return u;
+}
+
+/* Nothing was found: wait for it, if that may help (M25), or give it up. */
+static void
+miss(struct imgp_filter *f, struct imgp_lookup *l, struct held *h,
+    const struct imgp_err *e)
+{
+	if ((strcmp(e->code, IMGP_E_LOOKUP_NOT_FOUND) == 0 ||
+	    strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0) &&
+	    h->tries < l->o.retries) {
+		h->tries++;
+		return;
+	}
+	imgp_job_retried(h->job, "lookup", h->tries);
+	imgp_filter_put(f, h->job, e);
+	h->done = 1;
+}
+
+/* One round for at most BATCH jobs; those that are done are marked so. */
+static void
+round_for(struct imgp_filter *f, struct imgp_lookup *l, struct held *h, size_t n)
+{
+	struct imgp_err e = { NULL, "" };
+	struct imgp_uploads *u;
+	size_t i, at;
+
+	if ((u = ask_for(l, h, n, &e)) != NULL)
+		imgp_fail(&e, IMGP_E_LOOKUP_NOT_FOUND,
+		    "the EDC does not know this upload (yet)");
+	for (i = 0; i < n; i++) {
+		if (h[i].passes) {
+			imgp_filter_put(f, h[i].job,
+			    h[i].why.code == NULL ? NULL : &h[i].why);
+			h[i].done = 1;
+			continue;
+		}
+		at = u == NULL ? IMGP_UPLOADS_NONE :
+		    imgp_uploads_find(u, &h[i].ask);
+		if (at != IMGP_UPLOADS_NONE)
+			settle(f, l, &h[i], u, at);
+		else
+			miss(f, l, &h[i], &e);
+	}
+	imgp_uploads_free(u);
+}
+
+static void
+forget_done(struct imgp_lookup *l)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < l->n; i++)
+		if (l->held[i].done)
+			free(l->held[i].key);
+		else
+			l->held[k++] = l->held[i];
+	l->n = k;
+}
+
+/* Try those that were not tried yet. */
+static void
+try_fresh(struct imgp_filter *f, struct imgp_lookup *l)
+{
+	size_t first = l->n - l->nfresh;
+
+	if (l->nfresh == 0)
+		return;
+	round_for(f, l, l->held + first, l->nfresh);
+	l->nfresh = 0;
+	if (first == 0)
+		l->next_round = imgp_clock_ms() + l->o.interval_ms;
+	forget_done(l);
+}
+
+int64_t
+imgp_lookup_idle(struct imgp_filter *f, void *arg, int eof)
+{
+	struct imgp_lookup *l = arg;
+	int64_t left;
+	size_t i;
+
+	(void)eof;
+	try_fresh(f, l);
+	if (l->n == 0)
+		return -1;
+	if ((left = l->next_round - imgp_clock_ms()) > 0)
+		return left;
+	for (i = 0; i < l->n; i += BATCH)
+		round_for(f, l, l->held + i,
+		    l->n - i < BATCH ? l->n - i : BATCH);
+	forget_done(l);
+	l->next_round = imgp_clock_ms() + l->o.interval_ms;
+	return l->n == 0 ? -1 : l->o.interval_ms;
+}
+
+/* The key below the source place; -1 with ${e} when it is outside. */
+static int
+key_of(const struct imgp_lookup *l, const char *s, const char **key,
+    struct imgp_err *e)
+{
+	size_t len = strlen(l->o.source);
+
+	if (strstr(s, "://") == NULL) {
+		*key = s;
+		return 0;
+	}
+	if (imgp_place_within(s, l->o.source, e) == -1)
+		return -1;
+	while (len > 0 && l->o.source[len - 1] == '/')
+		len--;
+	*key = s + len + 1;
+	return 0;
+}
+
+int
+imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	struct imgp_lookup *l = arg;
+	struct held *h;
+	const char *key = NULL;
+
+	(void)e;
+	if (l->n == l->size) {
+		l->size = l->size == 0 ? BATCH : l->size * 2;
+		l->held = imgp_realloc(l->held, l->size, sizeof *l->held);
+	}
+	h = &l->held[l->n++];
+	memset(h, 0, sizeof *h);
+	h->job = job;
+	h->ask.id = imgp_job_id(job);
+	h->passes = imgp_job_standing(job) != IMGP_GOING_ON;
+	if (!h->passes)
+		imgp_job_set_str(job, "run", l->o.run);
+	if (!h->passes && h->ask.id == 0) {
+		h->passes = key_of(l, imgp_job_str(job, "source"), &key,
+		    &h->why) == -1;
+		h->ask.key = h->key = key == NULL ? NULL : imgp_strdup(key);
+	}
+	if (++l->nfresh == BATCH)
+		try_fresh(f, l);
+	return IMGP_STEP_HELD;
+}
+
+char **
+imgp_lookup_pending(struct imgp_lookup *l, size_t *n, struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_rows *r;
+	const char *code;
+	char **line;
+	size_t i;
+
+	if (imgp_lookup_reach(l, e) == -1 || (r = imgp_db_query(l->db, pending,
+	    1, &l->o.pipeline, e)) == NULL)
+		return NULL;
+	*n = imgp_rows_count(r);
+	line = imgp_alloc((*n + 1) * sizeof *line);
+	for (i = 0; i < *n; i++) {
+		code = imgp_rows_get(r, i, 1);
+		imgp_buf_printf(&b, "{\"v\":1,\"subject_event_crf_file_id\":%s,"
+		    "\"pipeline_code\":", imgp_rows_get(r, i, 0));
+		imgp_json_quote(&b, code, strlen(code));
+		imgp_buf_puts(&b, "}");
+		line[i] = imgp_buf_steal(&b);
+	}
+	imgp_rows_free(r);
+	return line;
+}

@@ -1,0 +1,432 @@
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/hex.h"
+#include "libimgpipe/base/place.h"
+#include "libimgpipe/job/names.h"
+#include "libimgpipe/steps/transfer.h"
+#include "libimgpipe/store/store.h"
+
+enum hop { FETCH, STAGE, DELIVER };
+
+static const struct {
+	const char	*from, *to;	/* members of a job line */
+	const char	*from_base, *to_base; /* settings */
+	const char	*stage;
+} hops[] = {
+	[FETCH] = { "source", "local", "source", "spool", "fetch" },
+	[STAGE] = { "local", "temp", "spool", "temp", "stage" },
+	[DELIVER] = { "temp", "destination", "temp", "destination", "deliver" },
+};
+
+/* A store that is open, by its base. */
+struct base {
+	char		*url;
+	struct imgp_store *store;
+	struct base	*next;
+};
+
+struct imgp_transfer {
+	enum hop	 hop;
+	unsigned int	 flags;
+	pthread_mutex_t	 lock;		/* of bases */
+	struct base	*bases;
+};
+
+struct imgp_transfer *
+imgp_transfer_new(const char *from, const char *to, unsigned int flags,
+    struct imgp_err *e)
+{
+	struct imgp_transfer *t;
+	size_t i;
+
+	for (i = 0; i < sizeof hops / sizeof hops[0]; i++)
+		if (strcmp(from, hops[i].from) == 0 &&
+		    strcmp(to, hops[i].to) == 0)
+			break;
+	if (i == sizeof hops / sizeof hops[0]) {
+		imgp_fail(e, IMGP_E_CONFIG, "no way from \"%.40s\" to \"%.40s\": "
+		    "there are source local, local temp, temp destination",
+		    from, to);
+		return NULL;
+	}
+	/* A place may also be a pipeline's own, in the file. */
+	if (getenv("IMGP_CONFIG") == NULL &&
+	    (imgp_conf_need(NULL, hops[i].from_base, e) == NULL ||
+	    imgp_conf_need(NULL, hops[i].to_base, e) == NULL))
+		return NULL;
+	t = imgp_alloc(sizeof *t);
+	t->hop = (enum hop)i;
+	t->flags = flags;
+	pthread_mutex_init(&t->lock, NULL);
+	return t;
+}
+
+void
+imgp_transfer_free(struct imgp_transfer *t)
+{
+	struct base *b;
+
+	if (t == NULL)
+		return;
+	while ((b = t->bases) != NULL) {
+		t->bases = b->next;
+		imgp_store_close(b->store);
+		free(b->url);
+		free(b);
+	}
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+const char *
+imgp_transfer_stage(const struct imgp_transfer *t)
+{
+	return hops[t->hop].stage;
+}
+
+int
+imgp_transfer_sees_failed(const struct imgp_transfer *t)
+{
+	return t->hop == DELIVER;
+}
+
+/* The store below the setting ${setting} for ${job}, opened once. */
+static struct imgp_store *
+store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
+    struct imgp_err *e)
+{
+	int is_spool = strcmp(setting, "spool") == 0;
+	const char *value = imgp_conf_need(imgp_job_str(job, "pipeline_code"),
+	    setting, e);
+	struct imgp_store *st = NULL;
+	struct base *b;
+	char *url, owner[32];
+
+	if (value == NULL)
+		return NULL;
+	snprintf(owner, sizeof owner, "%s_owner", setting);
+	url = is_spool ? imgp_asprintf("file://%s", value) :
+	    imgp_strdup(value);
+	pthread_mutex_lock(&t->lock);
+	for (b = t->bases; b != NULL && strcmp(b->url, url) != 0; b = b->next)
+		;
+	if (b == NULL && (st = imgp_store_open(url,
+	    is_spool ? IMGP_STORE_PRIVATE : 0, e)) != NULL) {
+		if (!is_spool)
+			imgp_store_set_owner(st, imgp_conf(
+			    imgp_job_str(job, "pipeline_code"), owner));
+		if (strcmp(setting, "temp") == 0)
+			imgp_store_probe_in(st);
+		b = imgp_alloc(sizeof *b);
+		b->url = imgp_strdup(url);
+		b->store = st;
+		b->next = t->bases;
+		t->bases = b;
+	} else if (b != NULL)
+		st = b->store;
+	pthread_mutex_unlock(&t->lock);
+	free(url);
+	return st;
+}
+
+/* What ${job} promises of its content at the place ${at}.  A promise that cannot
+ * be read cannot be kept: -1. */
+static int
+promised(struct imgp_job *job, const char *at, struct imgp_object *o,
+    struct imgp_err *e)
+{
+	const struct imgp_json *bytes = imgp_json_get(imgp_job_get(job,
+	    "bytes"), at);
+	const struct imgp_json *sha256 = imgp_json_get(imgp_job_get(job,
+	    "sha256"), at);
+	const char *sum = imgp_json_str(sha256);
+	const char *etag = imgp_job_sub_str(job, "etag", at);
+	const char *version = imgp_job_sub_str(job, "version_id", at);
+
+	memset(o, 0, sizeof *o);
+	if (imgp_json_is_null(bytes))
+		o->bytes = -1;
+	else if (imgp_json_int(bytes, &o->bytes) == -1 || o->bytes < 0)
+		return imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "bytes.%s is no number of bytes", at);
+	if (!imgp_json_is_null(sha256) && (sum == NULL ||
+	    (*sum != '\0' && !imgp_hex_is_sha256(sum))))
+		return imgp_fail(e, IMGP_E_JOB_TYPE,
+		    "sha256.%s is not 64 lower-case hexadecimal digits", at);
+	if (sum != NULL && *sum != '\0')
+		memcpy(o->sha256, sum, sizeof o->sha256);
+	if (etag != NULL && strlen(etag) < sizeof o->etag)
+		snprintf(o->etag, sizeof o->etag, "%s", etag);
+	if (version != NULL && strlen(version) < sizeof o->version)
+		snprintf(o->version, sizeof o->version, "%s", version);
+	return 0;
+}
+
+/* A text that is there, or was when the job came this way before. */
+static void
+note_text(struct imgp_job *job, const char *name, const char *at,
+    const char *s)
+{
+	if (*s != '\0' || imgp_job_sub_str(job, name, at) != NULL)
+		imgp_job_set_sub_str(job, name, at, s);
+}
+
+static void
+note(struct imgp_job *job, const char *at, const struct imgp_object *o)
+{
+	imgp_job_set_sub_str(job, "sha256", at, o->sha256);
+	imgp_job_set_sub_int(job, "bytes", at, o->bytes);
+}
+
+/* Remove the object at ${job}'s place ${at}, if it names one. */
+static int
+drop(struct imgp_transfer *t, struct imgp_job *job, const char *at,
+    const char *setting, struct imgp_err *e)
+{
+	const char *url = imgp_job_str(job, at);
+	struct imgp_store *st;
+
+	if (url == NULL)
+		return 0;
+	if ((st = store_of(t, job, setting, e)) == NULL)
+		return -1;
+	return imgp_store_remove(st, url, e);
+}
+
+/* A dry run's mark. */
+static void
+plan(struct imgp_job *job)
+{
+	imgp_job_set(job, "planned", imgp_json_parse("true", 4, NULL));
+}
+
+/* --- source to local -------------------------------------------------------- */
+
+/*
+ * The upload's bytes were recorded when it was first fetched, here or by an
+ * earlier attempt: the same revision must be the same bytes (M44).
+ */
+static int
+is_as_recorded(struct imgp_job *job, const char *recorded,
+    const struct imgp_object *got, struct imgp_err *e)
+{
+	const char *of_row = imgp_job_sub_str(job, "edc_pipeline_file",
+	    "sha256_source");
+
+	if (recorded[0] == '\0' && of_row != NULL)
+		recorded = of_row;
+	if (recorded[0] == '\0' || strcmp(recorded, got->sha256) == 0)
+		return 0;
+	return imgp_fail(e, IMGP_E_SOURCE_CHANGED, "the upload has SHA-256 "
+	    "%.12s..., %.12s... was recorded for this revision", got->sha256,
+	    recorded);
+}
+
+static int
+fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
+    struct imgp_store *dst, struct imgp_err *e)
+{
+	const char *code = imgp_job_str(job, "pipeline_code");
+	const char *spool = imgp_conf_need(code, "spool", e);
+	const char *source = imgp_job_need_str(job, "source", e);
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_object recorded;
+	char *local = NULL;
+	int rc = -1;
+
+	if (spool == NULL || source == NULL ||
+	    promised(job, "source", &recorded, e) == -1 ||
+	    imgp_names_local(job, spool, &local, e) == -1)
+		return -1;
+	if (t->flags & IMGP_TRANSFER_DRY) {
+		if ((rc = imgp_store_head(src, source, 0, &copied.object,
+		    e)) == 0)
+			plan(job);
+		goto out;
+	}
+	rc = imgp_store_copy(src, source, dst, local, 0, NULL, NULL, &copied,
+	    e);
+	if (copied.retries > 0)
+		imgp_job_retried(job, "fetch", copied.retries);
+	if (rc == -1)
+		goto out;
+	if ((rc = is_as_recorded(job, recorded.sha256, &copied.object,
+	    e)) == -1) {
+		(void)imgp_store_remove(dst, local, NULL);
+		goto out;
+	}
+	note(job, "source", &copied.object);
+	note(job, "local", &copied.object);
+	imgp_job_set_str(job, "local", local);
+out:
+	free(local);
+	return rc;
+}
+
+/* --- local to temp, temp to destination -------------------------------------- */
+
+/*
+ * ${from} is gone: a run that was killed may have removed it after ${to} was
+ * made.  0 when there lies what the job promises.
+ */
+static int
+is_done(struct imgp_store *dst, const char *to, const struct imgp_object *want,
+    struct imgp_object *got)
+{
+	return want->sha256[0] != '\0' &&
+	    imgp_store_head(dst, to, 1, got, NULL) == 0 &&
+	    strcmp(got->sha256, want->sha256) == 0;
+}
+
+/* Where imgp-stamp left the record of what it changed; NULL: nowhere. */
+static char *
+provenance(struct imgp_job *job)
+{
+	const char *local = imgp_job_str(job, "local");
+
+	return local == NULL ? NULL : imgp_asprintf("%s.prov", local);
+}
+
+static const char *
+logs_base(struct imgp_job *job)
+{
+	return imgp_conf(imgp_job_str(job, "pipeline_code"), "logs") != NULL ?
+	    "logs" : "source";
+}
+
+/*
+ * Store the record of the stamp before what was stamped is delivered: nothing
+ * lies in the labs' place that could not be undone (F40).
+ */
+static int
+store_provenance(struct imgp_transfer *t, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	const char *base = logs_base(job);
+	char *prov = provenance(job), *key = NULL, *to = NULL;
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_store *spool, *logs;
+	struct imgp_object there;
+	int rc = -1;
+
+	if (prov == NULL)
+		return 0;
+	if ((spool = store_of(t, job, "spool", e)) == NULL)
+		goto out;
+	if (imgp_store_head(spool, prov, 0, &there, e) == -1) {
+		/* Nothing was stamped. */
+		rc = strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 ? 0 : -1;
+		goto out;
+	}
+	if ((logs = store_of(t, job, base, e)) == NULL ||
+	    imgp_names_provenance_key(job, &key, e) == -1)
+		goto out;
+	to = imgp_place_join(imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    base), key);
+	rc = imgp_store_copy(spool, prov, logs, to, 0, NULL, NULL, &copied, e);
+	if (copied.retries > 0)
+		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
+out:
+	free(prov);
+	free(key);
+	free(to);
+	return rc;
+}
+
+/* The copies in the spool: the upload's, and the record of its stamp. */
+static int
+drop_local(struct imgp_transfer *t, struct imgp_job *job, struct imgp_err *e)
+{
+	char *prov = provenance(job);
+	struct imgp_store *st;
+	int rc = 0;
+
+	if (prov != NULL)
+		rc = (st = store_of(t, job, "spool", e)) == NULL ? -1 :
+		    imgp_store_remove(st, prov, e);
+	free(prov);
+	return rc == -1 ? -1 : drop(t, job, "local", "spool", e);
+}
+
+static int
+move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
+    struct imgp_store *dst, struct imgp_err *e)
+{
+	const char *from = imgp_job_need_str(job, hops[t->hop].from, e);
+	const char *to = imgp_job_need_str(job, hops[t->hop].to, e);
+	unsigned int flags = t->hop == DELIVER ? IMGP_COPY_CREATE : 0;
+	struct imgp_copied copied = { .existed = 0 };
+	struct imgp_object want;
+	int rc;
+
+	if (from == NULL || to == NULL ||
+	    promised(job, hops[t->hop].from, &want, e) == -1)
+		return -1;
+	/* A disk proves nothing by its answer; S3 has summed what it took. */
+	if ((t->flags & IMGP_TRANSFER_READBACK) ||
+	    strncmp(to, "file://", 7) == 0)
+		flags |= IMGP_COPY_READBACK;
+	if (t->hop == DELIVER && store_provenance(t, job, e) == -1)
+		return -1;
+	rc = imgp_store_copy(src, from, dst, to, flags, &want, NULL, &copied,
+	    e);
+	if (copied.retries > 0)
+		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
+	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 &&
+	    is_done(dst, to, &want, &copied.object))
+		rc = 0;
+	if (rc == -1)
+		return -1;
+	note(job, hops[t->hop].to, &copied.object);
+	if (t->hop == STAGE) {
+		note_text(job, "etag", "temp", copied.object.etag);
+		note_text(job, "version_id", "temp", copied.object.version);
+	}
+	if (t->flags & IMGP_TRANSFER_KEEP)
+		return 0;
+	/* What was moved, and what an earlier hop kept. */
+	if (imgp_store_remove(src, from, e) == -1)
+		return -1;
+	return t->hop == DELIVER ? drop_local(t, job, e) : 0;
+}
+
+/* A failed job's copies serve nobody; that they went is no news. */
+static void
+clear_up(struct imgp_transfer *t, struct imgp_job *job)
+{
+	struct imgp_err e = { NULL, "" };
+
+	if (t->flags & (IMGP_TRANSFER_KEEP | IMGP_TRANSFER_DRY))
+		return;
+	if (drop_local(t, job, &e) == -1)
+		imgp_job_warn(job, "deliver", &e);
+	if (drop(t, job, "temp", "temp", &e) == -1)
+		imgp_job_warn(job, "deliver", &e);
+}
+
+int
+imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	struct imgp_store *src, *dst;
+
+	if (imgp_job_standing(job) != IMGP_GOING_ON) {
+		clear_up(t, job);
+		return 0;
+	}
+	if ((src = store_of(t, job, hops[t->hop].from_base, e)) == NULL ||
+	    (dst = store_of(t, job, hops[t->hop].to_base, e)) == NULL)
+		return -1;
+	if (t->hop == FETCH)
+		return fetch(t, job, src, dst, e);
+	if (t->flags & IMGP_TRANSFER_DRY) {
+		plan(job);
+		return 0;
+	}
+	return move(t, job, src, dst, e);
+}

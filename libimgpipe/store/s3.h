@@ -1,0 +1,103 @@
+/*
+ * One bucket of an S3 service: requests that are signed, sent, and sent again
+ * where that is right.
+ *
+ * What may be repeated is decided here, once: transport faults, 5xx and
+ * throttling with full jitter within a quota, eight tries and IMGP_S3_PATIENCE;
+ * an expired token and a skewed clock once.  Redirects are never followed.
+ * Every request carries the bucket's expected owner where one is set.
+ */
+#ifndef IMGPIPE_S3_H
+#define IMGPIPE_S3_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/base/sha256.h"
+#include "libimgpipe/net/s3xml.h"
+#include "libimgpipe/net/sigv4.h"
+
+struct imgp_s3;
+
+/* ${bucket} at the service of the environment.  NULL and ${e} on failure;
+ * one may be used by many threads at once. */
+struct imgp_s3 *imgp_s3_new(const char *bucket, struct imgp_err *e);
+void	imgp_s3_free(struct imgp_s3 *s3);	/* NULL is fine */
+const char *imgp_s3_bucket(const struct imgp_s3 *s3);
+/* The account that must own the bucket; NULL: any. */
+void	imgp_s3_set_owner(struct imgp_s3 *s3, const char *account);
+const char *imgp_s3_owner(const struct imgp_s3 *s3);
+/* By how many seconds a service's clock was found to be ahead of ours, where
+ * requests are signed by it; 0: none was found to be. */
+long	imgp_s3_skew(void);
+/* "libcurl 7.88.1, OpenSSL/3.0.19" */
+const char *imgp_s3_version(void);
+
+#define IMGP_S3_META_MAX	40	/* headers of metadata that a request can have */
+
+/* What a server said. */
+struct imgp_s3_answer {
+	long	status;			/* HTTP; 0: none */
+	char	code[64];		/* <Code> of an error, or "" */
+	int64_t	length;			/* Content-Length; -1: none */
+	int64_t	total;			/* Content-Range's, else length */
+	int64_t	first;			/* Content-Range's first byte, else 0 */
+	char	etag[128];		/* as it was sent, or "" */
+	char	sha256[IMGP_SHA256_HEX]; /* our metadata, or "" */
+	char	version[128];		/* x-amz-version-id, or "" */
+	char	type[128];		/* Content-Type, or "" */
+	/* Further headers that a copy has to have: name and value, each with
+	 * a NUL, and how many. */
+	struct imgp_buf meta;
+	size_t	nmeta;
+	struct imgp_buf body;		/* where no sink took it */
+	int64_t	retries;		/* how often the request was repeated */
+};
+void	imgp_s3_answer_release(struct imgp_s3_answer *a);
+
+#define IMGP_S3_AGAIN		(-2)	/* of begin: not what was asked for */
+#define IMGP_S3_MAY_BE_ERROR	1u	/* a 200 counts when its body is a
+					 * result, not <Error> (R24) */
+#define IMGP_S3_LAST		2u	/* sent even when a signal asks to stop */
+
+struct imgp_s3_request {
+	const char	*method;
+	const char	*key;		/* NULL: the bucket itself */
+	const char	*query;		/* as it is signed; NULL: none */
+	const struct imgp_header *headers; /* beside the usual; signed */
+	size_t		 nheaders;
+	unsigned int	 flags;
+	/* The body: ${len} bytes of ${data}, or of ${fd} from ${offset}; its
+	 * SHA-256 in hex.  NULL: no body. */
+	const char	*payload;
+	const char	*data;
+	int		 fd;
+	int64_t		 offset, len;
+	/*
+	 * Where a 2xx answer's body goes; NULL: to answer->body, at most
+	 * IMGP_S3XML_MAX.  ${begin} sees the headers first; -1 with ${e} ends the
+	 * request for good, IMGP_S3_AGAIN with ${e} sends it again.  ${sink}: 0,
+	 * or -1 with errno, which too ends it, but EPROTO sends it again.
+	 * ${again} is called before a repetition and may change the headers'
+	 * text in place.
+	 */
+	int		(*begin)(void *arg, const struct imgp_s3_answer *a,
+			    struct imgp_err *e);
+	int		(*sink)(void *arg, const char *p, size_t len);
+	void		(*again)(void *arg);
+	/* Told how many bytes of the body are sent. */
+	void		(*sent)(void *arg, int64_t bytes);
+	void		*arg;
+};
+
+/*
+ * Send ${r} until it is answered for good.  0 with a 2xx in ${a}; else -1 with
+ * ${e} (IMGP-STORE-…), and in ${a} what the server said.  ${a} is initialised
+ * here and must be released in either case.
+ */
+int	imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
+	    struct imgp_s3_answer *a, struct imgp_err *e);
+
+#endif

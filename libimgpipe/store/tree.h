@@ -1,0 +1,45 @@
+/*
+ * Copying all objects below one place to below another, several at once.
+ */
+#ifndef IMGPIPE_TREE_H
+#define IMGPIPE_TREE_H
+
+#include <stddef.h>
+
+#include "libimgpipe/store/store.h"
+
+/* Which objects, and what is told of each. */
+struct imgp_tree {
+	/* Patterns (fnmatch(3), '*' matches '/' too) for the part of the name
+	 * below FROM: one of ${include} must match, where there are any, and
+	 * none of ${exclude}. */
+	const char	**include, **exclude;
+	size_t		 ninclude, nexclude;
+	unsigned int	 flags;		/* IMGP_COPY_… */
+	int		 dry_run;	/* only tell */
+	int		 jobs;		/* at once; at least 1 */
+	/* Told of each object, by one thread at a time: ${copied} on success
+	 * (all 0 in a dry run), ${e} on failure; of none that a signal
+	 * stopped (stop.h). */
+	void		(*done)(void *arg, const char *from, const char *to,
+			    const struct imgp_copied *copied,
+			    const struct imgp_err *e);
+	/* The same of what is neither regular file nor directory. */
+	void		(*passed)(void *arg, const char *url);
+	/* Told once, never while done() runs, when all is listed: the bytes of
+	 * what is to be copied. */
+	void		(*listed)(void *arg, int64_t bytes);
+	void		*arg;
+};
+
+/*
+ * Copy what lies below ${from} (in ${src}) to the same names below ${to} (in
+ * ${dst}); both end with '/'.  Failed objects do not stop the others.  0 when
+ * the listing was read to its end, whatever became of single objects; -1 and
+ * ${e}.
+ */
+int	imgp_tree_copy(const struct imgp_tree *t, struct imgp_store *src,
+	    const char *from, struct imgp_store *dst, const char *to,
+	    struct imgp_err *e);
+
+#endif
