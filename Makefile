@@ -157,9 +157,9 @@ $(addprefix $B/tests/fuzz-,$(FUZZED)): $B/tests/fuzz-%: tests/fuzz/%.c \
 
 # What many tests start from.
 FIXTURES = $B/tests/fixtures/made
-$(FIXTURES): tests/fixtures tests/hostile.py scripts/pg scripts/load-sql scripts/sample-uploads \
+$(FIXTURES): tests/lib/fixtures tests/lib/hostile.py scripts/pg scripts/load-sql scripts/sample-uploads \
     libimgpipe/base/errors.tsv $(wildcard sql/*.sql /usr/lib/postgresql/*/bin/initdb)
-	tests/fixtures $(abspath $(@D))
+	tests/lib/fixtures $(abspath $(@D))
 	touch $@
 
 # A test that hangs is a failure, not a wait; but some start a thousand processes,

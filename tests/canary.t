@@ -1,8 +1,8 @@
 #!/bin/sh
 # Nothing of an image's headers and names gets into a mail or log (R67, F32):
 # canaries in every text element, in member names and in the EDC's text columns.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 PYTHON=/usr/bin/python3
 dicom_samples
 world

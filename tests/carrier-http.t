@@ -1,7 +1,7 @@
 #!/bin/sh
 # Webhooks and Amazon SNS as carriers of mail.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 PATH=$BUILD/tests:$PATH
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_CA_BUNDLE
 export HOME="$WORK" AWS_EC2_METADATA_DISABLED=true

@@ -2,8 +2,8 @@
 # Credentials as AWS's tools find them (R26): every source against a small
 # endpoint of its own (tests/servers/identity), precedence, expiry.
 # shellcheck disable=SC2086	# settings are without spaces
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 PATH=$BUILD/tests:$PATH
 for v in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
 export HOME="$WORK/home" http_proxy=http://127.0.0.1:9 \

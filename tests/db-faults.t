@@ -1,8 +1,8 @@
 #!/bin/sh
 # The database goes away, refuses, hangs, and answers no more (R13-R17), over the
 # carrier that CARRIER names (M53).
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
 CARRIER=${CARRIER-libpq}
 # shellcheck source=/dev/null
 [ "$CARRIER" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"
@@ -144,7 +144,7 @@ mkdir -m 711 proxy
 host=$(echo "$OWNER" | sed 's/host=\([^ ]*\).*/\1/')
 echo none >proxy/cut
 : >proxy/log
-"$ROOT/tests/pg-proxy.py" "$host/.s.PGSQL.5432" "$WORK/proxy" >proxy/log 2>&1 &
+"$ROOT/tests/servers/pg-proxy.py" "$host/.s.PGSQL.5432" "$WORK/proxy" >proxy/log 2>&1 &
 at_end "kill $!"
 until grep -q ready proxy/log; do sleep 0.05; done
 through="host=$WORK/proxy dbname=imgpipe user=record"

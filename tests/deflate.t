@@ -1,7 +1,7 @@
 #!/bin/sh
 # libimgpipe/deflate: streams patched without recompression, judged by zlib,
 # libdeflate and ISA-L.  The full fuzz: tests/fuzz/deflate-streams.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 seed=${SEED:-20240229}
 echo "# seed $seed"
 n=2500

@@ -1,6 +1,6 @@
 #!/bin/bash
 # libimgpipe/dicom/dicom: the walker against pydicom, and against hostile headers.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PY=/usr/bin/python3
 walk=$BUILD/tests/walk
 dicom_samples
@@ -8,7 +8,7 @@ dicom_samples
 find "$samples" -type f ! -name no_meta.dcm | sort >files
 xargs "$walk" facts 4096 <files >ours
 xargs "$walk" facts 1 <files >bytewise
-xargs "$PY" "$ROOT/tests/judge.py" facts <files >theirs
+xargs "$PY" "$ROOT/tests/lib/judge.py" facts <files >theirs
 diff theirs ours >difference
 ok $? "UIDs and numbers of pydicom's samples are pydicom's (M27)" ||
 	diag <difference
@@ -54,7 +54,7 @@ done
 "$walk" where ok.signed >out
 like out 'signed=1' 'a signed object is known by what stands before its pixels'
 
-"$PY" "$ROOT/tests/hostile.py" shapes || exit 1
+"$PY" "$ROOT/tests/lib/hostile.py" shapes || exit 1
 [ "$("$walk" shape same.1)" = "$("$walk" shape same.2)" ]
 ok $? 'values do not change the shape of a header'
 [ "$("$walk" shape same.1 other.* | sort | uniq | wc -l)" -eq 11 ]

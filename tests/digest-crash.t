@@ -1,8 +1,8 @@
 #!/bin/sh
 # imgp-digest killed at each point of sending, night after night (M73, R46).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 command -v strace >/dev/null || skip_all 'no strace'
-. "$ROOT/tests/smtp.sh"
+. "$ROOT/tests/lib/smtp.sh"
 world
 # The leak checker cannot work in a traced process.
 is_sanitized "$BUILD/bin/imgp-digest" && export ASAN_OPTIONS=detect_leaks=0

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The pages of digest and admin mail as a person sees them, in headless Chromium.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PYTHON=/usr/bin/python3
 chromium=$(command -v chromium || command -v chromium-browser ||
     command -v google-chrome) || skip_all 'no Chromium'
@@ -31,7 +31,7 @@ m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.
 sys.stdout.write(m.get_body(("html",)).get_content())
 PY
 
-$PYTHON "$ROOT/tests/browse.py" "$chromium" page.html,360,light,1.png \
+$PYTHON "$ROOT/tests/lib/browse.py" "$chromium" page.html,360,light,1.png \
     page.html,360,dark,2.png page.html,1200,light,3.png \
     page.html,1200,dark,4.png empty.html,360,light admin.html,360,dark \
     admin.html,1200,light >views 2>err

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every line of the manual's EXAMPLES that can run here is run (.Dl lines and
 # literal blocks), in a world with a run behind it.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 world
 imgp-run -q 1201 1204 1299 >finished.jsonl 2>/dev/null
 printf '%s\n' 1202 1299 >ids.txt

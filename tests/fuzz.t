@@ -1,7 +1,7 @@
 #!/bin/bash
 # The fuzz targets that read files, on their seeds and on changed ones, without
 # libFuzzer; make fuzz-TARGET looks further (R50-R58, R62, F4, F40).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 dicom_samples
 seed=${SEED:-20240229}
 echo "# seed $seed"

@@ -2,9 +2,9 @@
 # imgp-api: the pipeline API as a CGI program, by hand and behind a web server
 # (M41, M45-M53, R18, R19, R64, R66).  Each answer is held against
 # sql/openapi.json.
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
-. "$ROOT/tests/api.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
+. "$ROOT/tests/lib/api.sh"
 FILE=/pipeline/edcpipeline/file
 SCANS=$FILE/dicom/add_scan_info
 mkdir file scans		# all answers that came
@@ -33,7 +33,7 @@ web() {
 	    -H "Content-Type: ${TYPE-application/json}" "$@" "$API$_path" 2>err
 	_answered "$_path" $?
 }
-valid() { $PYTHON "$ROOT/tests/openapi.py" "$ROOT/sql/openapi.json" "$@"; }
+valid() { $PYTHON "$ROOT/tests/lib/openapi.py" "$ROOT/sql/openapi.json" "$@"; }
 _answered() {
 	sed -n '1s,^HTTP/1.1 \([0-9]*\).*,\1,w status
 	    s,^Status: \([0-9]*\) .*,\1,w status

@@ -1,7 +1,7 @@
 #!/bin/bash
 # imgp-dcmscan: studies, series, numbers, instances; and what is none (M27-M29,
 # F6, F7).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PY=/usr/bin/python3
 dicom_samples
 unset TMPDIR
@@ -28,7 +28,7 @@ is "$(imgp-dcmscan polyglot | $J .listing)" '{"dicom":1}' \
 # --- an archive of everything ---------------------------------------------------
 (cd "$samples" && zip -qr "$WORK/all.zip" . -x '*.gz' -x '*.zip' &&
 	zip -qr0 "$WORK/stored.zip" . -x '*.gz' -x '*.zip')
-"$PY" "$ROOT/tests/judge.py" scans all.zip >theirs
+"$PY" "$ROOT/tests/lib/judge.py" scans all.zip >theirs
 imgp-dcmscan all.zip >out 2>err
 is $? 1 'objects without UIDs give status 1'
 like err 'IMGP-DICOM-NO-UID: member [0-9]+: .*; [0-9]+ more$' \
@@ -197,7 +197,7 @@ edge() {
 	lim "$1=$2" null "$4"
 	lim "$1=$(($2 + 1))" null "$4"
 }
-"$PY" "$ROOT/tests/hostile.py" edges || exit 1
+"$PY" "$ROOT/tests/lib/hostile.py" edges || exit 1
 head -c 70000000 /dev/zero >zeros
 zip -q two.zip edge.* && tar -cf two.tar edge.* && gzip -k two.tar &&
 	zip -q9 bomb.zip zeros edge.items

@@ -1,7 +1,7 @@
 #!/bin/sh
 # imgp-digest: what is new, to the labs and admins.
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/smtp.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/smtp.sh"
 world
 
 # deliver ID [STATUS [ERRORS]]: an upload goes through the record keeping.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # imgp-lookup (M20-M26, R11, R18, R19).
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
 export IMGP_WAIT=0 IMGP_RUN=20260102T030405Z-0123abcd
 # What came out of each line: its id or input, then skip, error code or source.
 brief() {

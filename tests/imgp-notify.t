@@ -1,7 +1,7 @@
 #!/bin/sh
 # imgp-notify: the run's end for the admins.
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/smtp.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/smtp.sh"
 
 RUN=20261122T131500Z-5bd1c09e
 mkdir source logs

@@ -1,8 +1,8 @@
 #!/bin/sh
 # imgp-record (M37-M44, M51, R6, R7, R9, R12-R18), over the carrier that CARRIER
 # names: libpq, or http, by imgp-api behind a web server (M53).
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
 DENIED=$IMGP_LEDGER AWAY="host=$WORK user=x" MANY=40
 # shellcheck source=/dev/null
 [ "${CARRIER-libpq}" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Whole runs over a database that dies, and many of the same uploads at once.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 world
 export IMGP_DB_WAIT=60s
 small=source/subjecteventcrffile/301/5112/mri_zip/v1.zip

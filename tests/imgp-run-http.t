@@ -1,9 +1,9 @@
 #!/bin/bash
 # The same run by libpq and by HTTP: equal lines, rows and files, times, runs and
 # leases aside (M53).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 world
-. "$ROOT/tests/api.sh"
+. "$ROOT/tests/lib/api.sh"
 sql 'select 1' >/dev/null || exit 1
 other=${DIRECT/dbname=imgpipe/dbname=other}
 end_session

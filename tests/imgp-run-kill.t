@@ -2,7 +2,7 @@
 # Kills and signals: whatever dies, the next run or this one makes it right.  With
 # KILLS (make check-kill: 30) each process of a run is killed, and so many whole
 # runs; else a sample.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 world
 small=source/subjecteventcrffile/301/5112/mri_zip/v1.zip
 check-invariants() { "$ROOT/tests/check-invariants" "$@"; }

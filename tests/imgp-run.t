@@ -1,7 +1,7 @@
 #!/bin/bash
 # The whole run on real uploads (issue of the first whole run: "How it is
 # judged"): lines, statuses, rows, files, mail; a second run changes nothing.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 # --- what is wrong with the settings is said before anything starts --------
 exits 2 'no IMGP_DATABASE is said at once' env IMGP_SPOOL="$WORK/none" \

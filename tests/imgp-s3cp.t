@@ -1,7 +1,7 @@
 #!/bin/bash
 # imgp-s3cp between directories: the three hops of a job, and two URLs.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 export IMGP_SOURCE="file://$WORK/src" IMGP_TEMP="file://$WORK/tmp" \
 	IMGP_DESTINATION="file://$WORK/dst" IMGP_SPOOL="$WORK/spool"

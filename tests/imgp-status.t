@@ -1,7 +1,7 @@
 #!/bin/sh
 # imgp-status: what is where (F28).
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 world
 
 exits 0 'an empty record' imgp-status

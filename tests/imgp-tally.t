@@ -1,6 +1,6 @@
 #!/bin/sh
 # The driver's helper: counts, the summary, the exit status, what is missing.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 export IMGP_SOURCE=file:///src
 
 cat >lines <<'EOF'

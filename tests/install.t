@@ -1,6 +1,6 @@
 #!/bin/bash
 # make install: what is installed works without the source tree.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 world
 make -s -C "$ROOT" B="$BUILD" PREFIX=/usr DESTDIR="$WORK/inst" install \
 	>out 2>&1 </dev/null

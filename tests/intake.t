@@ -2,7 +2,7 @@
 # What an upload and its members are is told by bytes: not by a ZIP that some
 # other file holds, nor by names.  Scan and stamp say the same, and what is
 # stamped can be undone (F4, F5, R53, R56, R57).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What others say of stamped files: DCMTK, GDCM, dciodvfy, dcm2niix.  A sample by
 # default; make check-dicom takes everything, and every archive by its index.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PY=/usr/bin/python3
 dicom_samples
 for t in dciodvfy gdcmraw dcm2niix dcmdump unzip zip; do
@@ -151,7 +151,7 @@ if [ -n "${ALL-}" ] && [ -d "$SHARED/archives" ]; then
 		[ $rc -le 1 ] || echo "$f: status $rc"
 		[ -e new.out ] || continue	# no series, nothing to stamp
 		# What python cannot read it cannot judge.
-		"$PY" "$ROOT/tests/judge.py" stamped "$SHARED/archives/$f" new.out \
+		"$PY" "$ROOT/tests/lib/judge.py" stamped "$SHARED/archives/$f" new.out \
 			ids 2>/dev/null |
 			grep -v '^#' | sed "s,^,$f: ,"
 	done <index >bad

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Answers of the API that are lost on the way, each after the database has done
 # its part: asked again, nothing is done twice (R15, M51, M53).
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
-. "$ROOT/tests/api.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
+. "$ROOT/tests/lib/api.sh"
 serve web || exit 1
 port=${API#http://127.0.0.1:}
 port=${port%/api}
@@ -11,7 +11,7 @@ export IMGP_API_TOKEN_FILE="$WORK/token" IMGP_DB_WAIT=30s IMGP_WAIT=0 \
     IMGP_RUN=20260102T030405Z-0000000a
 echo over >control
 mkfifo ports
-"$ROOT/tests/http-cut.py" "$port" control >ports 2>cut.log &
+"$ROOT/tests/servers/http-cut.py" "$port" control >ports 2>cut.log &
 at_end "kill $! 2>/dev/null; wait $! 2>/dev/null"
 read -r cut <ports
 IMGP_DATABASE=http://127.0.0.1:$cut/api

@@ -1,7 +1,7 @@
 #!/bin/sh
 # imgp-record and pipeline APIs that are not ours: the first design's, and
 # servers whose answers must not be believed (M45-M47, M50, R13, R15, R35, E13).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || skip_all 'no python3 here'
 A=20260102T030405Z-0000000a
@@ -10,7 +10,7 @@ export IMGP_DB_WAIT=0 IMGP_API_TOKEN_FILE="$WORK/token"
 (umask 077; echo canary-of-a-token-0123456789 >token)
 mkfifo life port
 exec 9<>life
-$PYTHON "$ROOT/tests/page-api.py" asked <life >port 2>server.log 9>&- &
+$PYTHON "$ROOT/tests/servers/page-api.py" asked <life >port 2>server.log 9>&- &
 at_end "kill $! 2>/dev/null; wait $! 2>/dev/null"
 read -r port <port
 U=http://127.0.0.1:$port

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The pipeline API by TLS: who cannot show whose it is gets no byte of ours, the
 # token least of all (M52, R68).
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
-. "$ROOT/tests/api.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
+. "$ROOT/tests/lib/api.sh"
 command -v openssl >/dev/null || skip_all 'no openssl here'
 export IMGP_API_TOKEN_FILE="$WORK/token" IMGP_DB_WAIT=0 IMGP_WAIT=0
 
@@ -34,7 +34,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout sel
 # --- servers that must get nothing -------------------------------------------------
 mkfifo life ports
 exec 9<>life
-$PYTHON "$ROOT/tests/tls-servers.py" seen elsewhere=elsewhere.pem,elsewhere.key \
+$PYTHON "$ROOT/tests/servers/tls-servers.py" seen elsewhere=elsewhere.pem,elsewhere.key \
     expired=expired.pem,expired.key foreign=foreign.pem,foreign.key \
     self=self.pem,self.key old=server.pem,server.key,old good=server.pem,server.key \
     <life >ports 2>tls.log 9>&- &

@@ -1,6 +1,6 @@
 #!/bin/sh
 # load-sql and the roles: loading, loading again, a site's view, versions.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 command -v psql >/dev/null || skip_all 'no PostgreSQL here'
 at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
 eval "$("$ROOT/scripts/pg" start "$WORK/pg")"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The message and its carriers: libimgpipe/mail, carrier, carrier_smtp.
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/smtp.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/smtp.sh"
 PATH=$BUILD/tests:$PATH
 FROM='imgpipe <pipe@trial.example>'
 DATE=1547769600

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The manual: clean, complete, and in agreement with the tools.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 cd "$ROOT/man" || exit 1
 pages=$(ls ./*.[1-8])

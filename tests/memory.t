@@ -2,7 +2,7 @@
 # Memory is bounded whatever the upload: 32 MiB with one thread, 64 MiB with
 # several (F34, R42).  MEMBERS=100000 GIGABYTES=5 prove tests/memory.t for the
 # full sizes.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 export TMPDIR=$WORK
 cat >make.py <<'EOT'
 import struct, sys, zipfile, zlib
@@ -30,7 +30,7 @@ for name, method in (("stored.zip", zipfile.ZIP_STORED),
 EOT
 MEMBERS=${MEMBERS:-8000} MB=$((${GIGABYTES:-0} * 1000))
 [ "$MB" -gt 0 ] || MB=80
-/usr/bin/python3 make.py "$ROOT/tests" "$MEMBERS" "$MB" || exit 1
+/usr/bin/python3 make.py "$ROOT/tests/lib" "$MEMBERS" "$MB" || exit 1
 
 cat >peak.py <<'EOT'
 import resource, subprocess, sys

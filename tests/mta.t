@@ -1,9 +1,9 @@
 #!/bin/bash
 # A real mail server between us and the reader: Debian's postfix, with a
 # configuration, queue and port of its own, delivering into Maildirs.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/smtp.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/smtp.sh"
 PATH=$BUILD/tests:$PATH:/usr/sbin
 command -v postfix >/dev/null || skip_all 'no postfix'
 [ "$(id -u)" -eq 0 ] || skip_all 'postfix is started by root alone'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every order of the record keeping's steps: the program tests/c/permute.c.
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
 # Without statistics a plan made for empty tables would read them whole.
 sql -c 'alter database imgpipe set enable_seqscan = off'
 sql -c "insert into edc.subjecteventcrffile select id, 5101, 21, 1, 'v1', '.zip'

@@ -2,7 +2,7 @@
 # Archives before three readers: ours, libarchive, python.  All agree on sizes
 # and CRCs, or ours declines; and what a stamp leaves alone is as it was (R54,
 # R56, R57).  A sample by default; make check-dicom takes every archive.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PY=/usr/bin/python3
 dicom_samples
 export TMPDIR=$WORK
@@ -57,7 +57,7 @@ while read -r f; do
 	sort a >a.sorted
 	cut -d' ' -f1,2 theirs | sort | cmp -s a.sorted - ||
 		echo "$f: libarchive differs" >>bad
-	"$PY" "$ROOT/tests/differ.py" $kind "$f" >theirs 2>why ||
+	"$PY" "$ROOT/tests/lib/differ.py" $kind "$f" >theirs 2>why ||
 		sed "s,^,$f: ," why >>bad
 	cut -d' ' -f1,2 theirs | cmp -s a - || echo "$f: python differs" >>bad
 	[ $kind = tar ] || cmp -s ours theirs || echo "$f: names" >>bad
@@ -67,7 +67,7 @@ while read -r f; do
 	rm -f new
 	imgp-stamp --scans ids -o new "$f" 2>/dev/null
 	[ -e new ] || "$BUILD/tests/ziptool" copy "$f" >new
-	"$PY" "$ROOT/tests/differ.py" kept "$f" new >kept 2>&1 ||
+	"$PY" "$ROOT/tests/lib/differ.py" kept "$f" new >kept 2>&1 ||
 		cat kept >>worse
 	grep -v '^#' kept | sed "s,^,$f: ," >>worse
 	stamped=$((stamped + 1))

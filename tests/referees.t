@@ -2,7 +2,7 @@
 # Changed DICOM objects before the walker, DCMTK and pydicom: where they
 # disagree nothing is stamped (R62).  N=1000 SEED=7 for more; make check-dicom
 # takes every sample.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PY=/usr/bin/python3
 dicom_samples
 command -v dcmdump >/dev/null || skip_all 'dcmdump is not there'
@@ -16,14 +16,14 @@ if [ -n "${ALL-}" ] && [ -d "$SHARED/dicom" ]; then
 	n=${N:-1000}
 fi
 mapfile -t files <files
-"$PY" "$ROOT/tests/referees.py" "$n" "$seed" "${files[@]}" >out 2>err
+"$PY" "$ROOT/tests/lib/referees.py" "$n" "$seed" "${files[@]}" >out 2>err
 ok $? "$(grep '^#' out | cut -c3-)" || cat out err | diag
 grep -qE '# [0-9]+ objects, [1-9][0-9]+ stamped' out
 ok $? 'and these were not none'
 
 # One member that DCMTK reads otherwise, by what it says of its meta length, costs
 # itself alone.
-"$PY" "$ROOT/tests/hostile.py" shapes || exit 1
+"$PY" "$ROOT/tests/lib/hostile.py" shapes || exit 1
 cp same.1 odd
 printf '\210' | dd of=odd bs=1 seek=140 conv=notrunc 2>/dev/null
 zip -q two.zip odd same.2

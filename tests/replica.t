@@ -1,8 +1,8 @@
 #!/bin/sh
 # A real streaming standby: lag, waiting, revisions, failover (M20, M21, R11,
 # R12, R16).
-. "$(dirname "$0")/lib.sh"
-. "$ROOT/tests/db.sh"
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/tests/lib/db.sh"
 at_end "'$ROOT/scripts/pg' stop '$WORK/standby'"
 "$ROOT/scripts/pg" standby "$WORK/standby" "$WORK/pg" >address || exit 1
 STANDBY=$(sed -n "s/^IMGP_DATABASE='\(.*\)'/\1/p" address)

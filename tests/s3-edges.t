@@ -1,10 +1,10 @@
 #!/bin/bash
 # imgp-s3cp where names, settings, disks and servers are not as one would like
 # them (M18, R20-R36).
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=tests/faulty-s3.sh
-. "$ROOT/tests/faulty-s3.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=tests/lib/faulty-s3.sh
+. "$ROOT/tests/lib/faulty-s3.sh"
 export IMGP_S3_COPY_BYTES=5242880
 no=
 command -v setpriv >/dev/null && [ "$(id -u)" -eq 0 ] && no=65534
@@ -20,7 +20,7 @@ put() {
 	local key=$1 file=$2 h=()
 	shift 2
 	for _h; do h+=(-h "$_h"); done
-	/usr/bin/python3 "$ROOT/tests/s3-ask.py" PUT "$key" -d "$file" "${h[@]}"
+	/usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" PUT "$key" -d "$file" "${h[@]}"
 }
 fails() {		# fails STATUS REGEX TITLE COMMAND...
 	_s=$1 _r=$2
@@ -141,7 +141,7 @@ for way in 5242880 5368709120; do
 	export IMGP_S3_COPY_BYTES=$way
 	exits 0 "copied in parts of 5 MiB above $way (R33)" \
 		imgp-s3cp s3://src/theirs "s3://dst/$way"
-	/usr/bin/python3 "$ROOT/tests/s3-ask.py" HEAD "dst/$way" -I | sort >shown
+	/usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" HEAD "dst/$way" -I | sort >shown
 	is "$(grep -E '^(content-type|cache-control|x-amz-meta-lab):' shown | tr '\n' ' ')" \
 		'cache-control: no-cache content-type: application/dicom x-amz-meta-lab: seven ' \
 		'... with its metadata'

@@ -1,9 +1,9 @@
 #!/bin/bash
 # imgp-s3cp and a server that does wrong (R20-R36).
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=tests/faulty-s3.sh
-. "$ROOT/tests/faulty-s3.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=tests/lib/faulty-s3.sh
+. "$ROOT/tests/lib/faulty-s3.sh"
 export IMGP_S3_COPY_BYTES=5242880
 
 head -c 300000 /dev/urandom >small

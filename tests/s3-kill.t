@@ -5,15 +5,15 @@
 #
 # KILLS (2; in check-s3 6) of each of OPERATIONS on each of SERVERS; SEED repeats a
 # run, MB is the size of the object.  make check-s3-kill: a hundred.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 KILLS=${KILLS:-${S3_REQUIRED:+6}}
 KILLS=${KILLS:-2} SEED=${SEED:-$RANDOM}
 RANDOM=$SEED
 unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN
 export HOME=$WORK IMGP_S3_PART_BYTES=5242880
-s3() { /usr/bin/python3 "$ROOT/tests/s3-ask.py" "$@"; }
+s3() { /usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" "$@"; }
 url() { printf 'file://%s/%s' "$WORK" "$1"; }
 keys() { s3 GET 'imgp-dst?list-type=2' | grep -o '<Key>[^<]*' | wc -l; }
 uploads() { s3 GET 'imgp-dst?uploads=' | grep -o '<UploadId>' | wc -l; }

@@ -5,8 +5,8 @@
 #
 # MIB and SINK_MIB are the sizes; make check-s3-large has 6 GB and 50 GB, for
 # which it wants 26 GB of disk below TMPDIR.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 [ -n "${MIB-}${SINK_MIB-}" ] || skip_all 'long: make check-s3-large'
 ! is_sanitized "$BUILD/bin/imgp-s3cp" ||
 	skip_all 'a sanitizer has its own memory'
@@ -14,7 +14,7 @@ unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN IMGP_S3_PART_BYTES \
 	IMGP_S3_MULTIPART_BYTES IMGP_S3_COPY_BYTES
 export HOME=$WORK
 url() { printf 'file://%s/%s' "$WORK" "$1"; }
-s3() { /usr/bin/python3 "$ROOT/tests/s3-ask.py" "$@"; }
+s3() { /usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" "$@"; }
 sum() { sha256sum <"$1" | cut -c1-64; }
 
 cat >peak.py <<'EOT'

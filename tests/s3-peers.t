@@ -1,8 +1,8 @@
 #!/bin/bash
 # What imgp-s3cp writes, the tools people use read, and the other way round:
 # aws, s3cmd and rclone on Ceph's gateway and on Swift, whole and in parts (M2).
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 [ -n "${S3_REQUIRED-}" ] || skip_all 'make check-s3 runs it'
 
 unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN
@@ -30,7 +30,7 @@ for server in rgw swift; do
 	at_end "'$ROOT/scripts/s3-server' stop '$WORK/$server'"
 	# shellcheck source=/dev/null
 	. ./server.env
-	/usr/bin/python3 "$ROOT/tests/s3-ask.py" PUT imgp-x
+	/usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" PUT imgp-x
 	for f in small large; do
 		imgp-s3cp "$(url $f)" "s3://imgp-x/ours/ü $f+1"
 		ok $? "imgp-s3cp writes the $f one to $server"

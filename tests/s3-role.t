@@ -1,8 +1,8 @@
 #!/bin/bash
 # S3 by TLS under a role's session token: a gateway that verifies STS's
 # signature, the token and ours (R26, R35).
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 S3_TLS=1 S3_STS=1 "$ROOT/scripts/s3-server" start "$WORK/server" rgw \
 	>server.env 2>server.err ||

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The whole run with four S3 places: the same ends as with directories.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 world
 "$ROOT/scripts/s3-server" start "$WORK/server" rgw >server.env 2>server.err ||
 	no_server "no rgw: $(tail -1 server.err)"
@@ -10,7 +10,7 @@ at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"
 . ./server.env
 unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN
 export HOME=$WORK LC_ALL=C.UTF-8
-s3() { /usr/bin/python3 "$ROOT/tests/s3-ask.py" "$@"; }
+s3() { /usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" "$@"; }
 # What lies in a bucket: keys, sizes, times, one object a line.
 objects() { s3 GET "$1?list-type=2" | grep -o '<Contents>.*' | sed 's/<Contents>/\n&/g' |
 	grep -o '<Key>.*</ETag>'; }

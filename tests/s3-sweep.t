@@ -1,12 +1,12 @@
 #!/bin/bash
 # Every fault at every request of every operation, kills at random moments
 # (R1, R20-R24, R29, R30): long, so only make check-s3 runs it.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 [ -n "${S3_REQUIRED-}" ] || skip_all 'long: make check-s3'
 
-# shellcheck source=tests/faulty-s3.sh
-. "$ROOT/tests/faulty-s3.sh"
+# shellcheck source=tests/lib/faulty-s3.sh
+. "$ROOT/tests/lib/faulty-s3.sh"
 export IMGP_S3_COPY_BYTES=5242880 IMGP_S3_PATIENCE=60
 state() { curl -sS "$AWS_ENDPOINT_URL/-/state" >state && cat state; }
 head -c 300000 /dev/urandom >small

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Connections that are shared and kept, and requests that need not be made.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=tests/faulty-s3.sh
-. "$ROOT/tests/faulty-s3.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=tests/lib/faulty-s3.sh
+. "$ROOT/tests/lib/faulty-s3.sh"
 export IMGP_SOURCE=s3://src IMGP_TEMP=s3://tmp IMGP_DESTINATION=s3://dst \
 	IMGP_SPOOL=$WORK/spool
 ports() { grep -o 'from=[0-9]*$' server/log | sort -u | wc -l; }

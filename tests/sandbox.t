@@ -1,6 +1,6 @@
 #!/bin/bash
 # The sandbox of dcmscan and stamp: faults.md section 6, R59, R63.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 mkdir dir
 echo secret >outside
 ln -s ../outside dir/link

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The record keeping in the database: tests/sql/*.sql by pgTAP on a cluster of
 # its own.  Each file is a transaction that is rolled back.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 command -v psql >/dev/null || skip_all 'no PostgreSQL here'
 at_end "'$ROOT/scripts/pg' stop '$WORK/pg'"
 eval "$("$ROOT/scripts/pg" start "$WORK/pg")"

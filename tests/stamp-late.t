@@ -1,10 +1,10 @@
 #!/bin/bash
 # What stands in an object where the head is not looked for (R58, R61, R62).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3
-"$PY" "$ROOT/tests/hostile.py" late || exit 1
+"$PY" "$ROOT/tests/lib/hostile.py" late || exit 1
 
 # An element of the head once more behind it, or there only: pydicom goes by that
 # one, DCMTK by the other.  Bare, in a ZIP, and there from another place each.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Where imgp-stamp's results go: names, links, modes, interruptions, statuses.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 export TMPDIR=$WORK
@@ -25,7 +25,7 @@ with zipfile.ZipFile("big.zip", "w", zipfile.ZIP_STORED) as z:
     z.writestr("IM1", inst(1))
     z.writestr("noise", os.urandom(400000))
 EOP
-/usr/bin/python3 make.py "$ROOT/tests" || exit 1
+/usr/bin/python3 make.py "$ROOT/tests/lib" || exit 1
 same() { cmp -s "$1" "$2"; ok $? "$3"; }
 # Nothing but the names that are given lies in the directory d.
 only() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What a reader's tools say of the sources, and a few rules of the house.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 cd "$ROOT" || exit 1
 
 # By shellcheck: the scripts without exception; the tests but for what lib.sh
@@ -8,13 +8,13 @@ cd "$ROOT" || exit 1
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' scripts/* .ci/run)
 shellcheck "${scripts[@]}" >"$WORK/out"
 ok $? 'shellcheck has nothing to say of the scripts' || diag <"$WORK/out"
-mapfile -t shell < <(grep -slE "^#!/bin/(ba)?sh" tests/*)
+mapfile -t shell < <(grep -slE "^#!/bin/(ba)?sh" tests/* tests/*/*)
 shellcheck -S warning -e SC1010,SC1091,SC2034,SC2154,SC2120,SC2010 "${shell[@]}" \
 	>"$WORK/out"
 ok $? 'nor of the tests' || diag <"$WORK/out"
 
 # make check starts each test by its name.
-find tests/*.t scripts/* .ci/run ! -perm -111 >"$WORK/out"
+find tests/*.t tests/lib/fixtures scripts/* .ci/run ! -perm -111 >"$WORK/out"
 [ ! -s "$WORK/out" ]
 ok $? 'tests and scripts can be executed' || diag <"$WORK/out"
 

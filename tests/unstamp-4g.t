@@ -2,8 +2,8 @@
 # ZIPs that the stamp takes past 4 GiB, whole: they are stamped, readable, and
 # come back with the same SHA-256 (F4, F40); a member that would grow over 4 GiB
 # itself costs itself alone (R53).  tests/zip.t has each kind of record.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 [ -n "${ALL-}" ] || skip_all 'long, 9 GB of disk: make check-dicom'
 PY=/usr/bin/python3
 samples=$($PY -c 'import pydicom.data, os

@@ -1,6 +1,6 @@
 #!/bin/bash
 # imgp-stamp --unstamp: the upload comes back as it was (F4, F40).
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3
@@ -32,7 +32,7 @@ assert a[:n] == b[:n] and un(a) == un(b)
 EOT
 ok $? 'the deflated syntax: the same data set'
 like err 'the same content, compressed anew' 'and it says so'
-"$PY" "$ROOT/tests/hostile.py" deflated || exit 1
+"$PY" "$ROOT/tests/lib/hostile.py" deflated || exit 1
 imgp-stamp --id 7.7 --provenance prov -o new inflates &&
 	! cmp -s inflates new && back && "$PY" - inflates back <<'EOT'
 import sys, zlib

@@ -1,6 +1,6 @@
 #!/bin/bash
 # libimgpipe/archive/zip: reading with suspicion, writing by copying.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 PY=/usr/bin/python3
 zt=$BUILD/tests/ziptool
 

@@ -13,7 +13,7 @@ sink() {
 	shift
 	mkdir -p "$_s"
 	mkfifo "$_s/out"
-	$PYTHON "$ROOT/tests/smtp-sink.py" "$_s" "$@" \
+	$PYTHON "$ROOT/tests/servers/smtp-sink.py" "$_s" "$@" \
 		<life >"$_s/out" 2>"$_s/log" 9>&- &
 	sink_pid=$!
 	at_end "kill $sink_pid 2>/dev/null; wait $sink_pid 2>/dev/null"

@@ -1,8 +1,8 @@
-# Sourced, after lib.sh, by tests that speak to tests/faulty-s3.py: it runs for
+# Sourced, after lib.sh, by tests that speak to tests/servers/faulty-s3.py: it runs for
 # this test alone, on a port of its own, and the AWS_ variables name it.
 # shellcheck shell=bash
 mkdir server
-/usr/bin/python3 "$ROOT/tests/faulty-s3.py" "$WORK/server" >server/out 2>&1 &
+/usr/bin/python3 "$ROOT/tests/servers/faulty-s3.py" "$WORK/server" >server/out 2>&1 &
 at_end "kill $!"
 while [ ! -s server/port ]; do
 	kill -0 $! 2>/dev/null || { echo 'Bail out! no server'; exit 1; }

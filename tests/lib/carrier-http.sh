@@ -1,6 +1,6 @@
 # Sourced by imgp-record.t: the record keeping by HTTP, with the same database
 # behind it.  DENIED is an API whose own user has not the right; AWAY, none.
-. "$ROOT/tests/api.sh"
+. "$ROOT/tests/lib/api.sh"
 serve denied "db=$IMGP_LEDGER" || exit 1
 DENIED=$API
 serve web || exit 1

@@ -1,6 +1,6 @@
 # Sourced by every test: a scratch directory, TAP, and a few claims.
 #
-#	. "$(dirname "$0")/lib.sh"
+#	. "$(dirname "$0")/lib/lib.sh"
 #	exits 1 'what is claimed (M24)' imgp-lookup 7 <in
 #	holds out 'its output' <<'EOT' … EOT
 #	done_testing
@@ -17,7 +17,7 @@ for _bin in /usr/lib/postgresql/*/bin; do
 done
 export PATH="$BUILD/bin:$PATH" LC_ALL=C
 # For python scripts in here-documents; nobody is to leave __pycache__ there.
-export PYTHONPATH="$ROOT/tests" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$ROOT/tests/lib" PYTHONDONTWRITEBYTECODE=1
 unset IMGP_CONFIG IMGP_RUN IMGP_SOURCE IMGP_TEMP IMGP_DESTINATION IMGP_LOGS \
 	IMGP_SPOOL IMGP_DATABASE IMGP_REPLICA IMGP_LEDGER IMGP_MAIL \
 	IMGP_ADMINS IMGP_LABS PGHOST PGPORT PGUSER PGDATABASE PGSERVICE
@@ -90,22 +90,22 @@ print(u.find_spec("pydicom").submodule_search_locations[0] +
 }
 # Built by `make asan`: address space limits do not fit then.
 is_sanitized() { grep -q __asan_init "$1"; }
-# What tests/fixtures made, if it is of these sources; make check sees to that.
+# What tests/lib/fixtures made, if it is of these sources; make check sees to that.
 made() {		# made NAME
 	[ -e "$BUILD/tests/fixtures/made" ] || return
 	for _f in "$ROOT"/sql/*.sql "$ROOT/libimgpipe/base/errors.tsv" \
 	    "$ROOT/scripts/pg" "$ROOT/scripts/load-sql" \
-	    "$ROOT/scripts/sample-uploads" "$ROOT/tests/hostile.py"; do
+	    "$ROOT/scripts/sample-uploads" "$ROOT/tests/lib/hostile.py"; do
 		[ "$BUILD/tests/fixtures/made" -nt "$_f" ] || return
 	done
 	[ -e "$BUILD/tests/fixtures/$1" ]
 }
-# hostile KIND: tests/hostile.py's files of that kind, here.
+# hostile KIND: tests/lib/hostile.py's files of that kind, here.
 hostile() {
 	if made "hostile-$1"; then
 		cp "$BUILD/tests/fixtures/hostile-$1"/* .
 	else
-		/usr/bin/python3 "$ROOT/tests/hostile.py" "$1"
+		/usr/bin/python3 "$ROOT/tests/lib/hostile.py" "$1"
 	fi
 }
 # A cluster of the test's own with sql/ and the sample EDC; how to come to it is

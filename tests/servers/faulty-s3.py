@@ -2,7 +2,7 @@
 """faulty-s3.py DIR: an S3 server that does wrong what it is told to do wrong.
 
 Serves on a free port of 127.0.0.1, written to DIR/port; objects live in
-memory; every signature is verified (servers/sigv4.py).  Each request is a line
+memory; every signature is verified (sigv4.py).  Each request is a line
 of DIR/log.  DIR/faults, taken by the first request that finds it, has lines "N
 METHOD REGEX WHAT [ARG]": the next N requests of that method whose path and query
 match are answered as WHAT says; with "K+N", K others pass first.  GET /-/state
@@ -22,8 +22,7 @@ import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "servers"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sigv4                                                    # noqa: E402
 
 ROOT = sys.argv[1]

@@ -1,8 +1,8 @@
 # Sourced with the name of a server: what imgp-s3cp does to a real S3 service,
 # the same for every one (M2, M17, R20-R36).
 # shellcheck shell=bash
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 server=$1
 "$ROOT/scripts/s3-server" start "$WORK/server" "$server" >server.env 2>server.err ||
@@ -11,7 +11,7 @@ at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"
 # shellcheck source=/dev/null
 . ./server.env
 s3() {			# s3 METHOD PATH [-I]
-	/usr/bin/python3 "$ROOT/tests/s3-ask.py" "$@"
+	/usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" "$@"
 }
 for b in src tmp dst; do s3 PUT "imgp-$b"; done
 url() { printf 'file://%s/%s' "$WORK" "$1"; }
