@@ -12,8 +12,8 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/err.h"
+#include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/opt.h"
-#include "libimgpipe/job/filter.h"
 
 struct imgp_common imgp_common = { 1, 0, 0, 0 };
 const char *imgp_progname = "imgpipe";

@@ -48,19 +48,3 @@ imgp_fault_text(const struct imgp_fault *f, struct imgp_err *out)
 		imgp_fail(out, f->e.code, "member %zu: %.400s; %zu more",
 		    f->member, f->e.msg, f->count - 1);
 }
-
-void
-imgp_faults_tell(const struct imgp_faults *f, struct imgp_job *job,
-    const char *stage, int required)
-{
-	const struct imgp_error *row;
-	struct imgp_err e;
-	size_t i;
-
-	for (i = 0; i < f->n; i++) {
-		row = imgp_error_find(f->fault[i].e.code);
-		imgp_fault_text(&f->fault[i], &e);
-		imgp_job_error(job, stage, &e, required || f->fault[i].fatal ||
-		    (row != NULL && row->retryable));
-	}
-}

@@ -10,7 +10,6 @@
 #include <stddef.h>
 
 #include "libimgpipe/base/err.h"
-#include "libimgpipe/job/job.h"
 
 #define IMGP_FAULTS_MAX	32		/* reasons that are told apart */
 
@@ -33,11 +32,5 @@ void	imgp_faults_add_fatal(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);
 /* The text of a fault with its member and count. */
 void	imgp_fault_text(const struct imgp_fault *f, struct imgp_err *out);
-/*
- * Add all to the job's errors.  Fatal are those marked so, the retryable ones
- * and, when ${required}, all.
- */
-void	imgp_faults_tell(const struct imgp_faults *f, struct imgp_job *job,
-	    const char *stage, int required);
 
 #endif

@@ -167,14 +167,15 @@ take_series(struct imgp_scans *s, const char *study,
 }
 
 int
-imgp_scans_get(struct imgp_job *job, struct imgp_scans *s, struct imgp_err *e)
+imgp_scans_parse(const struct imgp_json *scans, struct imgp_scans *s,
+    struct imgp_err *e)
 {
 	const struct imgp_json *scan, *j;
 	const char *study, *id;
 
 	s->scan = NULL;
 	s->n = 0;
-	for (scan = imgp_json_first(imgp_job_get(job, "scans")); scan != NULL;
+	for (scan = imgp_json_first(scans); scan != NULL;
 	    scan = imgp_json_next(scan)) {
 		study = imgp_json_str(imgp_json_get(scan, "study_uid"));
 		if (study == NULL || !is_plain(study, IMGP_SCANS_UID_MAX)) {
@@ -237,12 +238,6 @@ imgp_scans_json(const struct imgp_scans *s, int wire)
 		imgp_json_append(all, one);
 	}
 	return all;
-}
-
-void
-imgp_scans_set(struct imgp_job *job, const struct imgp_scans *s)
-{
-	imgp_job_set(job, "scans", imgp_scans_json(s, 0));
 }
 
 /* Every series has an id, and no two have the same. */

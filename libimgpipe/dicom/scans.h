@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "libimgpipe/base/err.h"
-#include "libimgpipe/job/job.h"
+#include "libimgpipe/base/json.h"
 
 #define IMGP_SCANS_UID_MAX	64	/* bytes in a UID, PS3.5 section 6.2 */
 #define IMGP_SCANS_ATRI_MAX	64	/* characters in an LO value */
@@ -37,16 +37,14 @@ struct imgp_scans {
 #define IMGP_SCANS_INIT	{ NULL, 0 }
 
 /*
- * Fill ${s} (empty or released before) from the job's "scans".  A job without
- * the member gives none.  -1 with IMGP-JOB-TYPE when it is not as imgp-job(5)
- * says: UIDs of 1 to 64 printable ASCII characters without blanks, each series
- * once in its study, positive counts; an atri_uid is such a text, and no two
- * series have the same.  ${s} is empty then.
+ * Fill ${s} (empty or released before) from the value of a job's "scans"; NULL
+ * gives none.  -1 with IMGP-JOB-TYPE when it is not as imgp-job(5) says: UIDs
+ * of 1 to 64 printable ASCII characters without blanks, each series once in
+ * its study, positive counts; an atri_uid is such a text, and no two series
+ * have the same.  ${s} is empty then.
  */
-int	imgp_scans_get(struct imgp_job *job, struct imgp_scans *s,
+int	imgp_scans_parse(const struct imgp_json *scans, struct imgp_scans *s,
 	    struct imgp_err *e);
-/* Set the job's "scans", "atri_uid" where there is one. */
-void	imgp_scans_set(struct imgp_job *job, const struct imgp_scans *s);
 
 /*
  * The series of that study, made when it is not there (with no number, no

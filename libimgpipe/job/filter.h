@@ -15,12 +15,8 @@
 #include <stdint.h>
 
 #include "libimgpipe/base/err.h"
+#include "libimgpipe/base/exit.h"
 #include "libimgpipe/job/job.h"
-
-#define IMGP_EX_OK		0
-#define IMGP_EX_ERRORS		1	/* some job has errors */
-#define IMGP_EX_USAGE		2	/* wrong usage or configuration */
-#define IMGP_EX_TEMPFAIL	75	/* could not go on for now: run again */
 
 #define IMGP_SEES_FAILED	1u	/* the step gets failed jobs too */
 #define IMGP_SEES_SKIPPED	2u	/* and skipped ones */
@@ -114,7 +110,5 @@ int	imgp_filter_operands(const struct imgp_filter_ops *ops, void *arg,
 
 /* The status that ${job}, as it is written, asks for (imgpipe(7)). */
 int	imgp_job_exit(struct imgp_job *job);
-/* Of two statuses the one that a tool ends with: 2, 75, 1, 0. */
-int	imgp_exit_worse(int a, int b);
 
 #endif

@@ -8,6 +8,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/dicom/scans.h"
+#include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/job/names.h"
 #include "libimgpipe/steps/record.h"
 
@@ -224,7 +225,7 @@ ask_scans(struct imgp_record *r, struct imgp_job *job, struct imgp_err *e)
 	struct imgp_json *req;
 
 	(void)r;
-	if (imgp_scans_get(job, &s, e) == -1)
+	if (imgp_job_get_scans(job, &s, e) == -1)
 		return NULL;
 	if ((req = ask_row(job, e)) != NULL) {
 		imgp_json_set(req, "scans", imgp_scans_json(&s, 1));
@@ -242,11 +243,11 @@ take_scans(struct imgp_job *job, const struct imgp_json *data,
 	struct imgp_scans s;
 	int rc;
 
-	if (imgp_scans_get(job, &s, e) == -1)
+	if (imgp_job_get_scans(job, &s, e) == -1)
 		return -1;
 	if ((rc = imgp_scans_take_ids(&s, data, e)) == 0) {
 		if (imgp_job_get(job, "scans") != NULL)
-			imgp_scans_set(job, &s);
+			imgp_job_set_scans(job, &s);
 		take_row(job, data);
 	}
 	imgp_scans_release(&s);

@@ -11,6 +11,7 @@
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/dicom/scan.h"
+#include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/scan_job.h"
 
 char *
@@ -129,7 +130,7 @@ imgp_scan_job(struct imgp_scan_job *s, struct imgp_job *job,
 	if (fd != s->fd)
 		close(fd);
 	if (rc == 0) {
-		imgp_scans_set(job, &r.scans);
+		imgp_job_set_scans(job, &r.scans);
 		set_listing(job, &r);
 		if (r.instances == 0 && r.faults.n == 0) {
 			imgp_fail(&none, IMGP_E_DICOM_NONE,
@@ -138,7 +139,7 @@ imgp_scan_job(struct imgp_scan_job *s, struct imgp_job *job,
 		}
 		/* Where no images are expected, none are missed. */
 		if (r.instances > 0 || strcmp(wanted, "no") != 0)
-			imgp_faults_tell(&r.faults, job, "scan",
+			imgp_job_add_faults(job, "scan", &r.faults,
 			    imgp_scan_required(job));
 	}
 	imgp_scan_release(&r);

@@ -13,6 +13,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/job/filter.h"
+#include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/stamp_file.h"
 
 /* Read all of ${path}, at most the length of a job line. */
@@ -59,7 +60,7 @@ read_scans(const char *path, struct imgp_scans *scans, struct imgp_err *e)
 	    b.s[len - 1] == '\r'); len--)
 		;
 	job = imgp_job_parse(b.s == NULL ? "" : b.s, len, e);
-	if (job == NULL || imgp_scans_get(job, scans, e) == -1)
+	if (job == NULL || imgp_job_get_scans(job, scans, e) == -1)
 		of_file(path, e);
 	else if (imgp_scans_series(scans) == 0)
 		imgp_fail(e, IMGP_E_JOB_TYPE, "%s: no scans", path);

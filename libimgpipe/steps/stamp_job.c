@@ -11,6 +11,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_job.h"
 
@@ -48,7 +49,8 @@ tell(struct imgp_job *job, const struct imgp_stamp_result *r)
 	struct imgp_err e;
 	size_t i;
 
-	imgp_faults_tell(&r->faults, job, "stamp", imgp_scan_required(job));
+	imgp_job_add_faults(job, "stamp", &r->faults,
+	    imgp_scan_required(job));
 	for (i = 0; i < r->warnings.n; i++) {
 		imgp_fault_text(&r->warnings.fault[i], &e);
 		imgp_job_warn(job, "stamp", &e);
@@ -211,7 +213,7 @@ imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
 	char *path = NULL, *dir = NULL;
 	int fd = -1, rc = -1;
 
-	if (imgp_scans_get(job, &scans, e) == -1)
+	if (imgp_job_get_scans(job, &scans, e) == -1)
 		goto out;
 	if (imgp_scans_series(&scans) == 0) {
 		rc = 0;		/* no image: nothing to stamp */
