@@ -10,7 +10,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/since.h"
 #include "libimgpipe/job/filter.h"
-#include "libimgpipe/mail/carrier_smtp.h"
+#include "libimgpipe/mail/carrier.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/report/nightly.h"
 
@@ -34,7 +34,7 @@ static const char *const synopsis[] = {
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version,
-    imgp_curl_version, NULL };
+    imgp_carrier_version, NULL };
 static const struct imgp_tool tool = { "imgp-digest", synopsis,
 	"Mail the labs and admins what is new since the last digest.",
 	opts, libs };

@@ -9,7 +9,7 @@
 
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/job/filter.h"
-#include "libimgpipe/mail/carrier_smtp.h"
+#include "libimgpipe/mail/carrier.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/report/notify.h"
 
@@ -46,7 +46,7 @@ static const struct imgp_filter_ops ops = {
 static const struct imgp_opt opts[] = { { 0, NULL, NULL, NULL } };
 static const char *const synopsis[] = { "[-nqv] <jobs", NULL };
 static const char *(*const libs[])(void) = { imgp_db_version,
-    imgp_curl_version, NULL };
+    imgp_carrier_version, NULL };
 static const struct imgp_tool tool = { "imgp-notify", synopsis,
 	"Pass jobs on; at their end write error logs and mail the admins.",
 	opts, libs };

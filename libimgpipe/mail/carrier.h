@@ -1,5 +1,11 @@
 /*
- * Carriers: what takes a built message away, named by a URL.
+ * The wing mail/: one message as bytes, and the carriers that take it away.
+ *
+ * It must not know what a message is about: no job, no record, no pipeline but
+ * as the section of the settings that hold for it.  Who is written to, what and
+ * when is the business of report/.
+ *
+ * A carrier is named by a URL:
  *
  *	smtp://[user@]host[:port][/helo-name]	STARTTLS, smtps:// TLS at once
  *	sendmail:[/path/to/sendmail]		started as "sendmail -i -t"
@@ -7,48 +13,40 @@
  *	https://host/path			a webhook: JSON by POST
  *	sns:arn:aws:sns:REGION:ACCOUNT:TOPIC	Amazon SNS, Publish
  *
- * smtp:// goes on only after STARTTLS with a trusted certificate (TLS 1.2 or
- * later), but as enum imgp_tls says; a password is never sent without TLS.  On
- * SMTP each recipient has a transaction of its own over one connection: libcurl
- * tells which reply a transfer ended with, not which recipient got it, and so
- * one bad recipient holds up nobody else.  The other carriers take one message
- * for all recipients.
- *
- * A webhook gets {"text", "subject", "body", "message_id"}, text being both of
- * the next, as chat services want it; http:// is for loopback alone.  SNS
- * requests are signed with the credentials that cred.h finds;
- * AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL names another server.
+ * Each has a file of its own, carrier_NAME.c, whose head says what is particular
+ * about it; carrier_priv.h says how to add one.
  */
 #ifndef IMGPIPE_CARRIER_H
 #define IMGPIPE_CARRIER_H
 
 #include <stddef.h>
 
+#include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/err.h"
-#include "libimgpipe/mail/mail.h"
 
 enum imgp_tls {
-	IMGP_TLS_AUTO,		/* required, but on loopback as it is offered */
+	IMGP_TLS_AUTO,		/* required; on loopback only if offered */
 	IMGP_TLS_REQUIRED,
 	IMGP_TLS_NO
 };
 
 struct imgp_carrier;
 
-/* A message on its way: as bytes, and as what people read of it. */
+/* A message to hand over: its bytes, and its parts for carriers that do not
+ * speak mail. */
 struct imgp_parcel {
 	const char	*from;		/* an address */
 	const char	*const *to;	/* addresses */
 	size_t		 n_to;
 	const struct imgp_buf *message;	/* made by imgp_mail_build() */
-	const char	*id;		/* what its Message-ID was made of */
+	const char	*id;		/* the Message-ID's part before the '@' */
 	const char	*subject;
 	const char	*text;
 };
 
 /* What became of the message for one recipient. */
 struct imgp_carried {
-	int		done;	/* nonzero: taken over by the carrier */
+	int		done;	/* nonzero: the carrier has taken it over */
 	struct imgp_err	err;	/* else why not */
 };
 
@@ -61,15 +59,18 @@ struct imgp_carrier *imgp_carrier_open(const char *pipeline,
 	    struct imgp_err *e);
 void	imgp_carrier_free(struct imgp_carrier *c);
 /*
- * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} (as many as
- * recipients) says what became of each.  0 when all are done, else -1 and ${e}
- * is the first failure: IMGP-MAIL-UNAVAILABLE (later may do: connection,
- * time-out, 4xx of SMTP), IMGP-MAIL-REFUSED (5xx), IMGP-MAIL-TLS,
- * IMGP-MAIL-ADDRESS, IMGP-CONFIG.  When a connection breaks at the very end the
- * message may have been taken over although it is not done: sent again it bears
- * the same Message-ID.
+ * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} has one
+ * entry for each recipient and says what became of it.  0 when all are done,
+ * else -1 and ${e} is the first failure: IMGP-MAIL-UNAVAILABLE (a later try may
+ * succeed: connection, time-out, SMTP 4xx), IMGP-MAIL-REFUSED (5xx),
+ * IMGP-MAIL-TLS, IMGP-MAIL-ADDRESS, IMGP-CONFIG.  When the connection breaks
+ * after the last byte, the carrier may have taken the message although it is not
+ * done; sent again, it has the same Message-ID.
  */
 int	imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);
+
+/* The library behind most carriers: "libcurl 7.88.1".  Static. */
+const char *imgp_carrier_version(void);
 
 #endif

@@ -1,3 +1,12 @@
+/*
+ * smtp://[user@]host[:port][/helo-name], smtps://: SMTP by libcurl.
+ *
+ * smtp:// goes on only after STARTTLS with a trusted certificate (TLS 1.2 or
+ * later), as enum imgp_tls says; a password is never sent without TLS.  Each
+ * recipient gets a transaction of its own over one connection: libcurl reports
+ * the last reply, not whose it was, and so one bad recipient would hold up the
+ * others.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +17,8 @@
 
 #include <curl/curl.h>
 
-#include "libimgpipe/mail/carrier_smtp.h"
+#include "libimgpipe/mail/carrier_priv.h"
+#include "libimgpipe/mail/mail.h"
 
 #define PASSWORD_MAX	1024
 
@@ -19,8 +29,8 @@ struct reader {			/* what libcurl reads the message from */
 
 /* --- the URL ------------------------------------------------------------- */
 
-int
-imgp_smtp_url(const char *url, char **bare, char **user, struct imgp_err *e)
+static int
+open_url(struct imgp_carrier *c, const char *url, struct imgp_err *e)
 {
 	char *name = NULL, *password = NULL, *text = NULL, *query = NULL;
 	CURLU *u = curl_url();
@@ -45,8 +55,8 @@ imgp_smtp_url(const char *url, char **bare, char **user, struct imgp_err *e)
 		imgp_fail(e, IMGP_E_CONFIG, "mail: not a URL");
 		goto out;
 	}
-	*bare = imgp_strdup(text);
-	*user = name == NULL ? NULL : imgp_strdup(name);
+	c->target = imgp_strdup(text);
+	c->user = name == NULL ? NULL : imgp_strdup(name);
 	rc = 0;
 out:
 	curl_free(name);
@@ -122,16 +132,16 @@ swallow(char *src, size_t size, size_t nmemb, void *arg)
 }
 
 static int
-set_up(CURL *c, const struct imgp_smtp *s, struct imgp_err *e)
+set_up(CURL *c, const struct imgp_carrier *s, struct imgp_err *e)
 {
-	/* On loopback nobody is between: an own certificate will do. */
+	/* Nobody can intercept loopback: a self-signed certificate will do. */
 	int lax = s->tls == IMGP_TLS_AUTO && s->user == NULL &&
-	    strncmp(s->url, "smtp:", 5) == 0 && is_loopback(s->url);
+	    strncmp(s->target, "smtp:", 5) == 0 && is_loopback(s->target);
 	long ssl = s->tls == IMGP_TLS_NO ? CURLUSESSL_NONE :
 	    lax ? CURLUSESSL_TRY : CURLUSESSL_ALL;
 	char *password;
 
-	curl_easy_setopt(c, CURLOPT_URL, s->url);
+	curl_easy_setopt(c, CURLOPT_URL, s->target);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -165,8 +175,8 @@ set_up(CURL *c, const struct imgp_smtp *s, struct imgp_err *e)
 	return 0;
 }
 
-/* Nonzero when the next recipient would fare the same: no server, no TLS, no
- * login, no answer. */
+/* Nonzero when every other recipient would fail the same way: no server, no TLS,
+ * no login, no answer. */
 static int
 is_hopeless(CURL *c, CURLcode rc)
 {
@@ -177,7 +187,7 @@ is_hopeless(CURL *c, CURLcode rc)
 	    rc == CURLE_USE_SSL_FAILED || (rc != CURLE_OK && reply == 0);
 }
 
-/* What ${rc} and the last reply mean for the mail. */
+/* Turn libcurl's result and the server's last reply into an error. */
 static int
 judge(CURL *c, CURLcode rc, struct imgp_err *e)
 {
@@ -243,8 +253,8 @@ send_one(CURL *c, const char *from, const char *to, const struct imgp_buf *m,
 	return judge(c, rc, e);
 }
 
-int
-imgp_smtp_send(const struct imgp_smtp *s, const struct imgp_parcel *m,
+static int
+send_parcel(const struct imgp_carrier *s, const struct imgp_parcel *m,
     struct imgp_carried *res, struct imgp_err *e)
 {
 	static int ready;
@@ -278,12 +288,7 @@ imgp_smtp_send(const struct imgp_smtp *s, const struct imgp_parcel *m,
 	return failed == 0 ? 0 : -1;
 }
 
-const char *
-imgp_curl_version(void)
-{
-	static char s[64];
-
-	snprintf(s, sizeof s, "libcurl %s", curl_version_info(CURLVERSION_NOW)
-	    ->version);
-	return s;
-}
+const struct imgp_carrier_kind imgp_carrier_smtp = {
+	.urls = { "smtp://", "smtps://" }, .open = open_url,
+	.send = send_parcel
+};

@@ -551,25 +551,6 @@ imgp_s3xml_etag(const char *s)
 	return len == 0 ? NULL : imgp_strndup(s, len);
 }
 
-void
-imgp_s3xml_escape(struct imgp_buf *out, const char *s)
-{
-	for (; *s != '\0'; s++)
-		switch (*s) {
-		case '&':
-			imgp_buf_puts(out, "&amp;");
-			break;
-		case '<':
-			imgp_buf_puts(out, "&lt;");
-			break;
-		case '>':
-			imgp_buf_puts(out, "&gt;");
-			break;
-		default:
-			imgp_buf_add(out, s, 1);
-		}
-}
-
 int
 imgp_s3xml_etag_same(const char *a, const char *b)
 {

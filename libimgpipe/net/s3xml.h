@@ -87,8 +87,6 @@ void	imgp_s3xml_release(struct imgp_s3xml *x);
  * free; NULL when there is nothing between them.
  */
 char	*imgp_s3xml_etag(const char *s);
-/* Append ${s} as the text of an element. */
-void	imgp_s3xml_escape(struct imgp_buf *out, const char *s);
 /* Nonzero when both are there and are the same ETag in any spelling. */
 int	imgp_s3xml_etag_same(const char *a, const char *b);
 

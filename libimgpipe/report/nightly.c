@@ -4,7 +4,7 @@
 
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/job/filter.h"
-#include "libimgpipe/mail/carrier_http.h"
+#include "libimgpipe/mail/ping.h"
 #include "libimgpipe/report/digest.h"
 #include "libimgpipe/report/manifest.h"
 #include "libimgpipe/report/nightly.h"
@@ -222,7 +222,7 @@ ping(imgp_complaint *complain)
 	const char *url = imgp_conf(NULL, "ping");
 	struct imgp_err e;
 
-	if (url != NULL && imgp_webhook_ping(url, imgp_conf(NULL,
+	if (url != NULL && imgp_ping(url, imgp_conf(NULL,
 	    "mail_ca_file"), &e) == -1)
 		complain(&e);
 }

@@ -5,6 +5,7 @@
  * know variables; one that drops the style still shows headings, tables and
  * lists.
  */
+#include "libimgpipe/base/markup.h"
 #include "libimgpipe/report/page.h"
 
 static const char style[] =
@@ -69,33 +70,11 @@ static const char style[] =
 "@media print{body{background:#fff;color:#000}tr{break-inside:avoid}}\n";
 
 void
-imgp_page_text(struct imgp_buf *out, const char *s)
-{
-	for (; *s != '\0'; s++)
-		switch (*s) {
-		case '&':
-			imgp_buf_puts(out, "&amp;");
-			break;
-		case '<':
-			imgp_buf_puts(out, "&lt;");
-			break;
-		case '>':
-			imgp_buf_puts(out, "&gt;");
-			break;
-		case '"':
-			imgp_buf_puts(out, "&quot;");
-			break;
-		default:
-			imgp_buf_add(out, s, 1);
-		}
-}
-
-void
 imgp_page_element(struct imgp_buf *out, const char *open, const char *text,
     const char *close)
 {
 	imgp_buf_puts(out, open);
-	imgp_page_text(out, text);
+	imgp_markup_text(out, text);
 	imgp_buf_puts(out, close);
 }
 

@@ -8,9 +8,7 @@
 
 #include "libimgpipe/base/buf.h"
 
-/* Append ${s} as text between tags or in an attribute. */
-void	imgp_page_text(struct imgp_buf *out, const char *s);
-/* ${open} and ${close} as they are, ${text} between them as text. */
+/* Append ${open}, ${text} escaped, ${close}. */
 void	imgp_page_element(struct imgp_buf *out, const char *open,
 	    const char *text, const char *close);
 

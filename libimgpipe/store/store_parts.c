@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/markup.h"
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/store/store_parts.h"
 
@@ -206,7 +207,7 @@ complete_upload(struct imgp_parts *p, int create, char etag[128],
 	for (i = 0; i < p->count; i++) {
 		imgp_buf_printf(&body, "<Part><PartNumber>%d</PartNumber>"
 		    "<ETag>", i + 1);
-		imgp_s3xml_escape(&body, p->etags[i]);
+		imgp_markup_text(&body, p->etags[i]);
 		imgp_buf_puts(&body, "</ETag></Part>");
 	}
 	imgp_buf_puts(&body, "</CompleteMultipartUpload>");

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/markup.h"
 #include "libimgpipe/net/s3xml.h"
 #include "tests/c/tap.h"
 
@@ -313,8 +314,8 @@ etags(void)
 	ok(!imgp_s3xml_etag_same("\"\"", ""), "no ETag equals none");
 	ok(!imgp_s3xml_etag_same(NULL, NULL), "nor one that is not there");
 	ok(!imgp_s3xml_etag_same("0F", "0f"), "an ETag is opaque (R28)");
-	imgp_s3xml_escape(&b, "\"a<&>b\"");
-	is(b.s, "\"a&lt;&amp;&gt;b\"", "... and may hold anything");
+	imgp_markup_text(&b, "\"a<&>b\"");
+	is(b.s, "&quot;a&lt;&amp;&gt;b&quot;", "... and may hold anything");
 	imgp_buf_release(&b);
 }
 
