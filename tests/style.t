@@ -23,22 +23,90 @@ cppcheck --quiet --std=c11 --enable=warning,portability,performance \
 	-I. -I"$BUILD/gen" libimgpipe cmd 2>"$WORK/out"
 ok $? 'cppcheck has nothing to say' || diag <"$WORK/out"
 
-# Every header compiles alone, and shows no type of another library.
-mkdir "$WORK/alone"
-shown=()
-for h in libimgpipe/*/*.h; do
-	case $h in
-	*_priv.h) ;;
-	*)	shown+=("$h") ;;
-	esac
-	echo "#include \"$h\"" >"$WORK/alone/${h##*/}.c"
+# The wings of libimgpipe.
+wings() {		# wings RULE TITLE
+	"$ROOT/tests/lib/wings" "$1" >"$WORK/out" 2>&1
+	ok $? "$2" || diag <"$WORK/out"
+}
+wings order 'every wing has its line in libimgpipe/ORDER, and every line a wing'
+wings include 'no file includes a later wing'
+wings private 'a private header is included by its own wing alone'
+wings symbol 'no wing uses a symbol of a later one'
+wings alone 'every header compiles alone'
+
+# That these five find something: in a copy, with one thing planted at a time.
+mkdir "$WORK/copy" "$WORK/copy/.build"
+cp -r libimgpipe cmd "$WORK/copy"
+cp -rs "$BUILD/gen" "$BUILD/lib" "$WORK/copy/.build"
+planted() {		# planted RULE TITLE <what is said, and nothing else
+	sort >wanted
+	BUILD=$WORK/copy/.build "$ROOT/tests/lib/wings" "$1" >said 2>&1
+	[ $? = 1 ] && sort said | cmp -s - wanted
+	ok $? "$2" || diag <said
+}
+cd "$WORK/copy" || exit 1
+mkdir libimgpipe/attic
+sed -i.kept '/^mail/d; $a cellar\tstores\tlight' libimgpipe/ORDER
+planted order 'a wing without its line is found, and a line without its wing' <<'EOT'
+libimgpipe/ORDER: no folder libimgpipe/cellar
+libimgpipe/ORDER: no line for libimgpipe/attic
+libimgpipe/ORDER: no line for libimgpipe/mail
+EOT
+mv libimgpipe/ORDER.kept libimgpipe/ORDER
+rmdir libimgpipe/attic
+
+echo '#include "libimgpipe/archive/zip.h"' >libimgpipe/deflate/planted.h
+echo '# include <libimgpipe/job/job.h>' >libimgpipe/base/planted.c
+echo '#include "planted.h"' >libimgpipe/deflate/planted.c
+planted include 'an include of a later wing is found, however it is written' <<'EOT'
+libimgpipe/base/planted.c:1: base includes job/job.h, a later wing
+libimgpipe/deflate/planted.c:1: "planted.h" is not libimgpipe/WING/FILE
+libimgpipe/deflate/planted.h:1: deflate includes archive/zip.h, a later wing
+EOT
+rm libimgpipe/*/planted.?
+
+echo '#include "libimgpipe/archive/zip_priv.h"' |
+	tee libimgpipe/stamp/planted.c >cmd/planted.c
+planted private 'a private header in another wing is found, and one in a tool' <<'EOT'
+cmd/planted.c:1: includes archive/zip_priv.h, which is private to archive
+libimgpipe/stamp/planted.c:1: includes archive/zip_priv.h, which is private to archive
+EOT
+rm libimgpipe/*/planted.? cmd/planted.c
+
+# A circle that no include shows: the lower wing declares by hand what it calls.
+cat >libimgpipe/net/planted.c <<'EOT'
+int	imgp_planted_up(void);
+int	imgp_planted_down(void);
+int	imgp_planted_down(void) { return imgp_planted_up(); }
+EOT
+cat >libimgpipe/mail/planted.c <<'EOT'
+int	imgp_planted_up(void);
+int	imgp_planted_down(void);
+int	imgp_planted_up(void) { return imgp_planted_down(); }
+EOT
+for w in net mail; do
+	${CC:-cc} -c -o .build/lib/$w/planted.o libimgpipe/$w/planted.c
 done
-grep -nE '\b(CURL|PGconn|PGresult|cJSON|EVP_|XML_Parser|struct archive|Dcm[A-Z])' \
-	"${shown[@]}" | grep -v '^[^:]*:[0-9]*:[ 	/]*\*' >"$WORK/out"
-${CC:-cc} -std=c11 -fsyntax-only -Wall -Wextra -Werror -D_GNU_SOURCE -I. \
-	-I"$BUILD/gen" "$WORK"/alone/*.c >>"$WORK/out" 2>&1 && [ ! -s "$WORK/out" ]
-ok $? 'every header compiles alone and names no type of another library' ||
-	diag <"$WORK/out"
+planted symbol 'a circle of calls between two wings is found' <<'EOT'
+net/planted.o: net uses imgp_planted_up of mail, a later wing
+EOT
+rm libimgpipe/*/planted.? .build/lib/*/planted.o
+
+rm -r libimgpipe/[!b]*
+echo 'struct imgp_planted { size_t n; };' |
+	tee libimgpipe/base/planted.h >libimgpipe/base/planted_priv.h
+BUILD=$WORK/copy/.build "$ROOT/tests/lib/wings" alone >said 2>&1
+is "$? $(grep -o '^libimgpipe/base/[^:]*:1:.*error' said | cut -d: -f1 | sort | tr '\n' ' ')" \
+	'1 libimgpipe/base/planted.h libimgpipe/base/planted_priv.h ' \
+	'a header that does not compile alone is found, public or private'
+cd "$ROOT" || exit 1
+
+# No public header shows a type of another library.
+find libimgpipe -name '*.h' ! -name '*_priv.h' -exec grep -nE \
+	'\b(CURL|PGconn|PGresult|cJSON|EVP_|XML_Parser|struct archive|Dcm[A-Z])' {} + |
+	grep -v '^[^:]*:[0-9]*:[ 	/]*\*' >"$WORK/out"
+[ ! -s "$WORK/out" ]
+ok $? 'no header names a type of another library' || diag <"$WORK/out"
 
 # R18: no statement is built from data.  A statement that is not a literal or a
 # named constant text would have to be made first.
