@@ -161,15 +161,13 @@ static int
 upload(struct imgp_post *p, const struct wish *w, const char *operand,
     struct imgp_buf *b)
 {
-	struct imgp_json *req, *data = NULL;
+	struct imgp_json *data = NULL;
 	long long id;
 	int unknown;
 
 	if (imgp_parse_int(operand, 1, INT64_MAX, &id) == -1)
 		imgp_usage(&tool, "an id is a positive integer");
-	req = imgp_json_new_object();
-	imgp_json_set_int(req, "subject_event_crf_file_id", id);
-	ask(p, "status_upload", req, &data);
+	ask(p, "status_upload", imgp_status_upload_request(id), &data);
 	unknown = imgp_json_bool(imgp_json_get(data, "known")) != 1 &&
 	    imgp_json_count(imgp_json_get(data, "rows")) == 0;
 	if (w->json) {

@@ -4,8 +4,10 @@
 -- schema with "create or replace view", with these columns and types, one row
 -- for each upload and pipeline whose ddfiles hold its field (pipeline_code null
 -- where none does); revision_number is the upload's current one, source_key the
--- object's key byte for byte, extension with its dot or ''.  Here only a
--- placeholder without rows is made, and only where there is no such view yet.
+-- object's key byte for byte, extension with its dot or ''.  After these may
+-- come columns with the names of imgp-job(5)'s optional members, and others,
+-- which are left alone.  Here only a placeholder without rows is made, and only
+-- where there is no such view yet.
 do $$
 begin
 	if to_regclass('pipeline.upload') is null then

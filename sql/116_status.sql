@@ -116,9 +116,11 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
--- {"subject_event_crf_file_id"}: all that is known of one upload: data.known,
--- whether the EDC has it; data.rows, its rows, each with "scans", "errors"
--- (the error log) and "outcomes" (the ends of its attempts and their digests).
+-- {"subject_event_crf_file_id", "members"}: all that is known of one upload:
+-- data.known, whether the EDC has it; data.members, those columns of
+-- pipeline.upload that are named in ${members}, where the view has them;
+-- data.rows, its rows, each with "scans", "errors" (the error log) and
+-- "outcomes" (the ends of its attempts and their digests).
 create or replace function pipeline.status_upload(req jsonb) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp as $$
@@ -153,7 +155,13 @@ begin
 	where f.subjecteventcrffile_id = upload;
 	return pipeline.answer(jsonb_build_object('known', exists (
 	    select from pipeline.upload u
-	    where u.subject_event_crf_file_id = upload), 'rows', found_rows));
+	    where u.subject_event_crf_file_id = upload), 'members',
+	    (select coalesce(jsonb_object_agg(m.key, m.value), '{}')
+	        from (select to_jsonb(v) as j from pipeline.upload v
+	            where v.subject_event_crf_file_id = upload limit 1) u,
+	            jsonb_each(u.j) m
+	        where m.value <> 'null' and req -> 'members' ? m.key),
+	    'rows', found_rows));
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
 	get stacked diagnostics code = pg_exception_detail;
 	return pipeline.denied(sqlstate, code, sqlerrm);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libimgpipe/job/job.h"
+#include "libimgpipe/job/members.h"
 
 struct member {
 	char		 *key;
@@ -17,32 +18,6 @@ struct imgp_job {
 	size_t		 n;
 	size_t		 size;
 	size_t		 number;	/* of its line; 0: none was noted */
-};
-
-#define STR	1u
-#define INT	2u
-#define NUM	4u
-#define OBJ	8u
-#define ARR	16u
-
-/* The members that imgp-job(5) names, and what they may be (or null). */
-static const struct {
-	const char	*name;
-	unsigned int	 types;
-} known[] = {
-	{ "v", INT }, { "run", STR }, { "subject_event_crf_file_id", INT },
-	{ "job", STR }, { "pipeline_code", STR }, { "subject_id", STR | INT },
-	{ "participant_code", STR }, { "event_code", STR },
-	{ "ddcrf_name", STR }, { "ddfile_name", STR },
-	{ "subject_event_crf_id", STR | INT }, { "revision_number", INT },
-	{ "file_version_code", STR }, { "extension", STR },
-	{ "replica_lag_s", INT | NUM }, { "source", STR },
-	{ "edc_pipeline_file", OBJ }, { "temp", STR }, { "destination", STR },
-	{ "local", STR }, { "sha256", OBJ }, { "bytes", OBJ },
-	{ "etag", OBJ }, { "version_id", OBJ },
-	{ "scans", ARR }, { "listing", OBJ }, { "retries", OBJ },
-	{ "replaced", ARR | OBJ }, { "warnings", ARR }, { "input", STR },
-	{ "skip", STR }, { "errors", ARR },
 };
 
 static struct member *
@@ -112,17 +87,17 @@ has_type(struct member *m, unsigned int types)
 
 	switch (m->text[0]) {
 	case '"':
-		return (types & STR) != 0;
+		return (types & IMGP_MEMBER_STR) != 0;
 	case '{':
-		return (types & OBJ) != 0;
+		return (types & IMGP_MEMBER_OBJ) != 0;
 	case '[':
-		return (types & ARR) != 0;
+		return (types & IMGP_MEMBER_ARR) != 0;
 	case 'n':
 		return 1;
 	case 't': case 'f':
-		return 0;
+		return (types & IMGP_MEMBER_BOOL) != 0;
 	default:
-		return (types & NUM) != 0 || ((types & INT) != 0 &&
+		return (types & IMGP_MEMBER_NUM) != 0 || ((types & IMGP_MEMBER_INT) != 0 &&
 		    imgp_json_int(value(m), &n) == 0);
 	}
 }
@@ -144,15 +119,15 @@ check_errors(struct member *m, struct imgp_err *e)
 static int
 check_types(struct imgp_job *job, struct imgp_err *e)
 {
+	const struct imgp_member *known;
 	struct member *m;
 	int64_t n;
-	size_t i;
 
-	for (i = 0; i < sizeof known / sizeof *known; i++)
-		if ((m = find(job, known[i].name)) != NULL &&
-		    !has_type(m, known[i].types))
+	for (known = imgp_members; known->name != NULL; known++)
+		if ((m = find(job, known->name)) != NULL &&
+		    !has_type(m, known->types))
 			return imgp_fail(e, IMGP_E_JOB_TYPE,
-			    "\"%s\" is of the wrong type", known[i].name);
+			    "\"%s\" is of the wrong type", known->name);
 	if (imgp_job_int(job, "v", &n) == 0 && n != 1)
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "\"v\" is not 1: written by another version of imgpipe");

@@ -10,6 +10,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/job/members.h"
 #include "libimgpipe/job/names.h"
 
 #define KEY_MAX		1024	/* S3: bytes in a key */
@@ -177,14 +178,6 @@ add_run_timestamp(struct imgp_buf *out, const char *run, struct imgp_err *e)
 
 /* --- templates ----------------------------------------------------------- */
 
-/* Members that a template may name; what may change later is not of them. */
-static const char *const member_names[] = {
-	"subject_event_crf_file_id", "pipeline_code", "subject_id",
-	"participant_code", "event_code", "ddcrf_name", "ddfile_name",
-	"subject_event_crf_id", "revision_number", "file_version_code",
-	"extension", NULL
-};
-
 static int
 add_job_member(struct imgp_buf *out, struct imgp_job *job, const char *member,
     struct imgp_err *e)
@@ -210,8 +203,8 @@ add_member(struct imgp_buf *out, const struct fill *f, const char *member,
     struct imgp_err *e)
 {
 	const char *run = f->run != NULL ? f->run : imgp_job_str(f->job, "run");
+	const struct imgp_member *known;
 	char digits[24];
-	size_t i;
 
 	if (strcmp(member, "timestamp") == 0)
 		return add_timestamp(out, f->job, e);
@@ -238,9 +231,9 @@ add_member(struct imgp_buf *out, const struct fill *f, const char *member,
 		return add_component(out, member, f->input_sha256, e);
 	if (strcmp(member, "pipeline_code") == 0 && f->pipeline_code != NULL)
 		return add_component(out, member, f->pipeline_code, e);
-	for (i = 0; member_names[i] != NULL; i++)
-		if (strcmp(member, member_names[i]) == 0)
-			return add_job_member(out, f->job, member, e);
+	if ((known = imgp_member_find(member)) != NULL &&
+	    (known->flags & IMGP_MEMBER_NAMES))
+		return add_job_member(out, f->job, member, e);
 	return imgp_fail(e, IMGP_E_NAME_TEMPLATE,
 	    "{%.40s} is nothing that this template can name", member);
 }

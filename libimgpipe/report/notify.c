@@ -198,6 +198,7 @@ log_text(struct imgp_buf *b, const struct imgp_json *told,
 	imgp_report_line(b, "place", imgp_json_get(told, "destination"));
 	imgp_report_line(b, "status", imgp_json_get(row, "status"));
 	imgp_report_line(b, "job", imgp_json_get(told, "job"));
+	imgp_report_optional(b, "", told);
 	imgp_json_int(imgp_json_get(row, "attempt"), &attempt);
 	log_rows(b, rows);
 	for (i = imgp_json_first(imgp_json_get(told, "errors")); i != NULL;

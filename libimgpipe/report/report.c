@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/job/members.h"
 #include "libimgpipe/report/report.h"
 
 #define TEXT_MAX	1000
@@ -239,32 +240,46 @@ tell_replaced(struct imgp_json *to, const char *key, const struct imgp_json *v)
 	imgp_json_set(to, key, o);
 }
 
+/* How objects and arrays are told; one that is not here is not. */
 static const struct {
 	const char	*name;
 	tell		*how;
-} allowed[] = {
-	{ "v", tell_int }, { "run", tell_str },
-	{ "subject_event_crf_file_id", tell_int }, { "job", tell_str },
-	{ "pipeline_code", tell_str }, { "subject_event_crf_id", tell_int },
-	{ "revision_number", tell_int }, { "replica_lag_s", tell_int },
-	{ "edc_pipeline_file", tell_row }, { "destination", tell_str },
-	{ "sha256", tell_hexes }, { "bytes", tell_ints },
-	{ "scans", tell_scans }, { "listing", tell_ints },
-	{ "retries", tell_ints }, { "replaced", tell_replaced },
-	{ "warnings", tell_errors }, { "skip", tell_str },
+} compounds[] = {
+	{ "edc_pipeline_file", tell_row }, { "sha256", tell_hexes },
+	{ "bytes", tell_ints }, { "scans", tell_scans },
+	{ "listing", tell_ints }, { "retries", tell_ints },
+	{ "replaced", tell_replaced }, { "warnings", tell_errors },
 	{ "errors", tell_errors },
 };
+
+static void
+tell_member(struct imgp_json *to, const struct imgp_member *m,
+    const struct imgp_json *v)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof compounds / sizeof *compounds; i++)
+		if (strcmp(compounds[i].name, m->name) == 0) {
+			compounds[i].how(to, m->name, v);
+			return;
+		}
+	if (m->types & IMGP_MEMBER_INT)
+		tell_int(to, m->name, v);
+	else if (m->types & IMGP_MEMBER_STR)
+		tell_str(to, m->name, v);
+}
 
 struct imgp_json *
 imgp_report_job(struct imgp_job *job)
 {
 	struct imgp_json *told = imgp_json_new_object();
+	const struct imgp_member *m;
 	const struct imgp_json *v;
-	size_t i;
 
-	for (i = 0; i < sizeof allowed / sizeof *allowed; i++)
-		if ((v = imgp_job_get(job, allowed[i].name)) != NULL)
-			allowed[i].how(told, allowed[i].name, v);
+	for (m = imgp_members; m->name != NULL; m++)
+		if ((m->flags & IMGP_MEMBER_TOLD) != 0 &&
+		    (v = imgp_job_get(job, m->name)) != NULL)
+			tell_member(told, m, v);
 	return told;
 }
 
@@ -280,6 +295,22 @@ imgp_report_line(struct imgp_buf *b, const char *what, const struct imgp_json *v
 		imgp_buf_printf(b, "%-13s%s\n", what, s);
 	else if (imgp_json_int(v, &i) == 0)
 		imgp_buf_printf(b, "%-13s%lld\n", what, (long long)i);
+}
+
+void
+imgp_report_optional(struct imgp_buf *b, const char *indent,
+    const struct imgp_json *told)
+{
+	const struct imgp_member *m;
+	char *what;
+
+	for (m = imgp_members; m->name != NULL; m++) {
+		if ((m->flags & IMGP_MEMBER_OPTIONAL) == 0)
+			continue;
+		what = imgp_asprintf("%s%s", indent, m->name);
+		imgp_report_line(b, what, imgp_json_get(told, m->name));
+		free(what);
+	}
 }
 
 void

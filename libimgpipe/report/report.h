@@ -5,7 +5,7 @@
  * A job line may hold more than people should read: members that other
  * programs added, an unreadable line's first bytes.  So nothing goes from a
  * job into a mail, an error log or a run log but through imgp_report_job(),
- * which copies what it knows and leaves all else.
+ * which copies the members with IMGP_MEMBER_TOLD and leaves all else.
  */
 #ifndef IMGPIPE_REPORT_H
 #define IMGPIPE_REPORT_H
@@ -41,6 +41,11 @@ struct imgp_json *imgp_report_job(struct imgp_job *job);
  * an integer. */
 void	imgp_report_line(struct imgp_buf *b, const char *what,
 	    const struct imgp_json *v);
+
+/* Append such a line, which begins with ${indent}, for each member of ${told} that
+ * a site's view may give (IMGP_MEMBER_OPTIONAL). */
+void	imgp_report_optional(struct imgp_buf *b, const char *indent,
+	    const struct imgp_json *told);
 
 /*
  * Append one error (an entry of a told job's "errors", or a row of the record

@@ -83,6 +83,7 @@ put_failure(struct imgp_buf *b, size_t number, const struct imgp_failure *f)
 	imgp_report_line(b, "   record", imgp_json_get(row, "id"));
 	imgp_report_line(b, "   file", imgp_json_get(row, "file_name"));
 	imgp_report_line(b, "   job", imgp_json_get(f->told, "job"));
+	imgp_report_optional(b, "   ", f->told);
 	if (f->url != NULL)
 		imgp_buf_printf(b, "   log       %s\n", f->url);
 }

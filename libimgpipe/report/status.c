@@ -4,6 +4,7 @@
 
 #include "libimgpipe/base/csv.h"
 #include "libimgpipe/base/table.h"
+#include "libimgpipe/job/members.h"
 #include "libimgpipe/net/cred.h"
 #include "libimgpipe/report/status.h"
 
@@ -331,6 +332,41 @@ row_text(const struct imgp_json *row, int64_t upload, int colour,
 	row_attempts(row, colour, out);
 }
 
+struct imgp_json *
+imgp_status_upload_request(int64_t upload)
+{
+	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_json *names = imgp_json_new_array();
+	const struct imgp_member *m;
+
+	for (m = imgp_members; m->name != NULL; m++)
+		if ((m->flags & IMGP_MEMBER_OPTIONAL) != 0 &&
+		    (m->flags & IMGP_MEMBER_TOLD) != 0)
+			imgp_json_append_str(names, m->name);
+	imgp_json_set_int(req, "subject_event_crf_file_id", upload);
+	imgp_json_set(req, "members", names);
+	return req;
+}
+
+/* What the site's view says beyond what every view does. */
+static void
+upload_members(const struct imgp_json *data, struct imgp_buf *out)
+{
+	const struct imgp_json *i;
+	char s[TEXT_MAX];
+
+	for (i = imgp_json_first(imgp_json_get(data, "members")); i != NULL;
+	    i = imgp_json_next(i))
+		if (imgp_json_str(i) != NULL)
+			imgp_buf_printf(out, "  %-9s %s\n", imgp_json_key(i),
+			    str(imgp_json_get(data, "members"),
+			    imgp_json_key(i), s));
+		else
+			imgp_buf_printf(out, "  %-9s %lld\n", imgp_json_key(i),
+			    (long long)num(imgp_json_get(data, "members"),
+			    imgp_json_key(i)));
+}
+
 void
 imgp_status_upload(const struct imgp_json *data, int64_t upload, int colour,
     struct imgp_buf *out)
@@ -344,6 +380,7 @@ imgp_status_upload(const struct imgp_json *data, int64_t upload, int colour,
 		    "not known, neither to the EDC nor to the record");
 	for (i = imgp_json_first(rows); i != NULL; i = imgp_json_next(i))
 		row_text(i, upload, colour, out);
+	upload_members(data, out);
 }
 
 /* --- CSV ----------------------------------------------------------------- */

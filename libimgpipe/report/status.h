@@ -18,6 +18,8 @@ void	imgp_status_board(const struct imgp_json *data, int colour,
 /* The same counts for a scraper (Prometheus' text format). */
 void	imgp_status_metrics(const struct imgp_json *data, struct imgp_buf *out);
 
+/* What pipeline.status_upload() is asked for an upload; the caller's. */
+struct imgp_json *imgp_status_upload_request(int64_t upload);
 /* All that is known of one upload. */
 void	imgp_status_upload(const struct imgp_json *data, int64_t upload,
 	    int colour, struct imgp_buf *out);

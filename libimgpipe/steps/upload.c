@@ -6,37 +6,47 @@
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/job/members.h"
 #include "libimgpipe/steps/upload.h"
 
-/* Columns of the query, in its order. */
-enum { C_ID, C_PIPELINE, C_SUBJECT, C_PARTICIPANT, C_EVENT, C_DDCRF, C_DDFILE,
-    C_CRF, C_REVISION, C_VERSION, C_EXTENSION, C_KEY, C_LAG };
+/*
+ * Columns of the query: what finds a row and how old it is, its optional
+ * columns, then the members with IMGP_MEMBER_COLUMN in their order.
+ */
+enum { C_ID, C_KEY, C_LAG, C_OPTIONAL, C_PIPELINE };
 
 /*
  * How far a standby is behind: nothing when it has replayed what it received
  * and still receives; else the age of the last transaction that it replayed.
+ * After a restart the receiver begins behind what was replayed before.
  */
+#define LAG \
+    "case when not pg_is_in_recovery() or (pg_last_wal_receive_lsn() <=" \
+    " pg_last_wal_replay_lsn() and exists (select from" \
+    " pg_stat_wal_receiver)) then 0 else round(extract(epoch from" \
+    " clock_timestamp() - pg_last_xact_replay_timestamp()), 3) end"
+/* $1 are the optional columns that are wanted: where the view has none of
+ * them, no row is made a JSON text. */
 #define COLUMNS \
-    "select u.subject_event_crf_file_id, u.pipeline_code, u.subject_id," \
-    " u.participant_code, u.event_code, u.ddcrf_name, u.ddfile_name," \
-    " u.subject_event_crf_id, u.revision_number, u.file_version_code," \
-    " u.extension, u.source_key," \
-    " case when not pg_is_in_recovery() or (pg_last_wal_receive_lsn() =" \
-    "  pg_last_wal_replay_lsn() and exists (select from" \
-    "  pg_stat_wal_receiver)) then 0 else round(extract(epoch from" \
-    "  clock_timestamp() - pg_last_xact_replay_timestamp()), 3) end" \
+    "select u.subject_event_crf_file_id, u.source_key, " LAG "," \
+    " case when exists (select from pg_attribute where attrelid =" \
+    "  'pipeline.upload'::regclass and attname = any (array(select" \
+    "  jsonb_array_elements_text($1::jsonb)))) then to_jsonb(u) end," \
+    " u.pipeline_code, u.subject_id, u.participant_code, u.event_code," \
+    " u.ddcrf_name, u.ddfile_name, u.subject_event_crf_id," \
+    " u.revision_number, u.file_version_code, u.extension" \
     " from pipeline.upload u where "
 static const char by_id[] = COLUMNS
     "u.subject_event_crf_file_id = any (array(select"
-    " jsonb_array_elements_text($1::jsonb)::bigint))";
+    " jsonb_array_elements_text($2::jsonb)::bigint))";
 /* A key names its record (M8), by which a database finds it at once ... */
 static const char by_record[] = COLUMNS
     "u.subject_event_crf_id = any (array(select"
-    " jsonb_array_elements_text($2::jsonb)::bigint)) and"
-    " u.source_key = any (array(select jsonb_array_elements_text($1::jsonb)))";
+    " jsonb_array_elements_text($3::jsonb)::bigint)) and"
+    " u.source_key = any (array(select jsonb_array_elements_text($2::jsonb)))";
 /* ... unless a site's keys are made otherwise. */
 static const char by_key[] = COLUMNS
-    "u.source_key = any (array(select jsonb_array_elements_text($1::jsonb)))";
+    "u.source_key = any (array(select jsonb_array_elements_text($2::jsonb)))";
 
 /* The rows of one statement, in the order of a column's text. */
 struct index {
@@ -109,6 +119,7 @@ record_of(const char *key)
 
 /* Lists of what is asked for, as JSON arrays. */
 struct lists {
+	struct imgp_buf	optional;	/* columns */
 	struct imgp_buf	ids;
 	struct imgp_buf	keys;
 	struct imgp_buf	records;
@@ -127,6 +138,17 @@ add_key(struct lists *l, const char *key)
 		    l->records.len == 0 ? "[" : ",", record);
 }
 
+static void
+add_optional(struct lists *l)
+{
+	const struct imgp_member *m;
+
+	for (m = imgp_members; m->name != NULL; m++)
+		if (m->flags & IMGP_MEMBER_OPTIONAL)
+			imgp_buf_printf(&l->optional, "%s\"%s\"",
+			    l->optional.len == 0 ? "[" : ",", m->name);
+}
+
 static const char *
 closed(struct imgp_buf *b)
 {
@@ -137,6 +159,7 @@ closed(struct imgp_buf *b)
 static void
 release_lists(struct lists *l)
 {
+	imgp_buf_release(&l->optional);
 	imgp_buf_release(&l->ids);
 	imgp_buf_release(&l->keys);
 	imgp_buf_release(&l->records);
@@ -150,7 +173,7 @@ ask_for_rest(struct imgp_db *db, struct imgp_uploads *u,
 {
 	struct lists l = { .nkeys = 0 };
 	struct imgp_rows *r;
-	const char *param;
+	const char *params[2];
 	size_t i;
 	int rc = 0;
 
@@ -159,8 +182,10 @@ ask_for_rest(struct imgp_db *db, struct imgp_uploads *u,
 		    imgp_uploads_find(u, &ask[i]) == IMGP_UPLOADS_NONE)
 			add_key(&l, ask[i].key);
 	if (l.nkeys > 0) {
-		param = closed(&l.keys);
-		if ((r = imgp_db_query(db, by_key, 1, &param, e)) == NULL)
+		add_optional(&l);
+		params[0] = closed(&l.optional);
+		params[1] = closed(&l.keys);
+		if ((r = imgp_db_query(db, by_key, 2, params, e)) == NULL)
 			rc = -1;
 		else
 			make_index(&u->index[BY_KEY], r, C_KEY);
@@ -174,9 +199,8 @@ imgp_uploads_get(struct imgp_db *db, const struct imgp_upload_ask *ask,
     size_t n, struct imgp_err *e)
 {
 	struct lists l = { .nkeys = 0 };
-	const char *params[3];
-	struct imgp_db_stmt s[] = { { by_id, &params[0], 1 },
-	    { by_record, &params[1], 2 } };
+	const char *ids[2], *keys[3];
+	struct imgp_db_stmt s[] = { { by_id, ids, 2 }, { by_record, keys, 3 } };
 	struct imgp_rows *rows[2] = { NULL, NULL };
 	struct imgp_uploads *u = NULL;
 	size_t i;
@@ -187,9 +211,11 @@ imgp_uploads_get(struct imgp_db *db, const struct imgp_upload_ask *ask,
 		else
 			imgp_buf_printf(&l.ids, "%s%lld",
 			    l.ids.len == 0 ? "[" : ",", (long long)ask[i].id);
-	params[0] = closed(&l.ids);
-	params[1] = closed(&l.keys);
-	params[2] = closed(&l.records);
+	add_optional(&l);
+	ids[0] = keys[0] = closed(&l.optional);
+	ids[1] = closed(&l.ids);
+	keys[1] = closed(&l.keys);
+	keys[2] = closed(&l.records);
 	if (imgp_db_batch(db, s, l.nkeys == 0 ? 1 : 2, rows, e) == 0) {
 		u = imgp_alloc(sizeof *u);
 		make_index(&u->index[BY_ID], rows[0], C_ID);
@@ -281,16 +307,23 @@ imgp_uploads_choose(const struct imgp_uploads *u, const char *pipeline,
 	if (imgp_parse_int(text_at(x, first, C_ID), 1, INT64_MAX, &num) == -1)
 		return imgp_fail(e, IMGP_E_LOOKUP_DATA,
 		    "subject_event_crf_file_id is not positive");
-	*id = num;
 	for (i = first; i < x->n && strcmp(text_at(x, i, x->col),
 	    text_at(x, first, x->col)) == 0; i++) {
+		if (strcmp(text_at(x, i, C_ID), text_at(x, first, C_ID)) != 0)
+			return imgp_fail(e, IMGP_E_LOOKUP_DATA,
+			    "several uploads have this source_key");
 		s = imgp_rows_get(x->r, x->row[i], C_PIPELINE);
 		if (s == NULL || (pipeline != NULL && strcmp(s, pipeline) != 0))
 			continue;
+		if (*code != NULL && strcmp(*code, s) == 0)
+			return imgp_fail(e, IMGP_E_LOOKUP_DATA,
+			    "the view has several rows for this upload and "
+			    "pipeline");
 		*code = s;
 		chosen = i;
 		n++;
 	}
+	*id = num;
 	if (n > 1)
 		return imgp_fail(e, IMGP_E_LOOKUP_PIPELINES,
 		    "%zu pipelines list its field", n);
@@ -301,41 +334,65 @@ imgp_uploads_choose(const struct imgp_uploads *u, const char *pipeline,
 
 /* --- taking over ---------------------------------------------------------- */
 
-/* Members that are text, in the order of their columns. */
-static const struct {
-	int		 column;
-	const char	*name;
-	int		 is_int;
-	int		 may_be_empty;
-} members[] = {
-	{ C_PIPELINE, "pipeline_code", 0, 0 },
-	{ C_SUBJECT, "subject_id", 1, 0 },
-	{ C_PARTICIPANT, "participant_code", 0, 0 },
-	{ C_EVENT, "event_code", 0, 0 },
-	{ C_DDCRF, "ddcrf_name", 0, 0 },
-	{ C_DDFILE, "ddfile_name", 0, 0 },
-	{ C_CRF, "subject_event_crf_id", 1, 0 },
-	{ C_REVISION, "revision_number", 1, 0 },
-	{ C_VERSION, "file_version_code", 0, 0 },
-	{ C_EXTENSION, "extension", 0, 1 },
-};
-
 static int
-take_member(struct imgp_job *job, const char *name, const char *s, int is_int,
-    int may_be_empty, struct imgp_err *e)
+take_column(struct imgp_job *job, const struct imgp_member *m, const char *s,
+    struct imgp_err *e)
 {
 	long long n;
 
-	if (s == NULL || (*s == '\0' && !may_be_empty))
-		return imgp_fail(e, IMGP_E_LOOKUP_DATA, "%s is empty", name);
-	if (!is_int)
-		imgp_job_set_str(job, name, s);
+	if (s == NULL || (*s == '\0' && !(m->flags & IMGP_MEMBER_EMPTY)))
+		return imgp_fail(e, IMGP_E_LOOKUP_DATA, "%s is empty", m->name);
+	if (!(m->types & IMGP_MEMBER_INT))
+		imgp_job_set_str(job, m->name, s);
 	else if (imgp_parse_int(s, 0, INT64_MAX, &n) == 0)
-		imgp_job_set_int(job, name, n);
+		imgp_job_set_int(job, m->name, n);
 	else
 		return imgp_fail(e, IMGP_E_LOOKUP_DATA,
-		    "%s is not an integer from 0 on", name);
+		    "%s is not an integer from 0 on", m->name);
 	return 0;
+}
+
+/* A column that the view need not have, of ${row}, all of it as JSON. */
+static int
+take_optional(struct imgp_job *job, const struct imgp_member *m,
+    const struct imgp_json *row, struct imgp_err *e)
+{
+	const struct imgp_json *v = imgp_json_get(row, m->name);
+	int64_t n;
+
+	if (imgp_json_is_null(v)) {
+		imgp_job_remove(job, m->name);
+		return 0;
+	}
+	if (!((m->types & IMGP_MEMBER_STR) != 0 && imgp_json_str(v) != NULL) &&
+	    !((m->types & IMGP_MEMBER_INT) != 0 && imgp_json_int(v, &n) == 0))
+		return imgp_fail(e, IMGP_E_LOOKUP_DATA,
+		    "%s is of the wrong type", m->name);
+	imgp_job_set(job, m->name, imgp_json_copy(v));
+	return 0;
+}
+
+static int
+take_members(const struct index *x, size_t row, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	const char *text = imgp_rows_get(x->r, row, C_OPTIONAL);
+	const struct imgp_member *m;
+	struct imgp_json *all = NULL;
+	size_t col = C_PIPELINE;
+	int rc = 0;
+
+	if (text != NULL &&
+	    (all = imgp_json_parse(text, strlen(text), e)) == NULL)
+		return -1;
+	for (m = imgp_members; m->name != NULL && rc == 0; m++)
+		if (m->flags & IMGP_MEMBER_COLUMN)
+			rc = take_column(job, m, imgp_rows_get(x->r, row,
+			    col++), e);
+		else if (m->flags & IMGP_MEMBER_OPTIONAL)
+			rc = take_optional(job, m, all, e);
+	imgp_json_free(all);
+	return rc;
 }
 
 static int
@@ -364,13 +421,9 @@ imgp_uploads_take(const struct imgp_uploads *u, size_t at,
 {
 	const struct index *x = index_of(u, &at);
 	const char *lag = text_at(x, at, C_LAG);
-	size_t i;
 
-	for (i = 0; i < sizeof members / sizeof *members; i++)
-		if (take_member(job, members[i].name, imgp_rows_get(x->r,
-		    x->row[at], (size_t)members[i].column), members[i].is_int,
-		    members[i].may_be_empty, e) == -1)
-			return -1;
+	if (take_members(x, x->row[at], job, e) == -1)
+		return -1;
 	if (*lag != '\0')
 		imgp_job_set(job, "replica_lag_s",
 		    imgp_json_parse(lag, strlen(lag), NULL));

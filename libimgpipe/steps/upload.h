@@ -1,6 +1,7 @@
 /*
  * What the EDC says of uploads: rows of the view pipeline.upload, asked for by
- * id or source key, many at once, and taken over into job lines.
+ * id or source key, many at once, and taken over into job lines.  Which of the
+ * view's columns become members is said by job/members.h; others are left.
  */
 #ifndef IMGPIPE_UPLOAD_H
 #define IMGPIPE_UPLOAD_H
@@ -24,8 +25,8 @@ struct imgp_upload_ask {
 
 /*
  * Ask for ${n} uploads in one round trip; in a second one for keys that are not
- * of the form folder/subject/record/..., or not found by it.  NULL and ${e} on failure; free with
- * imgp_uploads_free(), NULL is fine.
+ * of the form folder/subject/record/..., or not found by it.  NULL and ${e} on
+ * failure; free with imgp_uploads_free(), NULL is fine.
  */
 struct imgp_uploads *imgp_uploads_get(struct imgp_db *db,
 	    const struct imgp_upload_ask *ask, size_t n, struct imgp_err *e);
@@ -39,7 +40,8 @@ size_t	imgp_uploads_find(const struct imgp_uploads *u,
  * Of an upload's rows, which begin at ${at} and are one for each pipeline that
  * lists its field, make ${*at} the one for ${pipeline}, or, when that is NULL,
  * the only one.  0; 1 when no pipeline fits; -1 with IMGP-LOOKUP-PIPELINES when
- * several do.  ${*id} and ${*code} become the upload's id and the row's pipeline
+ * several do, with IMGP-LOOKUP-DATA when the key is that of several uploads or
+ * the view has the same row twice.  ${*id} and ${*code} become the upload's id and the row's pipeline
  * (borrowed; NULL when no pipeline fits).
  */
 int	imgp_uploads_choose(const struct imgp_uploads *u, const char *pipeline,
