@@ -38,6 +38,29 @@ exits 75 'a record keeping on a standby' env IMGP_DB_WAIT=0 \
     imgp-record start <in
 is "$(code out)" IMGP-DB-UNAVAILABLE 'writes nothing (25006)'
 
+# After a clean restart the receiver begins at its segment, behind what was
+# replayed before: nothing is missing all the same (M21).
+streams() {
+	until [ "$(on_standby -c "select count(*) from pg_stat_wal_receiver
+	    where status = 'streaming'")" = 1 ]; do sleep 0.05; done
+}
+"$ROOT/scripts/pg" restart "$WORK/standby"
+streams
+is "$(on_standby -c 'select pg_last_wal_receive_lsn() <
+    pg_last_wal_replay_lsn()')" t 'a restarted standby has replayed more than it received since'
+exits 0 'lookup on it, the primary being idle' imgp-lookup 1201
+is "$(jq .replica_lag_s out)" 0 'it is not behind'
+add 1298
+caught_up
+imgp-lookup 1298 >out
+is "$(jq .replica_lag_s out)" 0 'nor once the primary has written'
+add 1299
+caught_up
+"$ROOT/scripts/pg" restart "$WORK/standby"
+streams
+imgp-lookup 1299 >out
+is "$(jq .replica_lag_s out)" 0 'nor after another restart then'
+
 # A standby can tell its age once it has replayed a commit.
 add 1300
 caught_up
