@@ -111,8 +111,10 @@ $B/gen/err_table.c: libimgpipe/base/errors.tsv Makefile
 	@mkdir -p $(@D)
 	awk -F'\t' 'BEGIN { print "#include \"libimgpipe/base/err_priv.h\"\n" \
 	  "const struct imgp_error imgp_error_table[] = {" } \
-	  /^IMGP-/ { gsub(/["\\]/, "\\\\&"); printf "\t{ \"%s\", \"%s\", %d, \"%s\",\n\t  \"%s\" },\n", \
-	  $$1, $$2, $$3 == "yes", $$4, $$5 } END { print "\t{ 0, 0, 0, 0, 0 }\n};" }' $< >$@
+	  /^IMGP-/ { gsub(/["\\]/, "\\\\&"); \
+	  printf "\t{ \"%s\", \"%s\", IMGP_OWNER_%s, %d,\n\t  \"%s\",\n\t  \"%s\" },\n", \
+	  $$1, $$2, $$3 == "-" ? "NONE" : toupper($$3), $$4 == "yes", $$5, $$6 } \
+	  END { print "\t{ 0, 0, IMGP_OWNER_NONE, 0, 0, 0 }\n};" }' $< >$@
 
 $B/lib/base/err_table.o: $B/gen/err_table.c $B/gen/err_codes.h
 	@mkdir -p $(@D)

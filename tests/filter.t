@@ -148,7 +148,7 @@ for i in 1 13 14 15 16 18 3 4 2; do
 done >in
 exits 75 'a step that dies costs its job alone (R59)' "$F" -j 3 alone <in
 is "$(wc -l <out)" 9 'every job has its line'
-is "$(grep -c 'IMGP-DICOM-CRASH.*"fatal":false' out)" 5 \
+is "$(grep -c 'IMGP-DICOM-CRASH.*"fatal":true,"retryable":true' out)" 5 \
     'crash, endless loop, wrong status, another id or place: named'
 is "$(grep -c seen out)" 2 'the others are done'
 like err '13: IMGP-DICOM-CRASH: the process died of signal 11' 'by signal'

@@ -155,7 +155,7 @@ holds got 'each job has its scans or its error, in order' <<'EOT'
 [1,27,[["IMGP-DICOM-NO-UID",false]]]
 [2,0,[["IMGP-DICOM-NONE",false]]]
 [3,0,[["IMGP-STORE-NOT-FOUND",true]]]
-[4,0,[["IMGP-PLACE-OUTSIDE",false]]]
+[4,0,[["IMGP-PLACE-OUTSIDE",true]]]
 EOT
 imgp-dcmscan -j4 <in 2>err | sort >many
 sort out | cmp -s many -

@@ -24,6 +24,8 @@ is "$(sql -c 'select count(*) from pipeline.upload')" 0 \
 is "$(sql -c 'select count(*) from pipeline.error_code')" \
     "$(grep -c '^IMGP-' "$ROOT/libimgpipe/base/errors.tsv")" \
     'the whole error dictionary is in it (M68)'
+is "$(sql -c "select owner, retryable from pipeline.error_code
+    where code = 'IMGP-STORE-DENIED'")" 'ours|t' 'with whose fault each is'
 is "$(sql -c "select action from pipeline.error_code
     where code = 'IMGP-SKIP-DONE'")" nothing 'with its columns in order'
 state one
@@ -70,7 +72,7 @@ mkdir later/scripts
 cp "$load" later/scripts
 cp "$ROOT/libimgpipe/base/errors.tsv" later/libimgpipe/base
 echo 'alter table pipeline.edcpipeline add column later integer default 5;' \
-    >later/sql/002_later.sql
+    >later/sql/003_later.sql
 sql -c "set role imgp_record" -c "select pipeline.file_start('{\"run\": \"R\",
     \"pipeline_code\": \"own\", \"subject_event_crf_file_id\": 7}')" >out
 like out '"lease": [1-9]' 'a row before the upgrade'
@@ -78,14 +80,14 @@ exits 0 'a later migration is applied' later/scripts/load-sql "$IMGP_DATABASE"
 is "$(sql -c 'select later from pipeline.edcpipeline limit 1')" 5 'once'
 exits 0 'and not twice' later/scripts/load-sql "$IMGP_DATABASE"
 is "$(sql -c 'select pipeline.version(), count(*) from
-    pipeline.edcpipelinefile')" '2|1' 'the version is 2, the row is there'
+    pipeline.edcpipelinefile')" '3|1' 'the version is 3, the row is there'
 exits 3 'older files leave a newer schema alone' "$load" "$IMGP_DATABASE"
 like err 'newer than these files' 'and say why'
 export IMGP_SOURCE=file:///src IMGP_TEMP=file:///t IMGP_DESTINATION=file:///d
 exits 2 'imgp-record stops at another version (R10)' imgp-record start </dev/null
-like err 'IMGP-DB-SCHEMA: the database has version 2' 'and says so'
+like err 'IMGP-DB-SCHEMA: the database has version 3' 'and says so'
 exits 2 'imgp-lookup too' imgp-lookup 7
-like err 'IMGP-DB-SCHEMA: the database has version 2' 'and says so'
+like err 'IMGP-DB-SCHEMA: the database has version 3' 'and says so'
 sql -c 'create database empty'
 exits 2 'imgp-record stops where nothing was loaded' env \
     IMGP_DATABASE="$(echo "$IMGP_DATABASE" | sed 's/imgpipe/empty/')" \
@@ -93,7 +95,7 @@ exits 2 'imgp-record stops where nothing was loaded' env \
 like err 'IMGP-DB-SCHEMA: ' 'and says so'
 
 # A migration that fails leaves everything as it was.
-echo 'select 1/0;' >later/sql/003_bad.sql
+echo 'select 1/0;' >later/sql/004_bad.sql
 state one
 exits 3 'a failing migration is an error' later/scripts/load-sql "$IMGP_DATABASE"
 state two

@@ -152,3 +152,19 @@ imgp_error_find(const char *code)
 			return r;
 	return NULL;
 }
+
+enum imgp_owner
+imgp_error_owner(const char *code)
+{
+	const struct imgp_error *r = imgp_error_find(code);
+
+	return r == NULL ? IMGP_OWNER_OURS : r->owner;
+}
+
+int
+imgp_error_is_temporary(const char *code)
+{
+	const struct imgp_error *r = imgp_error_find(code);
+
+	return r != NULL && strcmp(r->class, "temporary") == 0;
+}

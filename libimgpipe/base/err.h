@@ -2,7 +2,7 @@
  * Why a call failed: one code of the error dictionary and one line of text.
  *
  * The library fills it in; only a tool prints it.  Every code stands in
- * errors.tsv with its class, meaning and remedy; of that file the constants
+ * errors.tsv with its class, owner, meaning and remedy; of that file the constants
  * IMGP_E_… (dashes as underscores, the leading IMGP- dropped), the table
  * behind imgp_error_find() and the SQL rows are made.
  */
@@ -18,11 +18,22 @@ struct imgp_err {
 	char		 msg[512]; /* one printable line, no program name */
 };
 
+/* Whose fault it is, and so what may come of it (job/fault.h). */
+enum imgp_owner {
+	IMGP_OWNER_NONE,	/* a reason to skip is nobody's fault */
+	IMGP_OWNER_UPLOAD,	/* the upload's: its bytes, its EDC data, its line */
+	IMGP_OWNER_OURS,	/* settings, rights, credentials, sandbox, memory,
+				 * disk, clock, a process killed or hung */
+	IMGP_OWNER_SERVICE	/* a server is away */
+};
+
 /* One row of the dictionary.  All text is static. */
 struct imgp_error {
 	const char	*code;		/* "IMGP-DB-FENCED" */
 	const char	*class;		/* "conflict"; "-" for a reason to skip */
-	int		 retryable;	/* a later try may succeed */
+	enum imgp_owner	 owner;
+	int		 retryable;	/* a later try may succeed; what is not the
+					 * upload's always may */
 	const char	*meaning;	/* for people, one line */
 	const char	*action;	/* what to do about it, one line */
 };
@@ -42,6 +53,16 @@ int	imgp_fail_errno(struct imgp_err *e, const char *code,
 
 /* The dictionary row of ${code}, or NULL when it has none. */
 const struct imgp_error *imgp_error_find(const char *code);
+
+/* Its owner; IMGP_OWNER_OURS when the dictionary does not have it: nothing
+ * may be final, or delivered, by a fault that nobody knows. */
+enum imgp_owner imgp_error_owner(const char *code);
+
+/*
+ * Nonzero when the class of ${code} is "temporary": asking again within seconds
+ * may help.  Another retryable fault waits for a hand or a later run.
+ */
+int	imgp_error_is_temporary(const char *code);
 
 /* The row at position ${i} from 0, or NULL past the end. */
 const struct imgp_error *imgp_error_at(size_t i);

@@ -17,7 +17,7 @@
 
 #include "libimgpipe/base/err.h"
 
-#define IMGP_DB_SCHEMA		1	/* version of sql/ that the tools speak */
+#define IMGP_DB_SCHEMA		2	/* version of sql/ that the tools speak */
 
 #define IMGP_DB_READ_ONLY	1u	/* default_transaction_read_only */
 

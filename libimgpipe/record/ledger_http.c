@@ -184,10 +184,9 @@ fail_status(int status, struct imgp_err *e)
 static int
 is_final(const struct imgp_json *answer)
 {
-	const struct imgp_error *row = imgp_error_find(imgp_json_str(
-	    imgp_json_get(answer, "error_code")));
+	const char *code = imgp_json_str(imgp_json_get(answer, "error_code"));
 
-	return row != NULL && !row->retryable;
+	return imgp_error_find(code) != NULL && !imgp_error_is_temporary(code);
 }
 
 /* Take the answer apart: 0 with ${call} filled in, or -1. */

@@ -79,7 +79,9 @@ went_wrong(struct imgp_notify *n, const struct imgp_err *e)
 	const struct imgp_error *row = imgp_error_find(e->code);
 
 	n->complain(e);
-	n->status = imgp_exit_worse(n->status, row != NULL && row->retryable ?
+	/* What was refused is not sent again. */
+	n->status = imgp_exit_worse(n->status, row != NULL && row->retryable &&
+	    strcmp(e->code, IMGP_E_MAIL_REFUSED) != 0 ?
 	    IMGP_EX_TEMPFAIL : IMGP_EX_ERRORS);
 }
 

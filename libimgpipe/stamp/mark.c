@@ -58,10 +58,8 @@ imgp_mark_decline(struct imgp_mark *o)
 int
 imgp_mark_failed(struct imgp_mark *o, const struct imgp_err *e)
 {
-	const struct imgp_error *row = imgp_error_find(e->code);
-
 	o->err = *e;
-	o->outcome = row != NULL && strcmp(row->class, "data") == 0 ?
+	o->outcome = imgp_error_owner(e->code) == IMGP_OWNER_UPLOAD ?
 	    IMGP_MARK_DECLINED : IMGP_MARK_FAILED;
 	return -1;
 }

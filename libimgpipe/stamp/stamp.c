@@ -444,9 +444,7 @@ stamp_members(struct imgp_stamp *s, struct imgp_zip *z, int fd, struct imgp_err 
 int
 imgp_stamp_untouched(struct imgp_stamp *s, const struct imgp_err *why, struct imgp_err *e)
 {
-	const struct imgp_error *row = imgp_error_find(why->code);
-
-	if (row == NULL || strcmp(row->class, "data") != 0) {
+	if (imgp_error_owner(why->code) != IMGP_OWNER_UPLOAD) {
 		*e = *why;
 		return -1;
 	}
