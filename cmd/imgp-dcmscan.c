@@ -11,8 +11,8 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/sandbox.h"
-#include "libimgpipe/job/filter.h"
 #include "libimgpipe/steps/scan_job.h"
+#include "libimgpipe/steps/work_copy.h"
 
 enum { OPT_NO_SANDBOX = 256 };
 
@@ -30,39 +30,6 @@ static const struct imgp_tool tool = {
 	"imgp-dcmscan", synopsis,
 	"Find the DICOM studies, series and instances in each job's upload; or in\n"
 	"FILE, or in what comes on standard input.", opts, NULL
-};
-
-static int
-step(struct imgp_filter *f, struct imgp_job *job, void *arg,
-    struct imgp_err *e)
-{
-	(void)f;
-	return imgp_scan_job(arg, job, e);
-}
-
-static int
-confine(struct imgp_job *job, void *arg, struct imgp_err *e)
-{
-	const struct imgp_scan_job *s = arg;
-
-	return imgp_scan_confine(job, s->fd != -1, 0, 0, e);
-}
-
-static int
-required(struct imgp_job *job, void *arg)
-{
-	(void)arg;
-	return imgp_scan_required(job);
-}
-
-static const struct imgp_filter_ops ops = {
-	.stage = "scan",
-	.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE,
-	.step = step,
-	.confine = confine,
-	.required = required,
-	.seconds = 3600,
-	.died = IMGP_E_DICOM_CRASH,
 };
 
 int
@@ -85,7 +52,7 @@ main(int argc, char *argv[])
 	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
 		imgp_die(&e);
 	if (optind == argc)
-		return imgp_filter_run(&ops, &s, imgp_common.jobs);
+		return imgp_filter_run(&imgp_scan_ops, &s, imgp_common.jobs);
 	/* Asked first: a pipe would wait for its writer. */
 	if (strcmp(argv[optind], "-") != 0 && stat(argv[optind], &st) == 0 &&
 	    !S_ISREG(st.st_mode)) {
@@ -94,7 +61,7 @@ main(int argc, char *argv[])
 		imgp_die(&e);
 	}
 	job = imgp_job_new();
-	if ((s.fd = imgp_scan_open(argv[optind], job, &e)) == -1)
+	if ((s.fd = imgp_work_operand(argv[optind], job, &e)) == -1)
 		imgp_die(&e);
-	return imgp_filter_one(&ops, &s, job);
+	return imgp_filter_one(&imgp_scan_ops, &s, job);
 }

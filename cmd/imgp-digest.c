@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/mail/carrier.h"

@@ -9,6 +9,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/job/names.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/lookup.h"

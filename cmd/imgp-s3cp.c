@@ -14,6 +14,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/base/stop.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/pool.h"
 #include "libimgpipe/net/aws.h"

@@ -11,9 +11,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/sha256.h"
-#include "libimgpipe/job/filter.h"
 #include "libimgpipe/stamp/dcm.h"
-#include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_file.h"
 #include "libimgpipe/steps/stamp_job.h"
 
@@ -49,39 +47,6 @@ static const struct imgp_tool tool = {
 	"imgp-stamp", synopsis,
 	"Write each series' ATRIUID into the instances of each job's upload; or of\n"
 	"the upload IN, giving OUT.  Nothing else in it changes.", opts, libs
-};
-
-static int
-step(struct imgp_filter *f, struct imgp_job *job, void *arg,
-    struct imgp_err *e)
-{
-	(void)f;
-	return imgp_stamp_job(arg, job, e);
-}
-
-static int
-confine(struct imgp_job *job, void *arg, struct imgp_err *e)
-{
-	const struct imgp_stamp_job *s = arg;
-
-	return imgp_scan_confine(job, 0, 1, s->opts.threads, e);
-}
-
-static int
-required(struct imgp_job *job, void *arg)
-{
-	(void)arg;
-	return imgp_scan_required(job);
-}
-
-static const struct imgp_filter_ops ops = {
-	.stage = "stamp",
-	.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE,
-	.step = step,
-	.confine = confine,
-	.required = required,
-	.seconds = 3600,
-	.died = IMGP_E_DICOM_CRASH,
 };
 
 int
@@ -138,7 +103,7 @@ main(int argc, char *argv[])
 		    s.provenance != NULL || s.unstamp)
 			imgp_usage(&tool, "an operand is wanted: IN");
 		imgp_dcm_init();
-		return imgp_filter_run(&ops, &s, imgp_common.jobs);
+		return imgp_filter_run(&imgp_stamp_ops, &s, imgp_common.jobs);
 	}
 	if (argc - optind != 1 || out == NULL)
 		imgp_usage(&tool, "one operand and -o OUT are wanted");

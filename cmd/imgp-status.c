@@ -9,6 +9,7 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/record/db.h"

@@ -23,6 +23,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/job/tally.h"
@@ -72,20 +73,6 @@ note_written(int fd, size_t n)
 		err(IMGP_EX_TEMPFAIL, "count of lines written");
 }
 
-static int
-write_all(int fd, const char *s, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; s += n, len -= (size_t)n)
-		if ((n = write(fd, s, len)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			n = 0;
-		}
-	return 0;
-}
-
 static void
 write_summary(const struct imgp_tally *t, const char *path)
 {
@@ -125,7 +112,7 @@ pass(const char *written_path, const char *summary_path)
 		nlines++;
 		if (broken || nlines <= skip)
 			continue;
-		if (write_all(STDOUT_FILENO, line, (size_t)len) == -1)
+		if (imgp_write_all(STDOUT_FILENO, line, (size_t)len) == -1)
 			broken = errno;
 		else
 			note_written(fd, nlines);

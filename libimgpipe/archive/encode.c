@@ -9,6 +9,8 @@
 #include <zlib.h>
 
 #include "libimgpipe/archive/encode.h"
+#include "libimgpipe/archive/out.h"
+#include "libimgpipe/base/write.h"
 
 #define OUT	((size_t)64 << 10)
 
@@ -145,7 +147,8 @@ imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
 void
 imgp_spill_init(struct imgp_spill *s, const char *dir)
 {
-	memset(s, 0, sizeof *s);
+	s->n = 0;
+	imgp_buf_init(&s->mem);
 	s->dir = dir;
 	s->fd = -1;
 }
@@ -189,20 +192,10 @@ imgp_tmpfile(const char *dir, struct imgp_err *e)
 }
 
 static int
-write_fd(int fd, const char *p, size_t len, struct imgp_err *e)
+write_fd(int fd, const void *p, size_t len, struct imgp_err *e)
 {
-	ssize_t n;
-
-	while (len > 0) {
-		if ((n = write(fd, p, len)) == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return imgp_fail_errno(e, errno == ENOSPC ||
-			    errno == EDQUOT ? IMGP_E_STORE_FULL :
-			    IMGP_E_STORE_IO, "temporary file");
-		p += n;
-		len -= (size_t)n;
-	}
+	if (imgp_write_all(fd, p, len) == -1)
+		return imgp_fail_write(e, "temporary file");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "libimgpipe/archive/out.h"
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/write.h"
 
 #define BUFFER		((size_t)128 << 10)
 #define WRITE_BACK	((uint64_t)8 << 20)
@@ -31,23 +32,19 @@ imgp_out_release(struct imgp_out *o)
 	o->len = 0;
 }
 
+int
+imgp_fail_write(struct imgp_err *e, const char *what)
+{
+	return imgp_fail_errno(e, errno == ENOSPC || errno == EDQUOT ||
+	    errno == EFBIG ? IMGP_E_STORE_FULL : IMGP_E_STORE_IO, "%s", what);
+}
+
 static int
 write_all(struct imgp_out *o, const unsigned char *p, size_t len,
     struct imgp_err *e)
 {
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(o->fd, p, len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return imgp_fail_errno(e, errno == ENOSPC ||
-			    errno == EDQUOT || errno == EFBIG ?
-			    IMGP_E_STORE_FULL : IMGP_E_STORE_IO, "write");
-		p += n;
-		len -= (size_t)n;
-	}
+	if (imgp_write_all(o->fd, p, len) == -1)
+		return imgp_fail_write(e, "write");
 	return 0;
 }
 
@@ -174,8 +171,7 @@ copy_range(struct imgp_out *o, int fd, uint64_t *off, uint64_t *len,
 	if (n == -1 && errno == EINTR)
 		return 1;
 	if (n == -1 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
-		return imgp_fail_errno(e, errno == EIO ? IMGP_E_STORE_IO :
-		    IMGP_E_STORE_FULL, "copy");
+		return imgp_fail_write(e, "copy");
 	o->no_cfr = 1;		/* a pipe, another file system, an old kernel */
 	return 0;
 }

@@ -112,15 +112,16 @@ struct imgp_zip_growth {
 	uint16_t	 version;	/* of a record: it needed that before */
 };
 /*
- * Called by finish, in the order of the directory, its end last.  grew tells
- * what it gained.  grown asks what ${record} gained when the source was
- * written: 1 and ${g}, 0 when nothing; that is taken away, where the archive
- * lies below 4 GiB again.  Each may be NULL; -1 and ${e} ends finish.
+ * Called by finish, in the order of the directory, its end last.  note_growth
+ * is handed what the directory gained.  was_grown answers what ${record} gained
+ * when the source was written: 1 and ${g}, or 0 for nothing; finish takes that
+ * away where the archive lies below 4 GiB again.  Each may be NULL; -1 and ${e}
+ * ends finish.
  */
 struct imgp_zip_history {
-	int	(*grew)(void *arg, const struct imgp_zip_growth *g,
+	int	(*note_growth)(void *arg, const struct imgp_zip_growth *g,
 		    struct imgp_err *e);
-	int	(*grown)(void *arg, uint64_t record, struct imgp_zip_growth *g,
+	int	(*was_grown)(void *arg, uint64_t record, struct imgp_zip_growth *g,
 		    struct imgp_err *e);
 	void	*arg;
 };

@@ -278,7 +278,7 @@ update_central(struct imgp_zip_writer *w, const struct fate *f, size_t len,
 	put16(c + 30, (uint32_t)(xlen + new - old));
 	if (moved && !was) {
 		g->made = x == NULL;
-		if (w->history.grew != NULL && w->history.grew(w->history.arg,
+		if (w->history.note_growth != NULL && w->history.note_growth(w->history.arg,
 		    g, e) == -1)
 			return 0;
 	}
@@ -292,8 +292,8 @@ was_grown(struct imgp_zip_writer *w, uint64_t record,
 {
 	memset(g, 0, sizeof *g);
 	g->record = record;
-	return w->history.grown == NULL ? 0 :
-	    w->history.grown(w->history.arg, record, g, e);
+	return w->history.was_grown == NULL ? 0 :
+	    w->history.was_grown(w->history.arg, record, g, e);
 }
 
 /* The directory of the source, read on in large pieces. */
@@ -437,8 +437,8 @@ write_end(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
 		g.made = !had && needs;
 		g.offset = set_end(end + 16, cd, 0);
 		g.size = set_end(end + 12, cd_size, 0);
-		if ((g.offset || g.size) && w->history.grew != NULL &&
-		    w->history.grew(w->history.arg, &g, e) == -1)
+		if ((g.offset || g.size) && w->history.note_growth != NULL &&
+		    w->history.note_growth(w->history.arg, &g, e) == -1)
 			return -1;
 	}
 	if ((had || needs) && write_end64(w, cd, cd_size, e) == -1)

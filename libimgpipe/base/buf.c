@@ -71,24 +71,40 @@ imgp_asprintf(const char *fmt, ...)
 	return s;
 }
 
+char imgp_buf_empty[1];
+
+void
+imgp_buf_init(struct imgp_buf *b)
+{
+	b->s = imgp_buf_empty;
+	b->len = b->size = b->max = 0;
+}
+
+void
+imgp_buf_reserve(struct imgp_buf *b, size_t len)
+{
+	size_t size = b->size < 256 ? 256 : b->size, need;
+
+	if (len > SIZE_MAX - b->len - 1)
+		imgp_oom();
+	if ((need = b->len + len + 1) <= b->size)
+		return;
+	while (size < need)
+		size = size > SIZE_MAX / 2 ? need : size * 2;
+	b->s = imgp_realloc(b->size == 0 ? NULL : b->s, size, 1);
+	b->s[b->len] = '\0';
+	b->size = size;
+}
+
 int
 imgp_buf_add(struct imgp_buf *b, const void *p, size_t len)
 {
-	size_t size;
-
 	if (b->max != 0 && (len > b->max || b->len > b->max - len))
 		return -1;
-	if (len > SIZE_MAX - b->len - 1)
-		imgp_oom();
-	if (b->len + len + 1 > b->size) {
-		size = b->size < 256 ? 256 : b->size;
-		while (size < b->len + len + 1)
-			size = size > SIZE_MAX / 2 ? b->len + len + 1 : size * 2;
-		b->s = imgp_realloc(b->s, size, 1);
-		b->size = size;
-	}
-	if (len != 0)
-		memcpy(b->s + b->len, p, len);
+	if (len == 0)
+		return 0;
+	imgp_buf_reserve(b, len);
+	memcpy(b->s + b->len, p, len);
 	b->len += len;
 	b->s[b->len] = '\0';
 	return 0;
@@ -125,27 +141,34 @@ imgp_buf_printf(struct imgp_buf *b, const char *fmt, ...)
 }
 
 void
+imgp_buf_cut(struct imgp_buf *b, size_t len)
+{
+	b->len = len;
+	if (b->size != 0)
+		b->s[len] = '\0';
+}
+
+void
 imgp_buf_clear(struct imgp_buf *b)
 {
-	b->len = 0;
-	if (b->s != NULL)
-		b->s[0] = '\0';
+	imgp_buf_cut(b, 0);
 }
 
 void
 imgp_buf_release(struct imgp_buf *b)
 {
-	free(b->s);
-	b->s = NULL;
+	if (b->size != 0)
+		free(b->s);
+	b->s = imgp_buf_empty;
 	b->len = b->size = 0;
 }
 
 char *
 imgp_buf_steal(struct imgp_buf *b)
 {
-	char *s = b->s == NULL ? imgp_strdup("") : b->s;
+	char *s = b->size == 0 ? imgp_strdup("") : b->s;
 
-	b->s = NULL;
+	b->s = imgp_buf_empty;
 	b->len = b->size = 0;
 	return s;
 }

@@ -10,20 +10,31 @@
 #include <stddef.h>
 
 struct imgp_buf {
-	char	*s;		/* NUL after the last byte; NULL when empty */
+	char	*s;		/* NUL after the last byte; never NULL */
 	size_t	 len;		/* bytes used, the NUL not counted */
 	size_t	 size;		/* bytes there */
 	size_t	 max;		/* ceiling for len; 0: none */
 };
 
-#define IMGP_BUF_INIT	{ NULL, 0, 0, 0 }
+/* What an empty buffer's s points to: one NUL, not to be written. */
+extern char imgp_buf_empty[];
+
+#define IMGP_BUF_INIT	{ imgp_buf_empty, 0, 0, 0 }
+
+/* The same for a struct in memory that was not initialized. */
+void	imgp_buf_init(struct imgp_buf *b);
 
 /* Append.  0, or -1 when the ceiling would be passed; then nothing changes. */
 int	imgp_buf_add(struct imgp_buf *b, const void *p, size_t len);
 int	imgp_buf_puts(struct imgp_buf *b, const char *s);
 int	imgp_buf_printf(struct imgp_buf *b, const char *fmt, ...)
 	    __attribute__((__format__(printf, 2, 3)));
+/* Room for ${len} further bytes and a NUL behind b->len, for the caller to fill;
+ * the ceiling is not looked at. */
+void	imgp_buf_reserve(struct imgp_buf *b, size_t len);
 
+/* Cut it to its first ${len} bytes, which it must have. */
+void	imgp_buf_cut(struct imgp_buf *b, size_t len);
 /* Empty it, keeping the memory. */
 void	imgp_buf_clear(struct imgp_buf *b);
 /* Empty it and give the memory back; ready for use again. */

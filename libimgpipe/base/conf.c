@@ -6,6 +6,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/ini.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 
 /* Every setting there is, with its default (NULL: none). */
 static const struct {

@@ -67,19 +67,4 @@ int	imgp_error_is_temporary(const char *code);
 /* The row at position ${i} from 0, or NULL past the end. */
 const struct imgp_error *imgp_error_at(size_t i);
 
-/*
- * Write ${len} bytes of ${s} to ${dst} (${size} bytes, at least 1), NUL
- * terminated and cut where they do not fit.  Printable UTF-8 is kept; C0, C1,
- * DEL, bidirectional controls, line separators and bytes that are not UTF-8
- * become \xNN, byte by byte, a backslash stays itself.  Returns strlen(dst).
- */
-size_t	imgp_printable(char *dst, size_t size, const char *s, size_t len);
-
-/*
- * The length in bytes (1..4) of the valid UTF-8 sequence at ${s}, of which
- * ${len} bytes may be read, with its code point in ${*cp} (NULL: not wanted);
- * 0 when it is not valid (overlong, surrogate, cut short, above U+10FFFF).
- */
-size_t	imgp_utf8(const char *s, size_t len, unsigned int *cp);
-
 #endif

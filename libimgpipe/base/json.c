@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "libimgpipe/base/json.h"
+#include "libimgpipe/base/text.h"
 
 /*
  * The checker walks the text once, without recursion.  Open containers stand on

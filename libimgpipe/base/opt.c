@@ -1,6 +1,4 @@
-#include <ctype.h>
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -14,6 +12,8 @@
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/text.h"
 
 struct imgp_common imgp_common = { 1, 0, 0, 0 };
 const char *imgp_progname = "imgpipe";
@@ -192,46 +192,4 @@ imgp_die(const struct imgp_err *e)
 		exit(IMGP_EX_USAGE);
 	exit(row != NULL && strcmp(row->class, "temporary") == 0 ?
 	    IMGP_EX_TEMPFAIL : IMGP_EX_ERRORS);
-}
-
-int
-imgp_parse_int(const char *s, long long min, long long max, long long *out)
-{
-	long long n;
-	char *end;
-
-	if (!isdigit((unsigned char)s[s[0] == '-']))
-		return -1;
-	errno = 0;
-	n = strtoll(s, &end, 10);
-	if (errno != 0 || *end != '\0' || n < min || n > max)
-		return -1;
-	*out = n;
-	return 0;
-}
-
-int
-imgp_parse_duration(const char *s, long long *seconds)
-{
-	static const struct { char unit; long long seconds; } units[] = {
-		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }
-	};
-	long long unit = 1, n;
-	char digits[16];
-	size_t len = strlen(s), i;
-
-	for (i = 0; len > 1 && i < sizeof units / sizeof *units; i++)
-		if (s[len - 1] == units[i].unit) {
-			unit = units[i].seconds;
-			len--;
-			break;
-		}
-	if (len == 0 || len >= sizeof digits)
-		return -1;
-	memcpy(digits, s, len);
-	digits[len] = '\0';
-	if (imgp_parse_int(digits, 0, 1000000000LL, &n) == -1)
-		return -1;
-	*seconds = n * unit;
-	return 0;
 }

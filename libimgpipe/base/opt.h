@@ -54,10 +54,4 @@ void	imgp_complain(const struct imgp_err *e);
 /* The same, then exit: 2 for a wrong configuration, else 75 or 1. */
 void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
 
-/* A decimal integer within ${min} and ${max}, all of ${s}; 0 or -1. */
-int	imgp_parse_int(const char *s, long long min, long long max,
-	    long long *out);
-/* A duration such as 30s, 15m, 24h, 7d or plain seconds, in seconds; 0 or -1. */
-int	imgp_parse_duration(const char *s, long long *seconds);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/base/text.h"
 
 /* S3's limit for a key, in bytes; a path has none of its own. */
 #define KEY_MAX		1024

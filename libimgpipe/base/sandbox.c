@@ -57,12 +57,6 @@ imgp_sandbox_off(void)
 	off = 1;
 }
 
-int
-imgp_sandbox_is_off(void)
-{
-	return off;
-}
-
 static uint64_t
 known_rights(long abi)
 {

@@ -31,8 +31,6 @@ int	imgp_sandbox(const struct imgp_rights *r, struct imgp_err *e);
  */
 void	imgp_sandbox_also(const char *dir);
 
-/* Nonzero when imgp_sandbox_off() was called. */
-int	imgp_sandbox_is_off(void);
 /* --no-sandbox: imgp_sandbox() does nothing from now on and returns 0. */
 void	imgp_sandbox_off(void);
 

@@ -75,8 +75,8 @@ imgp_sha256_add(struct imgp_sha256 *h, const void *p, size_t len)
 		must(EVP_DigestUpdate(h->ctx, p, len));
 }
 
-void
-imgp_sha256_end(struct imgp_sha256 *h, unsigned char digest[IMGP_SHA256_LEN])
+static void
+end(struct imgp_sha256 *h, unsigned char digest[IMGP_SHA256_LEN])
 {
 	must(EVP_DigestFinal_ex(h->ctx, digest, NULL));
 	must(EVP_DigestInit_ex(h->ctx, NULL, NULL));
@@ -87,7 +87,7 @@ imgp_sha256_end_hex(struct imgp_sha256 *h, char hex[IMGP_SHA256_HEX])
 {
 	unsigned char digest[IMGP_SHA256_LEN];
 
-	imgp_sha256_end(h, digest);
+	end(h, digest);
 	imgp_hex(digest, sizeof digest, hex);
 }
 
@@ -109,18 +109,18 @@ imgp_sha256_hmac(struct imgp_sha256 *h, const void *key, size_t len,
 
 	if (len > BLOCK) {
 		imgp_sha256_add(h, key, len);
-		imgp_sha256_end(h, pad);
+		end(h, pad);
 	} else
 		memcpy(pad, key, len);
 	for (i = 0; i < BLOCK; i++)
 		pad[i] ^= 0x36;
 	imgp_sha256_add(h, pad, BLOCK);
 	imgp_sha256_add(h, text, strlen(text));
-	imgp_sha256_end(h, mac);
+	end(h, mac);
 	for (i = 0; i < BLOCK; i++)
 		pad[i] ^= 0x36 ^ 0x5c;
 	imgp_sha256_add(h, pad, BLOCK);
 	imgp_sha256_add(h, mac, IMGP_SHA256_LEN);
-	imgp_sha256_end(h, mac);
+	end(h, mac);
 	OPENSSL_cleanse(pad, sizeof pad);
 }

@@ -22,15 +22,13 @@ void	imgp_sha256_only(void);
 struct imgp_sha256 *imgp_sha256_new(void);
 void	imgp_sha256_free(struct imgp_sha256 *h);	/* NULL is fine */
 void	imgp_sha256_add(struct imgp_sha256 *h, const void *p, size_t len);
-/* The digest of all that was added; ${h} then stands at nothing again. */
-void	imgp_sha256_end(struct imgp_sha256 *h,
-	    unsigned char digest[IMGP_SHA256_LEN]);
+/* The digest of all that was added, in hexadecimal; ${h} is then reset. */
 void	imgp_sha256_end_hex(struct imgp_sha256 *h, char hex[IMGP_SHA256_HEX]);
 
 /* Of one buffer. */
 void	imgp_sha256_hex(const void *p, size_t len, char hex[IMGP_SHA256_HEX]);
-/* HMAC-SHA-256 (RFC 2104) of ${text}, by ${h}, which stands at nothing before
- * and after.  ${mac} may be ${key}. */
+/* HMAC-SHA-256 (RFC 2104) of ${text}, by ${h}, which is reset before and
+ * after.  ${mac} may be ${key}. */
 void	imgp_sha256_hmac(struct imgp_sha256 *h, const void *key, size_t len,
 	    const char *text, unsigned char mac[IMGP_SHA256_LEN]);
 

@@ -4,6 +4,7 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
 
 char *

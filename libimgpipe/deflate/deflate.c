@@ -1043,12 +1043,3 @@ imgp_deflate_read_fd(void *fd, uint64_t off, void *buf, size_t len,
 	}
 	return 0;
 }
-
-int
-imgp_deflate_read_mem(void *mem, uint64_t off, void *buf, size_t len,
-    struct imgp_err *e)
-{
-	(void)e;
-	memcpy(buf, (const unsigned char *)mem + off, len);
-	return 0;
-}

@@ -66,9 +66,6 @@ struct imgp_deflate_fd {
 };
 int	imgp_deflate_read_fd(void *fd, uint64_t off, void *buf, size_t len,
 	    struct imgp_err *e);
-/* And for memory: ${mem} is a const unsigned char * to src.len bytes. */
-int	imgp_deflate_read_mem(void *mem, uint64_t off, void *buf, size_t len,
-	    struct imgp_err *e);
 
 /*
  * At content offset ${at} (of the content as it is): ${del} bytes go, and

@@ -196,8 +196,8 @@ imgp_deflate_precode(uint16_t t[128], const uint8_t len[19])
 	return NULL;
 }
 
-unsigned
-imgp_deflate_len_symbol(unsigned len)
+static unsigned
+len_symbol(unsigned len)
 {
 	unsigned log;
 
@@ -210,8 +210,8 @@ imgp_deflate_len_symbol(unsigned len)
 	return 257 + 4 * (log - 1) + (len >> (log - 2) & 3);
 }
 
-unsigned
-imgp_deflate_dist_symbol(unsigned dist)
+static unsigned
+dist_symbol(unsigned dist)
 {
 	unsigned log;
 
@@ -225,7 +225,7 @@ imgp_deflate_dist_symbol(unsigned dist)
 unsigned
 imgp_deflate_len_bits(const struct code *c, unsigned len)
 {
-	unsigned s = imgp_deflate_len_symbol(len);
+	unsigned s = len_symbol(len);
 
 	return c->llen[s] == 0 ? 0 : c->llen[s] + len_extra[s - 257];
 }
@@ -233,7 +233,7 @@ imgp_deflate_len_bits(const struct code *c, unsigned len)
 unsigned
 imgp_deflate_dist_bits(const struct code *c, unsigned dist)
 {
-	unsigned s = imgp_deflate_dist_symbol(dist);
+	unsigned s = dist_symbol(dist);
 
 	return c->dlen[s] == 0 ? 0 : c->dlen[s] + dist_extra[s];
 }
@@ -242,8 +242,8 @@ void
 imgp_deflate_put_copy(struct bitw *w, const struct code *c, unsigned len,
     unsigned dist)
 {
-	unsigned l = imgp_deflate_len_symbol(len);
-	unsigned s = imgp_deflate_dist_symbol(dist);
+	unsigned l = len_symbol(len);
+	unsigned s = dist_symbol(dist);
 
 	put(w, c->lcode[l], c->llen[l]);
 	put(w, len - len_base[l - 257], len_extra[l - 257]);

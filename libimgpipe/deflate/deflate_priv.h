@@ -121,10 +121,8 @@ void	imgp_deflate_code_fixed(struct code *c);	/* section 3.2.6 */
  */
 const char *imgp_deflate_precode(uint16_t table[128], const uint8_t len[19]);
 
-/* Symbols and extra bits of a length 3..258 and of a distance 1..32768. */
-unsigned imgp_deflate_len_symbol(unsigned len);
-unsigned imgp_deflate_dist_symbol(unsigned dist);
-/* Bits that ${c} spends on them; 0 when it has no such code word. */
+/* Bits that ${c} spends on a length 3..258 and on a distance 1..32768; 0 when it
+ * has no such code word. */
 unsigned imgp_deflate_len_bits(const struct code *c, unsigned len);
 unsigned imgp_deflate_dist_bits(const struct code *c, unsigned dist);
 /* Write a copy; both code words must be there. */

@@ -9,14 +9,9 @@
 #ifndef IMGPIPE_INTAKE_H
 #define IMGPIPE_INTAKE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#include "libimgpipe/archive/zip.h"
 #include "libimgpipe/base/err.h"
-#include "libimgpipe/dicom/dicom.h"
-
-#define IMGP_INTAKE_FIRST	1024	/* bytes that tell a kind */
 
 enum imgp_intake_kind {
 	IMGP_INTAKE_EMPTY,
@@ -36,25 +31,9 @@ struct imgp_intake {
 	const char	*what;		/* as in a listing: imgp_kind() */
 };
 
-/* Every budget of a run, from the settings limit_… (imgpipe.conf(5)). */
-struct imgp_limits {
-	struct imgp_dicom_limits dicom;
-	struct imgp_zip_limits zip;	/* also for TAR */
-	uint64_t	 series;
-};
-/* Fill ${l}; -1 with IMGP-CONFIG. */
-int	imgp_limits_load(struct imgp_limits *l, struct imgp_err *e);
-
 /*
  * Look at ${fd}, a regular file.  0, or -1 with IMGP-STORE-IO.
  */
 int	imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e);
-
-/*
- * The kind of what begins with these bytes (up to IMGP_INTAKE_FIRST are looked
- * at) and is not DICOM: "text", "pdf", "image", "nifti", "macos", "archive",
- * "empty", "other".  Static.
- */
-const char *imgp_kind(const unsigned char *first, size_t len);
 
 #endif

@@ -7,6 +7,8 @@
 #include "libimgpipe/archive/tar_file.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/dicom/census.h"
+#include "libimgpipe/dicom/intake.h"
+#include "libimgpipe/dicom/kind.h"
 #include "libimgpipe/dicom/scan.h"
 
 #define CHUNK	4096
@@ -118,7 +120,7 @@ next_tar(void *arg, void *buf, size_t len, struct imgp_err *e)
 static size_t
 first_chunk(const struct scan *s)
 {
-	return s->head < IMGP_INTAKE_FIRST ? IMGP_INTAKE_FIRST :
+	return s->head < IMGP_KIND_FIRST ? IMGP_KIND_FIRST :
 	    s->head > CHUNK ? CHUNK : (size_t)s->head;
 }
 
@@ -143,7 +145,7 @@ read_object(struct scan *s, next_bytes *next, void *arg, unsigned char *first,
 			imgp_dicom_end(&s->dicom);
 			return 0;
 		}
-		k = IMGP_INTAKE_FIRST - *nfirst;
+		k = IMGP_KIND_FIRST - *nfirst;
 		if (k > (size_t)n)
 			k = (size_t)n;
 		memcpy(first + *nfirst, buf, k);
@@ -160,7 +162,7 @@ static int
 scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
     struct imgp_err *e)
 {
-	unsigned char first[IMGP_INTAKE_FIRST];
+	unsigned char first[IMGP_KIND_FIRST];
 	size_t n;
 	int rc;
 

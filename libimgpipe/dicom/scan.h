@@ -13,7 +13,7 @@
 
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/dicom/faults.h"
-#include "libimgpipe/dicom/intake.h"
+#include "libimgpipe/dicom/limits.h"
 #include "libimgpipe/dicom/scans.h"
 
 #define IMGP_SCAN_KINDS	32

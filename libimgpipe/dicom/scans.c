@@ -26,8 +26,8 @@ find_series(const struct imgp_scan *c, const char *series_uid)
 	return NULL;
 }
 
-struct imgp_series *
-imgp_scans_find(const struct imgp_scans *s, const char *study_uid,
+static struct imgp_series *
+find(const struct imgp_scans *s, const char *study_uid,
     const char *series_uid)
 {
 	struct imgp_scan *c = find_study(s, study_uid);
@@ -35,8 +35,8 @@ imgp_scans_find(const struct imgp_scans *s, const char *study_uid,
 	return c == NULL ? NULL : find_series(c, series_uid);
 }
 
-struct imgp_series *
-imgp_scans_add(struct imgp_scans *s, const char *study_uid,
+static struct imgp_series *
+add(struct imgp_scans *s, const char *study_uid,
     const char *series_uid)
 {
 	struct imgp_scan *c;
@@ -138,7 +138,7 @@ take_series(struct imgp_scans *s, const char *study,
 	if (uid == NULL || !is_plain(uid, IMGP_SCANS_UID_MAX))
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: a series_uid is not a UID");
-	if (imgp_scans_find(s, study, uid) != NULL)
+	if (find(s, study, uid) != NULL)
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: a series stands twice in its study");
 	if (!imgp_json_is_null(number) && imgp_json_int(number, &n) == -1)
@@ -155,7 +155,7 @@ take_series(struct imgp_scans *s, const char *study,
 	if (id != NULL && !is_plain(id, IMGP_SCANS_ATRI_MAX))
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: an atri_uid is not usable");
-	r = imgp_scans_add(s, study, uid);
+	r = add(s, study, uid);
 	r->number_of_instances = count;
 	if (!imgp_json_is_null(number)) {
 		r->has_number = 1;
@@ -279,7 +279,7 @@ imgp_scans_take_ids(struct imgp_scans *s, const struct imgp_json *answer,
 			uid = imgp_json_str(imgp_json_get(j, "series_uid"));
 			id = imgp_json_str(imgp_json_get(j, "atri_uid"));
 			if (study == NULL || uid == NULL || id == NULL ||
-			    (r = imgp_scans_find(s, study, uid)) == NULL)
+			    (r = find(s, study, uid)) == NULL)
 				continue;	/* not one of ours */
 			if (!is_plain(id, IMGP_SCANS_ATRI_MAX))
 				return imgp_fail(e, IMGP_E_DB_REQUEST,

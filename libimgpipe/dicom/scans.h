@@ -46,15 +46,6 @@ struct imgp_scans {
 int	imgp_scans_parse(const struct imgp_json *scans, struct imgp_scans *s,
 	    struct imgp_err *e);
 
-/*
- * The series of that study, made when it is not there (with no number, no
- * instance).  Valid until the next series is made.
- */
-struct imgp_series *imgp_scans_add(struct imgp_scans *s, const char *study_uid,
-	    const char *series_uid);
-/* The same, or NULL. */
-struct imgp_series *imgp_scans_find(const struct imgp_scans *s,
-	    const char *study_uid, const char *series_uid);
 /* How many series there are in all studies. */
 size_t	imgp_scans_series(const struct imgp_scans *s);
 

@@ -13,6 +13,8 @@
 
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/text.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/job/filter.h"
 
 #define CHUNK	65536
@@ -98,17 +100,8 @@ output_broken(struct imgp_filter *f)
 static void
 write_line(struct imgp_filter *f, const char *s, size_t len)
 {
-	ssize_t n;
-
-	while (len > 0) {
-		if ((n = write(STDOUT_FILENO, s, len)) == -1) {
-			if (errno == EINTR)
-				continue;
-			output_broken(f);
-		}
-		s += n;
-		len -= (size_t)n;
-	}
+	if (imgp_write_all(STDOUT_FILENO, s, len) == -1)
+		output_broken(f);
 }
 
 static void
@@ -207,9 +200,6 @@ child_main(struct imgp_filter *f, struct imgp_job *job, int fd, pid_t parent)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct imgp_err e = { NULL, "" };
-	const char *p;
-	ssize_t n;
-	size_t len;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -220,12 +210,8 @@ child_main(struct imgp_filter *f, struct imgp_job *job, int fd, pid_t parent)
 	    f->ops->step(f, job, f->arg, &e) == -1)
 		add_error(f, job, &e);
 	imgp_job_print(job, &b);
-	for (p = b.s, len = b.len; len > 0; p += n, len -= (size_t)n)
-		if ((n = write(fd, p, len)) == -1) {
-			if (errno != EINTR)
-				_exit(1);
-			n = 0;
-		}
+	if (imgp_write_all(fd, b.s, b.len) == -1)
+		_exit(1);
 	imgp_buf_release(&b);
 	imgp_job_free(job);
 	_exit(0);
@@ -261,16 +247,11 @@ start_child(struct imgp_filter *f, struct imgp_job *job)
 	c->fd = fd[0];
 	c->job = job;
 	c->killed = 0;
+	imgp_buf_init(&c->answer);
 	c->answer.max = IMGP_JSON_MAX + 1;
 	c->deadline = f->ops->seconds == 0 ? -1 :
 	    imgp_clock_ms() + (int64_t)f->ops->seconds * 1000;
 	f->nrunning++;
-}
-
-static int
-same_text(const char *a, const char *b)
-{
-	return (a == NULL) == (b == NULL) && (a == NULL || strcmp(a, b) == 0);
 }
 
 /*
@@ -286,14 +267,14 @@ is_same_job(struct imgp_job *a, struct imgp_job *b)
 	size_t i;
 
 	for (i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		if (!same_text(imgp_job_str(a, fixed[i]),
+		if (!imgp_same_text(imgp_job_str(a, fixed[i]),
 		    imgp_job_str(b, fixed[i])))
 			return 0;
 	imgp_job_sub_int(a, "edc_pipeline_file", "lease", &x);
 	imgp_job_sub_int(b, "edc_pipeline_file", "lease", &y);
 	return x == y && imgp_job_id(a) == imgp_job_id(b) &&
 	    imgp_job_file_id(a) == imgp_job_file_id(b) &&
-	    same_text(imgp_job_sub_str(a, "edc_pipeline_file", "file_name"),
+	    imgp_same_text(imgp_job_sub_str(a, "edc_pipeline_file", "file_name"),
 	    imgp_job_sub_str(b, "edc_pipeline_file", "file_name"));
 }
 
@@ -321,8 +302,8 @@ reap(struct imgp_filter *f, struct child *c)
 	else if (WEXITSTATUS(st) != 0)
 		imgp_fail(&e, code, "the process ended with status %d",
 		    WEXITSTATUS(st));
-	else if ((job = imgp_job_parse(c->answer.s == NULL ? "" : c->answer.s,
-	    c->answer.len, &e)) != NULL && !is_same_job(c->job, job)) {
+	else if ((job = imgp_job_parse(c->answer.s, c->answer.len,
+	    &e)) != NULL && !is_same_job(c->job, job)) {
 		imgp_fail(&e, code, "the process answered for another job");
 		imgp_job_free(job);
 		job = NULL;
@@ -426,7 +407,7 @@ take_next(struct imgp_filter *f)
 		return 1;
 	}
 	for (;;) {
-		s = f->in.s == NULL ? "" : f->in.s + f->in_pos;
+		s = f->in.s + f->in_pos;
 		len = f->in.len - f->in_pos;
 		nl = len > f->in_seen ? memchr(s + f->in_seen, '\n',
 		    len - f->in_seen) : NULL;
@@ -470,11 +451,7 @@ read_input(struct imgp_filter *f)
 	f->in_pos = 0;
 	if (f->in.len == 0 && f->in.size > 16 * CHUNK)
 		imgp_buf_release(&f->in);	/* after a very long line */
-	if (f->in.size < f->in.len + CHUNK + 1) {
-		f->in.size = f->in.len + (f->in.len > CHUNK ? f->in.len :
-		    CHUNK) + CHUNK + 1;
-		f->in.s = imgp_realloc(f->in.s, f->in.size, 1);
-	}
+	imgp_buf_reserve(&f->in, CHUNK);
 	while ((n = read(STDIN_FILENO, f->in.s + f->in.len, CHUNK)) == -1)
 		if (errno != EINTR) {
 			fprintf(stderr, "%s: standard input: %s\n",
@@ -593,6 +570,7 @@ imgp_filter_run(const struct imgp_filter_ops *ops, void *arg, int jobs)
 	struct imgp_filter f;
 
 	memset(&f, 0, sizeof f);
+	imgp_buf_init(&f.in);
 	f.ops = ops;
 	f.arg = arg;
 	return run(&f, jobs);
@@ -605,6 +583,7 @@ imgp_filter_operands(const struct imgp_filter_ops *ops, void *arg, int jobs,
 	struct imgp_filter f;
 
 	memset(&f, 0, sizeof f);
+	imgp_buf_init(&f.in);
 	f.ops = ops;
 	f.arg = arg;
 	f.operands = operands;

@@ -179,7 +179,7 @@ imgp_job_of_input(const char *line, size_t len)
 		else
 			imgp_buf_printf(&b, "\\x%02x", (unsigned int)c);
 	}
-	imgp_job_set_str(job, "input", b.s == NULL ? "" : b.s);
+	imgp_job_set_str(job, "input", b.s);
 	imgp_buf_release(&b);
 	return job;
 }

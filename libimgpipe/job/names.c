@@ -10,6 +10,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/job/names.h"
 
@@ -325,7 +326,7 @@ make_name(const char *setting, int unique, size_t max, const struct fill *f,
 		goto out;
 	}
 	if (expand(setting, template, f, &b, e) == -1 ||
-	    check_key(setting, b.s == NULL ? "" : b.s, max, e) == -1)
+	    check_key(setting, b.s, max, e) == -1)
 		goto out;
 	*out = imgp_buf_steal(&b);
 	rc = 0;

@@ -7,7 +7,9 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/tally.h"
 

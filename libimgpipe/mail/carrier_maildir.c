@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/mail/carrier_priv.h"
 
 static int
@@ -40,20 +41,6 @@ make_dirs(const char *path, struct imgp_err *e)
 	}
 	free(s);
 	return rc;
-}
-
-static int
-write_all(int fd, const char *s, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; s += n, len -= (size_t)n)
-		if ((n = write(fd, s, len)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			n = 0;
-		}
-	return 0;
 }
 
 /* A name that no other delivery on this or another machine has. */
@@ -94,7 +81,7 @@ drop_in(int dir, const struct imgp_buf *m)
 	if ((fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
 	    O_NOFOLLOW, 0600)) == -1)
 		goto out;
-	if (write_all(fd, m->s, m->len) == 0 && fsync(fd) == 0 &&
+	if (imgp_write_all(fd, m->s, m->len) == 0 && fsync(fd) == 0 &&
 	    linkat(dir, tmp, dir, new, 0) == 0 &&
 	    (newdir = openat(dir, "new", O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC)) != -1 && sync_dir(newdir) == 0)

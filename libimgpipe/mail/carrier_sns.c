@@ -223,13 +223,13 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 		if (sns_try(url, host, region, c->timeout, &body, k,
 		    imgp_cred_ca_bundle(cred), &a, e) == -1)
 			goto out;
-		if (a.status != 403 || a.body.s == NULL ||
+		if (a.status != 403 ||
 		    strstr(a.body.s, "<Code>ExpiredToken") == NULL ||
 		    !imgp_cred_expired(cred, id))
 			break;
 	}
 	/* SNS answers 400 for throttling, too: that is worth another try. */
-	rc = a.status == 400 && a.body.s != NULL &&
+	rc = a.status == 400 &&
 	    strstr(a.body.s, "<Code>Throttl") != NULL ?
 	    imgp_carrier_judge("SNS", 429, e) :
 	    imgp_carrier_judge("SNS", a.status, e);

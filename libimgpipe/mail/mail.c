@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/mail/mail.h"
 
 #define ADDRESS_MAX	254	/* RFC 5321 4.5.3.1.3, without < and > */

@@ -40,9 +40,8 @@ form(struct imgp_buf *body, const char *action,
     const struct imgp_cred_role *role, const char *token)
 {
 	/* A token must not be left behind where the buffer grew. */
-	body->size = 2 * IMGP_CRED_MAX + (token == NULL ? 0 :
-	    3 * strlen(token));
-	body->s = imgp_alloc(body->size);
+	imgp_buf_reserve(body, 2 * IMGP_CRED_MAX + (token == NULL ? 0 :
+	    3 * strlen(token)));
 	imgp_buf_printf(body, "Action=%s&Version=2011-06-15", action);
 	field(body, "RoleArn", role->arn);
 	field(body, "RoleSessionName",

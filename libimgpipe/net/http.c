@@ -252,10 +252,8 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 	a->body.max = r->max > 0 ? r->max : BODY_MAX;
 	a->head.max = HEAD_MAX;
 	/* A small answer never moves, so that no copy of a secret is left. */
-	if (a->body.max <= SMALL) {
-		a->body.size = a->body.max + 1;
-		a->body.s = imgp_alloc(a->body.size);
-	}
+	if (a->body.max <= SMALL)
+		imgp_buf_reserve(&a->body, a->body.max);
 	if (check_url(r, &shown, e) == -1 ||
 	    make_headers(r, &headers, e) == -1)
 		goto out;
@@ -285,7 +283,7 @@ out:
 static void
 wipe(struct imgp_buf *b)
 {
-	if (b->s != NULL)
+	if (b->size != 0)
 		explicit_bzero(b->s, b->size);
 	imgp_buf_release(b);
 }

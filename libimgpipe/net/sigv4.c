@@ -90,14 +90,13 @@ normalize(const char *path)
 	const char *p = path;
 	size_t len;
 
-	imgp_buf_puts(&out, "");
 	while (*p != '\0') {
 		p += strspn(p, "/");
 		len = strcspn(p, "/");
 		if (len == 2 && memcmp(p, "..", 2) == 0) {
-			while (out.len > 0 && out.s[--out.len] != '/')
-				;
-			out.s[out.len] = '\0';
+			while (out.len > 0 && out.s[out.len - 1] != '/')
+				imgp_buf_cut(&out, out.len - 1);
+			imgp_buf_cut(&out, out.len == 0 ? 0 : out.len - 1);
 		} else if (len > 0 && !(len == 1 && *p == '.')) {
 			imgp_buf_add(&out, "/", 1);
 			imgp_buf_add(&out, p, len);
@@ -288,7 +287,7 @@ imgp_sigv4_canonical(const struct imgp_sigv4 *r, struct imgp_buf *out)
 	struct imgp_buf names = IMGP_BUF_INIT;
 
 	add_names(headers, r->nheaders, &names);
-	add_canonical(r, headers, names.s == NULL ? "" : names.s, out);
+	add_canonical(r, headers, names.s, out);
 	imgp_buf_release(&names);
 	free(headers);
 }

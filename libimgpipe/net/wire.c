@@ -543,6 +543,8 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 	s->status = 0;
 	s->rc = CURLE_OK;
 	s->at = 0;
+	if (s->head.size == 0)
+		imgp_buf_init(&s->head);
 	s->head.max = HEAD_MAX;
 	imgp_buf_clear(&s->head);
 	for (i = 0; i < r->nheaders; i++) {

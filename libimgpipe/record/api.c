@@ -10,6 +10,8 @@
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/record/api.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/record/token.h"
@@ -498,8 +500,8 @@ imgp_api_write(int fd, const struct imgp_api_answer *a)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 	const char *reason = "";
-	size_t i, done;
-	ssize_t n = 0;
+	size_t i;
+	int rc;
 
 	for (i = 0; i < sizeof reasons / sizeof *reasons; i++)
 		if (reasons[i].status == a->status)
@@ -511,13 +513,7 @@ imgp_api_write(int fd, const struct imgp_api_answer *a)
 		imgp_buf_printf(&b, "%s\n", a->header);
 	imgp_buf_printf(&b, "Content-Length: %zu\n\n", a->body.len);
 	imgp_buf_add(&b, a->body.s, a->body.len);
-	for (done = 0; done < b.len; done += (size_t)n) {
-		n = write(fd, b.s + done, b.len - done);
-		if (n == -1 && errno == EINTR)
-			n = 0;
-		else if (n == -1)
-			break;
-	}
+	rc = imgp_write_all(fd, b.s, b.len);
 	imgp_buf_release(&b);
-	return n == -1 ? -1 : 0;
+	return rc;
 }

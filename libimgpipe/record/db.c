@@ -10,6 +10,7 @@
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/record/db.h"
 
 struct imgp_db {

@@ -5,6 +5,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/csv.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/report/digest.h"
 #include "libimgpipe/report/digest_priv.h"
 
@@ -250,6 +251,7 @@ text_list(const struct imgp_digest *d, struct imgp_buf *out, int delivered,
 	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
 	int64_t n = 0;
 
+	imgp_buf_init(&f->ids);
 	while ((i = imgp_digest_next(d, i)) != NULL) {
 		if (imgp_digest_is_delivered(i) != delivered ||
 		    ++n > IMGP_DIGEST_MOST)
@@ -326,6 +328,7 @@ imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 	const struct imgp_json *i = NULL;
 	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
 
+	imgp_buf_init(&f->ids);
 	imgp_buf_puts(out, "file_name,place,pipeline_code,participant_code,"
 	    "event_code,subject_event_crf_file_id,revision_number,"
 	    "edc_pipeline_file_id,bytes,sha256,scans,instances,atri_uids,"
@@ -397,6 +400,7 @@ imgp_digest_json(const struct imgp_digest *d, struct imgp_buf *out)
 	struct imgp_digest_counts n;
 	char t[32];
 
+	imgp_buf_init(&f->ids);
 	imgp_digest_count(d, &n);
 	imgp_digest_str(d->content, "since", t, sizeof t);
 	imgp_json_set_str(o, "since", t[0] == '\0' ? NULL : t);

@@ -210,6 +210,7 @@ table(const struct imgp_digest *d, struct imgp_buf *out, int delivered)
 	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
 	int64_t n = 0;
 
+	imgp_buf_init(&f->ids);
 	while ((i = imgp_digest_next(d, i)) != NULL) {
 		if (imgp_digest_is_delivered(i) != delivered)
 			continue;

@@ -78,7 +78,7 @@ put(struct imgp_store *store, const char *base, const char *pipeline,
 {
 	char *key = imgp_asprintf("manifests/%s/%s", pipeline, name);
 	char *url = imgp_place_join(base, key);
-	int rc = imgp_store_put(store, url, b->s == NULL ? "" : b->s, b->len,
+	int rc = imgp_store_put(store, url, b->s, b->len,
 	    e);
 
 	free(key);

@@ -10,6 +10,7 @@
 
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/names.h"
 #include "libimgpipe/mail/carrier.h"
@@ -299,12 +300,6 @@ queue_log(struct imgp_notify *n, struct imgp_job *job,
 
 /* --- the run log --------------------------------------------------------- */
 
-static int
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static struct runlog *
 runlog_of(struct imgp_notify *n, const char *pipeline, const char *run)
 {
@@ -312,7 +307,7 @@ runlog_of(struct imgp_notify *n, const char *pipeline, const char *run)
 	struct imgp_err e;
 
 	for (l = n->runlogs; l != NULL; l = l->next)
-		if (same_text(l->pipeline, pipeline) &&
+		if (imgp_same_text(l->pipeline, pipeline) &&
 		    strcmp(l->run, run) == 0)
 			return l;
 	l = imgp_alloc(sizeof *l);
@@ -410,6 +405,7 @@ audience_of(struct imgp_notify *n, const char *pipeline)
 		a->pipeline = imgp_strdup(pipeline);
 	for (i = 0; imgp_error_at(i) != NULL; i++)
 		;
+	imgp_buf_init(&a->sum);
 	a->codes = imgp_alloc((i + 1) * sizeof *a->codes);
 	a->next = n->audiences;
 	n->audiences = a;

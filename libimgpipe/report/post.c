@@ -391,7 +391,7 @@ recipients(const struct imgp_json *array, struct imgp_mail_list *to,
 	for (i = imgp_json_first(array); i != NULL; i = imgp_json_next(i))
 		if (imgp_json_str(i) != NULL)
 			imgp_buf_printf(&b, "%s ", imgp_json_str(i));
-	rc = imgp_mail_list_parse(b.s == NULL ? "" : b.s, to, e);
+	rc = imgp_mail_list_parse(b.s, to, e);
 	imgp_buf_release(&b);
 	return rc;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/report/report.h"
 

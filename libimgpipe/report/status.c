@@ -4,6 +4,7 @@
 
 #include "libimgpipe/base/csv.h"
 #include "libimgpipe/base/table.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/net/cred.h"
 #include "libimgpipe/report/status.h"

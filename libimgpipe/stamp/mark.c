@@ -21,6 +21,8 @@ imgp_mark_new(const struct imgp_mark_opts *opts)
 	w->content = imgp_content_new();
 	w->deflate = imgp_deflate_new();
 	imgp_spill_init(&w->spill, opts->tmpdir);
+	imgp_buf_init(&w->head);
+	imgp_buf_init(&w->old);
 	w->head.max = REFEREE_MAX;
 	return o;
 }

@@ -18,7 +18,7 @@
 #include "libimgpipe/archive/out.h"
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/dicom/faults.h"
-#include "libimgpipe/dicom/intake.h"
+#include "libimgpipe/dicom/limits.h"
 #include "libimgpipe/dicom/scans.h"
 #include "libimgpipe/stamp/prov.h"
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "libimgpipe/dicom/census.h"
+#include "libimgpipe/dicom/intake.h"
 #include "libimgpipe/stamp/mark.h"
 #include "libimgpipe/stamp/stamp.h"
 

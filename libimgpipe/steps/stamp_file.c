@@ -59,7 +59,7 @@ read_scans(const char *path, struct imgp_scans *scans, struct imgp_err *e)
 	for (len = b.len; len > 0 && (b.s[len - 1] == '\n' ||
 	    b.s[len - 1] == '\r'); len--)
 		;
-	job = imgp_job_parse(b.s == NULL ? "" : b.s, len, e);
+	job = imgp_job_parse(b.s, len, e);
 	if (job == NULL || imgp_job_get_scans(job, scans, e) == -1)
 		of_file(path, e);
 	else if (imgp_scans_series(scans) == 0)

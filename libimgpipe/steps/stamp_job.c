@@ -14,6 +14,7 @@
 #include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_job.h"
+#include "libimgpipe/steps/work_copy.h"
 
 int
 imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
@@ -50,7 +51,7 @@ tell(struct imgp_job *job, const struct imgp_stamp_result *r)
 	size_t i;
 
 	imgp_job_add_faults(job, "stamp", &r->faults,
-	    imgp_scan_required(job));
+	    imgp_scan_required(job, NULL));
 	for (i = 0; i < r->warnings.n; i++) {
 		imgp_fault_text(&r->warnings.fault[i], &e);
 		imgp_job_warn(job, "stamp", &e);
@@ -205,22 +206,24 @@ refresh_sums(struct imgp_job *job, int fd, const char *path,
 	return 0;
 }
 
-int
-imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
+static int
+step(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
 {
+	struct imgp_stamp_job *s = arg;
 	struct imgp_scans scans = IMGP_SCANS_INIT;
 	char *path = NULL, *dir = NULL;
 	int fd = -1, rc = -1;
 
+	(void)f;
 	if (imgp_job_get_scans(job, &scans, e) == -1)
 		goto out;
 	if (imgp_scans_series(&scans) == 0) {
 		rc = 0;		/* no image: nothing to stamp */
 		goto out;
 	}
-	if ((path = imgp_scan_local_path(job, e)) == NULL ||
-	    (fd = imgp_scan_open_local(path, e)) == -1 ||
+	if ((path = imgp_work_path(job, e)) == NULL ||
+	    (fd = imgp_work_open(path, e)) == -1 ||
 	    refresh_sums(job, fd, path, e) == -1)
 		goto out;
 	dir = imgp_strndup(path, (size_t)(strrchr(path, '/') - path));
@@ -239,3 +242,21 @@ out:
 	imgp_scans_release(&scans);
 	return rc;
 }
+
+static int
+confine(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	const struct imgp_stamp_job *s = arg;
+
+	return imgp_work_confine(job, 0, 1, s->opts.threads, e);
+}
+
+const struct imgp_filter_ops imgp_stamp_ops = {
+	.stage = "stamp",
+	.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE,
+	.step = step,
+	.confine = confine,
+	.required = imgp_scan_required,
+	.seconds = 3600,
+	.died = IMGP_E_DICOM_CRASH,
+};

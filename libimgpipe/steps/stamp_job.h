@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "libimgpipe/base/err.h"
-#include "libimgpipe/dicom/intake.h"
-#include "libimgpipe/job/job.h"
+#include "libimgpipe/dicom/limits.h"
+#include "libimgpipe/job/filter.h"
 #include "libimgpipe/stamp/stamp.h"
 
 struct imgp_stamp_job {
@@ -34,12 +34,12 @@ int	imgp_stamp_sum(int fd, char hex[65], int64_t *bytes,
 	    struct imgp_err *e);
 
 /*
- * Stamp the file at "local" and put the result in its place, atomically; set
- * sha256.local and bytes.local, and write its provenance (prov.h) beside it as
- * <local>.prov.  Where nothing is to be done, or nothing can be,
- * it stays as it is.  -1 and ${e} when it failed.
+ * For imgp_filter_run(), whose arg is a struct imgp_stamp_job.  The step stamps
+ * the file at "local" and puts the result in its place, atomically; it sets
+ * sha256.local and bytes.local, and writes its provenance (prov.h) beside it as
+ * <local>.prov.  Where nothing is to be done, or nothing can be, the file stays
+ * as it is.
  */
-int	imgp_stamp_job(struct imgp_stamp_job *s, struct imgp_job *job,
-	    struct imgp_err *e);
+extern const struct imgp_filter_ops imgp_stamp_ops;
 
 #endif

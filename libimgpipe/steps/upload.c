@@ -5,6 +5,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/steps/upload.h"
@@ -125,6 +126,7 @@ struct lists {
 	struct imgp_buf	records;
 	size_t		nkeys;
 };
+#define LISTS_INIT	{ IMGP_BUF_INIT, IMGP_BUF_INIT, IMGP_BUF_INIT, IMGP_BUF_INIT, 0 }
 
 static void
 add_key(struct lists *l, const char *key)
@@ -171,7 +173,7 @@ static int
 ask_for_rest(struct imgp_db *db, struct imgp_uploads *u,
     const struct imgp_upload_ask *ask, size_t n, struct imgp_err *e)
 {
-	struct lists l = { .nkeys = 0 };
+	struct lists l = LISTS_INIT;
 	struct imgp_rows *r;
 	const char *params[2];
 	size_t i;
@@ -198,7 +200,7 @@ struct imgp_uploads *
 imgp_uploads_get(struct imgp_db *db, const struct imgp_upload_ask *ask,
     size_t n, struct imgp_err *e)
 {
-	struct lists l = { .nkeys = 0 };
+	struct lists l = LISTS_INIT;
 	const char *ids[2], *keys[3];
 	struct imgp_db_stmt s[] = { { by_id, ids, 2 }, { by_record, keys, 3 } };
 	struct imgp_rows *rows[2] = { NULL, NULL };

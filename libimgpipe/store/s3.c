@@ -244,6 +244,8 @@ clear_answer(struct imgp_s3_answer *a)
 
 	imgp_s3_answer_release(a);
 	memset(a, 0, sizeof *a);
+	imgp_buf_init(&a->meta);
+	imgp_buf_init(&a->body);
 	a->length = a->total = -1;
 	a->body.max = IMGP_S3XML_MAX;
 	a->retries = retries;

@@ -123,23 +123,6 @@ imgp_store_progress(const struct imgp_move *m, int64_t bytes, int64_t total)
 		m->progress->moved(m->progress->arg, bytes, total);
 }
 
-int
-imgp_store_write(int fd, const char *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		if ((n = write(fd, p, len)) == -1) {
-			if (errno == EINTR)
-				continue;
-			return -1;
-		}
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* --- the calls ------------------------------------------------------------ */
 
 int

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/store/store_priv.h"
 
 #define CHUNK	((size_t)1 << 20)	/* bytes read, summed, written at once */
@@ -217,7 +218,7 @@ pump(int fd, int out, const struct imgp_move *m, int64_t total,
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	while ((n = read_some(fd, buf, CHUNK)) > 0) {
 		imgp_sha256_add(h, buf, (size_t)n);
-		if (out != -1 && imgp_store_write(out, buf, (size_t)n) == -1) {
+		if (out != -1 && imgp_write_all(out, buf, (size_t)n) == -1) {
 			n = -1;
 			break;
 		}
@@ -560,7 +561,7 @@ file_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 	imgp_sha256_hex(data, len, copied.object.sha256);
 	if (imgp_store_file_begin(st, key, &t, e) == -1)
 		return -1;
-	if (imgp_store_write(t.fd, data, len) == -1)
+	if (imgp_write_all(t.fd, data, len) == -1)
 		imgp_store_errno(e, key);
 	else
 		rc = imgp_store_file_commit(st, key, &t, &m, e);

@@ -89,8 +89,6 @@ int	imgp_store_expected(const struct imgp_move *m,
 	    struct imgp_err *e);
 void	imgp_store_progress(const struct imgp_move *m, int64_t bytes,
 	    int64_t total);
-/* Write all ${len} bytes; 0, or -1 with errno. */
-int	imgp_store_write(int fd, const char *p, size_t len);
 
 /* The S3 store (store_s3.c). */
 extern const struct imgp_store_kind imgp_store_s3_kind;

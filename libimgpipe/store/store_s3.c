@@ -12,6 +12,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/net/s3xml.h"
 #include "libimgpipe/store/s3.h"
 #include "libimgpipe/store/store_create.h"

@@ -40,6 +40,14 @@ static size_t outlen;
 static uint64_t rng = 1;
 static volatile uint32_t kept;
 
+static int
+read_mem(void *mem, uint64_t off, void *buf, size_t len, struct imgp_err *e)
+{
+	(void)e;
+	memcpy(buf, (const unsigned char *)mem + off, len);
+	return 0;
+}
+
 static uint32_t
 rnd(void)
 {
@@ -186,7 +194,7 @@ static void
 patch(const struct instance *x, int how)
 {
 	static struct imgp_deflate *d;
-	struct imgp_deflate_src src = { imgp_deflate_read_mem, x->z, x->len,
+	struct imgp_deflate_src src = { read_mem, x->z, x->len,
 	    x->size, x->crc };
 	struct imgp_deflate_edit edit = { AT, 0, ins, sizeof(ins) };
 	struct imgp_deflate_plan p;

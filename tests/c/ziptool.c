@@ -120,7 +120,7 @@ write_members(struct task *t, struct imgp_zip_writer *w, struct imgp_out *out,
 }
 
 static int
-grew(void *arg, const struct imgp_zip_growth *g, struct imgp_err *e)
+note_growth(void *arg, const struct imgp_zip_growth *g, struct imgp_err *e)
 {
 	struct task *t = arg;
 
@@ -128,7 +128,7 @@ grew(void *arg, const struct imgp_zip_growth *g, struct imgp_err *e)
 }
 
 static int
-grown(void *arg, uint64_t record, struct imgp_zip_growth *g,
+was_grown(void *arg, uint64_t record, struct imgp_zip_growth *g,
     struct imgp_err *e)
 {
 	struct task *t = arg;
@@ -148,7 +148,7 @@ grown(void *arg, uint64_t record, struct imgp_zip_growth *g,
 static int
 copy(struct task *t, char **k, struct imgp_err *e)
 {
-	const struct imgp_zip_history history = { grew, grown, t };
+	const struct imgp_zip_history history = { note_growth, was_grown, t };
 	struct imgp_zip_writer *w;
 	struct imgp_out out;
 	int rc = -1;

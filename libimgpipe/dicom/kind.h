@@ -1,0 +1,22 @@
+/*
+ * What a file is that is not DICOM, by its first bytes.
+ */
+#ifndef IMGPIPE_KIND_H
+#define IMGPIPE_KIND_H
+
+#include <stddef.h>
+
+#define IMGP_KIND_FIRST	1024	/* bytes that tell a kind */
+
+/*
+ * The kind of what begins with these bytes (up to IMGP_KIND_FIRST are looked
+ * at) and is not DICOM: "text", "pdf", "image", "nifti", "macos", "archive",
+ * "empty", "other".  Static.
+ */
+const char *imgp_kind(const unsigned char *first, size_t len);
+
+/* Nonzero when the bytes are those of a known format, named by imgp_kind() or
+ * not.  No ZIP can stand behind them. */
+int	imgp_kind_is_known(const unsigned char *first, size_t len);
+
+#endif
