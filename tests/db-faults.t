@@ -5,7 +5,7 @@
 . "$ROOT/tests/lib/db.sh"
 CARRIER=${CARRIER-libpq}
 # shellcheck source=/dev/null
-[ "$CARRIER" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"
+[ "$CARRIER" = libpq ] || . "$ROOT/tests/lib/carrier-$CARRIER.sh"
 export IMGP_DB_WAIT=60s IMGP_WAIT=0 IMGP_RUN=20260102T030405Z-0000000a
 code() { jq -r '.skip // .errors[-1].error_code // .edc_pipeline_file.status' "$@"; }
 # The next upload nobody has touched, looked up.

@@ -5,7 +5,7 @@
 . "$ROOT/tests/lib/db.sh"
 DENIED=$IMGP_LEDGER AWAY="host=$WORK user=x" MANY=40
 # shellcheck source=/dev/null
-[ "${CARRIER-libpq}" = libpq ] || . "$ROOT/tests/carrier-$CARRIER.sh"
+[ "${CARRIER-libpq}" = libpq ] || . "$ROOT/tests/lib/carrier-$CARRIER.sh"
 A=20260102T030405Z-0000000a B=20260102T030405Z-0000000b
 export IMGP_DB_WAIT=5s IMGP_WAIT=0
 code() { jq -r '.skip // .errors[-1].error_code // .edc_pipeline_file.status' "$@"; }
