@@ -40,46 +40,6 @@ system_now(void *arg)
 	return (int64_t)time(NULL);
 }
 
-/* "+01:30" and the like: seconds east, or -1 with ${*bad}. */
-static int64_t
-zone(const char *s, int *bad)
-{
-	int h, m, n = 0;
-	char sign;
-
-	if (strcmp(s, "Z") == 0)
-		return 0;
-	if (sscanf(s, "%c%2d:%2d%n", &sign, &h, &m, &n) < 3 || s[n] != '\0' ||
-	    n != 6 || (sign != '+' && sign != '-')) {
-		*bad = 1;
-		return 0;
-	}
-	return (sign == '-' ? -60 : 60) * (int64_t)(h * 60 + m);
-}
-
-int64_t
-imgp_cred_time(const char *s)
-{
-	struct tm tm;
-	const char *end;
-	int64_t east;
-	time_t t;
-	int bad = 0;
-
-	memset(&tm, 0, sizeof tm);
-	if ((end = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
-		return -1;
-	if (*end == '.') {
-		if (end[1] < '0' || end[1] > '9')
-			return -1;
-		end += 1 + strspn(end + 1, "0123456789");
-	}
-	east = zone(end, &bad);
-	if (bad || (t = timegm(&tm)) < 0)
-		return -1;
-	return (int64_t)t - east;
-}
-
 /* --- settings ------------------------------------------------------------- */
 
 static int

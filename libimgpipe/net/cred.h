@@ -82,10 +82,4 @@ const char *imgp_cred_region(struct imgp_cred *c);
 const char *imgp_cred_endpoint(const struct imgp_cred *c);	/* or NULL */
 const char *imgp_cred_ca_bundle(const struct imgp_cred *c);	/* or NULL */
 
-/*
- * Unix seconds of an ISO 8601 time in UTC, "2026-01-02T03:04:05Z" with or
- * without a fraction; -1 when it is none.
- */
-int64_t	imgp_cred_time(const char *s);
-
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/clock.h"
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/net/cred_priv.h"
 
@@ -119,7 +120,7 @@ imgp_cred_json(const char *s, size_t len, const char *token,
 		imgp_fail(e, IMGP_E_STORE_CREDENTIALS, "an answer without "
 		    "AccessKeyId and SecretAccessKey");
 	else if (d.expiration != NULL &&
-	    (d.o.expires = imgp_cred_time(d.expiration)) == -1)
+	    (d.o.expires = imgp_date_iso(d.expiration)) == -1)
 		imgp_fail(e, IMGP_E_STORE_CREDENTIALS, "an Expiration that is "
 		    "no time");
 	else {

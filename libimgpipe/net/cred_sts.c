@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/sha256.h"
 #include "libimgpipe/net/cred_priv.h"
 #include "libimgpipe/net/s3xml.h"
@@ -108,7 +109,7 @@ ask(const struct imgp_cred_net *n, const char *url, const char *arn,
 		imgp_fail(e, IMGP_E_STORE_IO, "role %s: %s", arn,
 		    bad == -1 ? why.msg : "not an answer of STS");
 	} else if (x.expiration != NULL &&
-	    (o->expires = imgp_cred_time(x.expiration)) == -1) {
+	    (o->expires = imgp_date_iso(x.expiration)) == -1) {
 		o->expires = 0;
 		imgp_fail(e, IMGP_E_STORE_IO, "role %s: an end that is no "
 		    "time", arn);

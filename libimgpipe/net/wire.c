@@ -118,12 +118,6 @@ imgp_wire_version(void)
 	return s;
 }
 
-time_t
-imgp_wire_date(const char *s)
-{
-	return curl_getdate(s, NULL);
-}
-
 /* Take the line's lock, in the thread of ${s}. */
 static void
 enter(struct slot *s)

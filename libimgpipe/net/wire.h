@@ -14,7 +14,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #define IMGP_WIRE_HEADERS_MAX	72
 
@@ -65,8 +64,6 @@ void	imgp_wire_close(void);
 enum imgp_wire_end imgp_wire_do(const struct imgp_wire_request *r,
 	    struct imgp_wire_result *result);
 
-/* A Date header's seconds; -1: it is none. */
-time_t	imgp_wire_date(const char *s);
 /* "libcurl 7.88.1, OpenSSL/3.0.19" */
 const char *imgp_wire_version(void);
 

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "libimgpipe/base/csv.h"
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/table.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
-#include "libimgpipe/net/cred.h"
 #include "libimgpipe/report/status.h"
 
 #define TEXT_MAX	1024
@@ -204,8 +204,8 @@ gauge(struct imgp_buf *out, const char *name, const char *help, int64_t n)
 static int64_t
 seconds(const struct imgp_json *o, const char *key)
 {
-	int64_t t = imgp_cred_time(imgp_json_str(imgp_json_get(o, key)) ==
-	    NULL ? "" : imgp_json_str(imgp_json_get(o, key)));
+	const char *text = imgp_json_str(imgp_json_get(o, key));
+	int64_t t = text == NULL ? -1 : imgp_date_iso(text);
 
 	return t < 0 ? 0 : t;
 }

@@ -13,6 +13,7 @@
 
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/net/aws.h"
@@ -600,7 +601,7 @@ take_region(struct imgp_s3 *s3, const struct attempt *t)
 static int
 take_date(struct imgp_s3 *s3, const struct attempt *t)
 {
-	time_t date = imgp_wire_date(t->date);
+	int64_t date = imgp_date_http(t->date);
 	long skew;
 	int rc = 0;
 

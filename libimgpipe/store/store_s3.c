@@ -15,8 +15,8 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/net/s3xml.h"
 #include "libimgpipe/store/s3.h"
-#include "libimgpipe/store/store_create.h"
-#include "libimgpipe/store/store_parts.h"
+#include "libimgpipe/store/store_s3_precond_priv.h"
+#include "libimgpipe/store/store_s3_priv.h"
 #include "libimgpipe/store/store_priv.h"
 
 #define ASK_FIRST	((int64_t)1 << 20)	/* bytes: sending more for
@@ -76,7 +76,7 @@ imgp_store_s3_open(struct imgp_store *st, struct imgp_err *e)
 static void
 s3_close(struct imgp_store *st)
 {
-	imgp_create_forget(st);
+	imgp_precond_forget(st);
 	imgp_s3_free(st->s3);
 }
 
@@ -426,13 +426,13 @@ put_whole(struct imgp_s3 *s3, const char *key, const char *data, int fd,
 	    .arg = m };
 	int rc;
 
-	if (create && !imgp_create_refused(IMGP_CREATE_PUT))
+	if (create && !imgp_precond_refused(IMGP_PRECOND_CREATE_PUT))
 		r.nheaders = 4;
 	imgp_store_s3_base64(o->sha256, base64);
 	rc = imgp_s3_do(s3, &r, a, e);
 	m->copied->retries += a->retries;
 	if (rc == -1 && r.nheaders == 4 && a->status == 501) {
-		imgp_create_refuse(IMGP_CREATE_PUT);
+		imgp_precond_refuse(IMGP_PRECOND_CREATE_PUT);
 		r.nheaders = 3;
 		imgp_s3_answer_release(a);
 		rc = imgp_s3_do(s3, &r, a, e);
@@ -559,7 +559,7 @@ s3_upload(struct imgp_store *st, const char *key, int fd,
 	if (imgp_store_expected(m, o, key, e) == -1)
 		goto out;
 	in_parts = o->bytes > imgp_store_s3_setting("s3_multipart_bytes");
-	obeyed = create && !in_parts && imgp_create_obeyed(IMGP_CREATE_PUT);
+	obeyed = create && !in_parts && imgp_precond_obeyed(IMGP_PRECOND_CREATE_PUT);
 	if (create && (!obeyed || o->bytes > ASK_FIRST) &&
 	    (rc = compare_existing(st->s3, key, o, NULL, NULL, NULL, m,
 	    e)) != 0) {
@@ -622,7 +622,7 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o,
 
 	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
 	if (p->match != NULL)
-		h[n++] = (struct imgp_header){ imgp_copy_match_name(),
+		h[n++] = (struct imgp_header){ imgp_precond_copy_source_name(),
 		    p->match };
 	if (o->sha256[0] != '\0') {
 		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",
@@ -634,14 +634,14 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o,
 		h[n++] = (struct imgp_header){
 		    "x-amz-source-expected-bucket-owner", p->owner };
 	create = (p->m->flags & IMGP_COPY_CREATE) &&
-	    !imgp_create_refused(IMGP_CREATE_COPY);
+	    !imgp_precond_refused(IMGP_PRECOND_CREATE_COPY);
 	if (create)
 		h[n++] = (struct imgp_header){ "If-None-Match", "*" };
 	r.nheaders = n;
 	rc = imgp_s3_do(p->s3, &r, &a, e);
 	p->m->copied->retries += a.retries;
 	if (rc == -1 && a.status == 501 && create) {
-		imgp_create_refuse(IMGP_CREATE_COPY);
+		imgp_precond_refuse(IMGP_PRECOND_CREATE_COPY);
 		r.nheaders = n - 1;
 		imgp_s3_answer_release(&a);
 		rc = imgp_s3_do(p->s3, &r, &a, e);
@@ -719,7 +719,7 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
 	/* The copy itself will be of that one or none. */
 	if (want != NULL && want->etag[0] != '\0' && want->bytes >= 0 &&
 	    want->sha256[0] != '\0' && (want->version[0] != '\0' ||
-	    imgp_create_obeyed(IMGP_COPY_MATCH))) {
+	    imgp_precond_obeyed(IMGP_PRECOND_COPY_SOURCE))) {
 		memset(a, 0, sizeof *a);
 		memcpy(a->etag, want->etag, sizeof a->etag);
 		memcpy(a->version, want->version, sizeof a->version);
@@ -780,7 +780,7 @@ s3_copy(struct imgp_store *src, const char *from, struct imgp_store *dst,
 		goto out;
 	p.meta = meta;
 	if ((m->flags & IMGP_COPY_CREATE) && !(o->bytes <= whole() &&
-	    imgp_create_obeyed(IMGP_CREATE_COPY)) && (rc = compare_existing(
+	    imgp_precond_obeyed(IMGP_PRECOND_CREATE_COPY)) && (rc = compare_existing(
 	    dst->s3, to, o, a.etag, src, from, m, e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;

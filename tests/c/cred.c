@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/net/cred.h"
 
 static int64_t offset;
@@ -60,7 +61,7 @@ run(struct imgp_cred *c, const char *command)
 	else if (operand != NULL && strncmp(command, "expired", 7) == 0)
 		printf("%d\n", imgp_cred_expired(c, operand + 1));
 	else if (operand != NULL && strncmp(command, "time", 4) == 0)
-		printf("%" PRId64 "\n", imgp_cred_time(operand + 1));
+		printf("%" PRId64 "\n", imgp_date_iso(operand + 1));
 	else
 		return -1;
 	return 0;

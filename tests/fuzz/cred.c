@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/net/cred_priv.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (e.code == NULL || o.id != NULL)
 		abort();
 	imgp_cred_own_release(&o);
-	(void)imgp_cred_time(text);
+	(void)imgp_date_iso(text);
 	imgp_buf_add(&a.head, text, size);
 	if (imgp_http_header(&a, "Date", value, sizeof value) == 0 &&
 	    strlen(value) >= sizeof value)

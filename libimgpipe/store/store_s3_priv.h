@@ -1,10 +1,10 @@
 /*
  * What the rooms of the S3 store share: store_s3.c (objects whole, create-only,
- * copies, listings), store_parts.c (transfers in parts), store_multi.c
- * (uploads in parts that lie open) and store_get.c (downloads).
+ * copies, listings), store_s3_parts.c (transfers in parts), store_s3_multi.c
+ * (uploads in parts that lie open) and store_s3_get.c (downloads).
  */
-#ifndef IMGPIPE_STORE_PARTS_H
-#define IMGPIPE_STORE_PARTS_H
+#ifndef IMGPIPE_STORE_S3_PRIV_H
+#define IMGPIPE_STORE_S3_PRIV_H
 
 #include <sys/stat.h>
 
@@ -32,14 +32,14 @@ void	imgp_store_s3_base64(const char *hex, char out[48]);
 /* -1: the object changed between two requests, start over (R32). */
 int	imgp_store_s3_changed(const char *key, struct imgp_err *e);
 
-/* --- store_get.c: imgp_store_kind's download --- */
+/* --- store_s3_get.c: imgp_store_kind's download --- */
 
 int	imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
 	    int (*room)(void *arg, int64_t bytes, struct imgp_err *e),
 	    void *arg, struct imgp_move *m, struct imgp_object *got,
 	    struct imgp_err *e);
 
-/* --- store_parts.c --- */
+/* --- store_s3_parts.c --- */
 
 /* A transfer in parts; threads take one after the other. */
 struct imgp_parts {
@@ -112,7 +112,7 @@ int	imgp_parts_read(int fd, int64_t offset, int64_t len,
 int	imgp_parts_sum(int fd, int64_t offset, int64_t len,
 	    struct imgp_sha256 *sum);
 
-/* --- store_multi.c --- */
+/* --- store_s3_multi.c --- */
 
 /* DELETE the upload: its parts cost money and are of no use. */
 void	imgp_multi_abort(struct imgp_s3 *s3, const char *key,

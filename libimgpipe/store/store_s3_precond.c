@@ -7,9 +7,10 @@
 #include <time.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/stop.h"
-#include "libimgpipe/store/store_create.h"
-#include "libimgpipe/store/store_parts.h"
+#include "libimgpipe/store/store_s3_precond_priv.h"
+#include "libimgpipe/store/store_s3_priv.h"
 
 /*
  * A probe costs four requests and saves one with each write after it: it is
@@ -27,7 +28,7 @@ static struct imgp_store *place;
 static struct {
 	enum state	 state;
 	int		 writes;	/* the long way */
-} known[IMGP_CREATE_WAYS];
+} known[IMGP_PRECONDS];
 static struct imgp_err why;	/* a probe failed */
 
 /* What a copy's source is held to: S3's name for it, and rgw's. */
@@ -46,7 +47,7 @@ imgp_store_probe_in(struct imgp_store *st)
 }
 
 void
-imgp_create_forget(const struct imgp_store *st)
+imgp_precond_forget(const struct imgp_store *st)
 {
 	pthread_mutex_lock(&lock);
 	if (place == st)
@@ -77,10 +78,9 @@ drop(struct imgp_s3 *s3, const char *key)
 static int
 is_old(const char *iso)
 {
-	struct tm tm = { .tm_sec = 0 };
+	int64_t then = iso == NULL ? -1 : imgp_date_iso(iso);
 
-	return iso != NULL && strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm) != NULL &&
-	    timegm(&tm) < time(NULL) - OLD;
+	return then >= 0 && then < time(NULL) - OLD;
 }
 
 /* What killed processes left of their probes goes. */
@@ -115,12 +115,12 @@ sweep(struct imgp_s3 *s3, const char *prefix)
  * The status; ${e} where it is no success.
  */
 static long
-make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_create way,
+make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_precond way,
     const char *match, struct imgp_err *e)
 {
 	static const char data[] = "imgpipe asks what this service obeys\n";
 	struct imgp_buf source = IMGP_BUF_INIT;
-	int copy = !plain && way != IMGP_CREATE_PUT;
+	int copy = !plain && way != IMGP_PRECOND_CREATE_PUT;
 	char sum[IMGP_SHA256_HEX];
 	struct imgp_header h[4];
 	struct imgp_s3_request r = { .method = "PUT", .key = key,
@@ -128,7 +128,7 @@ make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_create way,
 	struct imgp_s3_answer a;
 	long status;
 
-	if (!plain && way == IMGP_COPY_MATCH)
+	if (!plain && way == IMGP_PRECOND_COPY_SOURCE)
 		h[r.nheaders++] = (struct imgp_header){ match,
 		    "\"00000000000000000000000000000000\"" };
 	else if (!plain)
@@ -156,7 +156,7 @@ make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_create way,
 }
 
 static enum state
-probe(struct imgp_store *at, enum imgp_create how, struct imgp_err *e)
+probe(struct imgp_store *at, enum imgp_precond how, struct imgp_err *e)
 {
 	const char *base = at->place.key;
 	char *prefix = imgp_asprintf("%s%s%s", base, base[0] == '\0' ||
@@ -173,13 +173,13 @@ probe(struct imgp_store *at, enum imgp_create how, struct imgp_err *e)
 	sweep(at->s3, prefix);
 	if ((status = make(at->s3, key, 1, how, NULL, e)) == 200)
 		status = make(at->s3, key, 0, how, match_names[by], e);
-	if (status == 200 && how == IMGP_COPY_MATCH)
+	if (status == 200 && how == IMGP_PRECOND_COPY_SOURCE)
 		status = make(at->s3, key, 0, how, match_names[++by], e);
 	drop(at->s3, key);
 	imgp_stop_release();
 	if (status == 412)
 		state = OBEYS;
-	if (status == 412 && how == IMGP_COPY_MATCH) {
+	if (status == 412 && how == IMGP_PRECOND_COPY_SOURCE) {
 		pthread_mutex_lock(&lock);
 		matched_by = by;
 		pthread_mutex_unlock(&lock);
@@ -196,7 +196,7 @@ probe(struct imgp_store *at, enum imgp_create how, struct imgp_err *e)
 /* --- what is known -------------------------------------------------------------------- */
 
 int
-imgp_create_obeyed(enum imgp_create how)
+imgp_precond_obeyed(enum imgp_precond how)
 {
 	struct imgp_err e = { NULL, "" };
 	struct imgp_store *at;
@@ -223,7 +223,7 @@ imgp_create_obeyed(enum imgp_create how)
 }
 
 const char *
-imgp_copy_match_name(void)
+imgp_precond_copy_source_name(void)
 {
 	int by;
 
@@ -234,7 +234,7 @@ imgp_copy_match_name(void)
 }
 
 int
-imgp_create_refused(enum imgp_create how)
+imgp_precond_refused(enum imgp_precond how)
 {
 	int refused;
 
@@ -245,7 +245,7 @@ imgp_create_refused(enum imgp_create how)
 }
 
 void
-imgp_create_refuse(enum imgp_create how)
+imgp_precond_refuse(enum imgp_precond how)
 {
 	pthread_mutex_lock(&lock);
 	known[how].state = REFUSES;

@@ -7,7 +7,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/markup.h"
 #include "libimgpipe/base/stop.h"
-#include "libimgpipe/store/store_parts.h"
+#include "libimgpipe/store/store_s3_priv.h"
 
 #define CHUNK		((size_t)128 << 10)	/* read and summed at once, on
 						 * the stack */

@@ -8,7 +8,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/stop.h"
-#include "libimgpipe/store/store_parts.h"
+#include "libimgpipe/store/store_s3_priv.h"
 
 #define LOOK_AT		8	/* open uploads whose parts are listed */
 

@@ -19,30 +19,30 @@
  * Complete is not probed: what goes in parts is worth the question before, one
  * request among many.  The header is sent with it all the same.
  */
-#ifndef IMGPIPE_STORE_CREATE_H
-#define IMGPIPE_STORE_CREATE_H
+#ifndef IMGPIPE_STORE_S3_PRECOND_PRIV_H
+#define IMGPIPE_STORE_S3_PRECOND_PRIV_H
 
 #include "libimgpipe/store/store.h"
 
-enum imgp_create {
-	IMGP_CREATE_PUT,
-	IMGP_CREATE_COPY,
-	IMGP_COPY_MATCH,		/* the source's ETag */
-	IMGP_CREATE_WAYS
+enum imgp_precond {
+	IMGP_PRECOND_CREATE_PUT,
+	IMGP_PRECOND_CREATE_COPY,
+	IMGP_PRECOND_COPY_SOURCE,		/* the source's ETag */
+	IMGP_PRECONDS
 };
 
 /*
  * Called with each such write or copy before it.  Nonzero: the service obeys.  May ask
  * it; from any thread.
  */
-int	imgp_create_obeyed(enum imgp_create how);
+int	imgp_precond_obeyed(enum imgp_precond how);
 /* The header that holds a copy to its source's ETag, as far as is known. */
-const char *imgp_copy_match_name(void);
+const char *imgp_precond_copy_source_name(void);
 /* Nonzero: it answers 501, so the header is of no use. */
-int	imgp_create_refused(enum imgp_create how);
+int	imgp_precond_refused(enum imgp_precond how);
 /* It has answered 501. */
-void	imgp_create_refuse(enum imgp_create how);
+void	imgp_precond_refuse(enum imgp_precond how);
 /* ${st} is being closed. */
-void	imgp_create_forget(const struct imgp_store *st);
+void	imgp_precond_forget(const struct imgp_store *st);
 
 #endif

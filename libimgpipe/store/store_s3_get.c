@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/store/store_parts.h"
+#include "libimgpipe/store/store_s3_priv.h"
 
 #define FIRST		((int64_t)16 << 20)	/* bytes the first GET asks for,
 						 * or a part's where less */
