@@ -102,7 +102,13 @@ union all values
     ('outboxrecipient_status_check',
         'update pipeline.outboxrecipient set status = ''lost'''),
     ('outboxrecipient_outbox_id_fkey', 'insert into pipeline.outboxrecipient
-        (outbox_id, address) values (0, ''a@x'')');
+        (outbox_id, address) values (0, ''a@x'')'),
+    ('error_code_owner_check', 'insert into pipeline.error_code (code, class, owner,
+        retryable, meaning, action)
+        values (''IMGP-X-Y'', ''data'', ''nobody'', true, ''m'', ''a'')'),
+    ('only_the_uploads_is_final', 'insert into pipeline.error_code (code, class,
+        owner, retryable, meaning, action)
+        values (''IMGP-X-Y'', ''config'', ''ours'', false, ''m'', ''a'')');
 
 select is(pg_temp.broken(statement), name, name) from pg_temp.t;
 -- An ATRIUID is made of these two.
