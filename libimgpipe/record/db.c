@@ -17,8 +17,11 @@ struct imgp_db {
 	PGconn		*conn;		/* NULL: to be made */
 	char		*conninfo;
 	unsigned int	 flags;
-	long long	 timeout_s;	/* of a statement, in the server */
+	char		 timeout[24];	/* of a statement, in the server: ms */
+	char		 lock_timeout[24];
 	int		 silence_ms;	/* after which the server is lost */
+	char		 last_words[256]; /* with which a server or pooler ended
+					 * the connection; or "" */
 };
 
 struct imgp_rows {
@@ -39,6 +42,7 @@ static const struct {
 	{ "53", IMGP_E_DB_UNAVAILABLE },	/* connections, disk, memory */
 	{ "40", IMGP_E_DB_UNAVAILABLE },	/* deadlock, recovery conflict */
 	{ "25006", IMGP_E_DB_UNAVAILABLE },	/* a standby: failing over */
+	{ "0A000", IMGP_E_DB_UNAVAILABLE },	/* "begin read write" there */
 	{ "25P0", IMGP_E_DB_UNAVAILABLE },	/* transaction gone */
 	{ "58", IMGP_E_DB_UNAVAILABLE },	/* the server's I/O */
 	{ "28", IMGP_E_DB_DENIED },
@@ -52,11 +56,13 @@ static const struct {
 	{ "23", IMGP_E_DB_REQUEST },
 };
 
-/* A server refuses a login before there is a result with an SQLSTATE. */
+/* Where the text alone tells: refused logins come without an SQLSTATE, and a
+ * pooler's refusals with that of a broken connection. */
 static const struct {
 	const char	*text;
 	const char	*code;
 } refusals[] = {
+	{ "transaction blocks not allowed", IMGP_E_CONFIG },
 	{ "authentication failed", IMGP_E_DB_DENIED },
 	{ "no password supplied", IMGP_E_DB_DENIED },
 	{ "no pg_hba.conf entry", IMGP_E_DB_DENIED },
@@ -82,26 +88,61 @@ one_line(char *s)
 			*s = ' ';
 }
 
-static int
-fail_connect(struct imgp_err *e, const char *text)
+/* The code of a refusal that reads ${text}; NULL when it is none. */
+static const char *
+refusal(const char *text)
 {
-	const char *code = IMGP_E_DB_UNAVAILABLE;
-	char *msg = imgp_strdup(text);
 	size_t i;
 
-	one_line(msg);
 	for (i = 0; i < sizeof refusals / sizeof *refusals; i++)
-		if (strstr(msg, refusals[i].text) != NULL) {
-			code = refusals[i].code;
-			break;
-		}
-	imgp_fail(e, code, "%s", msg);
+		if (strstr(text, refusals[i].text) != NULL)
+			return refusals[i].code;
+	return NULL;
+}
+
+/* Fail by words that came without an SQLSTATE. */
+static int
+fail_words(struct imgp_err *e, const char *text)
+{
+	const char *code = refusal(text);
+	char *msg = imgp_strdup(text);
+
+	one_line(msg);
+	imgp_fail(e, code == NULL ? IMGP_E_DB_UNAVAILABLE : code, "%s", msg);
 	free(msg);
 	return -1;
 }
 
+/* Keep the words with which a server or pooler ends the connection. */
+static void
+note_words(struct imgp_db *db, const PGresult *res)
+{
+	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY);
+
+	if (text != NULL && severity != NULL && strcmp(severity, "FATAL") == 0)
+		snprintf(db->last_words, sizeof db->last_words, "%s", text);
+}
+
+/* The connection broke: why, if the other side has said so before. */
 static int
-fail_result(struct imgp_err *e, const PGresult *res)
+fail_lost(struct imgp_db *db, struct imgp_err *e)
+{
+	PGresult *res;
+	int i;
+
+	/* What it said may have been received, but not been looked at. */
+	for (i = 0; i < 8 && db->conn != NULL && !PQisBusy(db->conn) &&
+	    (res = PQgetResult(db->conn)) != NULL; i++) {
+		note_words(db, res);
+		PQclear(res);
+	}
+	return fail_words(e, db->last_words[0] != '\0' ? db->last_words :
+	    "the connection was lost");
+}
+
+static int
+fail_result(struct imgp_db *db, const PGresult *res, struct imgp_err *e)
 {
 	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
@@ -109,8 +150,7 @@ fail_result(struct imgp_err *e, const PGresult *res)
 	size_t i;
 
 	if (state == NULL)		/* libpq's own: the connection broke */
-		return imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
-		    "the connection was lost");
+		return fail_lost(db, e);
 	for (i = 0; i < sizeof states / sizeof *states; i++)
 		if (strncmp(state, states[i].state,
 		    strlen(states[i].state)) == 0) {
@@ -119,6 +159,9 @@ fail_result(struct imgp_err *e, const PGresult *res)
 		}
 	if (strncmp(state, "22", 2) == 0)	/* its text quotes the value */
 		text = "a value is not usable";
+	else if (strncmp(state, "08", 2) == 0 && text != NULL &&
+	    refusal(text) != NULL)
+		code = refusal(text);
 	return imgp_fail(e, code, "%s (SQLSTATE %s)",
 	    text == NULL ? "no message" : text, state);
 }
@@ -277,43 +320,14 @@ await(struct imgp_db *db, struct imgp_err *e)
 		    !PQconsumeInput(conn))
 			break;
 	}
-	return imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
+	return fail_lost(db, e);
 }
 
-/* Half of the time for a lock, so that it is a lock which is named. */
-static int
-set_up(struct imgp_db *db, struct imgp_err *e)
-{
-	PGresult *res;
-	char *sql;
-	int rc = 0;
-
-	sql = imgp_asprintf("set search_path = pg_catalog;"
-	    "set statement_timeout = %lld; set lock_timeout = %lld;"
-	    "set idle_in_transaction_session_timeout = %lld;"
-	    "set client_min_messages = warning;"
-	    "set synchronous_commit = remote_apply;"
-	    "set default_transaction_read_only = %s", db->timeout_s * 1000,
-	    db->timeout_s * 500, db->timeout_s * 1000,
-	    db->flags & IMGP_DB_READ_ONLY ? "on" : "off");
-	if (!PQsendQuery(db->conn, sql))
-		rc = imgp_fail(e, IMGP_E_DB_UNAVAILABLE,
-		    "the connection was lost");
-	free(sql);
-	while (rc == 0 && (rc = await(db, e)) == 0 &&
-	    (res = PQgetResult(db->conn)) != NULL) {
-		if (PQresultStatus(res) != PGRES_COMMAND_OK)
-			rc = fail_result(e, res);
-		PQclear(res);
-	}
-	return rc;
-}
-
+/* libpq takes an error that comes between two statements for a notice. */
 static void
-ignore_notice(void *arg, const PGresult *res)
+take_notice(void *arg, const PGresult *res)
 {
-	(void)arg;
-	(void)res;
+	note_words(arg, res);
 }
 
 /* Connect once. */
@@ -327,17 +341,14 @@ connect_once(struct imgp_db *db, struct imgp_err *e)
 	if (db->conn == NULL)
 		imgp_oom();
 	if (PQstatus(db->conn) != CONNECTION_OK) {
-		fail_connect(e, PQerrorMessage(db->conn));
+		fail_words(e, PQerrorMessage(db->conn));
 		drop(db);
 		return -1;
 	}
-	PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
+	db->last_words[0] = '\0';
+	PQsetNoticeReceiver(db->conn, take_notice, db);
 	if (PQsetnonblocking(db->conn, 1) == -1) {
-		imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
-		drop(db);
-		return -1;
-	}
-	if (set_up(db, e) == -1) {
+		fail_lost(db, e);
 		drop(db);
 		return -1;
 	}
@@ -362,7 +373,10 @@ imgp_db_open(const char *conninfo, unsigned int flags, int patience,
 		return NULL;
 	}
 	db = imgp_alloc(sizeof *db);
-	db->timeout_s = timeout;
+	snprintf(db->timeout, sizeof db->timeout, "%lld", timeout * 1000);
+	/* Half, so that a lock wait is reported as one. */
+	snprintf(db->lock_timeout, sizeof db->lock_timeout, "%lld",
+	    timeout * 500);
 	db->silence_ms = (int)timeout * 1500;
 	db->conninfo = imgp_strdup(conninfo == NULL ? "" : conninfo);
 	db->flags = flags;
@@ -401,21 +415,25 @@ ready(struct imgp_db *db, struct imgp_err *e)
 }
 
 static int
-send_all(PGconn *conn, const struct imgp_db_stmt *s, size_t n,
+in_transaction(const struct imgp_db *db)
+{
+	return db->conn != NULL &&
+	    PQtransactionStatus(db->conn) != PQTRANS_IDLE;
+}
+
+static int
+send_all(struct imgp_db *db, const struct imgp_db_stmt *s, size_t n,
     struct imgp_err *e)
 {
 	size_t i;
 
-	if (!PQenterPipelineMode(conn))
-		goto lost;
+	if (!PQenterPipelineMode(db->conn))
+		return fail_lost(db, e);
 	for (i = 0; i < n; i++)
-		if (!PQsendQueryParams(conn, s[i].sql, (int)s[i].n, NULL,
+		if (!PQsendQueryParams(db->conn, s[i].sql, (int)s[i].n, NULL,
 		    s[i].params, NULL, NULL, 0))
-			goto lost;
-	if (PQpipelineSync(conn))
-		return 0;
-lost:
-	return imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "the connection was lost");
+			return fail_lost(db, e);
+	return PQpipelineSync(db->conn) ? 0 : fail_lost(db, e);
 }
 
 /* After a failover a connection may lead to a standby: another host is wanted. */
@@ -424,8 +442,8 @@ is_useless(const PGconn *conn, const PGresult *res)
 {
 	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 
-	return PQstatus(conn) != CONNECTION_OK ||
-	    (state != NULL && strcmp(state, "25006") == 0);
+	return PQstatus(conn) != CONNECTION_OK || (state != NULL &&
+	    (strcmp(state, "25006") == 0 || strcmp(state, "0A000") == 0));
 }
 
 /*
@@ -443,7 +461,7 @@ take_all(struct imgp_db *db, size_t n, struct imgp_rows **rows,
 	int bad = 0, useless;
 
 	for (i = 0; i < n; i++) {
-		if (await(db, e) == -1)
+		if (await(db, bad ? NULL : e) == -1)
 			return -1;
 		res = PQgetResult(conn);
 		switch (PQresultStatus(res)) {
@@ -457,14 +475,14 @@ take_all(struct imgp_db *db, size_t n, struct imgp_rows **rows,
 			break;
 		default:
 			if (!bad)
-				fail_result(e, res);
+				fail_result(db, res, e);
 			bad = 1;
 			useless = is_useless(conn, res);
 			PQclear(res);
 			if (useless)
 				return -1;
 		}
-		if (await(db, e) == -1)
+		if (await(db, bad ? NULL : e) == -1)
 			return -1;
 		if ((res = PQgetResult(conn)) != NULL) {
 			PQclear(res);
@@ -472,12 +490,12 @@ take_all(struct imgp_db *db, size_t n, struct imgp_rows **rows,
 			    "an answer out of turn");
 		}
 	}
-	if (await(db, e) == -1)
+	if (await(db, bad ? NULL : e) == -1)
 		return -1;
 	res = PQgetResult(conn);
 	if (PQresultStatus(res) != PGRES_PIPELINE_SYNC) {
 		if (!bad)
-			fail_result(e, res);
+			fail_result(db, res, e);
 		PQclear(res);
 		return -1;
 	}
@@ -486,8 +504,19 @@ take_all(struct imgp_db *db, size_t n, struct imgp_rows **rows,
 	    imgp_fail(e, IMGP_E_DB_UNAVAILABLE, "an answer out of turn");
 }
 
-int
-imgp_db_batch(struct imgp_db *db, const struct imgp_db_stmt *stmts, size_t n,
+/* What every transaction is set to.  A session keeps none of it: behind a pooler
+ * the next transaction on it may be another program's. */
+static const char settings[] =
+    "select pg_catalog.set_config('search_path', 'pg_catalog', true),"
+    " pg_catalog.set_config('statement_timeout', $1, true),"
+    " pg_catalog.set_config('lock_timeout', $2, true),"
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true),"
+    " pg_catalog.set_config('client_min_messages', 'warning', true),"
+    " pg_catalog.set_config('synchronous_commit', 'remote_apply', true)";
+
+/* Send ${n} statements and take their results: 0, or -1 with ${e}. */
+static int
+exchange(struct imgp_db *db, const struct imgp_db_stmt *stmts, size_t n,
     struct imgp_rows **rows, struct imgp_err *e)
 {
 	size_t i;
@@ -495,11 +524,7 @@ imgp_db_batch(struct imgp_db *db, const struct imgp_db_stmt *stmts, size_t n,
 
 	for (i = 0; i < n; i++)
 		rows[i] = NULL;
-	if (n == 0)
-		return 0;
-	if (ready(db, e) == -1)
-		return -1;
-	if ((rc = send_all(db->conn, stmts, n, e)) == 0)
+	if ((rc = send_all(db, stmts, n, e)) == 0)
 		rc = take_all(db, n, rows, e);
 	if (rc == 0)
 		return 0;
@@ -509,7 +534,46 @@ imgp_db_batch(struct imgp_db *db, const struct imgp_db_stmt *stmts, size_t n,
 		imgp_rows_free(rows[i]);
 		rows[i] = NULL;
 	}
+	imgp_db_rollback(db);
 	return -1;
+}
+
+int
+imgp_db_batch(struct imgp_db *db, unsigned int bounds,
+    const struct imgp_db_stmt *stmts, size_t n, struct imgp_rows **rows,
+    struct imgp_err *e)
+{
+	const char *const limits[] = { db->timeout, db->lock_timeout };
+	struct imgp_db_stmt *all = imgp_alloc((n + 3) * sizeof *all);
+	struct imgp_rows **got = imgp_alloc((n + 3) * sizeof *got);
+	size_t i, first = 0, m = 0;
+	int rc = -1;
+
+	if (bounds & IMGP_DB_BEGIN) {
+		all[m++] = (struct imgp_db_stmt){ db->flags &
+		    IMGP_DB_READ_ONLY ? "begin read only" : "begin read write",
+		    NULL, 0 };
+		all[m++] = (struct imgp_db_stmt){ settings, limits, 2 };
+		first = m;
+	}
+	for (i = 0; i < n; i++) {
+		all[m++] = stmts[i];
+		rows[i] = NULL;
+	}
+	if (bounds & IMGP_DB_COMMIT)
+		all[m++] = (struct imgp_db_stmt){ "commit", NULL, 0 };
+	if (!(bounds & IMGP_DB_BEGIN) && !in_transaction(db))
+		fail_lost(db, e);
+	else if (ready(db, e) == 0)
+		rc = exchange(db, all, m, got, e);
+	for (i = 0; rc == 0 && i < m; i++)
+		if (i >= first && i < first + n)
+			rows[i - first] = got[i];
+		else
+			imgp_rows_free(got[i]);
+	free(all);
+	free(got);
+	return rc;
 }
 
 struct imgp_rows *
@@ -519,24 +583,29 @@ imgp_db_query(struct imgp_db *db, const char *sql, size_t n,
 	struct imgp_db_stmt s = { sql, params, n };
 	struct imgp_rows *rows;
 
-	return imgp_db_batch(db, &s, 1, &rows, e) == -1 ? NULL : rows;
-}
-
-int
-imgp_db_exec(struct imgp_db *db, const char *sql, struct imgp_err *e)
-{
-	struct imgp_rows *r = imgp_db_query(db, sql, 0, NULL, e);
-
-	imgp_rows_free(r);
-	return r == NULL ? -1 : 0;
+	return imgp_db_batch(db, IMGP_DB_BEGIN | IMGP_DB_COMMIT, &s, 1, &rows,
+	    e) == -1 ? NULL : rows;
 }
 
 void
 imgp_db_rollback(struct imgp_db *db)
 {
-	if (db->conn == NULL || PQtransactionStatus(db->conn) == PQTRANS_IDLE)
+	static const struct imgp_db_stmt rollback = { "rollback", NULL, 0 };
+	struct imgp_rows *r = NULL;
+
+	if (!in_transaction(db))
 		return;
-	if (imgp_db_exec(db, "rollback", NULL) == -1)
+	if (send_all(db, &rollback, 1, NULL) == 0 &&
+	    take_all(db, 1, &r, NULL) == 0)
+		imgp_rows_free(r);
+	else
+		drop(db);
+}
+
+void
+imgp_db_rest(struct imgp_db *db)
+{
+	if (db != NULL && !in_transaction(db))
 		drop(db);
 }
 
@@ -566,14 +635,21 @@ imgp_rows_free(struct imgp_rows *r)
 int
 imgp_db_check_schema(struct imgp_db *db, struct imgp_err *e)
 {
+	static const struct imgp_db_stmt s = { "select pipeline.version()",
+	    NULL, 0 };
 	struct imgp_rows *r;
 	const char *have;
 	long long n;
 	int rc = 0;
 
-	r = imgp_db_query(db, "select pipeline.version()", 0, NULL, e);
-	if (r == NULL)
+	/* Two round trips: a pooler that takes the connection away after each
+	 * statement is found now, not after the first claim. */
+	if (imgp_db_batch(db, IMGP_DB_BEGIN, &s, 1, &r, e) == -1)
 		return -1;
+	if (imgp_db_batch(db, IMGP_DB_COMMIT, NULL, 0, NULL, e) == -1) {
+		imgp_rows_free(r);
+		return -1;
+	}
 	have = imgp_rows_count(r) == 1 ? imgp_rows_get(r, 0, 0) : NULL;
 	if (have == NULL || imgp_parse_int(have, 0, 1000000, &n) == -1)
 		rc = imgp_fail(e, IMGP_E_DB_SCHEMA,

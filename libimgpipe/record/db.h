@@ -1,5 +1,6 @@
 /*
- * PostgreSQL: one connection, statements with parameters, whole answers.
+ * PostgreSQL: one connection, statements with parameters, whole answers, every
+ * statement within a transaction that sets what it needs.
  *
  * Parameters are always bound (PQexecParams), as text; no statement is ever
  * built from data.  Failures are mapped once: what may go away by itself
@@ -19,18 +20,19 @@
 
 #define IMGP_DB_SCHEMA		2	/* version of sql/ that the tools speak */
 
-#define IMGP_DB_READ_ONLY	1u	/* default_transaction_read_only */
+#define IMGP_DB_READ_ONLY	1u	/* transactions are read only */
 
 struct imgp_db;
 struct imgp_rows;
 
 /*
  * Connect to ${conninfo} (a libpq connection string or URI; NULL or "": PG*
- * variables alone) with time limits on connecting, statements, locks and idle
- * transactions (the setting "db_timeout"), search_path pg_catalog,
- * application_name the tool's name, and sslmode verify-full where nothing else
- * is said and the server is not on this machine.  Commits wait for a
- * synchronous standby's replay where there is one.
+ * variables alone) with application_name the tool's name, and sslmode
+ * verify-full where nothing else is said and the server is not on this machine.
+ * Each transaction has time limits on statements, locks and idling (the setting
+ * "db_timeout") and search_path pg_catalog, and its commit waits for a
+ * synchronous standby's replay where there is one.  The session itself is left
+ * as it was found: a pooler may give it to somebody else after each transaction.
  * Tries again for ${patience} seconds (0: once).  NULL and ${e} on failure.
  */
 struct imgp_db *imgp_db_open(const char *conninfo, unsigned int flags,
@@ -38,8 +40,8 @@ struct imgp_db *imgp_db_open(const char *conninfo, unsigned int flags,
 void	imgp_db_close(struct imgp_db *db);	/* NULL is fine */
 
 /*
- * Run ${sql} with ${n} text parameters (NULL: null).  A lost connection is made
- * anew first when no transaction is open.  NULL and ${e} on failure; free with
+ * Run ${sql} with ${n} text parameters (NULL: null) as a transaction of its own.
+ * A lost connection is made anew first.  NULL and ${e} on failure; free with
  * imgp_rows_free(), NULL is fine.
  */
 struct imgp_rows *imgp_db_query(struct imgp_db *db, const char *sql, size_t n,
@@ -51,28 +53,28 @@ void	imgp_rows_free(struct imgp_rows *r);
 
 /*
  * Run ${n} statements in one round trip (libpq's pipeline mode); ${rows}[i] is
- * the answer of the ith, to be freed each.  Where no transaction is open they
- * are one: all of them count, or none does.  Otherwise the first failure fails
- * those after it, and the caller ends the transaction.  -1 and ${e} on failure;
- * every ${rows}[i] is NULL then.
+ * the answer of the ith, to be freed each.  By ${bounds} a transaction begins
+ * before the first of them and is committed after the last; without
+ * IMGP_DB_COMMIT it stays open for a later call, without IMGP_DB_BEGIN one must
+ * be open.  -1 and ${e} on failure: the transaction is rolled back then, and
+ * every ${rows}[i] is NULL.  A commit that fails with IMGP-DB-UNAVAILABLE may
+ * have happened.
  */
+#define IMGP_DB_BEGIN		1u
+#define IMGP_DB_COMMIT		2u
 struct imgp_db_stmt {
 	const char		*sql;
 	const char *const	*params;
 	size_t			 n;
 };
-int	imgp_db_batch(struct imgp_db *db, const struct imgp_db_stmt *stmts,
-	    size_t n, struct imgp_rows **rows, struct imgp_err *e);
-
-/*
- * Statements without parameters and answer: begin, commit, rollback.  When the
- * connection breaks, a transaction that was open is over: the next call begins
- * on a new connection.  A commit that fails with IMGP-DB-UNAVAILABLE may have
- * happened.
- */
-int	imgp_db_exec(struct imgp_db *db, const char *sql, struct imgp_err *e);
-/* Give up the transaction that is open, if there is one. */
+int	imgp_db_batch(struct imgp_db *db, unsigned int bounds,
+	    const struct imgp_db_stmt *stmts, size_t n,
+	    struct imgp_rows **rows, struct imgp_err *e);
+/* Roll back the transaction that is open, if there is one. */
 void	imgp_db_rollback(struct imgp_db *db);
+/* Give the connection back: the next call connects again.  Not within a
+ * transaction; NULL is fine. */
+void	imgp_db_rest(struct imgp_db *db);
 
 /*
  * 0 when the schema "pipeline" is loaded in the version that this program was

@@ -97,20 +97,15 @@ text_of(const struct imgp_json *j)
 	return imgp_buf_steal(&b);
 }
 
-/*
- * Send the first requests, or the second ones where there are any, with
- * ${before} and ${after} (NULL: nothing) around them, and take the answers.
- */
+/* Send the first requests, or the second ones where there are any, within
+ * ${bounds} (db.h), and take the answers. */
 static int
 send_requests(struct imgp_db *db, struct batch *b, int second,
-    const char *before, const char *after, struct imgp_err *e)
+    unsigned int bounds, struct imgp_err *e)
 {
-	size_t i, m = 0, first;
+	size_t i, m = 0;
 	int rc;
 
-	if (before != NULL)
-		b->stmts[m++] = (struct imgp_db_stmt){ before, NULL, 0 };
-	first = m;
 	for (i = 0; i < b->n; i++) {
 		if (second && b->second[i] == NULL)
 			continue;
@@ -121,38 +116,34 @@ send_requests(struct imgp_db *db, struct batch *b, int second,
 		    functions[b->calls[i]->op], &b->params[m], 1 };
 		m++;
 	}
-	if (after != NULL)
-		b->stmts[m++] = (struct imgp_db_stmt){ after, NULL, 0 };
-	rc = imgp_db_batch(db, b->stmts, m, b->rows, e);
-	for (m = first, i = 0; i < b->n; i++) {
+	rc = imgp_db_batch(db, bounds, b->stmts, m, b->rows, e);
+	for (m = 0, i = 0; i < b->n; i++) {
 		if (second && b->second[i] == NULL)
 			continue;
 		free(b->texts[m]);
-		if (rc == 0)
+		if (rc == 0) {
 			take_answer(b->calls[i], imgp_rows_count(b->rows[m]) ==
 			    1 ? imgp_rows_get(b->rows[m], 0, 0) : NULL);
+			imgp_rows_free(b->rows[m]);
+		}
 		m++;
 	}
-	for (i = 0; rc == 0 && i < m + (after != NULL); i++)
-		imgp_rows_free(b->rows[i]);
 	return rc;
 }
 
-/* Ask each call that wants one for its second request; how many there are. */
-static size_t
+/* Ask each call that wants one for its second request. */
+static void
 ask_for_second(struct batch *b)
 {
 	struct imgp_ledger_call *c;
-	size_t i, n = 0;
+	size_t i;
 
 	for (i = 0; i < b->n; i++) {
 		c = b->calls[i];
 		if (c->then == NULL || c->err.code != NULL)
 			continue;
-		if ((b->second[i] = c->then(c->arg, c->data, &c->err)) != NULL)
-			n++;
+		b->second[i] = c->then(c->arg, c->data, &c->err);
 	}
-	return n;
 }
 
 /* All of ${b} in one transaction: 0, or -1 when nothing of it counts. */
@@ -166,14 +157,13 @@ transact(struct imgp_db *db, struct batch *b, struct imgp_err *e)
 		imgp_ledger_forget(b->calls[i]);
 		two = two || b->calls[i]->then != NULL;
 	}
-	if (!two)		/* one round trip is a transaction by itself */
-		return send_requests(db, b, 0, NULL, NULL, e);
-	if ((rc = send_requests(db, b, 0, "begin", NULL, e)) == 0)
-		rc = ask_for_second(b) > 0 ?
-		    send_requests(db, b, 1, NULL, "commit", e) :
-		    imgp_db_exec(db, "commit", e);
-	if (rc == -1)
-		imgp_db_rollback(db);
+	if (!two)
+		return send_requests(db, b, 0, IMGP_DB_BEGIN | IMGP_DB_COMMIT,
+		    e);
+	if ((rc = send_requests(db, b, 0, IMGP_DB_BEGIN, e)) == 0) {
+		ask_for_second(b);
+		rc = send_requests(db, b, 1, IMGP_DB_COMMIT, e);
+	}
 	for (i = 0; i < b->n; i++) {
 		imgp_json_free(b->second[i]);
 		b->second[i] = NULL;
@@ -292,10 +282,10 @@ imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
 	b.n = n;
 	b.calls = imgp_alloc(n * sizeof(struct imgp_ledger_call *));
 	b.second = imgp_alloc(n * sizeof *b.second);
-	b.stmts = imgp_alloc((n + 2) * sizeof *b.stmts);
-	b.rows = imgp_alloc((n + 2) * sizeof *b.rows);
-	b.texts = imgp_alloc((n + 2) * sizeof *b.texts);
-	b.params = imgp_alloc((n + 2) * sizeof *b.params);
+	b.stmts = imgp_alloc(n * sizeof *b.stmts);
+	b.rows = imgp_alloc(n * sizeof *b.rows);
+	b.texts = imgp_alloc(n * sizeof *b.texts);
+	b.params = imgp_alloc(n * sizeof *b.params);
 	for (i = 0; i < n; i++) {
 		calls[i].data = NULL;
 		b.calls[i] = &calls[i];

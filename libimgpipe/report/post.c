@@ -125,8 +125,12 @@ imgp_post_has_record(const struct imgp_post *p)
 static struct imgp_db *
 record(struct imgp_post *p, struct imgp_err *e)
 {
-	if (p->db == NULL && p->down.code == NULL)
-		p->db = imgp_db_open(p->ledger, 0, 0, &p->down);
+	if (p->db == NULL && p->down.code == NULL &&
+	    (p->db = imgp_db_open(p->ledger, 0, 0, &p->down)) != NULL &&
+	    imgp_db_check_schema(p->db, &p->down) == -1) {
+		imgp_db_close(p->db);
+		p->db = NULL;
+	}
 	if (p->db == NULL)
 		*e = p->down;
 	return p->db;

@@ -308,14 +308,19 @@ imgp_lookup_idle(struct imgp_filter *f, void *arg, int eof)
 	try_fresh(f, l);
 	if (l->n == 0)
 		return -1;
-	if ((left = l->next_round - imgp_clock_ms()) > 0)
+	if ((left = l->next_round - imgp_clock_ms()) > 0) {
+		imgp_db_rest(l->db);
 		return left;
+	}
 	for (i = 0; i < l->n; i += BATCH)
 		round_for(f, l, l->held + i,
 		    l->n - i < BATCH ? l->n - i : BATCH);
 	forget_done(l);
 	l->next_round = imgp_clock_ms() + l->o.interval_ms;
-	return l->n == 0 ? -1 : l->o.interval_ms;
+	if (l->n == 0)
+		return -1;
+	imgp_db_rest(l->db);
+	return l->o.interval_ms;
 }
 
 /* The key below the source place; -1 with ${e} when it is outside. */

@@ -218,7 +218,7 @@ imgp_uploads_get(struct imgp_db *db, const struct imgp_upload_ask *ask,
 	ids[1] = closed(&l.ids);
 	keys[1] = closed(&l.keys);
 	keys[2] = closed(&l.records);
-	if (imgp_db_batch(db, s, l.nkeys == 0 ? 1 : 2, rows, e) == 0) {
+	if (imgp_db_batch(db, IMGP_DB_BEGIN | IMGP_DB_COMMIT, s, l.nkeys == 0 ? 1 : 2, rows, e) == 0) {
 		u = imgp_alloc(sizeof *u);
 		make_index(&u->index[BY_ID], rows[0], C_ID);
 		if (l.nkeys > 0)
