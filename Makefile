@@ -42,6 +42,8 @@ imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-tally_PKGS		=
+# What else belongs to a tool: files of cmd/.
+imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
@@ -134,9 +136,11 @@ $B/libimgpipe.a: $(OBJS)
 	rm -f $@
 	ar rcs $@ $^
 
+objs	= $(patsubst %,$B/cmd/%.o,$($(1)_OBJS))
+$(foreach t,$(TOOLS),$(eval $B/bin/$t: $(call objs,$t)))
 $(addprefix $B/bin/,$(TOOLS)): $B/bin/%: $B/cmd/%.o $B/libimgpipe.a
 	@mkdir -p $(@D)
-	$(if $(filter $*,$(CXX_TOOLS)),$(CXX),$(CC)) $(LDFLAGS) -o $@ $< $B/libimgpipe.a \
+	$(if $(filter $*,$(CXX_TOOLS)),$(CXX),$(CC)) $(LDFLAGS) -o $@ $< $(call objs,$*) $B/libimgpipe.a \
 	  $(call libs,$($*_PKGS))
 $(addprefix $B/bin/,$(notdir $(SCRIPTS))): $B/bin/%: scripts/%
 	@mkdir -p $(@D)

@@ -1,7 +1,6 @@
 /*
- * Who we are for AWS and where its S3 is, for the whole program: one
- * struct imgp_cred (cred.h says where it looks) behind a lock.  Every function
- * may be called from many threads.
+ * The program's AWS credentials and settings: one struct imgp_cred (cred.h says
+ * where it looks) behind a lock.  Many threads may call every function.
  */
 #ifndef IMGPIPE_AWS_H
 #define IMGPIPE_AWS_H
@@ -14,16 +13,15 @@ struct imgp_aws_key {
 };
 
 /*
- * The credentials that are good now, or, with ${stale}, the access key of
- * those that the server just refused as expired, others: -1 when there is no
- * way to have others.  0 and ${k}, to be released with imgp_aws_key_release();
- * or -1 and ${e} as imgp_cred_get().  Nothing in ${k}, with 0, after
- * imgp_aws_anonymous().
+ * The credentials to sign with.  ${stale} is NULL, or the access key that the
+ * server just refused as expired: then others are fetched.  0 and ${k}, to be
+ * released with imgp_aws_key_release(); or -1 and ${e} as imgp_cred_get(), also
+ * where there are no others.  After imgp_aws_anonymous() ${k} is empty.
  */
 int	imgp_aws_key(struct imgp_aws_key *k, const char *stale,
 	    struct imgp_err *e);
 void	imgp_aws_key_release(struct imgp_aws_key *k);	/* wipes */
-/* --no-sign-request: to be called before anything else here. */
+/* --no-sign-request: sign nothing.  To be called before anything else here. */
 void	imgp_aws_anonymous(void);
 
 struct imgp_aws_settings {

@@ -6,9 +6,8 @@
 
 #include "libimgpipe/net/cred_priv.h"
 
-#define EARLY		300	/* seconds before the end: fetch anew */
-#define AGAIN		60	/* seconds between attempts that brought
-				 * nothing that lasts */
+#define EARLY		300	/* s before they expire: renew them */
+#define AGAIN		60	/* s between attempts that failed */
 #define CHAIN_MAX	8	/* profiles that name one another */
 
 struct imgp_cred {
@@ -121,7 +120,7 @@ imgp_cred_free(struct imgp_cred *c)
 const char *
 imgp_cred_region(struct imgp_cred *c)
 {
-	/* Only an instance knows more than its settings say. */
+	/* An instance knows its region without a setting. */
 	if (c->region == NULL && c->endpoint == NULL && c->own.id == NULL)
 		(void)imgp_cred_get(c, NULL);
 	return c->region != NULL ? c->region : "us-east-1";
@@ -206,7 +205,7 @@ from_keys(const struct imgp_profiles *ps, const char *profile,
 static int	from_profile(const struct imgp_cred_net *n, const char *profile,
 		    int depth, struct imgp_cred_own *o, struct imgp_err *e);
 
-/* What a profile with a role signs its question to STS with. */
+/* The credentials with which a profile with a role asks STS. */
 static int
 from_base(const struct imgp_cred_net *n, const char *profile, int depth,
     struct imgp_cred_own *o, struct imgp_err *e)
@@ -311,7 +310,7 @@ fetch(struct imgp_cred *c, struct imgp_cred_own *o, struct imgp_err *e)
 		snprintf(c->source, sizeof c->source, "environment");
 		return rc;
 	}
-	/* Another program may have put new ones into the files. */
+	/* Another program may have written new ones to the files. */
 	if ((ps = imgp_profiles_read(e)) == NULL)
 		return -1;
 	imgp_profiles_free(c->profiles);
@@ -355,7 +354,7 @@ keep(struct imgp_cred *c, struct imgp_cred_own *o)
 	c->stale = 0;
 }
 
-/* May what there is still be handed out? */
+/* Nonzero: what there is can still be used. */
 static int
 lasts(const struct imgp_cred *c, int64_t now)
 {
@@ -380,8 +379,8 @@ imgp_cred_get(struct imgp_cred *c, struct imgp_err *e)
 	if (lasts(c, now))
 		return &c->keys;
 	rc = fetch(c, &o, e);
-	/* An instance whose metadata service is ill goes on serving the last
-	 * credentials, which then still are good: AWS extends them. */
+	/* An instance whose metadata service fails keeps returning the last
+	 * credentials.  They are still good: AWS extends them. */
 	if (rc == 1 && o.expires != 0 && o.expires <= now && !c->is_instance) {
 		imgp_cred_own_release(&o);
 		rc = imgp_fail(e, IMGP_E_STORE_CREDENTIALS, "%s: credentials "

@@ -44,19 +44,19 @@ struct imgp_cred_keys {
 #define IMGP_CRED_UNSIGNED	1u	/* --no-sign-request */
 
 /*
- * Read environment and files; no network is used and no credential needed yet.
- * ${now} (NULL: the system's clock) tells the time in Unix seconds, so that a
- * client which knows its clock to be wrong can say so; it must be callable
- * until imgp_cred_free().  NULL with IMGP-CONFIG for a file that cannot be
- * understood, or a named profile that is nowhere.
+ * Read environment and files; no network is used and no credential is needed
+ * yet.  ${now} (NULL: the system's clock) returns the time in Unix seconds, for
+ * a client that knows its clock to be wrong; it must be callable until
+ * imgp_cred_free().  NULL with IMGP-CONFIG where a file cannot be parsed or a
+ * named profile does not exist.
  */
 struct imgp_cred *imgp_cred_new(unsigned int flags,
 	    int64_t (*now)(void *arg), void *arg, struct imgp_err *e);
 void	imgp_cred_free(struct imgp_cred *c);		/* NULL is fine */
 
 /*
- * The credentials to sign with now.  Those that end within five minutes are
- * fetched anew first; when that fails they serve while they last, and the next
+ * The credentials to sign with now.  Those that expire within five minutes are
+ * renewed first; if that fails, they are used while they last, and the next
  * attempt is made a minute later (R26).  Borrowed: valid until the next call
  * with ${c}.  NULL with IMGP-STORE-CREDENTIALS (there are none, or a source
  * refused) or IMGP-STORE-IO (a source was not reached: try later).
@@ -65,14 +65,14 @@ const struct imgp_cred_keys *imgp_cred_get(struct imgp_cred *c,
 	    struct imgp_err *e);
 
 /*
- * The service called the credentials with access key id ${id} expired: the
- * next imgp_cred_get() fetches others.  1; 0 when nothing better can come of
- * it (a fixed key, or nothing to sign), so that the caller must not retry.
- * When others than ${id} are already there, that is 1 and nothing is done.
+ * Note that the service called the access key ${id} expired, so that the next
+ * imgp_cred_get() fetches another.  1: there is another already, or may be; 0:
+ * there cannot be (a fixed key, or nothing to sign), so do not repeat the
+ * request.
  */
 int	imgp_cred_expired(struct imgp_cred *c, const char *id);
 
-/* Where the credentials come from, for people: "environment", "profile lab",
+/* Where the credentials came from, to be shown: "environment", "profile lab",
  * "instance metadata"; "none" before the first imgp_cred_get(). */
 const char *imgp_cred_source(const struct imgp_cred *c);
 

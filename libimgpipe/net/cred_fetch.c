@@ -139,7 +139,7 @@ imgp_cred_json(const char *s, size_t len, const char *token,
 	return rc;
 }
 
-/* --- asking, and what a file holds ---------------------------------------- */
+/* --- requests, and files ---------------------------------------------------- */
 
 static void
 pause_ms(int64_t ms)
@@ -165,7 +165,7 @@ imgp_cred_http(const struct imgp_cred_net *n, struct imgp_http_request *r,
 		    strcmp(why.code, IMGP_E_STORE_IO) != 0 :
 		    a->status != 429 && a->status < 500))
 			break;
-		/* Some milliseconds more or less: many may ask at once. */
+		/* Vary the pause: many processes may ask at once. */
 		pause_ms((50 << i) + imgp_clock_ms() % 50);
 	}
 	return rc == 0 ? 0 : imgp_fail(e, why.code, "%s", why.msg);
@@ -218,7 +218,7 @@ says(struct imgp_err *e, const char *what)
 	return -1;
 }
 
-/* A status that is no success: a later try may bring another. */
+/* A status that is no success, with the code that fits it. */
 static int
 refused(struct imgp_err *e, const char *what, int status)
 {
@@ -510,8 +510,7 @@ out:
 static const char process[] = "credential_process";
 
 /*
- * Take ${s} apart into words as a shell would, but for everything a shell would
- * do with them: '…' is literal, within "…" a backslash keeps '"' and itself,
+ * Split ${s} into words as a shell does, without its expansions: '…' is literal, within "…" a backslash keeps '"' and itself,
  * outside of both it keeps the next byte.  NULL at the end; one free().  NULL:
  * nothing there, or a quotation without end.
  */
@@ -549,7 +548,7 @@ words(const char *s)
 	return NULL;
 }
 
-/* Start it with nothing of ours but the pipe: no input, no descriptors. */
+/* Start it with the pipe alone: no input, no other descriptors. */
 static int
 start(char **argv, int out, pid_t *pid)
 {
@@ -610,7 +609,7 @@ hear(int fd, char *s, size_t size, int64_t end)
 	return -1;
 }
 
-/* Nonzero: it lives beyond ${end}, though it may have closed the pipe. */
+/* Nonzero: it is still alive at ${end}, though it may have closed the pipe. */
 static int
 outstays(pid_t pid, int64_t end)
 {

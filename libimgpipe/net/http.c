@@ -37,7 +37,7 @@ imgp_http_free(struct imgp_http *h)
 	free(h);
 }
 
-/* Does http to ${host} stay on this machine? */
+/* Nonzero: http to ${host} stays on this machine. */
 static int
 is_loopback(const char *host)
 {
@@ -103,7 +103,7 @@ make_headers(const struct imgp_http_request *r, struct curl_slist **list,
 			imgp_oom();
 		*list = more;
 	}
-	/* Else a body makes curl wait for leave to send it. */
+	/* Else curl sends "Expect: 100-continue" and waits. */
 	if ((more = curl_slist_append(*list, "Expect:")) == NULL)
 		imgp_oom();
 	*list = more;
@@ -167,7 +167,7 @@ set(CURL *c, const struct imgp_http_request *r, struct curl_slist *headers,
 	    r->connect_ms > 0 ? r->connect_ms : CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
 	    r->total_ms > 0 ? r->total_ms : TOTAL_MS);
-	/* Nothing from the surroundings, nowhere but there. */
+	/* Take nothing from the environment, go nowhere else. */
 #if CURL_AT_LEAST_VERSION(7, 85, 0)
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -212,8 +212,8 @@ code_of(CURLcode res)
 }
 
 /*
- * What libcurl could not do, in its words; where it may quote the proxy's
- * address, and with it a password, by the fault's name alone.
+ * What libcurl could not do, in its words.  Where they may quote the proxy's
+ * address, and so its password, only the fault's name.
  */
 static void
 say_fault(CURL *c, CURLcode res, const struct imgp_http_request *r,
@@ -251,7 +251,7 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 	imgp_http_release(a);
 	a->body.max = r->max > 0 ? r->max : BODY_MAX;
 	a->head.max = HEAD_MAX;
-	/* A small answer never moves, so that no copy of a secret is left. */
+	/* A small answer is never moved, so no copy of a secret is left. */
 	if (a->body.max <= SMALL)
 		imgp_buf_reserve(&a->body, a->body.max);
 	if (check_url(r, &shown, e) == -1 ||
@@ -271,7 +271,7 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 		a->status = (int)status;
 		rc = 0;
 	}
-	curl_easy_reset(h->curl);	/* it points to what goes now */
+	curl_easy_reset(h->curl);	/* it points to our locals */
 out:
 	free_headers(headers);
 	free(shown);

@@ -1,8 +1,11 @@
 /*
- * One HTTP request at a time and its whole answer, by libcurl: for credentials
- * and small interfaces, not for images.
+ * The wing net: HTTP requests, AWS credentials and signatures, S3's XML.  It must
+ * not know what lies in a bucket, or what an answer means to the caller.
  *
- * Nothing is guessed from the surroundings: no redirect, cookie, netrc, HTTP
+ * This file: one HTTP request at a time and its whole answer, by libcurl, for
+ * credentials and small interfaces, not for images (wire.h).
+ *
+ * Nothing is taken from the environment: no redirect, cookie, netrc, HTTP
  * authentication or content decoding, no proxy but where IMGP_HTTP_PROXY says so,
  * and no protocol but https, and http to this machine or where IMGP_HTTP_PLAIN
  * says so.  TLS 1.2 or newer, the peer's certificate and name are verified.  A

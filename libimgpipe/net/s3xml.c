@@ -13,7 +13,7 @@
 /* No element that is wanted has a longer local name. */
 #define NAME_MAX_LEN	48
 
-/* What becomes of an element's text. */
+/* What is done with an element's text. */
 enum take {
 	TEXT,		/* trimmed */
 	KEY,		/* as it is, decoded later */
@@ -239,7 +239,7 @@ number(const char *s, int64_t max, int64_t *n)
 	return 0;
 }
 
-/* What is no string: a number, or true and false. */
+/* Set what is no string: a number, or true and false. */
 static int
 take_value(const struct field *f, const char *s, char *at)
 {
@@ -376,7 +376,7 @@ decode_keys(struct imgp_s3xml *x)
 	return x->kind == IMGP_S3XML_UPLOADS ? decode(x->next) : 0;
 }
 
-/* Is there what a caller relies upon?  Else why not. */
+/* NULL: what callers rely upon is there; else why not. */
 static const char *
 incomplete(const struct imgp_s3xml *x)
 {
@@ -409,7 +409,7 @@ incomplete(const struct imgp_s3xml *x)
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned long salt;
 
-/* Else expat asks the system for one with each answer; 0 lets it. */
+/* A hash salt, not 0: else expat asks the system for one with each answer. */
 static void
 make_salt(void)
 {
@@ -435,7 +435,7 @@ imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 		s++;
 		len--;
 	}
-	/* An answer to HEAD, say; expat would be made for nothing. */
+	/* The answer to a HEAD, say: no parser is needed. */
 	if (len == 0)
 		return imgp_fail(e, IMGP_E_STORE_IO, "the server's XML is "
 		    "refused: %s", XML_ErrorString(XML_ERROR_NO_ELEMENTS));
@@ -443,7 +443,7 @@ imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 	st->x = x;
 	st->root = NROOTS;
 	st->text = imgp_alloc(len + 1);
-	/* What the body says of its encoding does not count. */
+	/* Always UTF-8, whatever the body declares. */
 	if ((st->parser = XML_ParserCreate("UTF-8")) == NULL)
 		imgp_oom();
 	pthread_once(&once, make_salt);

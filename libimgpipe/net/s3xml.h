@@ -39,7 +39,7 @@ struct imgp_s3xml_item {
 	int	 part;		/* 1..10000, else 0 */
 };
 
-/* A body taken apart.  Text is NULL where absent or empty. */
+/* A parsed body.  Text is NULL where absent or empty. */
 struct imgp_s3xml {
 	enum imgp_s3xml_kind kind;
 	/* error */
@@ -69,12 +69,13 @@ struct imgp_s3xml {
 };
 
 /*
- * Take ${len} bytes at ${p} apart.  0 and ${x}, to be released; or -1 with
- * IMGP-STORE-IO and ${x} empty, so that releasing it does no harm: not well-formed, a limit, a document type
- * declaration, a listing whose entries lack their key or whose sizes are no
- * numbers, an INITIATE without upload id, a truncated listing without the
- * means to go on.  An ETag may be missing anywhere (rgw's Complete).
- * Nothing of the body is repeated in the message.
+ * Parse ${len} bytes at ${p}.  0 and ${x}, to be released; or -1 with
+ * IMGP-STORE-IO and ${x} empty, which may be released, where the body is not
+ * well-formed, passes a limit, has a document type declaration, is a listing
+ * with an entry without key or a size that is no number, an INITIATE without
+ * upload id, or a truncated listing that does not say how to continue.  An ETag
+ * may be missing anywhere (rgw's Complete).  The message repeats nothing of the
+ * body.
  */
 int	imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 	    struct imgp_err *e);

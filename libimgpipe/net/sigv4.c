@@ -103,7 +103,7 @@ normalize(const char *path)
 		}
 		p += len;
 		if (*p == '/' && p[strspn(p, "/")] == '\0')
-			break;		/* it ends with a slash: so stay it */
+			break;		/* keep a slash at the end */
 	}
 	if (out.len == 0 || (path[0] != '\0' && path[strlen(path) - 1] == '/'))
 		imgp_buf_add(&out, "/", 1);
@@ -180,8 +180,8 @@ add_query(const char *query, struct imgp_buf *out)
 	free_pairs(p, n);
 }
 
-/* Put ${s} at ${out}, the white space at its ends gone and inside it made one
- * blank.  Where it ends, past the NUL. */
+/* Copy ${s} to ${out} without white space at its ends, and with one blank for
+ * each run inside.  The byte past the NUL. */
 static char *
 put_trimmed(char *out, const char *s)
 {
@@ -351,8 +351,8 @@ imgp_sigv4_to_sign(const struct imgp_sigv4 *r, const char *canonical,
 }
 
 /*
- * The key of a day, a region and a service, kept for the next request: each
- * thread its own, of a fixed size so that nothing is left when it ends.
+ * The signing key of a day, a region and a service, kept for the next request:
+ * one in each thread, of fixed size, so that nothing leaks when the thread ends.
  */
 static void
 signing_key(const struct imgp_sigv4 *r, struct imgp_sha256 *h,

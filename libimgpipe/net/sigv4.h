@@ -1,9 +1,9 @@
 /*
  * AWS Signature Version 4: the header and the query that prove who asks.
  *
- * Works on a request as it goes over the wire; what is signed is what must be
- * sent, byte for byte.  S3 signs the path as it is sent; other services encode
- * it once more and normalise it.
+ * It signs a request as it goes over the wire: send what was signed, byte for
+ * byte.  S3 signs the path as it is sent; other services encode it once more and
+ * normalise it.
  */
 #ifndef IMGPIPE_SIGV4_H
 #define IMGPIPE_SIGV4_H

@@ -19,7 +19,7 @@
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/net/wire.h"
 
-#define CHUNK		((size_t)256 << 10)	/* what is given to body() at once */
+#define CHUNK		((size_t)256 << 10)	/* the most that body() gets at once */
 #define CHUNKS_KEPT	32
 #define RECEIVED	(128L << 10)	/* curl's own buffers: of a GET, */
 #define RECEIVED_FEW	(1L << 10)	/* of another answer (malloc has such at
@@ -31,7 +31,7 @@
 #define HEAD_MAX	((size_t)64 << 10)
 #define KEPT		256L	/* connections */
 #define STALL		60	/* s in which no socket moves */
-#define LOOK_MS		200	/* how soon a signal's wish is seen */
+#define LOOK_MS		200	/* between looks for a signal */
 #define LINES		4
 #define SOCKETS		10	/* of one request: curl has up to 5, and 5 new
 				 * ones before it lets the old go */
@@ -43,9 +43,9 @@ struct chunk {
 };
 
 /*
- * A multi handle, which one thread at a time may call.  TLS is all in the first
- * one: each reads the CA file for itself.  Plain http has nothing to share, and
- * in several its threads seldom wait for each other.
+ * A multi handle, which one thread at a time may call.  All TLS is in the first,
+ * because each handle reads the CA file for itself.  Plain http is spread over
+ * all, so that its threads seldom wait for each other.
  */
 struct line {
 	pthread_mutex_t	 lock;		/* of all here, and of its slots' */
@@ -55,28 +55,28 @@ struct line {
 };
 
 /*
- * One request on its way.  Slots are never freed while the wire is open: so a
- * bell may ring late.
+ * One request.  Slots are not freed while the wire is open, so that a late
+ * wake-up finds its eventfd.
  */
 struct slot {
 	struct slot	*next;		/* free */
 	int		 number;
 	struct line	*line;		/* of this request */
 	CURL		*curl;
-	int		 plain;		/* as the handle has it: http; -1: new */
-	char		*ca_bundle;	/* the same */
+	int		 plain;		/* the handle is set up for http; -1: new */
+	char		*ca_bundle;	/* that the handle is set up for */
 	const struct imgp_wire_request *r;
 	struct curl_slist lines[IMGP_WIRE_HEADERS_MAX];
 
 	/* Under the line's lock while curl has the request: */
-	struct pollfd	 polled[1 + SOCKETS];	/* first the bell */
+	struct pollfd	 polled[1 + SOCKETS];	/* first the eventfd */
 	nfds_t		 npolled;
 	int		 quiet;		/* ms since a socket moved */
 	struct imgp_buf	 head;		/* header lines; the thread's once begun */
-	int		 begun;		/* of the body: status and head stand */
+	int		 begun;		/* the body began: status and head are final */
 	long		 status;
-	struct chunk	*chunk;		/* what came and was not taken */
-	int		 waits;		/* paused for want of room */
+	struct chunk	*chunk;		/* received, not yet taken */
+	int		 waits;		/* paused: the chunk is full */
 	int		 read_error;	/* errno; -1: it became shorter */
 	int64_t		 at;		/* bytes of the body sent */
 	int		 done;
@@ -132,9 +132,9 @@ leave(struct slot *s)
 	pthread_mutex_unlock(&s->line->lock);
 }
 
-/* The rest is called with a line's lock held, up to the callers' side. */
+/* All functions from here to "the callers' side" need the line's lock. */
 
-/* Something changed for ${s}, by whomever: its thread must not sleep on. */
+/* Wake the thread waiting on ${s}. */
 static void
 ring(const struct slot *s)
 {
@@ -156,7 +156,7 @@ take_chunk(void)
 		nspare--;
 	}
 	pthread_mutex_unlock(&lock);
-	/* Not cleared: what is not used costs nothing. */
+	/* malloc, not calloc: pages that are not touched cost nothing. */
 	if (c == NULL && (c = malloc(sizeof *c)) == NULL)
 		imgp_oom();
 	c->len = 0;
@@ -265,7 +265,7 @@ on_open(void *arg, curlsocktype type, struct curl_sockaddr *a)
 	return fd == -1 ? CURL_SOCKET_BAD : fd;
 }
 
-/* What of a socket ${c} waits for. */
+/* curl tells what ${c} waits for on a socket. */
 static int
 on_socket(CURL *c, curl_socket_t fd, int what, void *arg, void *known)
 {
@@ -275,7 +275,7 @@ on_socket(CURL *c, curl_socket_t fd, int what, void *arg, void *known)
 	(void)arg, (void)known;
 	curl_easy_getinfo(c, CURLINFO_PRIVATE, (char **)&s);
 	if (s == NULL)
-		return 0;	/* curl's own, which closes connections */
+		return 0;	/* curl's own handle that closes connections */
 	ring(s);
 	for (i = 1; i < s->npolled && s->polled[i].fd != fd; i++)
 		;
@@ -317,8 +317,8 @@ end(struct slot *s, CURLcode rc)
 	ring(s);
 }
 
-/* Something came of ${fd}; CURL_SOCKET_TIMEOUT: a time may have passed.  curl
- * goes on with whatever can, which may be another thread's. */
+/* Tell curl that ${fd} is ready; CURL_SOCKET_TIMEOUT: that time passed.  curl
+ * drives any request that can move, maybe another thread's. */
 static void
 go_on(struct line *l, curl_socket_t fd, int what)
 {
@@ -349,7 +349,7 @@ wait_ms(const struct line *l)
 	return left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS;
 }
 
-/* Wait for what ${s} waits for, and let curl go on. */
+/* Wait for the sockets of ${s}, and drive curl. */
 static void
 await(struct slot *s)
 {
@@ -444,8 +444,7 @@ must(CURLcode rc)
 		imgp_oom();
 }
 
-/* What all requests have in common is set once per handle.  NULL: there can be
- * no more. */
+/* A slot with the options that all requests have in common.  NULL and errno. */
 static struct slot *
 make_slot(int number)
 {
@@ -500,9 +499,9 @@ take_slot(void)
 }
 
 /*
- * The CA file of this request, where the handle has another one: that file and
- * nothing else.  curl reads it once for all connections of a multi handle, but
- * for each where it has a directory as well.
+ * Set the CA file of this request, and no directory beside it: a file alone curl
+ * reads once for all connections of a multi handle, with a directory it reads
+ * both for each.
  */
 static void
 set_ca(struct slot *s, const char *ca)
@@ -510,7 +509,7 @@ set_ca(struct slot *s, const char *ca)
 	if (ca == NULL)
 		ca = getenv("SSL_CERT_FILE");
 	if (ca == NULL || *ca == '\0') {
-		/* Its own; it may have been built with a directory alone. */
+		/* curl's default, unless it was built with a directory. */
 		ca = NULL;
 		curl_easy_getinfo(s->curl, CURLINFO_CAINFO, &ca);
 		if (ca == NULL || access(ca, R_OK) == -1)
@@ -553,7 +552,7 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 		s->plain = plain;
 		must(curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR,
 		    plain ? "http" : "https"));
-		/* http goes to this machine only, and never by a proxy. */
+		/* http goes to this machine only, never through a proxy. */
 		must(curl_easy_setopt(c, CURLOPT_NOPROXY, plain ? "*" : NULL));
 	}
 	s->line = &lines[plain ? s->number % LINES : 0];
@@ -562,7 +561,7 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, get ? RECEIVED : RECEIVED_FEW);
 	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE,
 	    r->len > FEW ? SENT : SENT_FEW);
-	curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);	/* undoes the last one */
+	curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);	/* undo the last method */
 	if (strcmp(r->method, "HEAD") == 0)
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
 	else if (strcmp(r->method, "PUT") == 0 ||
@@ -575,7 +574,7 @@ set_request(struct slot *s, const struct imgp_wire_request *r)
 	    !get && strcmp(r->method, "HEAD") != 0 ? r->method : NULL));
 }
 
-/* The header lines, once all are there. */
+/* Pass on the header lines, once all are there. */
 static void
 tell_head(struct slot *s, int *told)
 {
@@ -591,7 +590,7 @@ tell_head(struct slot *s, int *told)
 	}
 }
 
-/* Enough came to be taken; with the lock held. */
+/* Nonzero: the chunk must be taken.  With the lock held. */
 static int
 is_full(const struct slot *s)
 {
@@ -599,7 +598,7 @@ is_full(const struct slot *s)
 	    CHUNK - s->chunk->len < (size_t)RECEIVED);
 }
 
-/* Until there is something to be taken; with the lock held. */
+/* Drive curl until a chunk must be taken or all is done.  With the lock held. */
 static void
 move(struct slot *s)
 {
@@ -627,7 +626,7 @@ move(struct slot *s)
 	}
 }
 
-/* Send it, and take what comes till the end: nonzero when body() refused it. */
+/* Send the request and take its answer.  Nonzero: body() refused it. */
 static int
 exchange(struct slot *s, int *told)
 {
@@ -683,7 +682,7 @@ judge(const struct slot *s, int refused, struct imgp_wire_result *result)
 	case CURLE_ABORTED_BY_CALLBACK:
 		return IMGP_WIRE_STOPPED;
 	case CURLE_SEND_ERROR:
-		/* An error that is answered early may break off our sending. */
+		/* The server may answer with an error before it read all. */
 		return s->status >= 400 ? IMGP_WIRE_ANSWERED : IMGP_WIRE_FAULT;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:

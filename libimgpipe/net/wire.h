@@ -1,13 +1,12 @@
 /*
- * HTTP requests of the whole process over libcurl's multi interface.
+ * HTTP requests of the whole process, over libcurl's multi interface.
  *
- * Every bucket, store and job shares the kept connections: those by TLS are in
- * one multi handle, those of plain http in four.  The thread that wants an
- * answer waits for its own sockets and lets curl go on, which one thread at a
- * time may for each handle; there is no other thread to be woken.  What came is
- * summed and written without holding up the others.  Till it is taken it lies
- * in one chunk, and once more in another while that is worked on; then the
- * connection waits.
+ * All requests share the kept connections: those by TLS in one multi handle,
+ * those of plain http in four.  The thread that sends a request waits for its
+ * sockets and drives curl, one thread per handle at a time; no further thread
+ * exists.  Callbacks run without a lock, so that summing and writing does not
+ * hold up other requests.  At most two chunks of an answer are in memory: one
+ * that is being filled, one that is being worked on; then the connection waits.
  */
 #ifndef IMGPIPE_WIRE_H
 #define IMGPIPE_WIRE_H
@@ -23,20 +22,20 @@ struct imgp_wire_request {
 	const char	*ca_bundle;	/* a PEM file; NULL: the system's */
 	char *const	*headers;	/* "Name: value", or "Name:" for none */
 	size_t		 nheaders;
-	int		 last;		/* sent even when a signal asks to stop */
+	int		 last;		/* send it even when a signal asks to stop */
 	/* The body of a PUT or POST: ${len} bytes of ${data}, or where that is
 	 * NULL of ${fd} from ${offset}. */
 	const char	*data;
 	int		 fd;
 	int64_t		 offset, len;
 	/*
-	 * Called in the thread that asks: each header line of the last answer,
-	 * then its body, piece by piece (-1: break off), which is of ${status}.
+	 * Called in the thread that sends: for each header line of the final
+	 * answer, then for each piece of its body (-1: break off).
 	 */
 	void		(*header)(void *arg, const char *line, size_t len);
 	int		(*body)(void *arg, long status, const char *p,
 			    size_t len);
-	/* Told now and then how many bytes were sent; may be NULL. */
+	/* Called now and then with the bytes sent so far; may be NULL. */
 	void		(*sent)(void *arg, int64_t bytes);
 	void		*arg;
 };
@@ -44,10 +43,10 @@ struct imgp_wire_request {
 enum imgp_wire_end {
 	IMGP_WIRE_ANSWERED,	/* ${status} and all of the body came */
 	IMGP_WIRE_FAULT,	/* the transport failed: ${why} */
-	IMGP_WIRE_UNTRUSTED,	/* TLS cannot be had as it should be, or a proxy
-				 * refuses: ${why}; no other try helps */
+	IMGP_WIRE_UNTRUSTED,	/* the certificate is not trusted, or a proxy
+				 * refuses: ${why}; repeating does not help */
 	IMGP_WIRE_REFUSED,	/* body() said -1 */
-	IMGP_WIRE_UNREADABLE,	/* what was to be sent: ${why} */
+	IMGP_WIRE_UNREADABLE,	/* the body cannot be read: ${why} */
 	IMGP_WIRE_STOPPED	/* a signal asked to */
 };
 

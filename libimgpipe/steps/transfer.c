@@ -54,7 +54,7 @@ imgp_transfer_new(const char *from, const char *to, unsigned int flags,
 		    from, to);
 		return NULL;
 	}
-	/* A place may also be a pipeline's own, in the file. */
+	/* With a configuration file each pipeline may have its own places. */
 	if (getenv("IMGP_CONFIG") == NULL &&
 	    (imgp_conf_need(NULL, hops[i].from_base, e) == NULL ||
 	    imgp_conf_need(NULL, hops[i].to_base, e) == NULL))
@@ -134,8 +134,8 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 	return st;
 }
 
-/* What ${job} promises of its content at the place ${at}.  A promise that cannot
- * be read cannot be kept: -1. */
+/* What ${job} says its object at the place ${at} holds.  -1 where that cannot be
+ * read: then it could not be checked either. */
 static int
 promised(struct imgp_job *job, const char *at, struct imgp_object *o,
     struct imgp_err *e)
@@ -167,7 +167,7 @@ promised(struct imgp_job *job, const char *at, struct imgp_object *o,
 	return 0;
 }
 
-/* A text that is there, or was when the job came this way before. */
+/* Note ${s}; an empty text only in place of an older one. */
 static void
 note_text(struct imgp_job *job, const char *name, const char *at,
     const char *s)
@@ -198,7 +198,7 @@ drop(struct imgp_transfer *t, struct imgp_job *job, const char *at,
 	return imgp_store_remove(st, url, e);
 }
 
-/* A dry run's mark. */
+/* Mark the job as one that a dry run passed. */
 static void
 plan(struct imgp_job *job)
 {
@@ -208,8 +208,8 @@ plan(struct imgp_job *job)
 /* --- source to local -------------------------------------------------------- */
 
 /*
- * The upload's bytes were recorded when it was first fetched, here or by an
- * earlier attempt: the same revision must be the same bytes (M44).
+ * The sum of the upload's bytes was recorded when this revision was first
+ * fetched: the same revision must have the same bytes (M44).
  */
 static int
 is_as_recorded(struct imgp_job *job, const char *recorded,
@@ -234,6 +234,7 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	const char *code = imgp_job_str(job, "pipeline_code");
 	const char *spool = imgp_conf_need(code, "spool", e);
 	const char *source = imgp_job_need_str(job, "source", e);
+	struct imgp_copy copy = { .src = src, .from = source, .dst = dst };
 	struct imgp_copied copied = { .existed = 0 };
 	struct imgp_object recorded;
 	char *local = NULL;
@@ -249,8 +250,8 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 			plan(job);
 		goto out;
 	}
-	rc = imgp_store_copy(src, source, dst, local, 0, NULL, NULL, &copied,
-	    e);
+	copy.to = local;
+	rc = imgp_store_copy(&copy, &copied, e);
 	if (copied.retries > 0)
 		imgp_job_retried(job, "fetch", copied.retries);
 	if (rc == -1)
@@ -271,8 +272,8 @@ out:
 /* --- local to temp, temp to destination -------------------------------------- */
 
 /*
- * ${from} is gone: a run that was killed may have removed it after ${to} was
- * made.  0 when there lies what the job promises.
+ * The object to be moved is gone: a run that was killed may have removed it
+ * after it made ${to}.  Nonzero when ${to} holds what the job promises.
  */
 static int
 is_done(struct imgp_store *dst, const char *to, const struct imgp_object *want,
@@ -283,7 +284,7 @@ is_done(struct imgp_store *dst, const char *to, const struct imgp_object *want,
 	    strcmp(got->sha256, want->sha256) == 0;
 }
 
-/* Where imgp-stamp left the record of what it changed; NULL: nowhere. */
+/* Where imgp-stamp writes what it changed (F40); NULL: nowhere. */
 static char *
 provenance(struct imgp_job *job)
 {
@@ -300,8 +301,8 @@ logs_base(struct imgp_job *job)
 }
 
 /*
- * Store the record of the stamp before what was stamped is delivered: nothing
- * lies in the labs' place that could not be undone (F40).
+ * Store the record of the stamp before the stamped file is delivered, so that
+ * whatever the labs have can be undone (F40).
  */
 static int
 store_provenance(struct imgp_transfer *t, struct imgp_job *job,
@@ -319,7 +320,7 @@ store_provenance(struct imgp_transfer *t, struct imgp_job *job,
 	if ((spool = store_of(t, job, "spool", e)) == NULL)
 		goto out;
 	if (imgp_store_head(spool, prov, 0, &there, e) == -1) {
-		/* Nothing was stamped. */
+		/* No record: nothing was stamped. */
 		rc = strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 ? 0 : -1;
 		goto out;
 	}
@@ -328,7 +329,8 @@ store_provenance(struct imgp_transfer *t, struct imgp_job *job,
 		goto out;
 	to = imgp_place_join(imgp_conf(imgp_job_str(job, "pipeline_code"),
 	    base), key);
-	rc = imgp_store_copy(spool, prov, logs, to, 0, NULL, NULL, &copied, e);
+	rc = imgp_store_copy(&(struct imgp_copy){ .src = spool, .from = prov,
+	    .dst = logs, .to = to }, &copied, e);
 	if (copied.retries > 0)
 		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
 out:
@@ -338,7 +340,7 @@ out:
 	return rc;
 }
 
-/* The copies in the spool: the upload's, and the record of its stamp. */
+/* Remove the copies in the spool: the upload, and the record of its stamp. */
 static int
 drop_local(struct imgp_transfer *t, struct imgp_job *job, struct imgp_err *e)
 {
@@ -359,22 +361,23 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 {
 	const char *from = imgp_job_need_str(job, hops[t->hop].from, e);
 	const char *to = imgp_job_need_str(job, hops[t->hop].to, e);
-	unsigned int flags = t->hop == DELIVER ? IMGP_COPY_CREATE : 0;
 	struct imgp_copied copied = { .existed = 0 };
 	struct imgp_object want;
+	struct imgp_copy copy = { .src = src, .from = from, .dst = dst,
+	    .to = to, .flags = t->hop == DELIVER ? IMGP_COPY_CREATE : 0,
+	    .expect = &want };
 	int rc;
 
 	if (from == NULL || to == NULL ||
 	    promised(job, hops[t->hop].from, &want, e) == -1)
 		return -1;
-	/* A disk proves nothing by its answer; S3 has summed what it took. */
+	/* S3 has summed what it took; a disk must be read again. */
 	if ((t->flags & IMGP_TRANSFER_READBACK) ||
 	    strncmp(to, "file://", 7) == 0)
-		flags |= IMGP_COPY_READBACK;
+		copy.flags |= IMGP_COPY_READBACK;
 	if (t->hop == DELIVER && store_provenance(t, job, e) == -1)
 		return -1;
-	rc = imgp_store_copy(src, from, dst, to, flags, &want, NULL, &copied,
-	    e);
+	rc = imgp_store_copy(&copy, &copied, e);
 	if (copied.retries > 0)
 		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
 	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 &&
@@ -389,13 +392,13 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	}
 	if (t->flags & IMGP_TRANSFER_KEEP)
 		return 0;
-	/* What was moved, and what an earlier hop kept. */
+	/* Remove what was moved, and what an earlier hop kept. */
 	if (imgp_store_remove(src, from, e) == -1)
 		return -1;
 	return t->hop == DELIVER ? drop_local(t, job, e) : 0;
 }
 
-/* A failed job's copies serve nobody; that they went is no news. */
+/* Remove a failed job's copies: nobody needs them. */
 static void
 clear_up(struct imgp_transfer *t, struct imgp_job *job)
 {

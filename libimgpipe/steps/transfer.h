@@ -2,9 +2,9 @@
  * The three hops of a job between its places: source to local (fetch), local
  * to temp (stage), temp to destination (deliver).
  *
- * A place in a job line counts only where it lies below the setting of the same
- * name (source, temp, destination, and spool for local): whatever a line says,
- * nothing else is read, written or removed (R35).
+ * A place in a job line must lie below the setting of the same name (source,
+ * temp, destination; spool for local).  Nothing else is read, written or
+ * removed, whatever a line says (R35).
  */
 #ifndef IMGPIPE_TRANSFER_H
 #define IMGPIPE_TRANSFER_H
@@ -15,8 +15,8 @@
 struct imgp_transfer;
 
 #define IMGP_TRANSFER_KEEP	1u	/* leave local and temp where they are */
-#define IMGP_TRANSFER_READBACK	2u	/* read all that is delivered again; in
-					 * directories always done */
+#define IMGP_TRANSFER_READBACK	2u	/* read again all that is delivered; in
+					 * directories that is always done */
 #define IMGP_TRANSFER_DRY	4u	/* check the places, move nothing */
 
 /*

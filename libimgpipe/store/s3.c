@@ -26,13 +26,14 @@
 #define BASE_FAULT	50		/* ms */
 #define BASE_THROTTLE	1000		/* ms */
 #define DELAY_MAX	20000		/* ms */
-#define LAST_MS		10000		/* for what is cleared up after a signal */
-#define LOOK_MS		200		/* how soon a signal's wish is seen */
+#define LAST_MS		10000		/* for requests that clear up after a
+					 * signal */
+#define LOOK_MS		200		/* between looks for a signal */
 #define QUOTA		500
 #define COST_FAULT	14
 #define COST_THROTTLE	5
 #define AFTER_MAX	5000		/* ms added to what the server asks for */
-#define ASKED_MAX	3600000		/* ms; who asks for more gets no more */
+#define ASKED_MAX	3600000		/* ms: the most a server may ask for */
 #define SKEW_MAX	86400		/* s */
 
 #define HEADERS_MAX	(IMGP_S3_META_MAX + 24)
@@ -44,7 +45,7 @@ struct imgp_s3 {
 	char	*host;			/* what stands in Host */
 	int	 path_style;
 	int	 custom;		/* the endpoint was given */
-	int	 trusts_date;		/* over TLS, or to ourselves */
+	int	 trusts_date;		/* TLS, or this machine */
 	char	*owner;
 	char	*ca_bundle;		/* PEM file, or NULL: the system's */
 	int64_t	 patience;		/* ms for one request with repetitions */
@@ -57,17 +58,17 @@ struct imgp_s3 {
 
 static atomic_long seen_skew;
 
-/* How an attempt ended. */
+/* How an attempt ended: well, for good, or to be repeated. */
 enum outcome { DONE, FINAL, FAULT, THROTTLE, AT_ONCE };
 
-/* One attempt, for the wire's calls. */
+/* One attempt: what the wire's callbacks need. */
 struct attempt {
 	const struct imgp_s3_request *r;
 	struct imgp_s3_answer *a;
 	struct imgp_err	*e;
-	int		 begun;		/* the answer's headers were judged */
-	int		 refused;	/* by begin or sink: ${e} is filled in */
-	int		 mistaken;	/* and it is to be sent again */
+	int		 begun;		/* begin() saw the answer's headers */
+	int		 refused;	/* begin() or sink() filled in ${e} */
+	int		 mistaken;	/* and the request is to be repeated */
 	int64_t		 after;		/* ms the server asks for; -1 */
 	char		 date[40];	/* of the server, or "" */
 	char		 region[40];	/* x-amz-bucket-region */
@@ -85,7 +86,7 @@ imgp_s3_version(void)
 	return imgp_wire_version();
 }
 
-/* --- where it goes --------------------------------------------------------------- */
+/* --- the endpoint ------------------------------------------------------------------ */
 
 static int
 is_loopback(const char *host)
@@ -119,7 +120,7 @@ set_endpoint(struct imgp_s3 *s3, const char *endpoint, struct imgp_err *e)
 	if (!https && !is_loopback(s3->host))
 		return imgp_fail(e, IMGP_E_CONFIG,
 		    "the S3 endpoint must be https:// (http:// only here)");
-	/* Host goes without a port that is the scheme's own. */
+	/* The Host header has no port where it is the scheme's own. */
 	if (https && len > 4 && strcmp(s3->host + len - 4, ":443") == 0)
 		s3->host[len - 4] = '\0';
 	else if (!https && len > 3 && strcmp(s3->host + len - 3, ":80") == 0)
@@ -145,7 +146,7 @@ set_aws(struct imgp_s3 *s3)
 
 	free(s3->host);
 	free(s3->scheme_host);
-	/* A dot in the bucket's name does not fit the certificate. */
+	/* A bucket's name with a dot does not match the certificate. */
 	s3->path_style = strchr(s3->bucket, '.') != NULL;
 	s3->host = s3->path_style ? imgp_asprintf("s3.%s.%s", s3->region,
 	    suffix) : imgp_asprintf("%s.s3.%s.%s", s3->bucket, s3->region,
@@ -231,24 +232,30 @@ imgp_s3_set_owner(struct imgp_s3 *s3, const char *account)
 /* --- the answer ---------------------------------------------------------------------- */
 
 void
+imgp_s3_answer_init(struct imgp_s3_answer *a)
+{
+	memset(a, 0, sizeof *a);
+	imgp_buf_init(&a->meta);
+	imgp_buf_init(&a->body);
+	a->length = a->total = -1;
+	a->body.max = IMGP_S3XML_MAX;
+}
+
+void
 imgp_s3_answer_release(struct imgp_s3_answer *a)
 {
 	imgp_buf_release(&a->body);
 	imgp_buf_release(&a->meta);
 }
 
-/* Forget the last attempt's answer; the count of repetitions stays. */
+/* Forget the last attempt's answer, but count on. */
 static void
 clear_answer(struct imgp_s3_answer *a)
 {
 	int64_t retries = a->retries;
 
 	imgp_s3_answer_release(a);
-	memset(a, 0, sizeof *a);
-	imgp_buf_init(&a->meta);
-	imgp_buf_init(&a->body);
-	a->length = a->total = -1;
-	a->body.max = IMGP_S3XML_MAX;
+	imgp_s3_answer_init(a);
 	a->retries = retries;
 }
 
@@ -269,13 +276,13 @@ header_is(const char *p, size_t len, const char *name, char *dst, size_t size)
 	while (len > 0 && isspace((unsigned char)p[len - 1]))
 		len--;
 	if (len >= size)
-		len = 0;	/* too long to be what it should be */
+		len = 0;	/* too long to be one */
 	memcpy(dst, p, len);
 	dst[len] = '\0';
 	return 1;
 }
 
-/* The header line ${p} if a copy of the object has to have it too. */
+/* Keep the header line ${p} if a copy of the object must have it, too. */
 static void
 keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
 {
@@ -307,7 +314,7 @@ keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
 	a->nmeta++;
 }
 
-/* A number of bytes, or of time; what follows it does not count. */
+/* A number of bytes or of seconds; ignore what follows. */
 static int
 get_number(const char *s, long long *n)
 {
@@ -355,7 +362,7 @@ on_header(void *arg, const char *p, size_t len)
 	}
 }
 
-/* What the caller says to an answer's headers. */
+/* Let begin() see the answer's headers. */
 static int
 judge_headers(struct attempt *t)
 {
@@ -404,11 +411,11 @@ on_sent(void *arg, int64_t bytes)
 
 /* --- the request ---------------------------------------------------------------------- */
 
-/* A request's header lines, on their way to the wire: one after the other. */
+/* A request's header lines, one after the other in one buffer. */
 struct lines {
 	struct imgp_buf	 text;
 	size_t		 at[HEADERS_MAX + 3];
-	char		*line[HEADERS_MAX + 3];	/* once all are there */
+	char		*line[HEADERS_MAX + 3];	/* set once all are added */
 	size_t		 n;
 };
 
@@ -419,7 +426,7 @@ add_bare_line(struct lines *l, const char *line)
 	imgp_buf_add(&l->text, line, strlen(line) + 1);
 }
 
-/* A line "Name: value"; a header must not become two (E13). */
+/* Add "Name: value"; a header must not become two (E13). */
 static int
 add_line(struct lines *l, const char *name, const char *value)
 {
@@ -432,11 +439,53 @@ add_line(struct lines *l, const char *name, const char *value)
 	return 0;
 }
 
+/* Where one attempt goes, as the service is known at that moment. */
+struct route {
+	char		*region, *host;
+	struct imgp_buf	 path, url;	/* the path is part of the URL */
+	long		 skew;
+};
+
+static void
+route_make(struct route *to, struct imgp_s3 *s3,
+    const struct imgp_s3_request *r)
+{
+	imgp_buf_init(&to->path);
+	imgp_buf_init(&to->url);
+	imgp_buf_puts(&to->path, "/");
+	pthread_mutex_lock(&s3->lock);
+	to->region = imgp_strdup(s3->region);
+	to->skew = s3->skew;
+	if (s3->path_style)
+		imgp_buf_puts(&to->path, s3->bucket);
+	if (s3->path_style && r->key != NULL)
+		imgp_buf_puts(&to->path, "/");
+	if (r->key != NULL)
+		imgp_sigv4_encode(&to->path, r->key, 1);
+	to->host = imgp_strdup(s3->host);
+	imgp_buf_puts(&to->url, s3->scheme_host);
+	pthread_mutex_unlock(&s3->lock);
+	imgp_buf_puts(&to->url, to->path.s);
+	if (r->query != NULL) {
+		imgp_buf_puts(&to->url, "?");
+		imgp_buf_puts(&to->url, r->query);
+	}
+}
+
+static void
+route_release(struct route *to)
+{
+	free(to->region);
+	free(to->host);
+	imgp_buf_release(&to->path);
+	imgp_buf_release(&to->url);
+}
+
 /* The headers of ${r}, signed, as the wire wants them. */
 static int
-make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
-    const struct imgp_aws_key *key, const char *path, const char *region,
-    long skew, const char *host, struct lines *list, struct imgp_err *e)
+make_headers(const struct imgp_s3 *s3, const struct imgp_s3_request *r,
+    const struct imgp_aws_key *key, const struct route *to,
+    struct lines *list, struct imgp_err *e)
 {
 	struct imgp_header h[HEADERS_MAX];
 	struct imgp_buf auth = IMGP_BUF_INIT;
@@ -447,9 +496,9 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	size_t n = 0, i;
 	int rc = 0;
 
-	sig.now = time(NULL) + skew;
+	sig.now = time(NULL) + to->skew;
 	imgp_sigv4_date(sig.now, date);
-	h[n++] = (struct imgp_header){ "Host", host };
+	h[n++] = (struct imgp_header){ "Host", to->host };
 	h[n++] = (struct imgp_header){ "x-amz-content-sha256", payload };
 	h[n++] = (struct imgp_header){ "x-amz-date", date };
 	if (key->token != NULL)
@@ -464,9 +513,9 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		sig.access_key = key->access;
 		sig.secret_key = key->secret;
 		sig.token = key->token;
-		sig.region = region;
+		sig.region = to->region;
 		sig.method = r->method;
-		sig.path = path;
+		sig.path = to->path.s;
 		sig.query = r->query;
 		sig.headers = h;
 		sig.nheaders = n;
@@ -480,7 +529,7 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	if (rc == -1)
 		return imgp_fail(e, IMGP_E_PLACE_INVALID,
 		    "%s: a header would hold a line break", r->key);
-	/* What curl would add by itself. */
+	/* Keep curl from adding these. */
 	add_bare_line(list, "Accept:");
 	add_bare_line(list, "Expect:");
 	for (i = 0; i < list->n; i++)
@@ -488,7 +537,7 @@ make_headers(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	return 0;
 }
 
-/* --- judging an answer ------------------------------------------------------------------ */
+/* --- judging an answer --------------------------------------------------------------- */
 
 static int
 is_one_of(const char *s, const char *const *list)
@@ -508,7 +557,7 @@ describe(const struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	    r->key == NULL ? "" : r->key);
 }
 
-/* The wire brought no answer. */
+/* No answer came. */
 static enum outcome
 judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
     enum imgp_wire_end how, const char *why, const char *host,
@@ -574,7 +623,7 @@ code_of(const struct imgp_s3_answer *a)
 	}
 }
 
-/* A region that the server names, where following it stays in the family. */
+/* Take over the region that the server names.  1: it is another one. */
 static int
 take_region(struct imgp_s3 *s3, const struct attempt *t)
 {
@@ -590,7 +639,7 @@ take_region(struct imgp_s3 *s3, const struct attempt *t)
 		free(s3->region);
 		s3->region = imgp_strdup(named);
 		if (!s3->custom)
-			set_aws(s3);	/* the same suffix, by construction */
+			set_aws(s3);	/* still below amazonaws.com */
 		rc = 1;
 	}
 	pthread_mutex_unlock(&s3->lock);
@@ -618,7 +667,7 @@ take_date(struct imgp_s3 *s3, const struct attempt *t)
 	return rc;
 }
 
-/* The server answered with something else than 2xx, or with an error in it. */
+/* The server answered with another status than 2xx, or with an <Error>. */
 static enum outcome
 judge_error(struct imgp_s3 *s3, const struct attempt *t,
     const struct imgp_aws_key *key, unsigned int *spent, struct imgp_err *e)
@@ -674,7 +723,7 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	return FINAL;
 }
 
-/* Did a 200 bring what was asked for, whole, and not an error (R24)? */
+/* Nonzero: the body of a 200 is a whole result, and not an <Error> (R24). */
 static int
 is_result(const struct imgp_s3_answer *a)
 {
@@ -687,7 +736,7 @@ is_result(const struct imgp_s3_answer *a)
 	return good;
 }
 
-/* --- one attempt, and the next ------------------------------------------------------------ */
+/* --- one attempt, and the next --------------------------------------------------------- */
 
 static enum outcome
 try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
@@ -695,41 +744,21 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
     struct imgp_err *e)
 {
 	struct attempt t = { .r = r, .a = a, .e = e, .after = -1 };
-	struct imgp_buf path = IMGP_BUF_INIT, url = IMGP_BUF_INIT;
+	struct route to;
 	struct lines list = { .text = IMGP_BUF_INIT };
 	struct imgp_wire_request w = { .method = r->method, .fd = -1 };
 	struct imgp_wire_result result;
 	enum imgp_wire_end how;
 	struct imgp_aws_key key = { NULL, NULL, NULL };
 	enum outcome outcome = FINAL;
-	char *region, *host;
-	long skew;
 
 	clear_answer(a);
 	if (imgp_aws_key(&key, NULL, e) == -1)
 		return FINAL;
-	imgp_buf_puts(&path, "/");
-	pthread_mutex_lock(&s3->lock);
-	region = imgp_strdup(s3->region);
-	skew = s3->skew;
-	if (s3->path_style)
-		imgp_buf_puts(&path, s3->bucket);
-	if (s3->path_style && r->key != NULL)
-		imgp_buf_puts(&path, "/");
-	if (r->key != NULL)
-		imgp_sigv4_encode(&path, r->key, 1);
-	host = imgp_strdup(s3->host);
-	imgp_buf_puts(&url, s3->scheme_host);
-	imgp_buf_puts(&url, path.s);
-	if (r->query != NULL) {
-		imgp_buf_puts(&url, "?");
-		imgp_buf_puts(&url, r->query);
-	}
-	pthread_mutex_unlock(&s3->lock);
-	if (make_headers(s3, r, &key, path.s, region, skew, host, &list,
-	    e) == -1)
+	route_make(&to, s3, r);
+	if (make_headers(s3, r, &key, &to, &list, e) == -1)
 		goto out;
-	w.url = url.s;
+	w.url = to.url.s;
 	w.ca_bundle = s3->ca_bundle;
 	w.headers = list.line;
 	w.nheaders = list.n;
@@ -755,7 +784,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		goto out;
 	}
 	if (how != IMGP_WIRE_ANSWERED) {
-		outcome = judge_transport(s3, &t, how, result.why, host, e);
+		outcome = judge_transport(s3, &t, how, result.why, to.host, e);
 		goto out;
 	}
 	if (a->status / 100 != 2 || ((r->flags & IMGP_S3_MAY_BE_ERROR) &&
@@ -763,7 +792,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 		outcome = judge_error(s3, &t, &key, spent, e);
 		goto out;
 	}
-	/* A sink that saw no byte has not seen the headers either. */
+	/* An empty body: begin() was not called by on_body(). */
 	if (r->sink != NULL && !t.begun && judge_headers(&t) == -1)
 		outcome = t.mistaken ? FAULT : FINAL;
 	else
@@ -771,10 +800,7 @@ try_once(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 out:
 	imgp_buf_release(&list.text);
 	imgp_aws_key_release(&key);
-	imgp_buf_release(&path);
-	imgp_buf_release(&url);
-	free(region);
-	free(host);
+	route_release(&to);
 	return outcome;
 }
 
@@ -789,7 +815,7 @@ jitter(int64_t max)
 	return (int64_t)((double)r / 4294967296.0 * (double)max);
 }
 
-/* Take ${cost} out of the quota, which all requests share; -1: it is used up. */
+/* Take ${cost} from the quota that all requests share; -1: it is used up. */
 static int
 take_quota(struct imgp_s3 *s3, int cost)
 {
@@ -812,7 +838,7 @@ give_quota(struct imgp_s3 *s3, int cost)
 	pthread_mutex_unlock(&s3->lock);
 }
 
-/* Wait before repetition ${n} (from 0); -1: there is to be none. */
+/* Wait before repetition ${n} (from 0); -1: do not repeat. */
 static int
 wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
     int64_t deadline, int last, int *cost)
@@ -825,13 +851,13 @@ wait_for(struct imgp_s3 *s3, enum outcome why, int n, int64_t after,
 	for (i = 0; i < n && max < DELAY_MAX; i++)
 		max *= 2;
 	delay = jitter(max < DELAY_MAX ? max : DELAY_MAX);
-	/* Never less than the server asks for, never much more. */
+	/* No less than the server asks for, and not much more. */
 	if (after >= 0)
 		delay = delay < after ? after : delay > after + AFTER_MAX ?
 		    after + AFTER_MAX : delay;
 	if (imgp_clock_ms() + delay > deadline || take_quota(s3, *cost) == -1)
 		return -1;
-	/* A signal interrupts one thread, and is looked for by the others. */
+	/* A signal interrupts only one thread; the others look for it. */
 	until = imgp_clock_ms() + delay;
 	while ((delay = until - imgp_clock_ms()) > 0) {
 		if (imgp_stop_asked() && !last)
@@ -853,7 +879,7 @@ imgp_s3_do(struct imgp_s3 *s3, const struct imgp_s3_request *r,
 	enum outcome outcome;
 	int n, cost = 0, last = (r->flags & IMGP_S3_LAST) != 0, hurried = 0;
 
-	memset(a, 0, sizeof *a);
+	imgp_s3_answer_init(a);
 	if (e == NULL)
 		e = &own;
 	for (n = 0;; n++) {

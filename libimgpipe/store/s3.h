@@ -1,11 +1,12 @@
 /*
- * One bucket of an S3 service: requests that are signed, sent, and sent again
- * where that is right.
+ * One bucket of an S3 service: requests are signed, sent, and repeated where
+ * that is right.
  *
- * What may be repeated is decided here, once: transport faults, 5xx and
- * throttling with full jitter within a quota, eight tries and IMGP_S3_PATIENCE;
- * an expired token and a skewed clock once.  Redirects are never followed.
- * Every request carries the bucket's expected owner where one is set.
+ * This file alone decides what is repeated: transport faults, 5xx and throttling
+ * with full jitter, within a quota, eight tries and the setting s3_patience; an
+ * expired token, a wrong region and a skewed clock once each.  Redirects are
+ * never followed.  Every request carries the bucket's expected owner where one
+ * is set.
  */
 #ifndef IMGPIPE_S3_H
 #define IMGPIPE_S3_H
@@ -21,16 +22,16 @@
 
 struct imgp_s3;
 
-/* ${bucket} at the service of the environment.  NULL and ${e} on failure;
- * one may be used by many threads at once. */
+/* ${bucket} at the service that the AWS environment names.  NULL and ${e} on
+ * failure.  Many threads may use it at once. */
 struct imgp_s3 *imgp_s3_new(const char *bucket, struct imgp_err *e);
 void	imgp_s3_free(struct imgp_s3 *s3);	/* NULL is fine */
 const char *imgp_s3_bucket(const struct imgp_s3 *s3);
 /* The account that must own the bucket; NULL: any. */
 void	imgp_s3_set_owner(struct imgp_s3 *s3, const char *account);
 const char *imgp_s3_owner(const struct imgp_s3 *s3);
-/* By how many seconds a service's clock was found to be ahead of ours, where
- * requests are signed by it; 0: none was found to be. */
+/* The seconds by which a service's clock is ahead of ours, where requests are
+ * signed by its clock; 0: by ours. */
 long	imgp_s3_skew(void);
 /* "libcurl 7.88.1, OpenSSL/3.0.19" */
 const char *imgp_s3_version(void);
@@ -48,16 +49,18 @@ struct imgp_s3_answer {
 	char	sha256[IMGP_SHA256_HEX]; /* our metadata, or "" */
 	char	version[128];		/* x-amz-version-id, or "" */
 	char	type[128];		/* Content-Type, or "" */
-	/* Further headers that a copy has to have: name and value, each with
-	 * a NUL, and how many. */
+	/* Further headers that a copy of the object must have: name and value,
+	 * each with a NUL, and how many headers. */
 	struct imgp_buf meta;
 	size_t	nmeta;
-	struct imgp_buf body;		/* where no sink took it */
+	struct imgp_buf body;		/* unless a sink took it */
 	int64_t	retries;		/* how often the request was repeated */
 };
+/* Empty, as if no server had said anything; and given back. */
+void	imgp_s3_answer_init(struct imgp_s3_answer *a);
 void	imgp_s3_answer_release(struct imgp_s3_answer *a);
 
-#define IMGP_S3_AGAIN		(-2)	/* of begin: not what was asked for */
+#define IMGP_S3_AGAIN		(-2)	/* by begin(): repeat the request */
 #define IMGP_S3_MAY_BE_ERROR	1u	/* a 200 counts when its body is a
 					 * result, not <Error> (R24) */
 #define IMGP_S3_LAST		2u	/* sent even when a signal asks to stop */
@@ -69,17 +72,17 @@ struct imgp_s3_request {
 	const struct imgp_header *headers; /* beside the usual; signed */
 	size_t		 nheaders;
 	unsigned int	 flags;
-	/* The body: ${len} bytes of ${data}, or of ${fd} from ${offset}; its
-	 * SHA-256 in hex.  NULL: no body. */
+	/* The body: its SHA-256 in hex (NULL: no body), and ${len} bytes of
+	 * ${data}, or where that is NULL of ${fd} from ${offset}. */
 	const char	*payload;
 	const char	*data;
 	int		 fd;
 	int64_t		 offset, len;
 	/*
 	 * Where a 2xx answer's body goes; NULL: to answer->body, at most
-	 * IMGP_S3XML_MAX.  ${begin} sees the headers first; -1 with ${e} ends the
-	 * request for good, IMGP_S3_AGAIN with ${e} sends it again.  ${sink}: 0,
-	 * or -1 with errno, which too ends it, but EPROTO sends it again.
+	 * IMGP_S3XML_MAX.  ${begin} sees the headers first: -1 with ${e} ends the
+	 * request for good, IMGP_S3_AGAIN with ${e} repeats it.  ${sink} returns
+	 * 0, or -1 with errno, which ends the request; EPROTO repeats it.
 	 * ${again} is called before a repetition and may change the headers'
 	 * text in place.
 	 */
@@ -87,7 +90,7 @@ struct imgp_s3_request {
 			    struct imgp_err *e);
 	int		(*sink)(void *arg, const char *p, size_t len);
 	void		(*again)(void *arg);
-	/* Told how many bytes of the body are sent. */
+	/* Called with the bytes of the body sent so far. */
 	void		(*sent)(void *arg, int64_t bytes);
 	void		*arg;
 };

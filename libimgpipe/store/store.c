@@ -196,7 +196,7 @@ imgp_store_list(struct imgp_store *st, const char *prefix,
 	return rc;
 }
 
-/* What a download asks before its first byte. */
+/* What has_room() needs. */
 struct room {
 	const struct imgp_temporary *t;
 	const char	*key;
@@ -216,12 +216,13 @@ download(struct imgp_store *src, const char *from, struct imgp_store *dst,
 {
 	struct imgp_temporary t;
 	struct room room = { &t, to };
+	struct imgp_download d = { .room = has_room, .arg = &room };
 	int rc = -1;
 
 	if (imgp_store_file_begin(dst, to, &t, e) == -1)
 		return -1;
-	if (src->kind->download(src, from, t.fd, has_room, &room, m,
-	    &m->copied->object, e) == 0 &&
+	d.fd = t.fd;
+	if (src->kind->download(src, from, &d, m, e) == 0 &&
 	    imgp_store_expected(m, &m->copied->object, from, e) == 0 &&
 	    imgp_store_file_commit(dst, to, &t, m, e) == 0)
 		rc = 0;
@@ -244,19 +245,18 @@ upload(struct imgp_store *src, const char *from, struct imgp_store *dst,
 }
 
 int
-imgp_store_copy(struct imgp_store *src, const char *from,
-    struct imgp_store *dst, const char *to, unsigned int flags,
-    const struct imgp_object *expect, const struct imgp_progress *progress,
-    struct imgp_copied *copied, struct imgp_err *e)
+imgp_store_copy(const struct imgp_copy *c, struct imgp_copied *copied,
+    struct imgp_err *e)
 {
-	struct imgp_move m = { flags, expect, progress, copied };
+	struct imgp_move m = { c->flags, c->expect, c->progress, copied };
+	struct imgp_store *src = c->src, *dst = c->dst;
 	char *a, *b = NULL;
 	int rc = -1;
 
 	memset(copied, 0, sizeof *copied);
 	copied->object.bytes = -1;
-	if ((a = key_of(src, from, e)) == NULL ||
-	    (b = key_of(dst, to, e)) == NULL)
+	if ((a = key_of(src, c->from, e)) == NULL ||
+	    (b = key_of(dst, c->to, e)) == NULL)
 		goto out;
 	if (src->place.scheme == IMGP_FILE)
 		rc = upload(src, a, dst, b, &m, e);

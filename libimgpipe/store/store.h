@@ -1,14 +1,19 @@
 /*
- * Stores: the places where objects lie, file:// and s3:// behind one contract.
+ * The wing store: objects in a directory or in an S3 bucket, behind one
+ * contract.
+ *
+ * It knows places and bytes.  It must not know what an object means: no job
+ * line, no pipeline, no archive and no image.  What a setting is called it
+ * knows only where the setting is about S3 itself (s3_part_bytes and others).
  *
  * An object appears whole or not at all.  Every transfer sums the bytes that
- * pass (SHA-256) and is verified before it counts as done.  What a killed
- * process leaves of a file store is named .imgp-…, is never taken for an
- * object, and goes with the next attempt at the same object.
+ * pass (SHA-256) and is verified before it counts as done.  A killed process
+ * may leave files named .imgp-…; they are never taken for objects, and the next
+ * attempt at the same object removes them.
  *
- * Errors: IMGP-STORE-NOT-FOUND, -DENIED, -EXISTS, -FULL, -IO, -INTEGRITY,
- * IMGP-PLACE-INVALID and -OUTSIDE, IMGP-NAME-TOO-LONG; messages name the place
- * and the cause.
+ * Errors: IMGP-STORE-NOT-FOUND, -DENIED, -CREDENTIALS, -EXISTS, -FULL, -IO,
+ * -INTEGRITY, IMGP-PLACE-INVALID and -OUTSIDE, IMGP-NAME-TOO-LONG, IMGP-CONFIG;
+ * messages name the place and the cause.
  */
 #ifndef IMGPIPE_STORE_H
 #define IMGPIPE_STORE_H
@@ -25,8 +30,8 @@ struct imgp_store;
 struct imgp_object {
 	int64_t	bytes;				/* -1: not known */
 	char	sha256[IMGP_SHA256_HEX];	/* "": not known */
-	/* What S3 called it when it was written, or "": who promises them
-	 * saves the look at the source. */
+	/* What S3 called the object when it was written, or "".  Passing them
+	 * to a copy spares the HEAD of the source. */
 	char	etag[128];
 	char	version[128];
 };
@@ -35,12 +40,12 @@ struct imgp_object {
 /*
  * Open the store below ${base}: only what lies below it can be reached, and in
  * a file store no symbolic link below it is followed.  A file store's directory
- * must be there.  NULL and ${e} on failure; close with imgp_store_close().  One
- * store may be used by many threads at once.
+ * must exist.  NULL and ${e} on failure; close with imgp_store_close().  Many
+ * threads may use one store at once.
  */
 #define IMGP_STORE_PRIVATE	1u	/* spool: owned by us, nobody else may
-					 * read, made when not there, and not
-					 * durable: no fsync */
+					 * read; made where it does not exist;
+					 * not durable: no fsync */
 struct imgp_store *imgp_store_open(const char *base, unsigned int flags,
 	    struct imgp_err *e);
 void	imgp_store_close(struct imgp_store *st);	/* NULL is fine */
@@ -48,16 +53,17 @@ void	imgp_store_close(struct imgp_store *st);	/* NULL is fine */
 void	imgp_store_set_owner(struct imgp_store *st, const char *account);
 
 /*
- * ${st}, a temporary place in S3, is where this process may find out with an
- * object of its own, .imgp-probe-…, whether the service has create-only writes
- * (IMGP_COPY_CREATE); each of them costs one request less then.  The first such
- * place counts, until it is closed; others than S3 are passed over.
+ * Let this process find out, by writing an object of its own (.imgp-probe-…)
+ * into ${st}, a temporary place in S3, whether the service has create-only
+ * writes (IMGP_COPY_CREATE); where it has, each such write needs one request
+ * less.  The first store passed counts until it is closed; one that is not in
+ * S3 is ignored.
  */
 void	imgp_store_probe_in(struct imgp_store *st);
-/* Why it could not be found out; NULL: it could, or nobody asked. */
+/* Why the probe failed; NULL: it did not, or was not made. */
 const char *imgp_store_probe_failed(void);
 
-/* Told of a transfer's progress now and then, from the thread that runs it. */
+/* Called now and then during a transfer, from the thread that runs it. */
 struct imgp_progress {
 	void	(*moved)(void *arg, int64_t bytes, int64_t total);
 	void	*arg;
@@ -67,35 +73,43 @@ struct imgp_progress {
 					 * IMGP-STORE-EXISTS, the same are fine */
 #define IMGP_COPY_READBACK	2u	/* read all of it again and sum it */
 
+/* One object to be copied. */
+struct imgp_copy {
+	struct imgp_store *src;
+	const char	*from;		/* URL, below the base of ${src} */
+	struct imgp_store *dst;
+	const char	*to;		/* URL, below the base of ${dst} */
+	unsigned int	 flags;		/* IMGP_COPY_… */
+	/* What the source must hold: other bytes are IMGP-STORE-INTEGRITY, and
+	 * nothing is published.  NULL: nothing is known. */
+	const struct imgp_object *expect;
+	const struct imgp_progress *progress;	/* NULL: nobody asks */
+};
+
 struct imgp_copied {
 	struct imgp_object object;	/* what now lies at the target */
 	int	existed;		/* it lay there before (IMGP_COPY_CREATE) */
 	int64_t	retries;		/* requests that had to be repeated */
 	int64_t	resumed;		/* bytes that a killed attempt had sent */
-	int	by_length;		/* nothing told what its sum should be */
+	int	by_length;		/* only its length was compared: no sum
+					 * was known */
 };
 
 /*
- * Copy the object ${from} of ${src} to ${to} of ${dst}.  ${expect} (NULL:
- * nothing is known) is what it must hold: other bytes are IMGP-STORE-INTEGRITY
- * and nothing is published.  Free space is checked before a byte is moved.
- * ${progress} may be NULL.  On failure there is no trace at ${to}.
+ * Copy one object.  Free space is checked before a byte is moved.  0 and
+ * ${copied}; -1 and ${e}, then nothing is left at the target, and of ${copied}
+ * only ${retries} counts.
  */
-int	imgp_store_copy(struct imgp_store *src, const char *from,
-	    struct imgp_store *dst, const char *to, unsigned int flags,
-	    const struct imgp_object *expect,
-	    const struct imgp_progress *progress, struct imgp_copied *copied,
-	    struct imgp_err *e);
+int	imgp_store_copy(const struct imgp_copy *copy,
+	    struct imgp_copied *copied, struct imgp_err *e);
 
-/*
- * Put ${len} bytes at ${url}, in place of what may lie there (logs).
- */
+/* Put ${len} bytes at ${url}, replacing what lies there (logs). */
 int	imgp_store_put(struct imgp_store *st, const char *url, const void *data,
 	    size_t len, struct imgp_err *e);
 
 /*
- * What lies at ${url}.  With ${sum} the SHA-256 is found out whatever it costs
- * (a file is read); without, it may stay unknown.
+ * Look at the object ${url}.  With ${sum} its SHA-256 is found out whatever it
+ * costs (all of it is read); without, it may stay unknown.
  */
 int	imgp_store_head(struct imgp_store *st, const char *url, int sum,
 	    struct imgp_object *object, struct imgp_err *e);
@@ -105,10 +119,11 @@ int	imgp_store_remove(struct imgp_store *st, const char *url,
 	    struct imgp_err *e);
 
 /*
- * Tell ${fn} of every object below ${prefix} (a place ending with '/' or the
+ * Call ${fn} for every object below ${prefix} (a place ending with '/' or the
  * base itself), in no particular order; a nonzero answer ends the listing with
- * success.  In a directory also of what is neither regular file nor directory,
- * with -1 bytes; one that cannot be read fails it once all others are told.
+ * success.  In a directory ${fn} also gets what is neither regular file nor
+ * directory, with -1 bytes; a directory that cannot be read fails the listing
+ * once everything else has been listed.
  */
 typedef int imgp_store_found(void *arg, const char *url,
 	    const struct imgp_object *object);

@@ -43,7 +43,7 @@ is_private(const struct imgp_store *st)
 
 /* --- the base and the way down from it ------------------------------------ */
 
-/* A spool that others may write to could be turned against us. */
+/* Somebody who may write to the spool could replace what we read back. */
 static int
 check_private(int dir, const char *path, struct imgp_err *e)
 {
@@ -78,7 +78,7 @@ file_close(struct imgp_store *st)
 		close(st->dir);
 }
 
-/* Some file systems cannot sync a directory; they say EINVAL. */
+/* Some file systems cannot sync a directory and answer EINVAL. */
 static int
 sync_dir(int dir)
 {
@@ -142,7 +142,7 @@ descend(const struct imgp_store *st, const char *key, int make,
 	*name = p;
 	return dir;
 fail:
-	/* A link where a directory should be gives ENOTDIR. */
+	/* For a link in place of a directory errno is ENOTDIR. */
 	imgp_store_errno(e, key);
 	close(dir);
 	return -1;
@@ -250,7 +250,7 @@ sum_file(int dir, const char *name, struct stat *sb, struct imgp_object *got)
 	return rc;
 }
 
-/* Nothing lies at ${key}: one look tells, whatever links it goes by. */
+/* Nonzero: nothing lies at ${key}, whatever links lead there. */
 static int
 is_missing(const struct imgp_store *st, const char *key)
 {
@@ -285,7 +285,7 @@ file_head(struct imgp_store *st, const char *key, int sum,
 
 /* --- writing --------------------------------------------------------------- */
 
-/* ${fd} is still what ${name} in ${dir} stands for. */
+/* Nonzero: ${name} in ${dir} still names the file open at ${fd}. */
 static int
 is_same(int fd, int dir, const char *name)
 {
@@ -297,8 +297,8 @@ is_same(int fd, int dir, const char *name)
 }
 
 /*
- * Remove what stands under the name of the temporary ${t}, unless it is locked:
- * then its writer lives.  0 when the name may be free now.
+ * Remove the file that has the name of the temporary ${t}, unless it is locked:
+ * then its writer is alive.  0 when the name may be free now.
  */
 static int
 clear_slot(const struct imgp_temporary *t)
@@ -322,8 +322,8 @@ clear_slot(const struct imgp_temporary *t)
 }
 
 /*
- * Make the temporary in the first slot that is free or whose writer is dead:
- * the lock tells, for it goes with the process that held it.
+ * Make the temporary in the first slot that is free or whose writer is dead.  A
+ * lock ends with the process that held it, so it tells which.
  */
 static int
 take_slot(struct imgp_temporary *t, mode_t mode)
@@ -397,8 +397,8 @@ imgp_store_file_room(const struct imgp_temporary *t, int64_t bytes,
 }
 
 /*
- * Give the temporary its name where nothing has it.  Where file systems have no
- * hard links, a rename that does not replace does it.
+ * Give the temporary its name unless something has it: by a hard link, or on
+ * file systems without them by a rename that does not replace.
  */
 static int
 publish_new(struct imgp_temporary *t)
@@ -413,7 +413,7 @@ publish_new(struct imgp_temporary *t)
 	return renameat2(t->dir, t->name, t->dir, t->target, RENAME_NOREPLACE);
 }
 
-/* The target is there: fine when it holds the same bytes. */
+/* The target exists: 0 when it holds the same bytes. */
 static int
 compare_existing(const char *key, const struct imgp_temporary *t,
     struct imgp_copied *copied, struct imgp_err *e)
@@ -437,7 +437,7 @@ compare_existing(const char *key, const struct imgp_temporary *t,
 	return 0;
 }
 
-/* Read it back, from the disk where the system lets its cache go. */
+/* Read it back; from the disk, if the system dropped its cache. */
 static int
 read_back(const char *key, const struct imgp_temporary *t,
     const struct imgp_object *want, struct imgp_err *e)
@@ -456,7 +456,7 @@ read_back(const char *key, const struct imgp_temporary *t,
 	    (long long)want->bytes, want->sha256);
 }
 
-/* Nothing of the temporary may be lost once it has its name. */
+/* Sync the temporary, so that nothing is lost once it has its name. */
 static int
 make_durable(struct imgp_store *st, struct imgp_temporary *t)
 {
@@ -503,10 +503,8 @@ imgp_store_file_end(struct imgp_temporary *t)
 	close(t->dir);
 }
 
-/*
- * The source's size and time after it was read: what changes under the hand is
- * not what was summed.
- */
+/* Nonzero: the source still has its size and time, so it did not change while
+ * it was read. */
 static int
 is_unchanged(int fd, const struct stat *before)
 {
@@ -571,7 +569,7 @@ file_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 
 /* --- removing and listing --------------------------------------------------- */
 
-/* Directories are no objects: what is left empty above ${key} goes too. */
+/* Remove the directories that are empty now: they are no objects. */
 static void
 remove_empty(struct imgp_store *st, const char *key)
 {
@@ -622,8 +620,9 @@ file_remove(struct imgp_store *st, const char *key, struct imgp_err *e)
 }
 
 /*
- * List what is in ${dir} (taken over), whose place is ${url}; 1: enough.  What
- * cannot be looked at does not hide the rest: -1 and ${e} come at the end.
+ * List what is in ${dir} (closed here), whose place is ${url}.  1: the caller
+ * wants no more; -1 and ${e}, after all the rest was listed: something could not
+ * be looked at.
  */
 static int
 list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,

@@ -1,6 +1,6 @@
 /*
- * What a kind of store gives to store.c, and what the kinds share.  Keys are
- * relative to nothing: the S3 key, or the absolute path.
+ * What each kind of store (directory, S3) implements for store.c, and what the
+ * kinds share.  A key is the S3 key, or the file's absolute path.
  */
 #ifndef IMGPIPE_STORE_PRIV_H
 #define IMGPIPE_STORE_PRIV_H
@@ -16,6 +16,15 @@ struct imgp_move {
 	struct imgp_copied *copied;	/* filled in */
 };
 
+/* Where a download goes. */
+struct imgp_download {
+	int		 fd;		/* an empty file */
+	/* Called with the size before a byte is written; -1 and ${e} ends the
+	 * download. */
+	int		(*room)(void *arg, int64_t bytes, struct imgp_err *e);
+	void		*arg;
+};
+
 struct imgp_store_kind {
 	void	(*close)(struct imgp_store *st);
 	int	(*head)(struct imgp_store *st, const char *key, int sum,
@@ -26,19 +35,15 @@ struct imgp_store_kind {
 		    const void *data, size_t len, struct imgp_err *e);
 	int	(*list)(struct imgp_store *st, const char *prefix,
 		    imgp_store_found *fn, void *arg, struct imgp_err *e);
-	/* Publish the regular file open at ${fd} as ${key}. */
+	/* Make the regular file open at ${fd} the object ${key}. */
 	int	(*upload)(struct imgp_store *st, const char *key, int fd,
 		    struct imgp_move *m, struct imgp_err *e);
-	/*
-	 * Write the object to ${fd}, an empty file, and say in ${got} what it
-	 * holds, sum included.  ${room} is called with the size before a byte
-	 * is written; -1 ends the download.
-	 */
-	int	(*download)(struct imgp_store *st, const char *key, int fd,
-		    int (*room)(void *arg, int64_t bytes, struct imgp_err *e),
-		    void *arg, struct imgp_move *m, struct imgp_object *got,
+	/* Write the object to ${d->fd}, and what it holds, its sum included,
+	 * to ${m->copied->object}. */
+	int	(*download)(struct imgp_store *st, const char *key,
+		    const struct imgp_download *d, struct imgp_move *m,
 		    struct imgp_err *e);
-	/* Copy within the kind without the bytes passing here; NULL: no. */
+	/* Let the service copy, so that no bytes pass here; NULL: it cannot. */
 	int	(*copy)(struct imgp_store *src, const char *from,
 		    struct imgp_store *dst, const char *to,
 		    struct imgp_move *m, struct imgp_err *e);
@@ -47,7 +52,7 @@ struct imgp_store_kind {
 struct imgp_store {
 	const struct imgp_store_kind *kind;
 	char		*base;		/* as it was given */
-	struct imgp_place place;	/* the same, taken apart */
+	struct imgp_place place;	/* the same, parsed */
 	unsigned int	 flags;		/* IMGP_STORE_… */
 	int		 dir;		/* file store: the base, open */
 	struct imgp_s3	*s3;		/* S3: the service */
@@ -60,7 +65,7 @@ int	imgp_store_file_open(struct imgp_store *st, struct imgp_err *e);
 int	imgp_store_file_read(struct imgp_store *st, const char *key,
 	    int64_t *bytes, struct imgp_err *e);
 
-/* A file that is being written beside its target. */
+/* A file that is written beside its target, and renamed when complete. */
 struct imgp_temporary {
 	int	 dir;		/* the directory it is in */
 	int	 fd;		/* open for writing and locked; -1: none */
@@ -69,7 +74,7 @@ struct imgp_temporary {
 };
 int	imgp_store_file_begin(struct imgp_store *st, const char *key,
 	    struct imgp_temporary *t, struct imgp_err *e);
-/* Nothing when ${bytes} more fit where ${t} lies; -1: IMGP-STORE-FULL. */
+/* 0 when ${bytes} more fit where ${t} lies; -1: IMGP-STORE-FULL. */
 int	imgp_store_file_room(const struct imgp_temporary *t, int64_t bytes,
 	    const char *key, struct imgp_err *e);
 /*
@@ -78,10 +83,10 @@ int	imgp_store_file_room(const struct imgp_temporary *t, int64_t bytes,
  */
 int	imgp_store_file_commit(struct imgp_store *st, const char *key,
 	    struct imgp_temporary *t, struct imgp_move *m, struct imgp_err *e);
-/* Remove it where it was not committed; close all.  Fine after commit. */
+/* Close ${t}, and remove it unless it was committed. */
 void	imgp_store_file_end(struct imgp_temporary *t);
 
-/* A failed call of the system, by errno, on ${key}. */
+/* Fill ${e} for a system call on ${key} that failed with errno; -1. */
 int	imgp_store_errno(struct imgp_err *e, const char *key);
 /* Compare ${got} with what ${m} expects (IMGP-STORE-INTEGRITY). */
 int	imgp_store_expected(const struct imgp_move *m,

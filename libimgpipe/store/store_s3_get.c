@@ -26,10 +26,9 @@ struct get {
 	int		 fd;
 	int64_t		 offset, end;	/* next byte; past the last wanted */
 	struct imgp_sha256 *sum;	/* NULL: not summed here */
-	/* Of the first GET: what the others need, and what it is told. */
+	/* Of the first GET: what the others need, and what it reports to. */
 	int64_t		 total;
-	int		(*room)(void *arg, int64_t bytes, struct imgp_err *e);
-	void		*room_arg;
+	const struct imgp_download *d;
 	struct imgp_move *m;
 };
 
@@ -39,8 +38,8 @@ get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
 	struct get *g = arg;
 
 	if (a->first != g->offset || a->total < 0 || a->etag[0] == '\0') {
-		/* Without an ETag its parts could be of several objects; what
-		 * has none comes of no S3 service. */
+		/* Without an ETag its parts could be of several objects; no
+		 * S3 service answers without one. */
 		imgp_fail(e, IMGP_E_STORE_IO, a->total < 0 ?
 		    "%s: the server does not say how long it is" :
 		    a->first != g->offset ?
@@ -54,7 +53,7 @@ get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
 	if (a->status == 200 || g->end > a->total)
 		g->end = a->total;	/* ranges are not for every server */
 	snprintf(g->match, sizeof g->match, "%s", a->etag);
-	return g->room == NULL ? 0 : g->room(g->room_arg, a->total, e);
+	return g->d == NULL ? 0 : g->d->room(g->d->arg, a->total, e);
 }
 
 static int
@@ -151,7 +150,8 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 	g->m->copied->retries += a.retries;
 	memcpy(meta, a.sha256, IMGP_SHA256_HEX);
 	if (rc == -1 && a.status == 416 && g->offset == 0) {
-		/* No byte to ask for: an empty object has its headers still. */
+		/* No range of an empty object is valid; HEAD shows its
+		 * headers. */
 		imgp_s3_answer_release(&a);
 		if ((rc = imgp_store_s3_head(st->s3, key, &a, e)) == 0 &&
 		    a.length != 0)
@@ -180,10 +180,10 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 }
 
 int
-imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
-    int (*room)(void *, int64_t, struct imgp_err *), void *room_arg,
-    struct imgp_move *m, struct imgp_object *got, struct imgp_err *e)
+imgp_store_s3_download(struct imgp_store *st, const char *key,
+    const struct imgp_download *d, struct imgp_move *m, struct imgp_err *e)
 {
+	struct imgp_object *got = &m->copied->object;
 	struct imgp_err own = { NULL, "" };
 	int64_t first = imgp_store_s3_setting("s3_part_bytes");
 	char meta[IMGP_SHA256_HEX];
@@ -193,9 +193,8 @@ imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
 	if (e == NULL)
 		e = &own;
 	for (tries = 0; tries < TRIES_WHOLE; tries++) {
-		get_init(&g, key, fd, 0, first < FIRST ? first : FIRST);
-		g.room = room;
-		g.room_arg = room_arg;
+		get_init(&g, key, d->fd, 0, first < FIRST ? first : FIRST);
+		g.d = d;
 		g.m = m;
 		g.sum = imgp_sha256_new();
 		rc = download_once(st, key, &g, got, meta, e);
@@ -213,7 +212,7 @@ imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
 		if (rc == 0 || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
 			break;
 		m->copied->retries++;
-		if (ftruncate(fd, 0) == -1)
+		if (ftruncate(d->fd, 0) == -1)
 			return imgp_store_errno(e, key);
 	}
 	return rc;

@@ -10,9 +10,9 @@
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/store/store_s3_priv.h"
 
-#define LOOK_AT		8	/* open uploads whose parts are listed */
+#define LOOK_AT		8	/* list the parts of so many uploads */
 
-/* Call ${fn} with the id, encoded, of each upload that lies open at ${key}. */
+/* Call ${fn} with the percent-encoded id of each upload open at ${key}. */
 static void
 each_open(struct imgp_s3 *s3, const char *key, unsigned int flags,
     void (*fn)(void *arg, const char *id), void *arg)
@@ -44,7 +44,7 @@ each_open(struct imgp_s3 *s3, const char *key, unsigned int flags,
 	imgp_buf_release(&id);
 }
 
-/* --- clearing up ------------------------------------------------------------------- */
+/* --- clearing up ----------------------------------------------------------------- */
 
 void
 imgp_multi_abort(struct imgp_s3 *s3, const char *key, const char *upload)
@@ -80,7 +80,7 @@ imgp_multi_abort_all(struct imgp_s3 *s3, const char *key)
 	each_open(s3, key, IMGP_S3_LAST, abort_it, &at);
 }
 
-/* --- going on with one ---------------------------------------------------------------- */
+/* --- resuming one ---------------------------------------------------------------- */
 
 static void
 add_md5(void *arg, const char *p, size_t len)
@@ -97,7 +97,7 @@ md5_range(int fd, int64_t offset, int64_t len, char hex[33])
 
 	if (md == NULL)
 		imgp_oom();
-	/* Where MD5 is forbidden (FIPS) nothing is gone on with. */
+	/* Where MD5 is forbidden (FIPS) no upload is resumed. */
 	if (EVP_DigestInit_ex(md, EVP_md5(), NULL) == 1 &&
 	    imgp_parts_read(fd, offset, len, add_md5, md) == 0 &&
 	    EVP_DigestFinal_ex(md, digest, NULL) == 1) {
@@ -121,10 +121,10 @@ imgp_multi_holds(struct imgp_parts *p, int i, int64_t offset, int64_t len)
 struct held {
 	char	(*etags)[128];	/* of each part of ours, or "" */
 	int	 last;		/* the part with the highest number; -1 */
-	int	 count;		/* how many there are */
+	int	 count;		/* parts that are there */
 };
 
-/* A page's parts; -1 where one cannot be ours, by number or size. */
+/* Note a page's parts; -1 where the number or size of one is not ours. */
 static int
 take_page(const struct imgp_parts *p, const struct imgp_s3xml *x,
     struct held *h)
@@ -183,11 +183,11 @@ list_parts(const struct imgp_parts *p, const char *id, struct held *h)
 struct search {
 	struct imgp_parts *p;
 	char		*found;		/* the id of the fullest one */
-	int		 count;		/* its parts */
+	int		 count;		/* of its parts */
 	int		 looked_at;
 };
 
-/* Is the upload ${id} one of these bytes, and the fullest? */
+/* Note the upload ${id} if it has our bytes and is the fullest so far. */
 static void
 consider(void *arg, const char *id)
 {
@@ -200,7 +200,7 @@ consider(void *arg, const char *id)
 
 	if (s->looked_at++ < LOOK_AT && list_parts(p, id, &h) == 0 &&
 	    h.count > s->count) {
-		/* The latest part tells the most; workers look at the others. */
+		/* The last part says the most; workers check the others. */
 		old = p->etags;
 		p->etags = h.etags;
 		at = h.last * p->size;

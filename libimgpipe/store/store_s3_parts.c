@@ -12,9 +12,9 @@
 #define CHUNK		((size_t)128 << 10)	/* read and summed at once, on
 						 * the stack */
 #define PARTS_MAX	10000			/* S3's own */
-#define STREAMS		4			/* parts in flight */
+#define STREAMS		4			/* parts at once */
 
-/* --- parts, several at once -------------------------------------------------------- */
+/* --- parts, several at once ---------------------------------------------------- */
 
 int64_t
 imgp_parts_size(int64_t total)
@@ -110,7 +110,7 @@ imgp_parts_do(struct imgp_parts *p, int (*in_order)(struct imgp_parts *p,
 	    pthread_create(&threads[n], NULL, work_on_parts, p) == 0)
 		n++;
 	if (n == 0)
-		work_on_parts(p);	/* no thread to be had: one by one */
+		work_on_parts(p);	/* no thread could be started */
 	for (i = 0; i < p->count; i++) {
 		pthread_mutex_lock(&p->lock);
 		while (!p->failed && !p->done[i])
@@ -143,22 +143,21 @@ imgp_parts_do(struct imgp_parts *p, int (*in_order)(struct imgp_parts *p,
 
 /* --- uploads in parts --------------------------------------------------------------- */
 
-/* Begin an upload in parts: its id, encoded, the caller's; NULL and ${e}. */
+/* CreateMultipartUpload: its id, percent-encoded, the caller's; NULL and ${e}. */
 static char *
-begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
-    size_t n, struct imgp_move *m, struct imgp_err *e)
+begin_upload(const struct imgp_parts *p, struct imgp_err *e)
 {
-	struct imgp_s3_request r = { .method = "POST", .key = key,
-	    .query = "uploads=", .headers = h, .nheaders = n,
+	struct imgp_s3_request r = { .method = "POST", .key = p->key,
+	    .query = "uploads=", .headers = p->meta, .nheaders = p->nmeta,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_buf encoded = IMGP_BUF_INIT;
 	struct imgp_s3_answer a;
 	struct imgp_s3xml x;
-	int rc = imgp_s3_do(s3, &r, &a, e);
+	int rc = imgp_s3_do(p->s3, &r, &a, e);
 
-	m->copied->retries += a.retries;
-	if (rc == 0 && (rc = imgp_store_s3_xml(&a, IMGP_S3XML_INITIATE, key, &x,
-	    e)) == 0) {
+	p->m->copied->retries += a.retries;
+	if (rc == 0 && (rc = imgp_store_s3_xml(&a, IMGP_S3XML_INITIATE, p->key,
+	    &x, e)) == 0) {
 		imgp_sigv4_encode(&encoded, x.upload_id, 0);
 		imgp_s3xml_release(&x);
 	}
@@ -166,7 +165,7 @@ begin_upload(struct imgp_s3 *s3, const char *key, const struct imgp_header *h,
 	return rc == -1 ? NULL : imgp_buf_steal(&encoded);
 }
 
-/* Nonzero when ${o} lies at the key: somebody has completed the upload. */
+/* Nonzero when ${o} lies at the key, so the upload was completed. */
 static int
 is_there(const struct imgp_parts *p, const struct imgp_object *o)
 {
@@ -182,8 +181,8 @@ is_there(const struct imgp_parts *p, const struct imgp_object *o)
 }
 
 /*
- * Complete it.  Whether it was done when no answer came is looked up: the
- * object is there, or the upload still is (R30).
+ * CompleteMultipartUpload.  Where its answer was lost, a repetition tells: the
+ * upload is still there, or NoSuchUpload, and then the object is (R30).
  */
 static int
 complete_upload(struct imgp_parts *p, int create, char etag[128],
@@ -200,7 +199,7 @@ complete_upload(struct imgp_parts *p, int create, char etag[128],
 	struct imgp_s3xml x;
 	int i, rc;
 
-	/* Not every server says it (rgw), and this one we know to be ours. */
+	/* Not every server says its ETag (rgw does not); ours we can compute. */
 	imgp_multi_etag(p, etag);
 	imgp_buf_puts(&body, "<CompleteMultipartUpload "
 	    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
@@ -237,7 +236,7 @@ complete_upload(struct imgp_parts *p, int create, char etag[128],
 	return rc;
 }
 
-/* A part was answered with ${a}, an error. */
+/* Note that a part was answered with ${a}, an error. */
 static void
 failed(struct imgp_parts *p, const struct imgp_s3_answer *a)
 {
@@ -248,7 +247,7 @@ failed(struct imgp_parts *p, const struct imgp_s3_answer *a)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* A part lies there already; -1: it is not ours, and so is the upload. */
+/* A part lies there already.  0: it is ours; -1: it is not, nor is the upload. */
 static int
 is_kept(struct imgp_parts *p, int i, int64_t offset, int64_t len,
     struct imgp_err *e)
@@ -371,11 +370,10 @@ imgp_parts_unchanged(int fd, const struct stat *before)
 	    sb.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
 }
 
-/* Once, from begin or from where an open upload stands, to complete. */
+/* Send all parts once, into a new upload or one that is resumed. */
 static int
-send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
-    const struct imgp_object *o, const struct stat *before, char etag[128],
-    struct imgp_err *e)
+send_once(struct imgp_parts *p, const struct imgp_object *o,
+    const struct stat *before, char etag[128], struct imgp_err *e)
 {
 	int create = (p->m->flags & IMGP_COPY_CREATE) && !p->replace, rc;
 	char *upload = NULL;
@@ -389,7 +387,7 @@ send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
 		upload = imgp_multi_find(p);
 	p->resumed = upload != NULL;
 	if (upload == NULL)
-		upload = begin_upload(p->s3, p->key, h, n, p->m, e);
+		upload = begin_upload(p, e);
 	if (upload == NULL) {
 		free(p->etags);
 		return -1;
@@ -412,20 +410,19 @@ send_once(struct imgp_parts *p, const struct imgp_header *h, size_t n,
 }
 
 int
-imgp_parts_send(struct imgp_parts *p, const struct imgp_header *h, size_t n,
-    struct imgp_object *o, const struct stat *before, char etag[128],
-    struct imgp_err *e)
+imgp_parts_send(struct imgp_parts *p, const struct imgp_object *o,
+    const struct stat *before, char etag[128], struct imgp_err *e)
 {
 	int rc;
 
 	p->size = imgp_parts_size(p->total);
 	p->count = (int)((p->total + p->size - 1) / p->size);
 	imgp_stop_hold();
-	rc = send_once(p, h, n, o, before, etag, e);
+	rc = send_once(p, o, before, etag, e);
 	if (rc == -1 && p->lost && !imgp_stop_asked()) {
 		p->anew = 1;
 		p->m->copied->retries++;
-		rc = send_once(p, h, n, o, before, etag, e);
+		rc = send_once(p, o, before, etag, e);
 	}
 	imgp_multi_abort_all(p->s3, p->key);
 	imgp_stop_release();

@@ -13,12 +13,12 @@
 #include "libimgpipe/store/store_s3_priv.h"
 
 /*
- * A probe costs four requests and saves one with each write after it: it is
- * made when four have gone the long way, so a run of few objects has none, and
- * none costs more than twice what it had to.
+ * A probe costs four requests and saves one with each write after it.  It is
+ * made once four writes have looked first, so that a run of few objects needs
+ * no probe, and none makes more than twice the requests it had to.
  */
 #define COST		4
-#define OLD		3600	/* s: nobody probes that long */
+#define OLD		3600	/* s: no probe takes that long */
 #define NAME		".imgp-probe-"
 
 enum state { UNKNOWN, ASKING, OBEYS, IGNORES, REFUSES };
@@ -27,11 +27,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
 static struct imgp_store *place;
 static struct {
 	enum state	 state;
-	int		 writes;	/* the long way */
+	int		 writes;	/* that looked first */
 } known[IMGP_PRECONDS];
-static struct imgp_err why;	/* a probe failed */
+static struct imgp_err why;	/* of a probe that failed */
 
-/* What a copy's source is held to: S3's name for it, and rgw's. */
+/* The header that holds a copy to its source's ETag, at S3 and at rgw. */
 static const char *const match_names[] = {
 	"x-amz-copy-source-if-match", "x-amz-copy-if-match"
 };
@@ -61,9 +61,9 @@ imgp_store_probe_failed(void)
 	return why.code == NULL ? NULL : why.msg;
 }
 
-/* --- one probe ------------------------------------------------------------------------ */
+/* --- one probe ------------------------------------------------------------------ */
 
-/* DELETE, also when a signal asks to stop. */
+/* DELETE, even when a signal asks to stop. */
 static void
 drop(struct imgp_s3 *s3, const char *key)
 {
@@ -83,7 +83,7 @@ is_old(const char *iso)
 	return then >= 0 && then < time(NULL) - OLD;
 }
 
-/* What killed processes left of their probes goes. */
+/* Remove what killed processes left of their probes. */
 static void
 sweep(struct imgp_s3 *s3, const char *prefix)
 {
@@ -110,9 +110,9 @@ sweep(struct imgp_s3 *s3, const char *prefix)
 }
 
 /*
- * Put an object of few bytes at ${key}, plainly or in the ${way} that must not
- * succeed: from nothing, or as a copy of itself; ${match}: the name to be used.
- * The status; ${e} where it is no success.
+ * Write a small object to ${key}: ${plain}, or under the precondition ${way}, so
+ * that a service which obeys answers 412.  ${match} is the header's name for
+ * IMGP_PRECOND_COPY_SOURCE.  The status, 200 for any success; else also ${e}.
  */
 static long
 make(struct imgp_s3 *s3, const char *key, int plain, enum imgp_precond way,
@@ -193,7 +193,7 @@ probe(struct imgp_store *at, enum imgp_precond how, struct imgp_err *e)
 	return state;
 }
 
-/* --- what is known -------------------------------------------------------------------- */
+/* --- what is known ---------------------------------------------------------------- */
 
 int
 imgp_precond_obeyed(enum imgp_precond how)
@@ -206,7 +206,7 @@ imgp_precond_obeyed(enum imgp_precond how)
 	at = place;
 	state = known[how].state;
 	if (state == UNKNOWN && known[how].writes++ >= COST && at != NULL)
-		known[how].state = ASKING;	/* the others do not wait */
+		known[how].state = ASKING;	/* other threads look first */
 	else
 		at = NULL;
 	pthread_mutex_unlock(&lock);

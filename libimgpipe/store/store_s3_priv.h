@@ -1,7 +1,8 @@
 /*
- * What the rooms of the S3 store share: store_s3.c (objects whole, create-only,
- * copies, listings), store_s3_parts.c (transfers in parts), store_s3_multi.c
- * (uploads in parts that lie open) and store_s3_get.c (downloads).
+ * What the files of the S3 store share: store_s3.c (open, head, remove, list),
+ * store_s3_check.c (what lies at a key), store_s3_put.c (uploads),
+ * store_s3_copy.c (copies), store_s3_get.c (downloads), store_s3_parts.c
+ * (transfers in parts) and store_s3_multi.c (multipart uploads left open).
  */
 #ifndef IMGPIPE_STORE_S3_PRIV_H
 #define IMGPIPE_STORE_S3_PRIV_H
@@ -18,30 +19,78 @@
 
 /* --- store_s3.c --- */
 
-/* A number of bytes that is set, as imgp_store_open() has checked. */
+/* The setting ${name}, a number of bytes; imgp_store_open() has checked it. */
 int64_t	imgp_store_s3_setting(const char *name);
-/* HEAD; ${a} to be released. */
+/* HEAD; release ${a} in either case. */
 int	imgp_store_s3_head(struct imgp_s3 *s3, const char *key,
 	    struct imgp_s3_answer *a, struct imgp_err *e);
-/* The body of ${a}, which is to be of ${kind}; ${x} to be released. */
+/* Parse the body of ${a}, which must be of ${kind}.  Release ${x} after 0. */
 int	imgp_store_s3_xml(const struct imgp_s3_answer *a,
 	    enum imgp_s3xml_kind kind, const char *key, struct imgp_s3xml *x,
 	    struct imgp_err *e);
-/* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 wants it. */
+/* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 has it. */
 void	imgp_store_s3_base64(const char *hex, char out[48]);
-/* -1: the object changed between two requests, start over (R32). */
+/* -1 and ${e}: the object changed between two requests (R32). */
 int	imgp_store_s3_changed(const char *key, struct imgp_err *e);
+/* Note what the server calls the object that it answered ${a} for. */
+void	imgp_store_s3_name(struct imgp_object *o,
+	    const struct imgp_s3_answer *a);
 
-/* --- store_s3_get.c: imgp_store_kind's download --- */
+/* --- store_s3_check.c --- */
 
-int	imgp_store_s3_download(struct imgp_store *st, const char *key, int fd,
-	    int (*room)(void *arg, int64_t bytes, struct imgp_err *e),
-	    void *arg, struct imgp_move *m, struct imgp_object *got,
+/* An object that is to lie, or lies, at a key. */
+struct imgp_s3_target {
+	struct imgp_s3	*s3;
+	const char	*key;
+	const struct imgp_object *want;	/* sha256 "": nobody knows it */
+	const char	*etag;		/* of an object with these bytes; NULL:
+					 * none is known */
+	struct imgp_store *src;		/* a copy's source, and its key; NULL: */
+	const char	*from;		/* it is no copy */
+	struct imgp_move *m;
+};
+
+/*
+ * Does ${t->want} lie there already?  1: yes, and it is noted in
+ * ${t->m->copied}; 0: nothing lies there; -1: ${e}, IMGP-STORE-EXISTS where
+ * other bytes do.
+ */
+int	imgp_store_s3_compare(const struct imgp_s3_target *t,
+	    struct imgp_err *e);
+/*
+ * Look at what was just written: its size, our metadata, and ${t->etag}.  Where
+ * that proves nothing, or with IMGP_COPY_READBACK, all of it is read; and so is
+ * the source of a copy whose sum nobody knows.
+ */
+int	imgp_store_s3_verify(const struct imgp_s3_target *t,
+	    struct imgp_err *e);
+/*
+ * After imgp_store_s3_verify() failed with ${e}: remove the object if its bytes
+ * are wrong and it is ours.  Where preconditions are ignored, somebody else may
+ * have written over it, and theirs may be right.
+ */
+void	imgp_store_s3_drop_if_wrong(const struct imgp_s3_target *t,
+	    const struct imgp_err *e);
+/* GET all of it, and note size and sum in ${o}. */
+int	imgp_store_s3_sum(struct imgp_s3 *s3, const char *key,
+	    struct imgp_object *o, int64_t *retries, struct imgp_err *e);
+
+/* --- imgp_store_kind's upload and put, copy, download --- */
+
+int	imgp_store_s3_upload(struct imgp_store *st, const char *key, int fd,
+	    struct imgp_move *m, struct imgp_err *e);
+int	imgp_store_s3_put(struct imgp_store *st, const char *key,
+	    const void *data, size_t len, struct imgp_err *e);
+int	imgp_store_s3_copy(struct imgp_store *src, const char *from,
+	    struct imgp_store *dst, const char *to, struct imgp_move *m,
+	    struct imgp_err *e);
+int	imgp_store_s3_download(struct imgp_store *st, const char *key,
+	    const struct imgp_download *d, struct imgp_move *m,
 	    struct imgp_err *e);
 
 /* --- store_s3_parts.c --- */
 
-/* A transfer in parts; threads take one after the other. */
+/* A transfer in parts; several threads work on it. */
 struct imgp_parts {
 	struct imgp_s3	*s3;
 	const char	*key;
@@ -52,14 +101,14 @@ struct imgp_parts {
 			    int64_t len, int64_t *retries, struct imgp_err *e);
 
 	int		 fd;		/* the file on our side */
-	const char	*upload;	/* the upload's id, encoded */
+	const char	*upload;	/* UploadId, percent-encoded */
 	const char	*source, *match, *owner; /* copy: of the source */
-	const struct imgp_header *meta;	/* copy: what the target has to have */
+	const struct imgp_header *meta;	/* what the object is to have */
 	size_t		 nmeta;
-	char		(*etags)[128];	/* of the parts sent, or there */
-	int		 anew;		/* do not go on with an open upload */
-	int		 replace;	/* what lies there, even so */
-	int		 resumed;	/* it went on with one */
+	char		(*etags)[128];	/* of the parts that are there, or "" */
+	int		 anew;		/* resume no open upload */
+	int		 replace;	/* replace what lies there */
+	int		 resumed;	/* an open upload was resumed */
 
 	pthread_mutex_t	 lock;		/* of all below */
 	pthread_cond_t	 moved;		/* a part is done, or one failed */
@@ -67,12 +116,13 @@ struct imgp_parts {
 	char		*done;		/* of each part */
 	int64_t		 bytes;
 	int		 failed;
-	int		 lost;		/* the upload went away, or is another's */
+	int		 lost;		/* the upload is gone, or another's */
 	long		 status;	/* of the answer that failed a write */
 	struct imgp_err	 why;
 };
 
-/* The size of a part of ${total} bytes: as set, or what keeps their number. */
+/* The size of a part of ${total} bytes: as set, or larger where there would be
+ * too many. */
 int64_t	imgp_parts_size(int64_t total);
 /*
  * Do all parts by ${p->one}, several at once; meanwhile ${in_order} (or NULL)
@@ -82,57 +132,57 @@ int	imgp_parts_do(struct imgp_parts *p,
 	    int (*in_order)(struct imgp_parts *p, int64_t offset, int64_t len,
 	    void *arg, struct imgp_err *e), void *arg, struct imgp_err *e);
 /*
- * An object in parts, from begin (with ${h}) to complete, ${p->one} sending
- * each: imgp_parts_put() of a file, imgp_parts_copy() of another object.
- * ${before} (or NULL) is what the file must still be before completion; ${etag}
- * what the object's is, by the parts' or by the answer, or "".
+ * Send ${o} in parts with the headers ${p->meta}, from CreateMultipartUpload to
+ * CompleteMultipartUpload, ${p->one} sending each part: imgp_parts_put() of a
+ * file, imgp_parts_copy() of another object.  ${before} (or NULL) is what the
+ * file must still be before completion; ${etag} gets the object's ETag, by the
+ * parts' or by the answer, or "".
  *
- * An upload of the same file that a killed process left open is gone on with
- * where each of its parts has the size and the MD5 of ours; one whose parts
- * have opaque ETags is not, and no copy is: nothing tells what its parts hold.
- * What else lies open at the key is aborted.
+ * A multipart upload of the same file that a killed process left open is
+ * resumed if each of its parts has the size and the MD5 of ours.  One whose
+ * parts have opaque ETags is not, nor is a copy: nothing tells what its parts
+ * hold.  What else lies open at the key is aborted.
  */
-int	imgp_parts_send(struct imgp_parts *p, const struct imgp_header *h,
-	    size_t n, struct imgp_object *o, const struct stat *before,
-	    char etag[128], struct imgp_err *e);
+int	imgp_parts_send(struct imgp_parts *p, const struct imgp_object *o,
+	    const struct stat *before, char etag[128], struct imgp_err *e);
 int	imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	    int64_t *retries, struct imgp_err *e);
 int	imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len, int64_t *retries, struct imgp_err *e);
 
-/* The file is as ${before} says: what was summed is what was sent. */
+/* Nonzero: the file is as ${before} says, so what was summed is what was sent. */
 int	imgp_parts_unchanged(int fd, const struct stat *before);
-/* -1 and ${e}, after one of the next two, for the object ${key}. */
+/* -1 and ${e}, after imgp_parts_read() or imgp_parts_sum() failed, for ${key}. */
 int	imgp_parts_unreadable(const char *key, struct imgp_err *e);
-/* Hand ${len} bytes of the file from ${offset} to ${take}; -1 with errno, 0
- * where it became shorter. */
+/* Hand ${len} bytes of the file from ${offset} to ${take}.  -1 with errno, which
+ * is 0 where the file became shorter. */
 int	imgp_parts_read(int fd, int64_t offset, int64_t len,
 	    void (*take)(void *arg, const char *p, size_t len), void *arg);
-/* Add them to ${sum}. */
+/* The same, added to ${sum}. */
 int	imgp_parts_sum(int fd, int64_t offset, int64_t len,
 	    struct imgp_sha256 *sum);
 
 /* --- store_s3_multi.c --- */
 
-/* DELETE the upload: its parts cost money and are of no use. */
+/* AbortMultipartUpload: open parts cost money and serve nobody. */
 void	imgp_multi_abort(struct imgp_s3 *s3, const char *key,
 	    const char *upload);
 /*
- * Abort what attempts at the same key have left (R29): killed ones, and those
- * whose id was lost with its answer, which curl repeats by itself when it finds
- * a kept connection dead.
+ * Abort every multipart upload open at the key (R29): those of killed processes,
+ * and those whose id was lost with the answer, because curl repeats a request
+ * itself when a kept connection turns out dead.
  */
 void	imgp_multi_abort_all(struct imgp_s3 *s3, const char *key);
 /*
- * The fullest upload open at ${p->key} that is cut as ${p} is and has our bytes
- * in its last part: its id, encoded, the caller's, and in ${p->etags} what it
- * holds; NULL: none.
+ * Find the fullest multipart upload open at ${p->key} whose parts are cut as
+ * those of ${p} and whose last part has our bytes.  Its id, percent-encoded, the
+ * caller's to free, and in ${p->etags} what it holds; NULL: none.
  */
 char	*imgp_multi_find(struct imgp_parts *p);
-/* Nonzero when ${p->etags[i]} is the MD5 of part ${i}, ours. */
+/* Nonzero when ${p->etags[i]} is the MD5 of our part ${i}. */
 int	imgp_multi_holds(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len);
-/* The ETag of an object of ${p}'s parts, as S3 makes it of theirs; "": they
+/* The ETag that S3 gives an object made of the parts of ${p}; "" where theirs
  * are opaque. */
 void	imgp_multi_etag(const struct imgp_parts *p, char etag[128]);
 

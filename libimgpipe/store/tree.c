@@ -8,8 +8,8 @@
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/store/tree.h"
 
-#define AHEAD	4096		/* objects listed and not yet begun: the listing
-				 * is at its end early, and tells how much it is */
+#define AHEAD	4096		/* objects listed and not yet begun: so the
+				 * listing ends early, and the total is known */
 
 struct run {
 	const struct imgp_tree *tree;
@@ -34,7 +34,7 @@ matches(const char **patterns, size_t n, const char *name)
 	return 0;
 }
 
-/* Both are places; two names must not become one file. */
+/* Both must be places, and two keys must not become one file. */
 static int
 check_names(const struct run *r, const char *url, const char *target,
     struct imgp_err *e)
@@ -60,12 +60,14 @@ copy_one(struct run *r, const char *url)
 	struct imgp_copied copied = { .existed = 0 };
 	struct imgp_err e = { NULL, "" };
 	char *target = imgp_place_join(r->to, url + strlen(r->from));
+	struct imgp_copy copy = { .src = r->src, .from = url, .dst = r->dst,
+	    .to = target, .flags = r->tree->flags };
 	int rc = check_names(r, url, target, &e);
 
 	if (rc == 0 && !r->tree->dry_run)
-		rc = imgp_store_copy(r->src, url, r->dst, target,
-		    r->tree->flags, NULL, NULL, &copied, &e);
-	/* What a signal stopped is no failure; the process ends by it. */
+		rc = imgp_store_copy(&copy, &copied, &e);
+	/* A copy that a signal stopped has not failed; the process ends by the
+	 * signal. */
 	if (rc == 0 || !imgp_stop_asked()) {
 		pthread_mutex_lock(&r->lock);
 		r->tree->done(r->tree->arg, url, target, &copied,
@@ -107,7 +109,7 @@ found(void *arg, const char *url, const struct imgp_object *object)
 	const char *name = url + strlen(r->from);
 
 	r->listed = 1;
-	/* An empty "directory/" is how some tools draw folders. */
+	/* Some tools make an empty object "directory/" for each folder. */
 	if (*name == '\0' ||
 	    (name[strlen(name) - 1] == '/' && object->bytes == 0) ||
 	    (t->ninclude > 0 && !matches(t->include, t->ninclude, name)) ||
@@ -148,7 +150,7 @@ imgp_tree_copy(const struct imgp_tree *t, struct imgp_store *src,
 		rc = imgp_fail(e, IMGP_E_MEMORY, "no thread can be started");
 	else
 		rc = imgp_store_list(src, from, found, &r, e);
-	/* In S3 a prefix under which nothing lies does not exist. */
+	/* In S3 a prefix exists only by the objects below it. */
 	if (rc == 0 && !r.listed && strncmp(from, "s3://", 5) == 0 &&
 	    strchr(from + 5, '/')[1] != '\0')
 		rc = imgp_fail(e, IMGP_E_STORE_NOT_FOUND,

@@ -8,7 +8,7 @@
 
 #include "libimgpipe/store/store.h"
 
-/* Which objects, and what is told of each. */
+/* Which objects, and who is told about each. */
 struct imgp_tree {
 	/* Patterns (fnmatch(3), '*' matches '/' too) for the part of the name
 	 * below FROM: one of ${include} must match, where there are any, and
@@ -16,18 +16,18 @@ struct imgp_tree {
 	const char	**include, **exclude;
 	size_t		 ninclude, nexclude;
 	unsigned int	 flags;		/* IMGP_COPY_… */
-	int		 dry_run;	/* only tell */
+	int		 dry_run;	/* call done(), copy nothing */
 	int		 jobs;		/* at once; at least 1 */
-	/* Told of each object, by one thread at a time: ${copied} on success
-	 * (all 0 in a dry run), ${e} on failure; of none that a signal
-	 * stopped (stop.h). */
+	/* Called for each object, by one thread at a time: ${copied} on
+	 * success (all 0 in a dry run), ${e} on failure; not for objects that
+	 * a signal stopped (stop.h). */
 	void		(*done)(void *arg, const char *from, const char *to,
 			    const struct imgp_copied *copied,
 			    const struct imgp_err *e);
-	/* The same of what is neither regular file nor directory. */
+	/* Called for what is neither regular file nor directory. */
 	void		(*passed)(void *arg, const char *url);
-	/* Told once, never while done() runs, when all is listed: the bytes of
-	 * what is to be copied. */
+	/* Called once, when all is listed, never while done() runs: the bytes
+	 * that are to be copied. */
 	void		(*listed)(void *arg, int64_t bytes);
 	void		*arg;
 };

@@ -54,6 +54,17 @@ holds(struct imgp_store *st, const char *key, const char *data)
 }
 
 static int
+copy(struct imgp_store *st, const char *from, const char *to,
+    unsigned int flags, const struct imgp_object *expect,
+    struct imgp_copied *copied, struct imgp_err *e)
+{
+	struct imgp_copy c = { .src = st, .from = from, .dst = st, .to = to,
+	    .flags = flags, .expect = expect };
+
+	return imgp_store_copy(&c, copied, e);
+}
+
+static int
 count(void *arg, const char *url, const struct imgp_object *object)
 {
 	struct imgp_buf *b = arg;
@@ -125,17 +136,14 @@ test_create_only(struct imgp_store *st)
 	char *a = at("a"), *b = at("b/c/d"), *c = at("c");
 
 	put(st, "a", "one", NULL);
-	ok(imgp_store_copy(st, a, st, b, IMGP_COPY_CREATE, NULL, NULL, &copied,
-	    &e) == 0 && !copied.existed, "R31: create");
-	ok(imgp_store_copy(st, a, st, b, IMGP_COPY_CREATE, NULL, NULL, &copied,
-	    &e) == 0 && copied.existed, "R31: ... the same again");
+	ok(copy(st, a, b, IMGP_COPY_CREATE, NULL, &copied, &e) == 0 && !copied.existed, "R31: create");
+	ok(copy(st, a, b, IMGP_COPY_CREATE, NULL, &copied, &e) == 0 && copied.existed, "R31: ... the same again");
 	put(st, "a", "two", NULL);
-	ok(imgp_store_copy(st, a, st, b, IMGP_COPY_CREATE, NULL, NULL, &copied,
-	    &e) == -1, "R31: ... other bytes of the same size");
+	ok(copy(st, a, b, IMGP_COPY_CREATE, NULL, &copied, &e) == -1, "R31: ... other bytes of the same size");
 	is(e.code, IMGP_E_STORE_EXISTS, "... by their code");
 	holds(st, "b/c/d", "one");
 	imgp_sha256_hex("one", 3, wrong.sha256);
-	ok(imgp_store_copy(st, a, st, c, 0, &wrong, NULL, &copied, &e) == -1,
+	ok(copy(st, a, c, 0, &wrong, &copied, &e) == -1,
 	    "R23: not what was promised");
 	is(e.code, IMGP_E_STORE_INTEGRITY, "... by its code");
 	ok(imgp_store_head(st, c, 0, &wrong, &e) == -1 &&

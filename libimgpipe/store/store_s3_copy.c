@@ -1,0 +1,240 @@
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/store/store_s3_precond_priv.h"
+#include "libimgpipe/store/store_s3_priv.h"
+
+/* "/bucket/key?versionId=…", as x-amz-copy-source has it. */
+static char *
+copy_source(struct imgp_s3 *s3, const char *key, const char *version)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_printf(&b, "/%s/", imgp_s3_bucket(s3));
+	imgp_sigv4_encode(&b, key, 1);
+	if (version[0] != '\0' && strcmp(version, "null") != 0) {
+		imgp_buf_puts(&b, "?versionId=");
+		imgp_sigv4_encode(&b, version, 0);
+	}
+	return imgp_buf_steal(&b);
+}
+
+/* --- what is known of the source ------------------------------------------------ */
+
+/*
+ * The headers that a copy of ${o} must have, from those of its source ${a},
+ * whichever way it is copied (R33): their number in ${*n}.
+ */
+static int
+collect_meta(const struct imgp_s3_answer *a, const struct imgp_object *o,
+    const char *from, struct imgp_header *h, size_t *n, struct imgp_err *e)
+{
+	const char *name = a->meta.s, *value;
+	size_t i;
+
+	*n = 0;
+	h[(*n)++] = (struct imgp_header){ "Content-Type", a->type[0] == '\0' ?
+	    "application/octet-stream" : a->type };
+	if (o->sha256[0] != '\0')
+		h[(*n)++] = (struct imgp_header){ "x-amz-meta-sha256",
+		    o->sha256 };
+	for (i = 0; i < a->nmeta; i++) {
+		value = name + strlen(name) + 1;
+		if (o->sha256[0] == '\0' ||
+		    strcasecmp(name, "x-amz-meta-sha256") != 0) {
+			if (*n == IMGP_S3_META_MAX)
+				return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+				    "%s: more than %d headers of metadata",
+				    from, IMGP_S3_META_MAX);
+			h[(*n)++] = (struct imgp_header){ name, value };
+		}
+		name = value + strlen(value) + 1;
+	}
+	return 0;
+}
+
+/* The job line says all that HEAD would, and the copy can be held to it. */
+static int
+is_promised(const struct imgp_object *want)
+{
+	return want != NULL && want->etag[0] != '\0' && want->bytes >= 0 &&
+	    want->sha256[0] != '\0' && (want->version[0] != '\0' ||
+	    imgp_precond_obeyed(IMGP_PRECOND_COPY_SOURCE));
+}
+
+/*
+ * Note size and sum of the source in ${o}, and the rest in ${a}, to be released.
+ * The source is asked unless the caller promised its ETag: then the copy is of
+ * that very object, or none.
+ */
+static int
+look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
+    struct imgp_object *o, struct imgp_s3_answer *a, struct imgp_err *e)
+{
+	const struct imgp_object *want = m->expect;
+	int rc;
+
+	if (is_promised(want)) {
+		imgp_s3_answer_init(a);
+		memcpy(a->etag, want->etag, sizeof a->etag);
+		memcpy(a->version, want->version, sizeof a->version);
+		*o = *want;
+		return 0;
+	}
+	rc = imgp_store_s3_head(src->s3, from, a, e);
+	m->copied->retries += a->retries;
+	if (rc == -1)
+		return -1;
+	o->bytes = a->length;
+	memcpy(o->sha256, a->sha256, sizeof o->sha256);
+	if (o->sha256[0] == '\0' && want != NULL)
+		memcpy(o->sha256, want->sha256, sizeof o->sha256);
+	if (a->etag[0] == '\0')
+		return imgp_fail(e, IMGP_E_STORE_IO,
+		    "%s: the server gives it no ETag", from);
+	return imgp_store_expected(m, o, from, e);
+}
+
+/* --- the copy -------------------------------------------------------------------- */
+
+/* CopyObject; the answer's status in ${p->status}. */
+static int
+copy_whole(struct imgp_parts *p, const struct imgp_object *o,
+    struct imgp_err *e)
+{
+	struct imgp_header h[8 + IMGP_S3_META_MAX];
+	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
+	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR };
+	struct imgp_s3_answer a;
+	size_t n = 0;
+	int create, rc;
+
+	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
+	if (p->match != NULL)
+		h[n++] = (struct imgp_header){ imgp_precond_copy_source_name(),
+		    p->match };
+	if (o->sha256[0] != '\0') {
+		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",
+		    "REPLACE" };
+		memcpy(h + n, p->meta, p->nmeta * sizeof *h);
+		n += p->nmeta;
+	}
+	if (p->owner != NULL)
+		h[n++] = (struct imgp_header){
+		    "x-amz-source-expected-bucket-owner", p->owner };
+	create = (p->m->flags & IMGP_COPY_CREATE) &&
+	    !imgp_precond_refused(IMGP_PRECOND_CREATE_COPY);
+	if (create)
+		h[n++] = (struct imgp_header){ "If-None-Match", "*" };
+	r.nheaders = n;
+	rc = imgp_s3_do(p->s3, &r, &a, e);
+	p->m->copied->retries += a.retries;
+	if (rc == -1 && a.status == 501 && create) {
+		imgp_precond_refuse(IMGP_PRECOND_CREATE_COPY);
+		r.nheaders = n - 1;
+		imgp_s3_answer_release(&a);
+		rc = imgp_s3_do(p->s3, &r, &a, e);
+		p->m->copied->retries += a.retries;
+	}
+	p->status = a.status;
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+/* One CopyObject copies no more bytes than are set. */
+static int
+goes_whole(const struct imgp_object *o)
+{
+	return o->bytes <= imgp_store_s3_setting("s3_copy_bytes");
+}
+
+static int
+copy_once(struct imgp_parts *p, const struct imgp_object *o,
+    struct imgp_err *e)
+{
+	char etag[128];
+
+	p->status = 0;
+	p->failed = p->next = 0;
+	p->bytes = 0;
+	return goes_whole(o) ? copy_whole(p, o, e) :
+	    imgp_parts_send(p, o, NULL, etag, e);
+}
+
+/*
+ * Why 412: somebody made the target meanwhile, the source changed, or the server
+ * compares with an ETag that it shows to nobody (Swift does, for objects that
+ * came in parts).  1: the target is there and right; 0: copy again without the
+ * precondition; -1.
+ */
+static int
+judge_412(const struct imgp_s3_target *t, struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	int rc = 0, same;
+
+	if ((t->m->flags & IMGP_COPY_CREATE) &&
+	    (rc = imgp_store_s3_compare(t, e)) != 0)
+		return rc;
+	rc = imgp_store_s3_head(t->src->s3, t->from, &a, e);
+	same = rc == 0 && t->etag != NULL &&
+	    imgp_s3xml_etag_same(a.etag, t->etag);
+	imgp_s3_answer_release(&a);
+	return rc == -1 ? -1 : same ? 0 : imgp_store_s3_changed(t->from, e);
+}
+
+/* Copy, and look at what came of it. */
+static int
+copy_and_verify(struct imgp_parts *p, const struct imgp_s3_target *t,
+    struct imgp_err *e)
+{
+	int rc = copy_once(p, t->want, e);
+
+	if (rc == -1 && p->status == 412) {
+		if ((rc = judge_412(t, e)) != 0)
+			return rc == 1 ? 0 : -1;
+		p->match = NULL;
+		rc = copy_once(p, t->want, e);
+	}
+	/* Some servers ignore the precondition.  An ETag equal to the source's
+	 * proves the bytes; nothing else that HEAD shows does. */
+	if (rc == 0 && (rc = imgp_store_s3_verify(t, e)) == -1)
+		imgp_store_s3_drop_if_wrong(t, e);
+	return rc;
+}
+
+int
+imgp_store_s3_copy(struct imgp_store *src, const char *from,
+    struct imgp_store *dst, const char *to, struct imgp_move *m,
+    struct imgp_err *e)
+{
+	struct imgp_object *o = &m->copied->object;
+	struct imgp_header meta[IMGP_S3_META_MAX];
+	struct imgp_s3_answer a;
+	struct imgp_s3_target t = { .s3 = dst->s3, .key = to, .want = o,
+	    .etag = a.etag, .src = src, .from = from, .m = m };
+	struct imgp_parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
+	    .one = imgp_parts_copy, .owner = imgp_s3_owner(src->s3),
+	    .match = a.etag, .meta = meta };
+	char *source = NULL;
+	int rc = -1;
+
+	if (look_at_source(src, from, m, o, &a, e) == -1 ||
+	    collect_meta(&a, o, from, meta, &p.nmeta, e) == -1)
+		goto out;
+	if ((m->flags & IMGP_COPY_CREATE) && !(goes_whole(o) &&
+	    imgp_precond_obeyed(IMGP_PRECOND_CREATE_COPY)) &&
+	    (rc = imgp_store_s3_compare(&t, e)) != 0) {
+		rc = rc == 1 ? 0 : -1;
+		goto out;
+	}
+	p.source = source = copy_source(src->s3, from, a.version);
+	p.total = o->bytes;
+	rc = copy_and_verify(&p, &t, e);
+out:
+	imgp_s3_answer_release(&a);
+	free(source);
+	return rc;
+}
