@@ -74,7 +74,7 @@ rm -f smtp/*.e*
 
 # A kill between the server's answer and noting it: exactly one copy more.
 night 6
-strace -f -qq -s 200 -o trace -e trace=sendto imgp-digest
+strace -f -qq -s 4000 -o trace -e trace=sendto imgp-digest
 done_at=$(grep -n 'outbox_done' trace | head -1 | cut -d: -f1)
 rm -f smtp/*.e*
 night 7
