@@ -19,6 +19,8 @@ enum { ROOT, ITEM, SEQUENCE, FRAGMENTS };
 /* Every signature names a MAC of this sequence, which stands before pixels. */
 #define TAG_MACS	IMGP_TAG(0x4ffe, 0x0001)
 #define TAG_PIXELS	IMGP_TAG(0x7fe0, 0x0010)
+/* Directory Record Sequence. */
+#define TAG_RECORDS	IMGP_TAG(0x0004, 0x1220)
 
 #define UID_DICOMDIR	"1.2.840.10008.1.3.10"
 #define UID_IMPLICIT	"1.2.840.10008.1.2"
@@ -111,8 +113,8 @@ is_long_vr(const unsigned char *p)
 }
 
 /*
- * It cannot be gone on with.  Without a preamble it was only a guess that this
- * is DICOM; after the head nothing is lost but sight of the tail.
+ * Stop here.  Without a preamble or meta information it was only a guess that
+ * this is DICOM; after the head nothing is lost but sight of the tail.
  */
 static void
 give_up(struct imgp_dicom *d, const char *code, const char *what)
@@ -128,8 +130,13 @@ give_up(struct imgp_dicom *d, const char *code, const char *what)
 		return;
 	}
 	d->state = IMGP_DICOM_BAD;
-	imgp_fail(&d->err, code, "%s at byte %llu of the header", what,
-	    (unsigned long long)d->pos);
+	if (d->at == 0)
+		imgp_fail(&d->err, code, "%s at byte %llu of the header", what,
+		    (unsigned long long)d->pos);
+	else
+		imgp_fail(&d->err, code, "%s in (%04X,%04X), at byte %llu of the "
+		    "header", what, d->at >> 16, d->at & 0xffff,
+		    (unsigned long long)d->pos);
 }
 
 static int
@@ -299,6 +306,31 @@ choose_block(struct imgp_dicom *d, uint64_t at)
 
 /* --- the end of the head -------------------------------------------------- */
 
+/* How many of the four UIDs of an instance were seen, usable or not. */
+static int
+uids_seen(const struct imgp_dicom *d)
+{
+	int i, n = 0;
+
+	for (i = IMGP_DICOM_SOP_CLASS; i <= IMGP_DICOM_SERIES; i++)
+		n += d->elem[i].present;
+	return n;
+}
+
+/* A DICOMDIR is known by its SOP class, by its records only where no SOP class
+ * is stated. */
+static int
+is_directory(const struct imgp_dicom *d)
+{
+	char uid[IMGP_UID_MAX + 1];
+
+	if (imgp_dicom_uid(d, IMGP_DICOM_SOP_CLASS, uid) == 0)
+		return strcmp(uid, UID_DICOMDIR) == 0;
+	if (d->media[0] != '\0')
+		return strcmp(d->media, UID_DICOMDIR) == 0;
+	return d->records;
+}
+
 static void
 finish_head(struct imgp_dicom *d, uint64_t at)
 {
@@ -319,10 +351,8 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 	}
 	for (i = IMGP_DICOM_SOP_CLASS; i <= IMGP_DICOM_SERIES; i++)
 		n += imgp_dicom_uid(d, (enum imgp_dicom_which)i, uid) == 0;
-	if (strcmp(d->media, UID_DICOMDIR) == 0)
-		d->kind = IMGP_DICOM_DIRECTORY;
-	else if (d->kind != IMGP_DICOM_DIRECTORY)
-		d->kind = n == 4 ? IMGP_DICOM_INSTANCE : IMGP_DICOM_NO_UID;
+	d->kind = is_directory(d) ? IMGP_DICOM_DIRECTORY :
+	    n == 4 ? IMGP_DICOM_INSTANCE : IMGP_DICOM_NO_UID;
 	if (!d->preamble && !d->meta && (n != 4 ||
 	    d->kind != IMGP_DICOM_INSTANCE)) {
 		d->state = IMGP_DICOM_NOT;
@@ -411,7 +441,7 @@ nested_bad(struct imgp_dicom *d)
 {
 	unsigned int n = d->nframe;
 
-	while (n > 0 && d->frame[n].end == ENDLESS)
+	while (n > 0 && d->frame[n].open)
 		n--;
 	if (n == 0 || d->frame[n].end < d->pos + d->nhold) {
 		give_up(d, IMGP_E_DICOM_INVALID, d->nframe == 0 ?
@@ -436,7 +466,9 @@ push(struct imgp_dicom *d, int kind, uint64_t end, int implicit, int big)
 		return;
 	}
 	f = &d->frame[++d->nframe];
-	f->end = end;
+	f->open = end == ENDLESS;
+	f->end = f->open ? f[-1].end : end;
+	f->un = f[-1].un;
 	f->kind = (unsigned char)kind;
 	f->implicit = implicit != 0;
 	f->big = big != 0;
@@ -482,7 +514,7 @@ delimiter(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 	} else if ((tag == TAG_SEQ_END && (f->kind == SEQUENCE ||
 	    f->kind == FRAGMENTS)) || (tag == TAG_ITEM_END && f->kind == ITEM)) {
 		/* Some writers end a sequence of defined length so, too. */
-		if (f->end != ENDLESS && d->pos + 8 != f->end) {
+		if (!f->open && d->pos + 8 != f->end) {
 			nested_bad(d);
 			return;
 		}
@@ -490,6 +522,18 @@ delimiter(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 		d->nframe--;
 	} else
 		nested_bad(d);
+}
+
+/*
+ * Nonzero where an element of ${tag}, greater than all that is looked for, does
+ * not end the head: a UID is still wanted and may stand behind it, out of order,
+ * as far as to the pixels or to the limit of a header.
+ */
+static int
+is_wanting(const struct imgp_dicom *d, uint32_t tag)
+{
+	return tag >> 16 < 0x7fe0 && d->pos <= d->lim.head &&
+	    uids_seen(d) < 4 && !is_directory(d);
 }
 
 static void
@@ -533,9 +577,8 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 			}
 			d->disordered = d->n_disorder != 0;
 			d->prev = tag;
-			if (tag >> 16 == 0x0004)
-				d->kind = IMGP_DICOM_DIRECTORY;
-			if (tag > d->stop)
+			d->records |= tag == TAG_RECORDS;
+			if (tag > d->stop && !is_wanting(d, tag))
 				finish_head(d, d->pos);
 			else if (note(d, tag, len, value) == -1)
 				return;
@@ -556,10 +599,21 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 	consume(d);
 	if (pixels)
 		push(d, FRAGMENTS, end, implicit, big);
-	else if (seq && len != 0)
+	else if (seq && len != 0) {
 		push(d, SEQUENCE, end, implicit, big);
-	else
+		d->frame[d->nframe].un |= (unsigned char)(un != 0);
+	} else
 		d->skip = len == UNDEFINED ? 0 : len;
+}
+
+/* May ${len} be the length of a data set's first element, or is it a VR that is
+ * none in front of a length of 16 bits? */
+static int
+is_length(const struct imgp_dicom *d, const struct imgp_dicom_frame *f,
+    uint32_t len)
+{
+	return len == UNDEFINED || (d->nframe == 0 ? len <= 0x1000 :
+	    len < 1u << 24 && len <= f->end - d->pos - 8);
 }
 
 /* How the data set that begins with the 8 bytes at hold is really coded. */
@@ -573,13 +627,41 @@ look(struct imgp_dicom *d, struct imgp_dicom_frame *f)
 	if (get_tag(h, f->big) >> 16 == 0xfffe)
 		return;
 	if (!implicit && !is_letters(h + 4) && !f->big)
-		f->implicit = 1;
-	else if (implicit && d->nframe == 0 && is_vr(h + 4))
+		f->implicit = is_length(d, f, get32(h + 4, 0)) != 0;
+	else if (implicit && (d->nframe == 0 || f->un) && is_vr(h + 4))
 		f->implicit = 0;
 	if (d->nframe == 0 && f->implicit != implicit) {
 		d->mismatch = 1;
 		d->implicit = f->implicit;
 	}
+}
+
+/*
+ * A header in hold whose VR is none of PS3.5, among explicit ones.  Readers
+ * agree where it is no two capitals ("??", "--", blanks, NULs): 16 bits of
+ * length follow.  Where what follows is zero, these bytes may be an implicit
+ * length instead.  Behind two capitals, VRs to come have two zero bytes and 32
+ * bits of length: then it is not known where the value ends.
+ */
+static void
+no_vr(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag)
+{
+	const unsigned char *h = d->hold;
+	uint32_t len = get16(h + 6, f->big);
+
+	if (len != 0 || (h[4] == 0 && h[5] == 0))
+		element(d, f, tag, h + 4, len);
+	else if (d->mismatch && d->nframe == 0)
+		give_up(d, IMGP_E_DICOM_INVALID,
+		    "explicit and implicit VRs are mixed");
+	else if (h[4] < ' ' || h[5] < ' ')
+		element(d, f, tag, NULL, get32(h + 4, f->big));
+	else if (!is_letters(h + 4))
+		element(d, f, tag, h + 4, 0);
+	else if (d->nframe > 0)
+		nested_bad(d);
+	else
+		give_up(d, IMGP_E_DICOM_INVALID, "a VR that does not exist");
 }
 
 /* At least 8 bytes of a header are in hold: act, or ask for the rest. */
@@ -593,7 +675,7 @@ header(struct imgp_dicom *d)
 
 	if (f->fresh)
 		look(d, f);
-	tag = get_tag(h, f->big);
+	d->at = tag = get_tag(h, f->big);
 	if (d->nframe == 0 && d->state == IMGP_DICOM_MORE && d->pos > d->lim.head) {
 		give_up(d, IMGP_E_DICOM_LIMIT, "the header is too long");
 		return;
@@ -607,8 +689,8 @@ header(struct imgp_dicom *d)
 		 * first item only: so look at four more bytes. */
 		if (d->nhold == 8 && get32(h + 4, 0) >= 8 &&
 		    get32(h + 4, 0) != UNDEFINED && f->end - d->pos >= 16 &&
-		    d->state == IMGP_DICOM_MORE &&
-		    (d->nframe > 0 || tag <= d->stop)) {
+		    d->state == IMGP_DICOM_MORE && (d->nframe > 0 ||
+		    tag <= d->stop || is_wanting(d, tag))) {
 			d->want = 12;
 			return;
 		}
@@ -625,7 +707,7 @@ header(struct imgp_dicom *d)
 		return;
 	}
 	if (!is_vr(h + 4)) {
-		nested_bad(d);
+		no_vr(d, f, tag);
 		return;
 	}
 	if (!is_long_vr(h + 4)) {
@@ -644,12 +726,19 @@ header(struct imgp_dicom *d)
 
 /* --- meta information and where the data set begins ----------------------- */
 
+static int
+is_deflated(const char *ts)
+{
+	return strcmp(ts, UID_DEFLATED) == 0 || strcmp(ts, UID_JPIP_DFL) == 0 ||
+	    strcmp(ts, UID_JPIPHT_DFL) == 0;
+}
+
 /* No syntax is stated: what does the first element look like? */
 static void
 guess(const unsigned char *h, int *implicit, int *big)
 {
 	*implicit = !is_vr(h + 4);
-	*big = !*implicit && get16(h, 0) >= 0x0400;
+	*big = !*implicit && get16(h, 0) >= 0x0100;
 }
 
 /* The meta information is over; ${h}: 8 bytes of what follows, or NULL. */
@@ -664,13 +753,13 @@ begin_data(struct imgp_dicom *d, const unsigned char *h)
 	add_to_shape(d, d->meta_end == ENDLESS ? 1 : d->meta_end - d->data);
 	add_to_shape(d, d->preamble != 0);
 	d->n_elem = 0;
+	d->prev = 0;
 	d->want = 8;
 	if (strcmp(ts, UID_IMPLICIT) == 0 || strcmp(ts, UID_GE_IMPLICIT) == 0)
 		d->implicit = 1;
 	else if (strcmp(ts, UID_BIG) == 0)
 		d->big = 1;
-	else if (strcmp(ts, UID_DEFLATED) == 0 || strcmp(ts, UID_JPIP_DFL) == 0 ||
-	    strcmp(ts, UID_JPIPHT_DFL) == 0)
+	else if (is_deflated(ts))
 		d->deflated = 1;
 	else if (ts[0] == '\0' && h != NULL)
 		guess(h, &d->implicit, &d->big);
@@ -686,16 +775,23 @@ meta_header(struct imgp_dicom *d)
 	const unsigned char *h = d->hold;
 	uint32_t len, tag = get_tag(h, 0);
 
-	if (tag >> 16 != 0x0002) {
+	/* A second run of group 2 belongs to the data set if the length of the
+	 * first one says so. */
+	if (tag >> 16 != 0x0002 || (d->pos == d->meta_end && tag <= d->prev)) {
 		begin_data(d, h);
 		return;
 	}
-	if (!is_vr(h + 4)) {
+	d->at = tag;
+	if (d->n_elem == 0)
+		d->meta_implicit = !is_vr(h + 4);
+	if (d->meta_implicit) {
+		len = get32(h + 4, 0);
+		d->shapeless = 1;
+	} else if (!is_vr(h + 4)) {
 		give_up(d, IMGP_E_DICOM_INVALID,
 		    "the meta information is not explicit little endian");
 		return;
-	}
-	if (is_long_vr(h + 4)) {
+	} else if (is_long_vr(h + 4)) {
 		if (d->nhold < 12) {
 			d->want = 12;
 			return;
@@ -703,7 +799,8 @@ meta_header(struct imgp_dicom *d)
 		len = get32(h + 8, 0);
 	} else
 		len = get16(h + 6, 0);
-	shape(d, tag, h + 4, len);
+	shape(d, tag, d->meta_implicit ? NULL : h + 4, len);
+	d->prev = tag;
 	if (tag == IMGP_TAG(2, 0))
 		add_to_shape(d, len);
 	d->pos += d->nhold;
@@ -715,7 +812,7 @@ meta_header(struct imgp_dicom *d)
 		    "the meta information is too long");
 		return;
 	}
-	d->meta = 1;
+	d->meta |= !d->meta_implicit;
 	d->skip = len;
 	if (tag != IMGP_TAG(2, 0) && tag != IMGP_TAG(2, 2) &&
 	    tag != IMGP_TAG(2, 0x10))
@@ -727,12 +824,31 @@ meta_header(struct imgp_dicom *d)
 	d->syntax_grab = (int)(tag & 0xff) + 1;
 }
 
+/* The borrowed slot has the value of (0002,0002) or (0002,0010). */
+static void
+meta_uid(struct imgp_dicom *d, char dst[IMGP_UID_MAX + 1])
+{
+	struct imgp_dicom_elem *el = &d->elem[IMGP_DICOM_SOP_CLASS];
+	char uid[IMGP_UID_MAX + 1];
+
+	el->present = 1;
+	if (imgp_dicom_uid(d, IMGP_DICOM_SOP_CLASS, uid) == -1)
+		uid[0] = '\0';
+	el->present = 0;
+	if (uid[0] != '\0')
+		d->meta = 1;	/* now it is, in implicit VR as well */
+	if (dst == d->syntax && dst[0] != '\0' && strcmp(dst, uid) != 0)
+		give_up(d, IMGP_E_DICOM_INVALID,
+		    "two transfer syntaxes are stated");
+	else
+		strcpy(dst, uid);
+}
+
 /* The value of a noted element is complete. */
 static void
 grabbed(struct imgp_dicom *d)
 {
 	struct imgp_dicom_elem *el = d->grab;
-	char *dst = d->syntax_grab == 0x11 ? d->syntax : d->media;
 
 	d->grab = NULL;
 	if (d->phase != IN_META) {
@@ -743,13 +859,38 @@ grabbed(struct imgp_dicom *d)
 	if (d->syntax_grab == 1) {
 		if (el->len == 4)
 			d->meta_end = d->pos + get32(el->value, 0);
-	} else {
-		el->present = 1;
-		if (imgp_dicom_uid(d, IMGP_DICOM_SOP_CLASS, dst) == -1)
-			dst[0] = '\0';
-		el->present = 0;
-	}
+	} else
+		meta_uid(d, d->syntax_grab == 0x11 ? d->syntax : d->media);
 	el->kept = el->len = 0;
+}
+
+/* Do the 8 bytes at ${h} begin meta information, in explicit or implicit VR? */
+static int
+is_meta(const unsigned char *h)
+{
+	uint32_t tag = get_tag(h, 0), len = get32(h + 4, 0);
+
+	return tag >> 16 == 0x0002 && (is_vr(h + 4) ||
+	    (tag == IMGP_TAG(2, 0) && len == 4) ||
+	    (tag == IMGP_TAG(2, 1) && len == 2) ||
+	    ((tag == IMGP_TAG(2, 2) || tag == IMGP_TAG(2, 3) ||
+	    tag == IMGP_TAG(2, 0x10)) && len > 0 && len <= IMGP_UID_MAX));
+}
+
+/*
+ * Do the 8 bytes at ${h} look like a data set's first element?  In explicit VR
+ * one of a low group; in implicit VR a short one of those that stand in front of
+ * the SOP class, or in its group.
+ */
+static int
+is_first(const unsigned char *h)
+{
+	uint32_t little = get16(h, 0), big = get16(h, 1);
+
+	if (is_vr(h + 4))
+		return little <= 0xff || big <= 0xff;
+	return (little == 0x0000 || little == 0x0004 || little == 0x0008) &&
+	    get32(h + 4, 0) <= 0x1000;
 }
 
 /*
@@ -770,11 +911,15 @@ start(struct imgp_dicom *d)
 		consume(d);
 		return;
 	}
-	if (n >= 8 && get16(h, 0) == 0x0002 && is_vr(h + 4)) {
+	if (n >= 12 && memcmp(h, "DICM\2\0", 6) == 0) {
+		d->preamble = 1;
+		give_up(d, IMGP_E_DICOM_INVALID,
+		    "the 128 bytes in front of \"DICM\" are missing");
+		return;
+	}
+	if (n >= 8 && is_meta(h)) {
 		d->phase = IN_META;
-	} else if (n >= 8 && ((get16(h, 0) == 0x0008 && h[3] == 0 &&
-	    (is_vr(h + 4) || get32(h + 4, 0) <= 0x1000)) ||
-	    (get16(h, 1) == 0x0008 && h[2] == 0 && is_vr(h + 4)))) {
+	} else if (n >= 8 && is_first(h)) {
 		begin_data(d, h);
 	} else {
 		d->state = IMGP_DICOM_NOT;
@@ -843,7 +988,7 @@ is_ordinary(const struct imgp_dicom *d, uint32_t tag)
 	if (d->state == IMGP_DICOM_HEAD)
 		return tag > d->stop;
 	return tag > d->prev && tag > d->noted && tag < d->watch &&
-	    tag <= d->stop && tag >> 16 != 0x0004 && d->pos <= d->lim.head;
+	    tag <= d->stop && tag != TAG_RECORDS && d->pos <= d->lim.head;
 }
 
 /*
@@ -874,6 +1019,7 @@ step_over(struct imgp_dicom *d, const unsigned char **p, size_t *len)
 			break;
 		shape(d, tag, h + 4, n);
 		d->n_elem++;
+		d->at = tag;
 		if (d->state == IMGP_DICOM_MORE)
 			d->prev = tag;
 		d->pos += head + n;
@@ -903,8 +1049,12 @@ data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 			grabbed(d);
 		if (d->phase == IN_DATA && d->nhold == 0) {
 			while (d->nframe > 0 &&
-			    d->frame[d->nframe].end == d->pos)
+			    d->frame[d->nframe].end == d->pos) {
+				/* What has no length ended with what holds it,
+				 * not by its own delimiter. */
+				d->nested_bad |= d->frame[d->nframe].open;
 				d->nframe--;
+			}
 			if (d->frame[d->nframe].end - d->pos < 8) {
 				nested_bad(d);
 				continue;
@@ -913,7 +1063,7 @@ data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 				step_over(d, &p, &len);
 		}
 		if (d->phase == IN_META && d->pos == d->meta_end &&
-		    d->nhold == 0 && strcmp(d->syntax, UID_DEFLATED) == 0)
+		    d->nhold == 0 && is_deflated(d->syntax))
 			begin_data(d, NULL);
 		else if (d->nhold < d->want) {
 			n = d->want - d->nhold < len ? d->want - d->nhold : len;
@@ -926,6 +1076,10 @@ data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 		}
 		if (d->phase == IN_START) {
 			start(d);
+			if (d->inflate != NULL) {	/* already in its data */
+				imgp_dicom_feed(d, p, len);
+				return;
+			}
 		} else if (d->phase == IN_META)
 			meta_header(d);
 		else if (!d->deflated || d->inflate != NULL)
@@ -1019,18 +1173,67 @@ imgp_dicom_uid(const struct imgp_dicom *d, enum imgp_dicom_which w,
 int
 imgp_dicom_number(const struct imgp_dicom *d, int32_t *n)
 {
+	const struct imgp_dicom_elem *el = &d->elem[IMGP_DICOM_NUMBER];
 	char s[32], *end;
-	long long v;
+	double v;
+	int len;
 
-	if (imgp_dicom_text(d, IMGP_DICOM_NUMBER, s, sizeof s) < 1)
+	if (!el->present || el->len == 0 ||
+	    (len = imgp_dicom_text(d, IMGP_DICOM_NUMBER, s, sizeof s)) == 0)
 		return -1;
-	if (strspn(s, "+-0123456789") != strlen(s))
-		return -1;
-	v = strtoll(s, &end, 10);
-	if (end == s || *end != '\0' || v < INT32_MIN || v > INT32_MAX)
-		return -1;
+	if (len < 0 || strspn(s, "+-.eE0123456789") != (size_t)len)
+		return 1;
+	v = strtod(s, &end);	/* exact for what fits into 32 bits */
+	if (end == s || *end != '\0' || v < INT32_MIN || v > INT32_MAX ||
+	    v != (double)(int32_t)v)
+		return 1;
 	*n = (int32_t)v;
 	return 0;
+}
+
+/* What keeps the UID ${w} from being one, or NULL. */
+static const char *
+fault_of(const struct imgp_dicom *d, enum imgp_dicom_which w, char *out,
+    size_t size)
+{
+	const struct imgp_dicom_elem *el = &d->elem[w];
+	char uid[IMGP_UID_MAX + 1];
+	uint32_t len = el->len;
+
+	if (imgp_dicom_uid(d, w, uid) == 0)
+		return NULL;
+	if (!el->present)
+		return "is missing";
+	if (len <= el->kept)
+		while (len > 0 && (el->value[len - 1] == '\0' ||
+		    el->value[len - 1] == ' '))
+			len--;
+	if (len == 0)
+		return "is empty";
+	if (len <= IMGP_UID_MAX)
+		return "has characters that no UID has";
+	snprintf(out, size, "has %lu characters, and a UID at most %d",
+	    (unsigned long)len, IMGP_UID_MAX);
+	return out;
+}
+
+void
+imgp_dicom_why_no_uid(const struct imgp_dicom *d, char *out, size_t size)
+{
+	static const char *const name[] = { "SOP Class UID",
+	    "SOP Instance UID", "Study Instance UID", "Series Instance UID" };
+	char text[64];
+	const char *why;
+	size_t n = 0;
+	int i;
+
+	out[0] = '\0';
+	for (i = IMGP_DICOM_SOP_CLASS; i <= IMGP_DICOM_SERIES; i++) {
+		why = fault_of(d, (enum imgp_dicom_which)i, text, sizeof text);
+		if (why != NULL && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s %s",
+			    n == 0 ? "" : ", ", name[i], why);
+	}
 }
 
 static unsigned char *

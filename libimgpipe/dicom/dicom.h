@@ -42,7 +42,7 @@ enum imgp_dicom_state {
 enum imgp_dicom_kind {
 	IMGP_DICOM_INSTANCE,	/* has SOP class, SOP instance, study, series */
 	IMGP_DICOM_DIRECTORY,	/* a DICOMDIR */
-	IMGP_DICOM_NO_UID	/* one of the four is missing */
+	IMGP_DICOM_NO_UID	/* one of the four is missing or unusable */
 };
 
 /* The top-level elements that are noted. */
@@ -89,8 +89,11 @@ struct imgp_dicom_want {
 extern const struct imgp_dicom_want imgp_dicom_want;	/* (0012,0071) */
 
 struct imgp_dicom_frame {
-	uint64_t	end;		/* UINT64_MAX: undefined length */
+	uint64_t	end;		/* it reaches no further; UINT64_MAX: as
+					 * far as the object does */
 	unsigned char	kind, implicit, big, fresh;
+	unsigned char	open;		/* of undefined length */
+	unsigned char	un;		/* within a UN of undefined length */
 };
 
 struct imgp_dicom {
@@ -135,12 +138,14 @@ struct imgp_dicom {
 	uint64_t	 meta_end;
 	uint32_t	 prev, stop, n_elem, n_item, n_disorder;
 	uint32_t	 noted, watch;	/* no noted element has a tag between */
+	uint32_t	 at;		/* the element that is read, for err */
 	unsigned char	 block[32];	/* private blocks in use, a bit each */
 	uint32_t	 creators, ids;	/* below it creator_off, id_off are known */
 	struct imgp_dicom_elem *grab;
 	unsigned char	 hold[160];
 	size_t		 nhold, want;
-	int		 phase, shapeless;
+	int		 phase, shapeless, meta_implicit;
+	int		 records;	/* (0004,1220) was seen */
 	unsigned int	 nframe;
 	struct imgp_dicom_frame frame[IMGP_DICOM_DEPTH + 1];
 	void		*inflate;
@@ -178,8 +183,15 @@ int	imgp_dicom_text(const struct imgp_dicom *d, enum imgp_dicom_which w,
  * things than digits and dots, too); 0, or -1 when there is none. */
 int	imgp_dicom_uid(const struct imgp_dicom *d, enum imgp_dicom_which w,
 	    char out[IMGP_UID_MAX + 1]);
-/* Series Number: 0 and ${*n}, or -1: absent, empty or no 32-bit integer. */
+/*
+ * Series Number: 0 and ${*n}, a whole number however it is spelt ("01", "1.0");
+ * -1: absent or empty; 1: there, and no whole number of 32 bits.
+ */
 int	imgp_dicom_number(const struct imgp_dicom *d, int32_t *n);
+/* For IMGP_DICOM_NO_UID: which of the four UIDs are missing or unusable, and
+ * why, without their values, for people: into ${out}, cut to ${size} bytes. */
+void	imgp_dicom_why_no_uid(const struct imgp_dicom *d, char *out,
+	    size_t size);
 
 /*
  * Code an element as the data set is coded, ${len} bytes of text padded with a

@@ -71,6 +71,7 @@ judge(struct scan *s, size_t i, int mac, const unsigned char *first, size_t n,
     struct imgp_err *e)
 {
 	const char *kind;
+	char why[300];
 
 	if (s->dicom.state == IMGP_DICOM_NOT) {
 		kind = mac ? "macos" : imgp_kind(first, n);
@@ -95,8 +96,8 @@ judge(struct scan *s, size_t i, int mac, const unsigned char *first, size_t n,
 	if (s->dicom.kind == IMGP_DICOM_INSTANCE)
 		return count_instance(s, e);
 	count(s, "dicom_no_uid");
-	imgp_fail(e, IMGP_E_DICOM_NO_UID,
-	    "SOP class, SOP instance, study or series UID is missing");
+	imgp_dicom_why_no_uid(&s->dicom, why, sizeof why);
+	imgp_fail(e, IMGP_E_DICOM_NO_UID, "%s", why);
 	imgp_faults_add(&s->r->faults, i, e);
 	return 0;
 }

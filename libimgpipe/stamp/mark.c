@@ -211,6 +211,7 @@ static int
 identify(struct imgp_mark *o)
 {
 	const struct imgp_dicom *d = &o->work->dicom;
+	char why[300];
 
 	if (d->state == IMGP_DICOM_NOT || (d->state == IMGP_DICOM_HEAD &&
 	    d->kind == IMGP_DICOM_DIRECTORY))
@@ -220,9 +221,8 @@ identify(struct imgp_mark *o)
 		return imgp_mark_decline(o);
 	}
 	if (d->kind == IMGP_DICOM_NO_UID) {
-		imgp_fail(&o->err, IMGP_E_DICOM_NO_UID, "SOP class, SOP "
-		    "instance, study or series UID is missing, or not in its "
-		    "place");
+		imgp_dicom_why_no_uid(d, why, sizeof why);
+		imgp_fail(&o->err, IMGP_E_DICOM_NO_UID, "%s", why);
 		return imgp_mark_decline(o);
 	}
 	imgp_dicom_uid(d, IMGP_DICOM_STUDY, o->study);

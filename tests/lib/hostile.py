@@ -179,7 +179,7 @@ def dicom():
     put("dicom-truncated.deflated",
         obj(el(0x10, 0x10, b"PN", random.Random(1).randbytes(1000)),
             DEFLATED)[:700])
-    put("dicom-invalid.vr", obj(el(0x10, 0x10, b"Z1", b"")))
+    put("dicom-invalid.vr", obj(el(0x10, 0x10, b"OX", b"")))
     put("dicom-invalid.vr-unknown", obj(el(0x10, 0x10, b"ZZ", b"")))
     put("dicom-invalid.twice", obj(el(0x12, 0x71, b"LO", b"1 ") * 2))
     put("dicom-invalid.series-twice", obj(uid(0x20, 0xE)))

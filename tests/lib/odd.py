@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""Make DICOM files that are odd, as real writers made them, in the working directory.
+
+The name's first word says what is right (tests/odd-headers.t):
+
+    read.*   one instance, stamped; all readers find the id
+    two.*    the same, but one of the readers may not read such a file at all
+    some.*   the same, but DCMTK alone is asked: the others differ, or take long
+    seen.*   one instance; DCMTK does not read it, so it is not stamped
+    told.*   no instance, and an error says what is wrong with it
+    dir.*    a DICOMDIR
+"""
+import struct
+import zlib
+
+from hostile import (DEFLATED, EXPLICIT, IMPLICIT, ITEM_END, SEQ_END, UNDEFINED,
+                     el, item, meta, obj, put, uid)
+
+CLASS, INSTANCE = b"1.2.840.10008.5.1.4.1.1.7\0", b"1.2.3.4.5\0"
+DICOMDIR = b"1.2.840.10008.1.3.10"
+CREATOR = el(9, 0x10, b"LO", b"ACME")
+
+
+def bare(vr=b"UI", front=b""):
+    """A data set alone."""
+    return front + obj(b"", EXPLICIT if vr else IMPLICIT, vr)[len(meta(
+        EXPLICIT if vr else IMPLICIT)):]
+
+
+def full_meta(syntax=EXPLICIT, sop_class=CLASS, vr=b"UI", length=0, preamble=True):
+    """Meta information: ${length} is added to its group length; None: it has none.
+    ${vr} None: in implicit VR."""
+    body = el(2, 1, vr and b"OB", b"\0\1")
+    if sop_class:
+        body += el(2, 2, vr, sop_class)
+    body += el(2, 3, vr, INSTANCE) + el(2, 0x10, vr, syntax)
+    if length is not None:
+        body = el(2, 0, vr and b"UL", struct.pack("<I", len(body) + length)) + body
+    return (b"\0" * 128 + b"DICM" if preamble else b"") + body
+
+
+def packed(body):
+    z = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return z.compress(body) + z.flush()
+
+
+def group_4():
+    stray = el(4, 0x1500, b"CS", b"C ")
+    records = el(4, 0x1220, b"SQ", item(el(4, 0x1430, b"CS", b"PATIENT ")))
+    put("read.file-id", full_meta() + bare(front=stray))
+    put("read.file-id-implicit", full_meta(IMPLICIT) +
+        bare(None, el(4, 0x1500, None, b"C ")))
+    put("read.file-id-late", obj(stray))
+    put("read.records", full_meta() + bare(front=records))
+    put("two.file-id-alone", bare(front=stray))		# not by GDCM
+    put("two.file-id-alone-implicit", bare(None, el(4, 0x1500, None, b"C ")))
+    put("two.media-class", full_meta(sop_class=DICOMDIR) + bare())	# pydicom
+    put("dir.no-class", full_meta(sop_class=None) + records)
+    put("dir.class", full_meta(sop_class=DICOMDIR) + records)
+    command = el(0, 0, None, b"\0\0\0\0")
+    put("read.command", bare(None, command))
+    put("read.command-meta", full_meta(IMPLICIT) + bare(None, command))
+
+
+def meta_information():
+    for name, syntax, body in (
+            ("explicit", EXPLICIT, bare()), ("implicit", IMPLICIT, bare(None)),
+            ("deflated", DEFLATED, packed(bare()))):
+        for preamble in True, False:
+            for length in 0, None:
+                put("read.meta-%s-%d%d" % (name, preamble, length is None),
+                    full_meta(syntax, CLASS, None, length, preamble) + body)
+    put("read.meta-short", full_meta(IMPLICIT, CLASS, None, -10) + bare(None))
+    put("read.length-short", full_meta(length=-18) + bare())
+    put("read.length-long", full_meta(length=18) + bare())
+    second = full_meta(DEFLATED, preamble=False)
+    # pydicom reads all of group 2 as one, and inflates what is not deflated.
+    put("two.twice", full_meta() + second + bare())
+    put("two.twice-no-length", full_meta() +
+        full_meta(DEFLATED, length=None, preamble=False) + bare())
+    put("read.twice-same", full_meta(length=None) +
+        full_meta(length=None, preamble=False) + bare())
+    put("told.twice-no-length", full_meta(length=None) +
+        full_meta(DEFLATED, length=None, preamble=False) + bare())
+    put("told.twice-implicit", full_meta(IMPLICIT) + second + bare(None))
+    put("told.no-preamble", full_meta()[128:] + bare())
+
+
+def private_values():
+    """A value of defined length that begins like an item is no sequence."""
+    like = item(b"", UNDEFINED) + b"rubbish!" * 4
+    creator = el(9, 0x10, None, b"ACME")
+    put("read.like-an-item", obj(creator + el(9, 0x1001, None, like), IMPLICIT, None))
+    put("read.item-too-long", obj(creator + el(9, 0x1001, None, item(
+        b"rubbish!" * 4, 64)), IMPLICIT, None))
+    put("read.item-in-item", obj(el(8, 0x1140, None, item(
+        creator + el(9, 0x1001, None, like), UNDEFINED) + ITEM_END + SEQ_END,
+        UNDEFINED), IMPLICIT, None))
+    put("read.item-and-tail", obj(creator + el(9, 0x1001, None, item(
+        el(9, 1, None, b"")) + b"tail"), IMPLICIT, None))
+    texts = el(8, 0x100, b"SH", b"A1") + el(8, 0x104, b"LO", b"text")
+    for name, one in (("", item(texts)),
+                      ("-open", item(texts, UNDEFINED) + ITEM_END)):
+        put("seen.un-explicit" + name, obj(CREATOR + el(
+            9, 0x1001, b"UN", one + SEQ_END, UNDEFINED)))
+    put("read.un-implicit", obj(CREATOR + el(9, 0x1001, b"UN", item(
+        el(8, 0x100, None, b"A1") + el(8, 0x104, None, b"text")) + SEQ_END,
+        UNDEFINED)))
+
+
+def unknown_vrs():
+    # pydicom 2.3.1 takes such an element, or all from there on, for implicit.
+    for name, vr in (("marks", b"??"), ("dashes", b"--"), ("nuls", b"\0\0"),
+                     ("blanks", b"  "), ("mixed", b"Z1")):
+        put("some.vr-" + name, obj(CREATOR + el(9, 0x1001, vr, b"12345678")))
+        put("some.vr-%s-empty" % name, obj(CREATOR + el(9, 0x1001, vr, b"")))
+        put("some.vr-%s-first" % name, full_meta() + bare(
+            front=el(8, 5, vr, b"ISO_IR 100")))
+    put("some.vr-marks-item", obj(el(8, 0x1140, b"SQ", item(
+        el(8, 0x1150, b"??", b"1.2.3\0")), None)))
+    for vr in b"ZZ", b"OX":
+        put("seen.vr-" + vr.decode(), obj(CREATOR + el(9, 0x1001, vr, b"12345678")))
+        put("told.vr-%s-empty" % vr.decode(), obj(CREATOR + el(9, 0x1001, vr, b"")))
+    put("seen.vr-none", obj(CREATOR + el(9, 0x1001, None, b"12345678")))
+
+
+def uids():
+    def with_series(value):
+        body = uid(8, 0x16) + uid(8, 0x18) + uid(0x20, 0xD)
+        return full_meta() + body + el(0x20, 0xE, b"UI", value)
+
+    put("told.uid-long", with_series(b"1.2." + b"3" * 62))
+    put("told.uid-blank", with_series(b"1.2 3\0"))
+    put("told.uid-empty", with_series(b""))
+    put("told.uid-none", full_meta() + uid(8, 0x16) + uid(8, 0x18) + uid(0x20, 0xD))
+    put("read.uid-late", obj(el(0x20, 0x20, b"CS", b"X ")))
+    put("read.uid-behind", obj(el(0x28, 0x10, b"US", b"\2\0")))
+    for name, value in (("1.0", b"1.0 "), ("3.", b"3."), ("1e1", b"1e1 "),
+                        ("1.5", b"1.5 "), ("text", b"abc "), ("big", b"99999999999 ")):
+        put("number." + name, full_meta() + uid(8, 0x16) + uid(8, 0x18) +
+            uid(0x20, 0xD) + uid(0x20, 0xE) + el(0x20, 0x11, b"IS", value))
+
+
+if __name__ == "__main__":
+    group_4()
+    meta_information()
+    private_values()
+    unknown_vrs()
+    uids()
