@@ -87,6 +87,11 @@ z = gzip.compress(bytes(good))
 put("archive-damaged.gz-crc", z[:-8] + bytes([z[-8] ^ 1]) + z[-7:])
 put("archive-damaged.gz-cut", z[:len(z) // 2])
 put("archive-damaged.gz-behind", z + b"junk")
+half = len(good) // 2
+second = gzip.compress(bytes(good[half:]))
+put("archive-damaged.gz-reserved", gzip.compress(bytes(good[:half])) +
+    second[:3] + b"\x20" + second[4:])
+put("archive-method.reserved.gz", z[:3] + b"\x80" + z[4:])
 put("archive-limit.gz-ratio", gzip.compress(bytes(one(size=0)[:512]) + bytes(70 << 20)))
 put("dicom-none.nii.gz", gzip.compress(b"\0" * 344 + b"n+1\0" + b"\0" * 2000))
 put("archive-method.dcm.gz", gzip.compress(ct))

@@ -8,6 +8,8 @@
 #include "libimgpipe/archive/gunzip.h"
 #include "libimgpipe/base/buf.h"
 
+#define RESERVED	0xe0	/* flags; RFC 1952: must be zero */
+
 struct imgp_gunzip {
 	int		 fd;
 	uint64_t	 pos;		/* of the file: read up to there */
@@ -75,7 +77,7 @@ next_member(struct imgp_gunzip *g, struct imgp_err *e)
 	unsigned char *in;
 	uint32_t n;
 
-	if (g->isal.avail_in < 2 && !g->eof && fill(g, e) == -1)
+	if (g->isal.avail_in < 4 && !g->eof && fill(g, e) == -1)
 		return -1;
 	in = g->isal.next_in;
 	n = g->isal.avail_in;
@@ -83,6 +85,8 @@ next_member(struct imgp_gunzip *g, struct imgp_err *e)
 		return 0;
 	if (n < 2 || in[0] != 0x1f || in[1] != 0x8b)
 		return (int)damaged(e, "something else follows");
+	if (n >= 4 && (in[3] & RESERVED))
+		return (int)damaged(e, "a reserved flag is set");
 	isal_inflate_reset(&g->isal);
 	g->isal.crc_flag = ISAL_GZIP;
 	g->isal.next_in = in;
@@ -131,6 +135,8 @@ imgp_gunzip_header(const unsigned char *p, size_t len)
 	if (len < 10 || p[0] != 0x1f || p[1] != 0x8b || p[2] != 8)
 		return 0;
 	flags = p[3];
+	if (flags & RESERVED)
+		return 0;
 	if (flags & 4)		/* extra field */
 		n = len < 12 ? len + 1 : 12u + p[10] + (size_t)p[11] * 256;
 	for (int bit = 8; bit <= 16; bit *= 2) {	/* name, comment */
