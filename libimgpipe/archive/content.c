@@ -100,6 +100,8 @@ read_deflated(struct imgp_content *c, unsigned char *buf, size_t len,
 				return -1;
 		}
 		rc = inflate(&c->z, Z_SYNC_FLUSH);
+		if (rc == Z_MEM_ERROR)
+			imgp_oom();
 		if (rc == Z_STREAM_END)
 			c->ended = 1;
 		else if (rc != Z_OK && rc != Z_BUF_ERROR)

@@ -19,28 +19,34 @@ const struct imgp_zip_limits imgp_zip_limits = {
 /* --- the end of the archive ----------------------------------------------- */
 
 /*
- * The zip64 records in front of ${p} (at t->end): 1 there, 0 not, -1 bad.  The
+ * The zip64 records in front of ${p} (at t->end): 1 there, 0 not, -1 bad, -2 and
+ * ${e} when reading failed.  The
  * end record is where the locator says, or, where bytes stand before the
  * archive, right in front of the locator: is_end() sees whether that is so.
  */
 static int
-read_end64(int fd, const unsigned char *p, struct ending *t)
+read_end64(int fd, const unsigned char *p, struct ending *t,
+    struct imgp_err *e)
 {
 	unsigned char loc[LOCATOR], r[END64];
 	uint64_t at, len;
 	int tries;
 
-	if (t->end < LOCATOR + END64 ||
-	    imgp_pread(fd, loc, LOCATOR, t->end - LOCATOR, NULL) == -1 ||
-	    get32(loc) != SIG_LOCATOR)
+	if (t->end < LOCATOR + END64)
+		return 0;
+	if (imgp_pread(fd, loc, LOCATOR, t->end - LOCATOR, e) == -1)
+		return -2;
+	if (get32(loc) != SIG_LOCATOR)
 		return 0;
 	if (get32(loc + 4) != 0 || get32(loc + 16) > 1)
 		return -1;
 	t->said64 = at = get64(loc + 8);
 	for (tries = 0; tries < 2; tries++, at = t->end - LOCATOR - END64) {
-		if (at > t->end - LOCATOR - END64 ||
-		    imgp_pread(fd, r, END64, at, NULL) == -1 ||
-		    get32(r) != SIG_END64)
+		if (at > t->end - LOCATOR - END64)
+			continue;
+		if (imgp_pread(fd, r, END64, at, e) == -1)
+			return -2;
+		if (get32(r) != SIG_END64)
 			continue;
 		len = get64(r + 4);
 		if (len != t->end - LOCATOR - at - 12)
@@ -62,10 +68,10 @@ read_end64(int fd, const unsigned char *p, struct ending *t)
 }
 
 /* Is the record ${p}, at ${pos}, the end of an archive?  1, 0; -1: of a part;
- * -2: it is, but its locator points elsewhere. */
+ * -2: it is, but its locator points elsewhere; -3 and ${e}: reading failed. */
 static int
 is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
-    struct ending *t)
+    struct ending *t, struct imgp_err *e)
 {
 	unsigned char sig[4];
 	uint64_t end;
@@ -79,7 +85,9 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 	t->count = get16(p + 10);
 	t->cd_size = get32(p + 12);
 	t->cd = get32(p + 16);
-	if ((rc = read_end64(fd, p, t)) == -1)
+	if ((rc = read_end64(fd, p, t, e)) == -2)
+		return -3;
+	if (rc == -1)
 		return 0;
 	if (rc == 0 && (t->cd_size == MAX32 || t->cd == MAX32))
 		return 0;
@@ -93,8 +101,9 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 		return 0;
 	t->base = end - t->cd_size - t->cd;
 	t->cd += t->base;
-	if (t->count != 0 && (imgp_pread(fd, sig, 4, t->cd, NULL) == -1 ||
-	    get32(sig) != SIG_CENTRAL))
+	if (t->count != 0 && imgp_pread(fd, sig, 4, t->cd, e) == -1)
+		return -3;
+	if (t->count != 0 && get32(sig) != SIG_CENTRAL)
 		return 0;
 	/* All offsets lack the same. */
 	return t->end64 == 0 || t->end64 - t->base == t->said64 ? 1 : -2;
@@ -122,7 +131,10 @@ find_end(int fd, uint64_t size, struct ending *t, struct imgp_err *e)
 		while ((p = memrchr(buf, 'P', (size_t)(p - buf))) != NULL) {
 			if (get32(p) != SIG_END)
 				continue;
-			is = is_end(fd, p, from + (uint64_t)(p - buf), size, &c);
+			is = is_end(fd, p, from + (uint64_t)(p - buf), size, &c,
+			    e);
+			if (is == -3)
+				return -1;
 			part |= is == -1;
 			if (is == -2 && !found)
 				return imgp_fail(e, IMGP_E_ARCHIVE_UNSAFE,

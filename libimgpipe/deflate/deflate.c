@@ -1037,8 +1037,8 @@ imgp_deflate_read_fd(void *fd, uint64_t off, void *buf, size_t len,
 			return imgp_fail_errno(e, IMGP_E_STORE_IO,
 			    "deflate: read");
 		if (n == 0)
-			return imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED,
-			    "deflate: the file ends early");
+			return imgp_fail(e, IMGP_E_STORE_IO,
+			    "deflate: the file became shorter");
 		got += (size_t)n;
 	}
 	return 0;

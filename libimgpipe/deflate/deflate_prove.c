@@ -223,6 +223,8 @@ pull(struct pull *s, struct imgp_err *e)
 		s->z.next_out = s->out;
 		s->z.avail_out = sizeof(s->out);
 		rc = inflate(&s->z, Z_NO_FLUSH);
+		if (rc == Z_MEM_ERROR)
+			imgp_oom();
 		s->done = rc == Z_STREAM_END;
 		s->bad = s->done ? s->z.avail_in > 0 || !is_empty(&s->feed) :
 		    rc != Z_OK;

@@ -7,6 +7,7 @@
 #include "libimgpipe/archive/tar.h"
 #include "libimgpipe/archive/tar_file.h"
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/stamp/mark_priv.h"
 #include "libimgpipe/stamp/stamp_priv.h"
 
 /*
@@ -16,7 +17,7 @@
  * fast encoder and under the old header.
  */
 
-#define CHUNK	((size_t)128 << 10)
+#define BUFFER	((size_t)128 << 10)
 
 struct job {
 	struct imgp_stamp *s;
@@ -52,7 +53,7 @@ copy(struct job *j, int fd, uint64_t off, uint64_t len, struct imgp_err *e)
 	if (j->gzip == NULL)
 		return imgp_out_copy(j->s->out, fd, off, len, e);
 	for (; len > 0; off += n, len -= n) {
-		n = len < CHUNK ? (size_t)len : CHUNK;
+		n = len < BUFFER ? (size_t)len : BUFFER;
 		if (imgp_pread(fd, j->buf, n, off, e) == -1 ||
 		    put(j, j->buf, n, e) == -1)
 			return -1;
@@ -223,7 +224,7 @@ static int
 begin_gzip(struct job *j, struct imgp_err *e)
 {
 	const struct imgp_intake *u = j->u;
-	size_t n = u->size < CHUNK ? (size_t)u->size : CHUNK;
+	size_t n = u->size < BUFFER ? (size_t)u->size : BUFFER;
 
 	j->gzip = imgp_encode_new(0, write_out, j->s->out);
 	if (imgp_pread(u->fd, j->buf, n, 0, e) == -1)
@@ -267,6 +268,7 @@ stamp_member(struct job *j, const struct imgp_tar_member *m, size_t number,
 	unsigned char block[IMGP_TAR_BLOCK];
 	struct imgp_mark_src src;
 	struct imgp_mark *o = j->mark;
+	struct imgp_err why;
 	int rc;
 
 	memset(&src, 0, sizeof src);
@@ -275,8 +277,8 @@ stamp_member(struct job *j, const struct imgp_tar_member *m, size_t number,
 	src.csize = src.size = m->size;
 	imgp_stamp_prepare(j->s, o, &src, number);
 	if (o->outcome == IMGP_MARK_STAMPED &&
-	    new_header(j, m, o->size, block, &o->err) == -1)
-		o->outcome = IMGP_MARK_DECLINED;
+	    new_header(j, m, o->size, block, &why) == -1)
+		imgp_mark_failed(o, &why);
 	if ((rc = imgp_stamp_take(j->s, o, number, e)) != 0 ||
 	    o->outcome != IMGP_MARK_STAMPED)
 		return rc;
@@ -329,7 +331,7 @@ unpack(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 	if ((fd = imgp_tmpfile(j->s->opts->tmpdir, e)) == -1)
 		goto out;
 	imgp_out_init(&out, fd);
-	while ((n = imgp_tar_file_read(f, j->buf, CHUNK, e)) > 0) {
+	while ((n = imgp_tar_file_read(f, j->buf, BUFFER, e)) > 0) {
 		j->old_crc = imgp_crc32(j->old_crc, j->buf, (size_t)n);
 		if (imgp_out_write(&out, j->buf, (size_t)n, e) == -1) {
 			n = -1;
@@ -399,7 +401,7 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	j.u = u;
 	j.fd = u->fd;
 	j.size = u->size;
-	j.buf = imgp_alloc(CHUNK);
+	j.buf = imgp_alloc(BUFFER);
 	j.mark = imgp_mark_new(&s->oo);
 	if (u->kind == IMGP_INTAKE_TGZ && unpack(&j, u, &why) == -1)
 		rc = imgp_stamp_untouched(s, &why, e);
