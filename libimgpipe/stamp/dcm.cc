@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "dcmtk/config/osconfig.h"
 #include "dcmtk/dcmdata/dcdatset.h"
@@ -33,6 +34,60 @@ imgp_dcm_version(void)
 	return "DCMTK " OFFIS_DCMTK_VERSION_STRING;
 }
 
+/*
+ * What DCMTK may ask for in one call, freed or not.  A header of the length that
+ * it is given takes a third of that; one that it misreads may claim gigabytes.
+ */
+static const std::size_t most = static_cast<std::size_t>(128) << 20;
+static thread_local std::size_t asked;
+static thread_local bool is_counted, too_much;
+
+void *
+operator new(std::size_t n)
+{
+	if (is_counted && (n > most || (asked += n) > most)) {
+		too_much = true;
+		throw std::bad_alloc();
+	}
+	if (void *p = std::malloc(n == 0 ? 1 : n))
+		return p;
+	throw std::bad_alloc();
+}
+
+void
+operator delete(void *p) noexcept
+{
+	std::free(p);
+}
+
+void
+operator delete(void *p, std::size_t) noexcept
+{
+	std::free(p);
+}
+
+/* Called in a handler: the answer for what was thrown. */
+static int
+caught(void)
+{
+	try {
+		throw;
+	} catch (const std::bad_alloc &) {
+		return too_much ? IMGP_DCM_LIMIT : IMGP_DCM_MEMORY;
+	} catch (...) {
+		return IMGP_DCM_UNREADABLE;
+	}
+}
+
+/* The same for what DCMTK returns. */
+static int
+refused(const OFCondition &c)
+{
+	if (c == EC_MemoryExhausted)
+		throw std::bad_alloc();
+	return IMGP_DCM_UNREADABLE;
+}
+
 static int
 get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 {
@@ -55,8 +110,11 @@ get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 	    stop);
 	file.transferEnd();
 	if (c.bad() && c != EC_StreamNotifyClient && c != EC_EndOfStream)
-		return -1;
-	if (file.getDataset()->findAndGetElement(key, elem).bad())
+		return refused(c);
+	c = file.getDataset()->findAndGetElement(key, elem);
+	if (c == EC_MemoryExhausted)
+		return refused(c);
+	if (c.bad())
 		return 0;
 	if (!elem->isaString()) {
 		/* Implicit and private: nobody knows its VR. */
@@ -72,7 +130,7 @@ get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 	while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\0'))
 		n--;
 	if (c.bad() || n >= size)
-		return -1;
+		return refused(c);
 	std::memcpy(value, s.c_str(), n);
 	value[n] = '\0';
 	return 1;
@@ -82,9 +140,16 @@ extern "C" int
 imgp_dcm_value(const void *buf, size_t len, uint32_t tag, char *value,
     size_t size)
 {
+	int rc;
+
+	asked = 0;
+	too_much = false;
+	is_counted = true;
 	try {
-		return get(buf, len, tag, value, size);
-	} catch (...) {		/* whatever it was, it could not be read */
-		return -1;
+		rc = get(buf, len, tag, value, size);
+	} catch (...) {
+		rc = caught();
 	}
+	is_counted = false;
+	return rc;
 }

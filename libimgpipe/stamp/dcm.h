@@ -31,9 +31,11 @@ const char *imgp_dcm_version(void);
 /*
  * Read the object that begins with the ${len} bytes at ${buf} up to the tag
  * ${tag}, which must lie within them, and put its text, trailing spaces cut,
- * into ${value} of ${size} bytes.  1: it is there; 0: it is not; -1: DCMTK
- * cannot read it.
+ * into ${value} of ${size} bytes.  1: it is there; 0: it is not; or one of:
  */
+#define IMGP_DCM_UNREADABLE	(-1)	/* DCMTK cannot read it */
+#define IMGP_DCM_MEMORY		(-2)	/* the machine has no memory for it */
+#define IMGP_DCM_LIMIT		(-3)	/* it asks for more than 128 MiB */
 int	imgp_dcm_value(const void *buf, size_t len, uint32_t tag, char *value,
 	    size_t size);
 

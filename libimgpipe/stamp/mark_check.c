@@ -151,6 +151,7 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 	struct imgp_mark_work *w = o->work;
 	char value[IMGP_DICOM_VALUE];
 	uint32_t tag = d->elem[IMGP_DICOM_ID].tag;
+	struct imgp_err e;
 	int rc;
 
 	if (w->head.len < d->head || d->mismatch || d->deflated ||
@@ -161,10 +162,16 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 		remember(w, d);
 		return 0;
 	}
-	imgp_fail(&o->err, IMGP_E_DICOM_INVALID, rc == -1 ?
-	    "DCMTK cannot read the header with the id in it" :
-	    "DCMTK does not find the id where we do");
-	return imgp_mark_decline(o);
+	if (rc == IMGP_DCM_MEMORY)
+		imgp_fail(&e, IMGP_E_MEMORY, "DCMTK: out of memory");
+	else if (rc == IMGP_DCM_LIMIT)
+		imgp_fail(&e, IMGP_E_DICOM_LIMIT,
+		    "DCMTK takes too much memory for the header");
+	else
+		imgp_fail(&e, IMGP_E_DICOM_INVALID, rc == IMGP_DCM_UNREADABLE ?
+		    "DCMTK cannot read the header with the id in it" :
+		    "DCMTK does not find the id where we do");
+	return imgp_mark_failed(o, &e);
 }
 
 /*
