@@ -239,6 +239,40 @@ if [ -d "$SHARED/archives" ]; then
 else
 	skip 'the sample archives' 'they are not here'
 fi
+
+# A UID with a letter: real devices write such.
+"$PY" -W ignore - "$samples/CT_small.dcm" <<'EOT'
+import sys, pydicom
+pydicom.config.settings.writing_validation_mode = 0
+ds = pydicom.dcmread(sys.argv[1])
+ds.SeriesInstanceUID = "1.2.3.a"
+ds.save_as("letter")
+EOT
+exits 0 'a UID with a letter costs nothing' imgp-dcmscan letter
+is "$($J '[.scans[0].series[0].series_uid,.errors,.warnings[0].error_code]' out)" \
+	'["1.2.3.a",null,"IMGP-DICOM-UID"]' '... but a warning'
+is "$($J .warnings out | grep -c '1\.2\.3')" 0 '... which does not repeat it'
+
+# A small file of the deflated syntax that unpacks to more than limit_ratio allows,
+# where limit_header allows it.
+"$PY" -W ignore - "$samples/CT_small.dcm" <<'EOT'
+import io, sys, zlib, pydicom
+for name, large in ("dense", 0), ("early", 0x00090011), ("late", 0x7fe00010):
+    d = pydicom.dcmread(sys.argv[1])
+    d.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    if large == 0x00090011:
+        d.private_block(9, "X", create=True)
+        d.add_new(0x00091001, "OB", bytes(70 << 20))
+    elif large:
+        d.add_new(large, "OW", bytes(70 << 20))
+    d.save_as(name)
+EOT
+exits 0 'the deflated syntax' imgp-dcmscan dense
+export IMGP_LIMIT_HEADER=268435456
+exits 1 'what unpacks to too much in front of the UIDs is refused' imgp-dcmscan early
+like err 'IMGP-DICOM-LIMIT: the deflated data set unpacks to too much' '... as such'
+exits 0 'behind them it is not read' imgp-dcmscan late
+unset IMGP_LIMIT_HEADER
 exits 2 'two operands are wrong usage' imgp-dcmscan a b
 exits 0 '--version' imgp-dcmscan --version
 # To load DCMTK would take half the time to start.

@@ -4,6 +4,7 @@
 # The sandbox keeps the leak checker from its work.
 is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
 PY=/usr/bin/python3
+dicom_samples
 "$PY" "$ROOT/tests/lib/hostile.py" late || exit 1
 
 # An element of the head once more behind it, or there only: pydicom goes by that
@@ -37,6 +38,23 @@ exits 1 'what follows a deflated data set is not dropped' \
 like err 'IMGP-DICOM-INVALID: something follows its deflated data set' '... but told'
 cmp -s tail.junk new
 ok $? '... and kept'
+
+# It may unpack to no more than limit_ratio says.
+"$PY" -W ignore - "$samples/CT_small.dcm" <<'EOT'
+import sys, pydicom
+d = pydicom.dcmread(sys.argv[1])
+d.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+d.PixelData = bytes(70 << 20)
+d.save_as("dense")
+EOT
+exits 1 'a deflated data set that unpacks to too much is not stamped' \
+	imgp-stamp --id 77.1 -o new dense
+like err 'IMGP-DICOM-LIMIT: the deflated data set unpacks to too much' '... and told'
+cmp -s dense new
+ok $? '... and kept'
+export IMGP_LIMIT_RATIO=2000
+exits 0 '... but with a larger limit_ratio' imgp-stamp --id 77.1 -o new dense
+unset IMGP_LIMIT_RATIO
 
 exits 0 'an id that is a sequence is an instance all the same' \
 	imgp-dcmscan id.sequence

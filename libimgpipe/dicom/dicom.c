@@ -37,6 +37,8 @@ const struct imgp_dicom_limits imgp_dicom_limits = {
 	.items = 100000,
 	.disorder = 64,
 	.head = (uint64_t)16 << 20,
+	.ratio = 200,
+	.ratio_from = (uint64_t)64 << 20,
 };
 const struct imgp_dicom_want imgp_dicom_want = { IMGP_TAG_SERIES_ID, NULL };
 
@@ -931,6 +933,13 @@ start(struct imgp_dicom *d)
 	data_feed(d, first, n);
 }
 
+int
+imgp_dicom_expands(const struct imgp_dicom_limits *lim, uint64_t size,
+    uint64_t csize)
+{
+	return size > lim->ratio_from && size / lim->ratio > csize;
+}
+
 /* --- feeding -------------------------------------------------------------- */
 
 static void
@@ -945,18 +954,24 @@ inflate_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 		if (inflateInit2(z, -15) != Z_OK)
 			imgp_oom();
 	}
+	d->zin += len;
 	z->next_in = (unsigned char *)(uintptr_t)p;
 	z->avail_in = (unsigned int)len;
 	do {
 		z->next_out = out;
 		z->avail_out = sizeof out;
 		rc = inflate(z, Z_NO_FLUSH);
+		if (rc == Z_MEM_ERROR)
+			imgp_oom();
 		data_feed(d, out, sizeof out - z->avail_out);
 		if (rc == Z_STREAM_END)
 			d->phase = -1;	/* what follows is padding */
 		else if (rc != Z_OK && rc != Z_BUF_ERROR)
 			give_up(d, IMGP_E_DICOM_INVALID,
 			    "the deflated data set is damaged");
+		else if (imgp_dicom_expands(&d->lim, d->pos, d->zin))
+			give_up(d, IMGP_E_DICOM_LIMIT,
+			    "the deflated data set unpacks to too much");
 	} while (rc == Z_OK && z->avail_out == 0 && !is_over(d));
 }
 

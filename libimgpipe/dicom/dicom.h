@@ -76,8 +76,15 @@ struct imgp_dicom_limits {
 	uint32_t	items;
 	uint32_t	disorder;	/* top-level tags that do not ascend */
 	uint64_t	head;		/* bytes before all is known */
+	uint64_t	ratio;		/* of a deflated data set to its bytes, */
+	uint64_t	ratio_from;	/* from that many bytes of it on */
 };
 extern const struct imgp_dicom_limits imgp_dicom_limits;	/* defaults */
+
+/* Nonzero when ${csize} bytes of a deflated data set give more, ${size}, than
+ * ${lim} allows. */
+int	imgp_dicom_expands(const struct imgp_dicom_limits *lim, uint64_t size,
+	    uint64_t csize);
 
 /* What to look for beyond the UIDs; what to stamp is told by these. */
 struct imgp_dicom_want {
@@ -149,6 +156,7 @@ struct imgp_dicom {
 	unsigned int	 nframe;
 	struct imgp_dicom_frame frame[IMGP_DICOM_DEPTH + 1];
 	void		*inflate;
+	uint64_t	 zin;		/* bytes that it was fed */
 	int		 syntax_grab;
 	char		 media[IMGP_UID_MAX + 1];
 };

@@ -31,6 +31,7 @@ imgp_limits_load(struct imgp_limits *l, struct imgp_err *e)
 	    load("limit_items", 1 << 30, &items, e) == -1 ||
 	    load("limit_depth", IMGP_DICOM_DEPTH, &depth, e) == -1)
 		return -1;
+	l->dicom.ratio = l->zip.ratio;
 	l->dicom.elements = (uint32_t)elements;
 	l->dicom.items = (uint32_t)items;
 	l->dicom.depth = (uint32_t)depth;

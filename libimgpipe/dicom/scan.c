@@ -40,8 +40,15 @@ count(struct scan *s, const char *kind)
 	r->listing[i].count++;
 }
 
+/* Digits and dots (PS3.5, 9.1): some writers take others, too. */
 static int
-count_instance(struct scan *s, struct imgp_err *e)
+is_strict_uid(const char *uid)
+{
+	return uid[strspn(uid, "0123456789.")] == '\0';
+}
+
+static int
+count_instance(struct scan *s, size_t i, struct imgp_err *e)
 {
 	const struct imgp_dicom *d = &s->dicom;
 	char study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
@@ -51,6 +58,12 @@ count_instance(struct scan *s, struct imgp_err *e)
 	imgp_dicom_uid(d, IMGP_DICOM_STUDY, study);
 	imgp_dicom_uid(d, IMGP_DICOM_SERIES, series);
 	imgp_dicom_uid(d, IMGP_DICOM_SOP_INSTANCE, instance);
+	if (!is_strict_uid(study) || !is_strict_uid(series) ||
+	    !is_strict_uid(instance)) {
+		imgp_fail(e, IMGP_E_DICOM_UID,
+		    "a UID holds something other than digits and dots");
+		imgp_faults_add(&s->r->warnings, i, e);
+	}
 	imgp_census_add(s->census, study, series, instance,
 	    imgp_dicom_number(d, &n) == 0 ? &n : NULL);
 	count(s, "dicom");
@@ -94,7 +107,7 @@ judge(struct scan *s, size_t i, int mac, const unsigned char *first, size_t n,
 		return 0;
 	}
 	if (s->dicom.kind == IMGP_DICOM_INSTANCE)
-		return count_instance(s, e);
+		return count_instance(s, i, e);
 	count(s, "dicom_no_uid");
 	imgp_dicom_why_no_uid(&s->dicom, why, sizeof why);
 	imgp_fail(e, IMGP_E_DICOM_NO_UID, "%s", why);
@@ -196,7 +209,7 @@ refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 	imgp_census_free(s->census);
 	s->census = imgp_census_new();
 	s->r->nlisting = 0;
-	s->r->faults.n = 0;
+	s->r->faults.n = s->r->warnings.n = 0;
 	imgp_faults_add(&s->r->faults, 0, why);
 	count(s, "archive");
 	return 0;

@@ -27,6 +27,7 @@ struct imgp_scan_result {
 	struct { const char *kind; size_t count; } listing[IMGP_SCAN_KINDS];
 	size_t		 nlisting;
 	struct imgp_faults faults;	/* which cost no more than themselves */
+	struct imgp_faults warnings;	/* which cost nothing */
 };
 
 /*

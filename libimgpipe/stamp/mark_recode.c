@@ -140,6 +140,11 @@ recode_dataset(struct imgp_mark_work *w, uint32_t *crc, struct imgp_err *e)
 			break;
 		old = imgp_crc32(old, w->big, (size_t)n);
 		size += (uint64_t)n;
+		if (imgp_dicom_expands(w->opts->lim, size, left)) {
+			imgp_fail(e, IMGP_E_DICOM_LIMIT,
+			    "the deflated data set unpacks to too much");
+			goto out;
+		}
 		if (imgp_splice_feed(&s, w->big, (size_t)n, e) == -1)
 			goto out;
 	}

@@ -39,9 +39,10 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 {
 	const struct imgp_scan_job *s = arg;
 	struct imgp_scan_result r;
-	struct imgp_err none;
+	struct imgp_err why;
 	const char *wanted = dicom_setting(job);
 	char *path = NULL;
+	size_t i;
 	int fd = s->fd, rc;
 
 	(void)f;
@@ -60,9 +61,13 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 		imgp_job_set_scans(job, &r.scans);
 		set_listing(job, &r);
 		if (r.instances == 0 && r.faults.n == 0) {
-			imgp_fail(&none, IMGP_E_DICOM_NONE,
+			imgp_fail(&why, IMGP_E_DICOM_NONE,
 			    "no DICOM instance was found");
-			imgp_faults_add(&r.faults, 0, &none);
+			imgp_faults_add(&r.faults, 0, &why);
+		}
+		for (i = 0; i < r.warnings.n; i++) {
+			imgp_fault_text(&r.warnings.fault[i], &why);
+			imgp_job_warn(job, "scan", &why);
 		}
 		/* Where no images are expected, none are missed. */
 		if (r.instances > 0 || strcmp(wanted, "no") != 0)
