@@ -26,6 +26,7 @@ static const struct {
 	{ "wait", "15m" }, { "interval", "30s" },
 	/* what a pipeline wants */
 	{ "dicom", "expected" }, { "extra", "expected" },
+	{ "cut", "expected" },
 	/* names; the members are those of the job line */
 	{ "job_name", "{subject_id}_{subject_event_crf_id}_{ddfile_name}_"
 	    "{file_version_code}_{run_timestamp}" },

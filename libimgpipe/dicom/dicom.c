@@ -1127,11 +1127,28 @@ imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 	return d->state;
 }
 
+uint64_t
+imgp_dicom_idle(const struct imgp_dicom *d)
+{
+	return d->state != IMGP_DICOM_HEAD || d->deflated || d->grab != NULL ?
+	    0 : d->skip;
+}
+
+void
+imgp_dicom_skip(struct imgp_dicom *d, uint64_t n)
+{
+	d->skip -= n;
+	d->pos += n;
+}
+
 enum imgp_dicom_state
 imgp_dicom_end(struct imgp_dicom *d)
 {
 	if (d->phase == IN_START && d->state == IMGP_DICOM_MORE)
 		start(d);
+	if (d->state == IMGP_DICOM_HEAD)
+		d->cut = !d->tail_lost && (d->skip > 0 || d->nframe > 0 ||
+		    (d->deflated && d->phase != -1));
 	if (d->state != IMGP_DICOM_MORE)
 		return d->state;
 	if (d->skip != 0 || d->nhold != 0 || d->nframe != 0 ||

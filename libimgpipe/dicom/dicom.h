@@ -134,6 +134,8 @@ struct imgp_dicom {
 					 * once more, or for the first time */
 	int		 tail_lost;	/* what follows the head makes no sense:
 					 * it was not looked at any further */
+	int		 cut;		/* at the end: a value, a sequence or the
+					 * deflated data set goes on */
 	/* On IMGP_DICOM_BAD. */
 	struct imgp_err	 err;
 
@@ -179,6 +181,13 @@ enum imgp_dicom_state imgp_dicom_feed(struct imgp_dicom *d, const void *p,
 	    size_t len);
 /* The object has ended.  Never IMGP_DICOM_MORE. */
 enum imgp_dicom_state imgp_dicom_end(struct imgp_dicom *d);
+/*
+ * After IMGP_DICOM_HEAD: how many of the next bytes need not be fed, since they
+ * are a value that nobody asks for.  It may be more than the object has; always
+ * 0 in the deflated syntax.  imgp_dicom_skip() passes over ${n} of them.
+ */
+uint64_t imgp_dicom_idle(const struct imgp_dicom *d);
+void	imgp_dicom_skip(struct imgp_dicom *d, uint64_t n);
 
 /*
  * A noted value as text: leading and trailing spaces and trailing NULs cut,

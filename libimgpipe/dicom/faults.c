@@ -2,8 +2,8 @@
 
 #include "libimgpipe/dicom/faults.h"
 
-void
-imgp_faults_add(struct imgp_faults *f, size_t member, const struct imgp_err *e)
+static struct imgp_fault *
+add(struct imgp_faults *f, size_t member, const struct imgp_err *e)
 {
 	struct imgp_fault *t;
 	size_t i;
@@ -16,24 +16,32 @@ imgp_faults_add(struct imgp_faults *f, size_t member, const struct imgp_err *e)
 	t = &f->fault[i];
 	if (i == f->n) {
 		f->n++;
+		memset(t, 0, sizeof *t);
 		t->e = *e;
 		t->member = member;
-		t->count = 0;
-		t->fatal = 0;
 	}
 	t->count++;
+	return t;
+}
+
+void
+imgp_faults_add(struct imgp_faults *f, size_t member, const struct imgp_err *e)
+{
+	add(f, member, e);
 }
 
 void
 imgp_faults_add_fatal(struct imgp_faults *f, size_t member,
     const struct imgp_err *e)
 {
-	size_t i;
+	add(f, member, e)->fatal = 1;
+}
 
-	imgp_faults_add(f, member, e);
-	for (i = 0; i < f->n; i++)
-		if (strcmp(f->fault[i].e.code, e->code) == 0)
-			f->fault[i].fatal = 1;
+void
+imgp_faults_add_mild(struct imgp_faults *f, size_t member,
+    const struct imgp_err *e)
+{
+	add(f, member, e)->mild = 1;
 }
 
 void

@@ -19,16 +19,19 @@ struct imgp_faults {
 		struct imgp_err	 e;
 		size_t		 member;	/* 0: the upload itself */
 		size_t		 count;
-		int		 fatal;
+		int		 fatal, mild;
 	} fault[IMGP_FAULTS_MAX];
 };
 
-#define IMGP_FAULTS_INIT { 0, { { { NULL, "" }, 0, 0, 0 } } }
+#define IMGP_FAULTS_INIT { 0, { { { NULL, "" }, 0, 0, 0, 0 } } }
 
 void	imgp_faults_add(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);
 /* The same, fatal to the job whatever its code. */
 void	imgp_faults_add_fatal(struct imgp_faults *f, size_t member,
+	    const struct imgp_err *e);
+/* The same, which fails no job, not even where dicom = required. */
+void	imgp_faults_add_mild(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);
 /* The text of a fault with its member and count. */
 void	imgp_fault_text(const struct imgp_fault *f, struct imgp_err *out);

@@ -26,7 +26,8 @@ imgp_job_add_faults(struct imgp_job *job, const char *stage,
 	for (i = 0; i < f->n; i++) {
 		row = imgp_error_find(f->fault[i].e.code);
 		imgp_fault_text(&f->fault[i], &e);
-		imgp_job_error(job, stage, &e, required || f->fault[i].fatal ||
+		imgp_job_error(job, stage, &e, (required &&
+		    !f->fault[i].mild) || f->fault[i].fatal ||
 		    (row != NULL && row->retryable));
 	}
 }

@@ -136,11 +136,19 @@ walk_by_peeks(struct imgp_mark_work *w)
 	return 0;
 }
 
-/*
- * The head by reading: all of it, and where ${on} on towards the pixels.
- */
+enum how_far { TO_PIXELS, TO_END };
+
+/* Has the walk behind the head to go on? */
 static int
-walk_by_reading(struct imgp_mark *o, int on)
+goes_on(const struct imgp_mark_work *w, enum how_far far)
+{
+	return far == TO_PIXELS ? may_come(w) :
+	    w->dicom.state == IMGP_DICOM_HEAD && !w->dicom.tail_lost;
+}
+
+/* The head by reading, all of it, and on from there. */
+static int
+walk_by_reading(struct imgp_mark *o, enum how_far far)
 {
 	struct imgp_mark_work *w = o->work;
 	struct imgp_dicom *d = &w->dicom;
@@ -152,7 +160,7 @@ walk_by_reading(struct imgp_mark *o, int on)
 	imgp_dicom_init(d, &w->opts->want, w->opts->lim);
 	w->fed = 0;
 	imgp_mark_open(w);
-	while (d->state == IMGP_DICOM_MORE || (on && may_come(w))) {
+	while (d->state == IMGP_DICOM_MORE || goes_on(w, far)) {
 		n = imgp_content_read(w->content, buf, sizeof buf, &e);
 		if (n == -1 && d->state == IMGP_DICOM_HEAD &&
 		    strcmp(e.code, IMGP_E_ARCHIVE_DAMAGED) == 0)
@@ -176,13 +184,22 @@ imgp_mark_walk(struct imgp_mark *o)
 
 	w->fed = 0;
 	w->peeked = 0;
+	w->seen = SEEN_NOTHING;
 	w->from.fd = w->src->fd;
 	w->from.off = w->src->off;
 	imgp_dicom_release(&w->dicom);
 	imgp_dicom_init(&w->dicom, &w->opts->want, w->opts->lim);
 	if (w->src->deflated && walk_by_peeks(w))
 		return 0;
-	return walk_by_reading(o, 1);
+	return walk_by_reading(o, TO_PIXELS);
+}
+
+static int
+decline_late(struct imgp_mark *o)
+{
+	imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
+	    "an element stands twice, or not in its place");
+	return imgp_mark_decline(o);
 }
 
 /*
@@ -196,14 +213,66 @@ look_behind(struct imgp_mark *o)
 
 	if (may_come(w) && w->peeked)
 		feed_seen(w);
-	if (may_come(w) && w->peeked && walk_by_reading(o, 1) == -1)
+	if (may_come(w) && w->peeked && walk_by_reading(o, TO_PIXELS) == -1)
 		return -1;
-	if (w->dicom.late) {
-		imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
-		    "an element stands twice, or not in its place");
-		return imgp_mark_decline(o);
+	return w->dicom.late ? decline_late(o) : 0;
+}
+
+/* Stored data from element to element, without what stands in long ones. */
+static int
+hop_to_end(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+	const struct imgp_mark_src *src = w->src;
+	unsigned char buf[CHUNK];
+	struct imgp_err e;
+	uint64_t left, n;
+
+	while (goes_on(w, TO_END) && w->fed < src->size) {
+		left = src->size - w->fed;
+		n = imgp_dicom_idle(&w->dicom);
+		if (n > left)
+			return 0;
+		if (n > 0)
+			imgp_dicom_skip(&w->dicom, n);
+		else {
+			n = left < sizeof buf ? left : sizeof buf;
+			if (imgp_pread(src->fd, buf, (size_t)n,
+			    src->off + w->fed, &e) == -1)
+				return imgp_mark_failed(o, &e);
+			imgp_dicom_feed(&w->dicom, buf, (size_t)n);
+		}
+		w->fed += n;
 	}
+	imgp_dicom_end(&w->dicom);
 	return 0;
+}
+
+/*
+ * What stands behind the head, to the end of the object: is it signed there, is
+ * it cut?  Known from what has passed by for the check.  Where nothing had to,
+ * the element headers of stored data are read, and the deflated syntax is
+ * inflated unless trusted; of other deflated data lengths tell what they can.
+ */
+static int
+look_through(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+	const struct imgp_dicom *d = &w->dicom;
+	int rc = 0;
+
+	if (w->seen == SEEN_ALL)
+		d = &w->again;
+	else if (d->deflated)
+		rc = w->opts->trust ? 0 : walk_by_reading(o, TO_END);
+	else if (!w->src->deflated)
+		rc = hop_to_end(o);
+	if (rc == -1)
+		return -1;
+	o->is_signed = d->is_signed;
+	o->is_cut = d->cut || (d->at_pixels &&
+	    imgp_dicom_idle(d) > w->src->size - w->fed);
+	return d->late ? decline_late(o) : 0;
 }
 
 /* Is it an instance, and of what? */
@@ -477,6 +546,7 @@ patch(struct imgp_mark *o)
 	if (rc == -1)
 		return imgp_mark_failed(o, &e);
 	imgp_mark_take_plan(o);
+	imgp_mark_end_again(o);
 	return 0;
 }
 
@@ -487,7 +557,8 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 	int rc, encoded;
 
 	o->outcome = IMGP_MARK_OTHER;
-	o->is_fatal = o->is_instance = o->is_signed = o->is_patched = 0;
+	o->is_fatal = o->is_instance = o->is_patched = 0;
+	o->is_signed = o->is_cut = 0;
 	o->old[0] = '\0';
 	o->pieces = 0;
 	w->src = src;
@@ -501,7 +572,7 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 	if (plan_edits(o) == -1)
 		return;
 	if (w->edits == 0) {
-		if (look_behind(o) == 0)
+		if (look_behind(o) == 0 && look_through(o) == 0)
 			o->outcome = IMGP_MARK_ALREADY;
 		return;
 	}
@@ -511,9 +582,8 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 		rc = src->deflated ? patch(o) : imgp_mark_splice(o);
 	if ((encoded = rc == 1))
 		rc = imgp_mark_recode(o);
-	if (rc == 0 && (rc = look_behind(o)) == 0)
-		o->is_signed = w->dicom.is_signed;
-	if (rc == 0 && imgp_mark_check(o) == 0 && (!w->opts->provenance ||
+	if (rc == 0 && look_behind(o) == 0 && imgp_mark_check(o) == 0 &&
+	    look_through(o) == 0 && (!w->opts->provenance ||
 	    imgp_mark_record(o, encoded) == 0))
 		o->outcome = IMGP_MARK_STAMPED;
 }

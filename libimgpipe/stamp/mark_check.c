@@ -19,6 +19,8 @@ imgp_mark_begin_again(struct imgp_mark_work *w)
 	d->lim.head += 4096;
 	d->lim.elements += EDITS;
 	imgp_buf_clear(&w->head);
+	w->seen = SEEN_NOTHING;
+	w->shown = 0;
 }
 
 /* The next bytes of it; nonzero: that was enough. */
@@ -28,12 +30,31 @@ imgp_mark_read_again(void *arg, const unsigned char *p, size_t len)
 	struct imgp_mark_work *w = arg;
 	size_t n;
 
+	w->shown += len;
 	for (; len > 0 && w->again.state == IMGP_DICOM_MORE; len -= n, p += n) {
 		n = len < CHUNK ? len : CHUNK;
 		imgp_buf_add(&w->head, p, n);
 		imgp_dicom_feed(&w->again, p, n);
 	}
-	return w->again.state != IMGP_DICOM_MORE;
+	if (w->again.state != IMGP_DICOM_HEAD)
+		return w->again.state != IMGP_DICOM_MORE;
+	w->seen = SEEN_HEAD;
+	if (w->opts->trust || w->again.tail_lost)
+		return 1;
+	imgp_dicom_feed(&w->again, p, len);
+	return 0;
+}
+
+void
+imgp_mark_end_again(struct imgp_mark *o)
+{
+	struct imgp_mark_work *w = o->work;
+
+	if (w->opts->trust || w->shown != o->size)
+		return;
+	imgp_dicom_end(&w->again);
+	if (w->again.state == IMGP_DICOM_HEAD)
+		w->seen = SEEN_ALL;
 }
 
 
@@ -85,14 +106,19 @@ check_crc(struct imgp_mark *o)
 		w->big = imgp_alloc(BIG);
 	imgp_content_open(w->content, read_pieces, o, o->csize, o->size,
 	    w->src->deflated);
-	while ((n = imgp_content_read(w->content, w->big, BIG, &e)) > 0)
+	imgp_mark_begin_again(w);
+	while ((n = imgp_content_read(w->content, w->big, BIG, &e)) > 0) {
 		crc = imgp_crc32(crc, w->big, (size_t)n);
+		imgp_mark_read_again(w, w->big, (size_t)n);
+	}
 	if (n == -1)
 		return strcmp(e.code, IMGP_E_ARCHIVE_DAMAGED) == 0 ?
 		    imgp_mark_differs(o, "the new data cannot be decoded") :
 		    imgp_mark_failed(o, &e);
-	if (crc == o->crc)
+	if (crc == o->crc) {
+		imgp_mark_end_again(o);
 		return 0;
+	}
 	/* Whose fault is it? */
 	imgp_mark_open(w);
 	crc = 0;
@@ -188,7 +214,7 @@ check_head(struct imgp_mark *o)
 	struct imgp_err e;
 	long n;
 
-	if (!o->is_patched || d->state == IMGP_DICOM_MORE) {
+	if (w->seen == SEEN_NOTHING) {
 		imgp_mark_begin_again(w);
 		imgp_content_open(w->content, read_pieces, o, o->csize,
 		    o->size, w->src->deflated);

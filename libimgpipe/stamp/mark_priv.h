@@ -20,6 +20,8 @@
 #include "libimgpipe/stamp/mark.h"
 #include "libimgpipe/stamp/stamp.h"
 
+enum { SEEN_NOTHING, SEEN_HEAD, SEEN_ALL };
+
 #define EDITS	5
 #define SHAPES	64			/* of headers that are remembered */
 #define CHUNK	4096
@@ -32,6 +34,9 @@ struct imgp_mark_work {
 	struct imgp_deflate *deflate;
 	struct imgp_encode *fast, *inner;
 	struct imgp_dicom dicom, again;
+	int		 seen;		/* of the new content again has had:
+					 * nothing, its head, all of it */
+	uint64_t	 shown;		/* bytes of it that were offered */
 	uint64_t	 fed;		/* bytes of content that dicom has had */
 	int		 peeked;	/* deflate is at this object's stream */
 	size_t		 ahead;		/* to peek at first; 0: not known yet */
@@ -89,10 +94,13 @@ int	imgp_mark_recode(struct imgp_mark *o);
 
 /* --- mark_check.c --- */
 
-/* The new head is read again: from here on, by imgp_mark_read_again(). */
+/* The new content is read again: from here on, by imgp_mark_read_again(). */
 void	imgp_mark_begin_again(struct imgp_mark_work *w);
-/* The next bytes of it, for a plan's see(); nonzero: that was enough. */
+/* The next bytes of it, for a plan's see(); nonzero: that was enough, with trust
+ * its head. */
 int	imgp_mark_read_again(void *work, const unsigned char *p, size_t len);
+/* All that the new content, ${o}'s, has was offered: was it seen to its end? */
+void	imgp_mark_end_again(struct imgp_mark *o);
 /* The new data are not what they should be: IMGP_E_STAMP_CHECK, -1. */
 int	imgp_mark_differs(struct imgp_mark *o, const char *what);
 /* Read the new data, as if they were written already, and judge them. */

@@ -53,6 +53,7 @@ struct imgp_stamp_opts {
 	const char	*tmpdir;	/* for unnamed files, made when needed */
 	int		 replace;	/* another value may be replaced */
 	int		 trust;		/* do not check the CRC of the source */
+	int		 cut_required;	/* an instance that is cut is fatal */
 	int		 threads;	/* members at once, at least 1 */
 	/* One of: what is done is noted there; or undone as is noted here. */
 	struct imgp_out	*note;

@@ -9,6 +9,8 @@ The name's first word says what is right (tests/odd-headers.t):
     seen.*   one instance; DCMTK does not read it, so it is not stamped
     told.*   no instance, and an error says what is wrong with it
     dir.*    a DICOMDIR
+    number.* a Series Number
+    end.*    what stands behind the head (tests/stamp-end.t)
 """
 import struct
 import zlib
@@ -141,9 +143,43 @@ def uids():
             uid(0x20, 0xD) + uid(0x20, 0xE) + el(0x20, 0x11, b"IS", value))
 
 
+def ends():
+    """What stands at the end of an object: end.sound*, end.cut*, end.signed*."""
+    jpeg = b"1.2.840.10008.1.2.4.50"
+
+    def pixels(n=4000, length=None, vr=b"OB"):
+        return el(0x7FE0, 0x10, vr, bytes(i * i % 251 for i in range(n)), length)
+
+    fragments = el(0x7FE0, 0x10, b"OB", item() + item(b"\xff\xd8" + b"x" * 2000),
+                   UNDEFINED)
+    signature = el(0xFFFA, 0xFFFA, b"SQ", item(el(0x400, 5, b"US", b"\1\0")))
+    many = bytes(300000)
+    put("end.sound", obj(b"", tail=pixels()))
+    put("end.sound-fragments", obj(b"", jpeg, tail=fragments + SEQ_END))
+    put("end.sound-padded", obj(b"", tail=pixels() + el(0xFFFC, 0xFFFC, b"OB", b"\0" * 9)))
+    put("end.sound-odd", obj(b"", tail=pixels()) + b"\0")
+    put("end.sound-deflated", obj(b"", DEFLATED, tail=pixels()))
+    put("end.cut", obj(b"", tail=pixels(4000, 4400)))
+    put("end.cut-by-one", obj(b"", tail=pixels(4000, 4001)))
+    put("end.cut-implicit", obj(b"", IMPLICIT, None, pixels(4000, 4400, None)))
+    put("end.cut-deflated", obj(b"", DEFLATED, tail=pixels(4000, 4400)))
+    put("end.cut-fragments", obj(b"", jpeg, tail=fragments))
+    put("end.cut-fragment", obj(b"", jpeg, tail=fragments)[:-100])
+    put("end.cut-delimiter", obj(b"", jpeg, tail=fragments + SEQ_END)[:-4])
+    put("end.cut-padding", obj(b"", tail=pixels() + el(
+        0xFFFC, 0xFFFC, b"OB", b"\0" * 9, 100)))
+    put("end.signed", obj(b"", tail=pixels() + signature))
+    put("end.signed-far", obj(b"", tail=el(0x7FE0, 0x10, b"OB", many * 5) + signature))
+    put("end.signed-fragments", obj(b"", jpeg, tail=fragments + SEQ_END + signature))
+    put("end.signed-deflated", obj(b"", DEFLATED, tail=pixels() + signature))
+    put("end.late", obj(b"", tail=el(0x7FE0, 0x10, b"OB", many * 5) +
+                        el(0x12, 0x71, b"LO", b"99.1")))
+
+
 if __name__ == "__main__":
     group_4()
     meta_information()
     private_values()
     unknown_vrs()
     uids()
+    ends()
