@@ -34,10 +34,14 @@ run_pending(struct imgp_lookup *l, const struct imgp_filter_ops *ops)
 	return rc;
 }
 
-enum { OPT_PENDING = 256, OPT_PIPELINE, OPT_WAIT, OPT_INTERVAL };
+enum { OPT_PENDING = 256, OPT_AGAIN, OPT_NOW, OPT_PIPELINE, OPT_WAIT,
+	OPT_INTERVAL };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_PENDING, "pending", NULL, "all that is still to be delivered" },
+	{ OPT_AGAIN, "again", NULL,
+	    "and what failed for good by no fault of its own" },
+	{ OPT_NOW, "now", NULL, "and what failed by its own a short while ago" },
 	{ OPT_PIPELINE, "pipeline", "CODE",
 	    "take this pipeline where several list a field" },
 	{ OPT_WAIT, "wait", "TIME", "how long to wait for what is not there yet" },
@@ -46,7 +50,7 @@ static const struct imgp_opt opts[] = {
 };
 static const char *const synopsis[] = {
 	"[-jnqv] [--pipeline CODE] [--wait TIME] [--interval TIME] [ID|KEY|URL...]",
-	"[-jnqv] [--pipeline CODE] --pending",
+	"[-jnqv] [--pipeline CODE] --pending [--again] [--now]",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
@@ -85,7 +89,8 @@ run_id(struct imgp_err *e)
 
 /* Settings, after the options; ends the program when they are wrong. */
 static struct imgp_lookup *
-configure(struct imgp_lookup_opts *o, const char *wait, const char *interval)
+configure(struct imgp_lookup_opts *o, const char *wait, const char *interval,
+    int now)
 {
 	struct imgp_err e = { NULL, "" };
 	struct imgp_lookup *l;
@@ -99,6 +104,8 @@ configure(struct imgp_lookup_opts *o, const char *wait, const char *interval)
 	o->retries = duration(wait, "wait", &e) / o->interval_ms;
 	if ((o->replica = imgp_conf(NULL, "replica")) == NULL)
 		o->replica = imgp_conf(NULL, "database");
+	if (!now)
+		o->backoff = imgp_conf(NULL, "backoff");
 	l = imgp_lookup_new(o);
 	/* One that is away for now is waited for; one that is wrong is not. */
 	if (imgp_lookup_reach(l, &e) == -1 &&
@@ -121,19 +128,23 @@ main(int argc, char *argv[])
 	struct imgp_lookup *l;
 	const char *wait = NULL, *interval = NULL;
 	char *run;
-	int ch, all = 0, rc;
+	int ch, all = 0, now = 0, rc;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_PENDING: all = 1; break;
+		case OPT_AGAIN: o.again = 1; break;
+		case OPT_NOW: now = 1; break;
 		case OPT_PIPELINE: o.pipeline = optarg; break;
 		case OPT_WAIT: wait = optarg; break;
 		case OPT_INTERVAL: interval = optarg; break;
 		}
 	if (all && optind < argc)
 		imgp_usage(&tool, "--pending takes no operands");
+	if (!all && (o.again || now))
+		imgp_usage(&tool, "--again and --now go with --pending");
 	o.run = run = run_id(&e);
-	l = configure(&o, wait, interval);
+	l = configure(&o, wait, interval, now);
 	if (all)
 		rc = run_pending(l, &ops);
 	else if (optind < argc)

@@ -29,6 +29,12 @@ begin
 	end if;
 end $$;
 
+-- The waivers that count now.
+create or replace view pipeline.waived as
+select w.edcpipeline_id, w.subjecteventcrffile_id
+from pipeline.edcpipelinewaiver w
+where w.expires is null or w.expires > clock_timestamp();
+
 -- What is to be delivered: no row Completed or Failed for good, not waived.
 -- Paused and busy ones are in it: they are still to be delivered.
 create or replace view pipeline.pending as
@@ -42,7 +48,51 @@ where not exists (
 	and f.revision_number = u.revision_number
 	and (f.status = 'Completed' or f.failed_for_good))
 and not exists (
-	select from pipeline.edcpipelinewaiver w
-	where w.edcpipeline_id = p.id
-	and w.subjecteventcrffile_id = u.subject_event_crf_file_id
-	and (w.expires is null or w.expires > now()));
+	select from pipeline.waived w where w.edcpipeline_id = p.id
+	and w.subjecteventcrffile_id = u.subject_event_crf_file_id);
+
+-- What imgp-lookup --pending takes from: all of pipeline.pending, with how often
+-- each failed by a fault of its own (null: the last failure was not its own, or
+-- there was none) and when it last did; and, where opened is true, what failed for
+-- good by a fault that was ours or a service's, as the dictionary sees it today.
+create or replace view pipeline.due as
+with own as (
+	select p.code, f.subjecteventcrffile_id, f.revision_number,
+	    f.ts_finish as ts, (select count(*) from pipeline.outcome o
+		left join pipeline.error_code c on c.code = o.error_code
+		where o.edcpipelinefile_id = f.id and o.status = 'Failed'
+		and coalesce(c.owner, 'upload') = 'upload') as failures
+	from pipeline.edcpipelinefile f
+	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+	left join pipeline.error_code c on c.code = f.error_code
+	where f.status = 'Failed' and not f.failed_for_good
+	and coalesce(c.owner, 'upload') = 'upload'),
+lookups as (
+	select l.* from pipeline.lookupfailure l
+	left join pipeline.error_code c on c.code = l.error_code
+	where coalesce(c.owner, 'upload') = 'upload')
+select u.subject_event_crf_file_id, u.pipeline_code, false as opened,
+    greatest(own.failures, l.failures) as failures,
+    greatest(own.ts, l.ts) as ts
+from pipeline.pending u
+left join own on own.code = u.pipeline_code
+    and own.subjecteventcrffile_id = u.subject_event_crf_file_id
+    and own.revision_number = u.revision_number
+left join lookups l on l.pipeline_code = u.pipeline_code
+    and l.subjecteventcrffile_id = u.subject_event_crf_file_id
+union all
+select u.subject_event_crf_file_id, u.pipeline_code, true, null, null
+from pipeline.edcpipelinefile f
+join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+join pipeline.upload u on u.pipeline_code = p.code
+    and u.subject_event_crf_file_id = f.subjecteventcrffile_id
+    and u.revision_number = f.revision_number
+where f.status = 'Failed' and f.failed_for_good
+and exists (select from pipeline.edcpipelinefileerrorlog e
+	join pipeline.error_code c on c.code = e.error_code
+	where e.edcpipelinefile_id = f.id and e.attempt = f.attempt
+	and e.run is not distinct from f.run and e.fatal
+	and c.owner in ('ours', 'service'))
+and not exists (
+	select from pipeline.waived w where w.edcpipeline_id = p.id
+	and w.subjecteventcrffile_id = u.subject_event_crf_file_id);

@@ -197,6 +197,7 @@ declare
 	by_run text := pipeline.want_text(req, 'run');
 	by_claim text := pipeline.want_text(req, 'claim');
 	again boolean := coalesce(pipeline.want_bool(req, 'again'), false);
+	anew boolean;
 	p pipeline.edcpipeline;
 	f pipeline.edcpipelinefile;
 	current bigint;
@@ -235,9 +236,8 @@ begin
 	if p.paused then
 		perform pipeline.deny('IMGP-SKIP-PAUSED', 'the pipeline is paused');
 	end if;
-	if exists (select from pipeline.edcpipelinewaiver w
-	    where w.edcpipeline_id = p.id and w.subjecteventcrffile_id = upload
-	    and (w.expires is null or w.expires > clock_timestamp())) then
+	if exists (select from pipeline.waived w where w.edcpipeline_id = p.id
+	    and w.subjecteventcrffile_id = upload) then
 		perform pipeline.deny('IMGP-SKIP-WAIVED', 'the upload is waived');
 	end if;
 
@@ -261,14 +261,22 @@ begin
 		    and f.run is not distinct from by_run
 		    and coalesce(by_claim, by_run) is not null);
 	end if;
+	-- Whoever opens it has seen that the source is another: let it be.
+	anew := f.failed_for_good and f.error_code = 'IMGP-SOURCE-CHANGED';
 	update pipeline.edcpipelinefile e set
 	    status = 'Started', has_error = false, failed_for_good = false,
 	    error_code = null, ts_finish = null, attempt = e.attempt + 1,
 	    reopened = e.reopened + e.failed_for_good::integer,
 	    lease = nextval('pipeline.lease_no'),
 	    lease_until = clock_timestamp() + interval '15 minutes',
-	    run = by_run, claim = by_claim
+	    run = by_run, claim = by_claim,
+	    source_etag = case when anew is not true then e.source_etag end,
+	    bytes_source = case when anew is not true then e.bytes_source end,
+	    sha256_source = case when anew is not true then e.sha256_source end
 	where e.id = f.id returning * into f;
+	delete from pipeline.lookupfailure l
+	    where l.subjecteventcrffile_id = upload
+	    and l.pipeline_code in (p.code, '');
 	return pipeline.file_json(f, true);
 end $$;
 
@@ -413,20 +421,46 @@ end $$;
 
 -- The errors of a request.  What it does not say of one is taken from the
 -- dictionary; an error that nobody knows is retryable: no file is given up for
--- want of a reason.
-create or replace function pipeline.errors_of(errors jsonb, outcome text)
+-- want of a reason.  owner says whose fault it is (errors.tsv).
+drop function if exists pipeline.errors_of(jsonb, text);
+create function pipeline.errors_of(errors jsonb, outcome text)
 returns table (n bigint, stage text, error_code text, error text,
-    fatal boolean, retryable boolean)
+    fatal boolean, retryable boolean, owner text)
 language sql stable as $$
 	select a.n, coalesce(pipeline.want_text(a.o, 'stage'), ''),
 	    coalesce(pipeline.want_text(a.o, 'error_code'), 'IMGP-INTERNAL'),
 	    coalesce(pipeline.want_text(a.o, 'error'), ''),
 	    coalesce(pipeline.want_bool(a.o, 'fatal'), outcome = 'Failed'),
-	    coalesce(pipeline.want_bool(a.o, 'retryable'),
-	        (select c.retryable from pipeline.error_code c
-	            where c.code = a.o ->> 'error_code'), true)
-	from jsonb_array_elements(errors) with ordinality a(o, n);
+	    coalesce(pipeline.want_bool(a.o, 'retryable'), c.retryable, true),
+	    coalesce(c.owner, 'upload')
+	from jsonb_array_elements(errors) with ordinality a(o, n)
+	left join pipeline.error_code c on c.code = coalesce(
+	    pipeline.want_text(a.o, 'error_code'), 'IMGP-INTERNAL');
 $$;
+
+-- The error that decides: a fatal one before others; of the fatal ones one of ours
+-- before a service's, a service's before the upload's own, which may have come of
+-- it.
+drop function if exists pipeline.worst_of(jsonb, text);
+create function pipeline.worst_of(errors jsonb, outcome text)
+returns table (n bigint, stage text, error_code text, error text,
+    fatal boolean, retryable boolean, owner text)
+language sql stable as $$
+	select r.* from pipeline.errors_of(errors, outcome) r
+	order by not r.fatal, case when not r.fatal then 3
+	    when r.owner = 'ours' then 1 when r.owner = 'service' then 2
+	    else 3 end, r.n limit 1;
+$$;
+
+-- The answer to whoever ended an attempt: the row, with the number of the attempt
+-- that ended, be it counted or not.
+create or replace function pipeline.file_ended(f pipeline.edcpipelinefile)
+returns jsonb language plpgsql stable as $$
+begin
+	return jsonb_set(pipeline.file_json(f, false),
+	    '{edc_pipeline_file,attempt}', (select to_jsonb(o.attempt)
+	    from pipeline.outcome o where o.lease = f.lease));
+end $$;
 
 create or replace function pipeline.finish_store(req jsonb) returns jsonb
 language plpgsql as $$
@@ -444,7 +478,7 @@ begin
 		perform pipeline.deny('IMGP-DB-REQUEST', 'errors is not an array');
 	end if;
 	if f.status = outcome and f.lease = pipeline.want_int(req, 'lease') then
-		return pipeline.file_json(f, false);	-- asked again
+		return pipeline.file_ended(f);	-- asked again
 	end if;
 	perform pipeline.check_lease(f, req);
 	if outcome = 'Completed' and exists (
@@ -462,15 +496,16 @@ begin
 	if pipeline.tells_content(req) then
 		perform pipeline.note_content(f, req);
 	end if;
-	select * into worst from pipeline.errors_of(errors, outcome) r
-	    order by not r.fatal, r.n limit 1;
+	select * into worst from pipeline.worst_of(errors, outcome);
 	update pipeline.edcpipelinefile e set
 	    status = outcome,
 	    has_error = outcome = 'Failed' or worst.n is not null or
 	        coalesce(pipeline.want_bool(req, 'has_error'), false),
+	    -- Only the upload's own fault is final.
 	    failed_for_good = outcome = 'Failed' and exists (
 	        select from pipeline.errors_of(errors, outcome) r
-	        where r.fatal and not r.retryable),
+	        where r.fatal and not r.retryable) and
+	        worst.owner not in ('ours', 'service'),
 	    error_code = worst.error_code,
 	    lease_until = null, ts_finish = clock_timestamp()
 	where e.id = f.id returning * into f;
@@ -478,7 +513,55 @@ begin
 	    has_error, error_code, error)
 	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
 	    worst.error);
+	if f.status = 'Failed' and worst.fatal and worst.owner = 'ours' then
+		update pipeline.edcpipelinefile e	-- no attempt of the upload's
+		    set attempt = greatest(e.attempt - 1, 0) where e.id = f.id;
+	end if;
 	return pipeline.file_json(f, false);
+end $$;
+
+-- {"subject_event_crf_file_id", "pipeline_code", "run", "errors"}: the run could
+-- not look the upload up, or not claim it: there is no row of it.
+create or replace function pipeline.lookup_failed(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	errors jsonb := coalesce(nullif(req -> 'errors', 'null'), '[]');
+	worst record;
+	code text;
+begin
+	if jsonb_typeof(errors) <> 'array' then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'errors is not an array');
+	end if;
+	select * into worst from pipeline.worst_of(errors, 'Failed');
+	if worst.n is null then
+		perform pipeline.deny('IMGP-DB-REQUEST',
+		    'a look-up that failed has errors');
+	end if;
+	insert into pipeline.lookupfailure as l (subjecteventcrffile_id,
+	    pipeline_code, error_code, error, run)
+	values (pipeline.want_int(req, 'subject_event_crf_file_id'),
+	    coalesce(pipeline.want_text(req, 'pipeline_code'), ''),
+	    worst.error_code, worst.error, pipeline.want_text(req, 'run'))
+	on conflict (subjecteventcrffile_id, pipeline_code) do update set
+	    failures = case when l.error_code = excluded.error_code
+	        then l.failures else 0 end + 1,
+	    since = case when l.error_code = excluded.error_code
+	        then l.since else excluded.since end,
+	    error_code = excluded.error_code, error = excluded.error,
+	    run = excluded.run, ts = excluded.ts
+	where (l.error_code, l.run) is distinct from
+	    (excluded.error_code, excluded.run);	-- else asked again
+	return pipeline.answer((select jsonb_build_object(
+	    'subject_event_crf_file_id', l.subjecteventcrffile_id,
+	    'failures', l.failures) from pipeline.lookupfailure l
+	    where l.subjecteventcrffile_id = pipeline.want_int(req,
+	        'subject_event_crf_file_id')
+	    and l.pipeline_code = coalesce(pipeline.want_text(req,
+	        'pipeline_code'), '')));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"edc_pipeline_file_id", "lease", "status", "has_error", "errors", "sha256",

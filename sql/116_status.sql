@@ -28,10 +28,25 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 	    'lease_until', pipeline.utc(f.lease_until));
 $$;
 
+-- Look-ups that failed, newest first: those of one upload, or the newest ${most}.
+create or replace function pipeline.status_lookups(upload bigint, most bigint)
+returns jsonb language sql stable as $$
+	select coalesce(jsonb_agg(jsonb_build_object(
+	    'subject_event_crf_file_id', l.subjecteventcrffile_id,
+	    'pipeline_code', nullif(l.pipeline_code, ''),
+	    'error_code', l.error_code, 'error', l.error, 'run', l.run,
+	    'failures', l.failures, 'since', pipeline.utc(l.since),
+	    'ts', pipeline.utc(l.ts)) order by l.ts desc), '[]')
+	from (select * from pipeline.lookupfailure a
+		where upload is null or a.subjecteventcrffile_id = upload
+		order by a.ts desc limit most) l;
+$$;
+
 -- {"limit"}: data.states, how many files of each pipeline are in which state
 -- and since when the oldest; data.attention, the newest ${limit} that are left,
--- failed or to be tried again, data.more, how many others are; data.last_run;
--- data.mail; data.last_digest.
+-- failed or to be tried again, data.more, how many others are; data.lookups, the
+-- newest ${limit} uploads that no run could look up; data.last_run; data.mail;
+-- data.last_digest.
 create or replace function pipeline.status(req jsonb) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp as $$
@@ -75,6 +90,7 @@ begin
 	return pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
 	    'states', states, 'attention', attention,
 	    'more', n - jsonb_array_length(attention),
+	    'lookups', pipeline.status_lookups(null, most),
 	    'last_run', (select jsonb_build_object('run', r.run,
 	        'ts_finish', pipeline.utc(r.ts_finish), 'counts', r.counts)
 	        from pipeline.run r order by r.ts_finish desc limit 1),
@@ -119,7 +135,7 @@ end $$;
 -- {"subject_event_crf_file_id", "members"}: all that is known of one upload:
 -- data.known, whether the EDC has it; data.members, those columns of
 -- pipeline.upload that are named in ${members}, where the view has them;
--- data.rows, its rows, each with "scans", "errors" (the error log) and
+-- data.lookups, its look-ups that failed; data.rows, its rows, each with "scans", "errors" (the error log) and
 -- "outcomes" (the ends of its attempts and their digests).
 create or replace function pipeline.status_upload(req jsonb) returns jsonb
 language plpgsql stable security definer
@@ -161,6 +177,7 @@ begin
 	            where v.subject_event_crf_file_id = upload limit 1) u,
 	            jsonb_each(u.j) m
 	        where m.value <> 'null' and req -> 'members' ? m.key),
+	    'lookups', pipeline.status_lookups(upload, null),
 	    'rows', found_rows));
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
 	get stacked diagnostics code = pg_exception_detail;

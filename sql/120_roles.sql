@@ -1,5 +1,5 @@
 -- Least privilege: three roles without login, which a site grants to the users
--- that its tools log in as.  imgp_lookup reads two views; imgp_record and
+-- that its tools log in as.  imgp_lookup reads views; imgp_record and
 -- imgp_digest execute functions and see no table.
 do $$
 declare
@@ -27,10 +27,11 @@ revoke all on all functions in schema pipeline from public, imgp_lookup,
 grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest;
 grant execute on function pipeline.version() to imgp_lookup, imgp_record,
     imgp_digest;
-grant select on pipeline.upload, pipeline.pending to imgp_lookup;
+grant select on pipeline.upload, pipeline.pending, pipeline.due to imgp_lookup;
 grant execute on function pipeline.file_start(jsonb),
     pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
-    pipeline.file_renew(jsonb), pipeline.file_release(jsonb) to imgp_record;
+    pipeline.file_renew(jsonb), pipeline.file_release(jsonb),
+    pipeline.lookup_failed(jsonb) to imgp_record;
 grant execute on function pipeline.error_log(jsonb),
     pipeline.digest_open(jsonb), pipeline.digest_sent(jsonb),
     pipeline.digest_preview(jsonb), pipeline.digest_resend(jsonb),

@@ -129,6 +129,10 @@ echo '{"pipeline_code":"audio","subject_event_crf_file_id":1211}' | cgi $FILE
 refused 409 IMGP-SKIP-PAUSED 'a pipeline that is paused'
 echo '{"pipeline_code":"image","subject_event_crf_file_id":1202,"status":"done"}' | cgi $FILE
 refused 400 IMGP-API-REQUEST 'an update without id (M45)'
+missed='{"subject_event_crf_file_id":4242,"run":"20260102T030405Z-0000000a","status":"Failed","errors":[{"error_code":"IMGP-LOOKUP-NOT-FOUND"}]}'
+echo "$missed" | cgi $FILE
+is "$(cat status) $(jq -c .data body)" \
+    '200 {"failures":1,"subject_event_crf_file_id":4242}' 'a look-up that failed'
 echo '{"scans":[]}' | cgi $SCANS
 refused 400 IMGP-API-REQUEST 'scans without id'
 echo "{$row,\"edc_pipieline_file_id\":99}" | cgi $FILE
@@ -357,7 +361,7 @@ like out '^Status: 200 OK$' 'and is served'
 
 # --- the description ----------------------------------------------------------------
 echo "$start" | valid request $FILE && valid request $SCANS <scans.json &&
-    valid request $FILE <finish && echo '{"run":"20260102T030405Z-0000000a"}' | valid request $FILE
+    valid request $FILE <finish && echo "$missed" | valid request $FILE && echo '{"run":"20260102T030405Z-0000000a"}' | valid request $FILE
 ok $? 'the requests above fit the description'
 valid answer $FILE file/* && valid answer $SCANS scans/*
 ok $? "so do all $(ls file scans | grep -c .) answers (M47, M50)"

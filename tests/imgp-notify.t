@@ -257,7 +257,7 @@ clear_out
 # A job that failed twice by what the record keeps, and once by what it does not.
 start() { echo 1201 | imgp-lookup | imgp-record start; }
 for try in 1 2; do
-	start | jq -c --argjson e "$(error fetch IMGP-STORE-IO temporary true true "try $try")" \
+	start | jq -c --argjson e "$(error fetch IMGP-STORE-NOT-FOUND notfound true true "try $try")" \
 	    '.errors = $e' | imgp-record finish >finished 2>err
 done
 jq -c --argjson e "$(error finish IMGP-DB-QUERY internal false false 'said here alone')" \

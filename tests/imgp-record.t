@@ -75,7 +75,7 @@ jq -c 'def e(code; f; r): .errors = [{"stage": "stamp", "error_code": code,
     elif .subject_event_crf_file_id == 1203 then
 	e("IMGP-STAMP-FOREIGN"; true; false)
     elif .subject_event_crf_file_id == 1204 then
-	e("IMGP-STORE-IO"; true; true)
+	e("IMGP-STORE-UNAVAILABLE"; true; true)
     elif .subject_event_crf_file_id == 1201 then
 	.sha256.destination = ("b" * 64) else . end' scans >in
 exits 75 'finish' imgp-record finish <in
@@ -85,7 +85,7 @@ holds got 'writes each end: contract, M42, M43' <<'EOT'
 1201|Completed|f|1|-
 1202|Completed|t|1|IMGP-STAMP-SIGNED
 1203|Failed|t|1|IMGP-STAMP-FOREIGN
-1204|Failed|t|1|IMGP-STORE-IO
+1204|Failed|t|1|IMGP-STORE-UNAVAILABLE
 1205|In Progress|f|1|-
 EOT
 like err '^imgp-record: 1205: IMGP-JOB-TYPE: sha256.destination is missing' \

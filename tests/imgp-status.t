@@ -16,8 +16,8 @@ error() { printf '[{"stage":"fetch","error_code":"%s","class":"x","error":"%s","
 RUN=20261122T131500Z-5bd1c09e
 imgp-run -q 1201 1205 >run.jsonl 2>/dev/null
 ends 1202 "$(error IMGP-SOURCE-CHANGED 'other bytes' false)"
-ends 1203 "$(error IMGP-STORE-IO 'first try' true)"
-ends 1203 "$(error IMGP-STORE-IO 'second \u001b[31m try' true)"
+ends 1203 "$(error IMGP-STORE-UNAVAILABLE 'first try' true)"
+ends 1203 "$(error IMGP-STORE-UNAVAILABLE 'second \u001b[31m try' true)"
 echo 1204 | imgp-lookup | imgp-record start >/dev/null
 IMGP_RUN=$RUN imgp-lookup 1206 | imgp-record start >/dev/null
 imgp-record release --run $RUN
@@ -61,7 +61,7 @@ upload 1203, revision 1, pipeline image: to retry
   attempt 1
   attempt 2
 EOT
-like out 'fetch   IMGP-STORE-IO: first try' 'with what went wrong'
+like out 'fetch   IMGP-STORE-UNAVAILABLE: first try' 'with what went wrong'
 is "$(tr -d '[:print:]\n' <out | wc -c)" 0 'all of it printable (R65)'
 like out 'Failed, has_error, in no digest yet' 'and in no digest'
 imgp-digest

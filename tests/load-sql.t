@@ -71,8 +71,10 @@ cp -r "$ROOT/sql" later
 mkdir later/scripts
 cp "$load" later/scripts
 cp "$ROOT/libimgpipe/base/errors.tsv" later/libimgpipe/base
+last=$(sql -c 'select pipeline.version()')
+later=$((last + 1))
 echo 'alter table pipeline.edcpipeline add column later integer default 5;' \
-    >later/sql/003_later.sql
+    >later/sql/00${later}_later.sql
 sql -c "set role imgp_record" -c "select pipeline.file_start('{\"run\": \"R\",
     \"pipeline_code\": \"own\", \"subject_event_crf_file_id\": 7}')" >out
 like out '"lease": [1-9]' 'a row before the upgrade'
@@ -80,14 +82,14 @@ exits 0 'a later migration is applied' later/scripts/load-sql "$IMGP_DATABASE"
 is "$(sql -c 'select later from pipeline.edcpipeline limit 1')" 5 'once'
 exits 0 'and not twice' later/scripts/load-sql "$IMGP_DATABASE"
 is "$(sql -c 'select pipeline.version(), count(*) from
-    pipeline.edcpipelinefile')" '3|1' 'the version is 3, the row is there'
+    pipeline.edcpipelinefile')" "$later|1" 'the version is that, the row is there'
 exits 3 'older files leave a newer schema alone' "$load" "$IMGP_DATABASE"
 like err 'newer than these files' 'and say why'
 export IMGP_SOURCE=file:///src IMGP_TEMP=file:///t IMGP_DESTINATION=file:///d
 exits 2 'imgp-record stops at another version (R10)' imgp-record start </dev/null
-like err 'IMGP-DB-SCHEMA: the database has version 3' 'and says so'
+like err "IMGP-DB-SCHEMA: the database has version $later" 'and says so'
 exits 2 'imgp-lookup too' imgp-lookup 7
-like err 'IMGP-DB-SCHEMA: the database has version 3' 'and says so'
+like err "IMGP-DB-SCHEMA: the database has version $later" 'and says so'
 sql -c 'create database empty'
 exits 2 'imgp-record stops where nothing was loaded' env \
     IMGP_DATABASE="$(echo "$IMGP_DATABASE" | sed 's/imgpipe/empty/')" \
@@ -95,7 +97,7 @@ exits 2 'imgp-record stops where nothing was loaded' env \
 like err 'IMGP-DB-SCHEMA: ' 'and says so'
 
 # A migration that fails leaves everything as it was.
-echo 'select 1/0;' >later/sql/004_bad.sql
+echo 'select 1/0;' >later/sql/00$((later + 1))_bad.sql
 state one
 exits 3 'a failing migration is an error' later/scripts/load-sql "$IMGP_DATABASE"
 state two
@@ -122,10 +124,10 @@ has() {			# has ROLE: all that the role may do in the schema
 	    'USAGE, SELECT, UPDATE') end
 	    order by 1" | tr '\n' ' '
 }
-is "$(has imgp_lookup)" 'pending select upload select version() ' \
-    'imgp_lookup reads two views and the version, and that is all'
+is "$(has imgp_lookup)" 'due select pending select upload select version() ' \
+    'imgp_lookup reads three views and the version, and that is all'
 is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
- file_start() version() " 'imgp_record executes its functions alone'
+ file_start() lookup_failed() version() " 'imgp_record executes its functions alone'
 is "$(has imgp_digest)" "digest_days() digest_open() digest_preview()\
  digest_resend() digest_sent() error_log() outbox_done() outbox_put()\
  outbox_state() outbox_take() run_end() run_watch() status() status_files()\

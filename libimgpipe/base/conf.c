@@ -24,6 +24,7 @@ static const struct {
 	{ "api_spelling", "right" }, { "api_revisions", "yes" },
 	/* look-up */
 	{ "wait", "15m" }, { "interval", "30s" },
+	{ "backoff", "10m 1h 6h 24h" },
 	/* what a pipeline wants */
 	{ "dicom", "expected" }, { "extra", "expected" },
 	{ "cut", "expected" },

@@ -376,6 +376,11 @@ imgp_api_op(const char *path, const struct imgp_json *req,
 	}
 	if (row)
 		return update_op(req, op, e);
+	if (status != NULL && is_status(status, "failed") &&
+	    has(req, "subject_event_crf_file_id") && has(req, "errors")) {
+		*op = IMGP_LEDGER_LOOKUP_FAILED;
+		return 0;
+	}
 	if (has(req, "status") &&
 	    (status == NULL || !is_status(status, "started")))
 		return imgp_fail(e, IMGP_E_API_REQUEST,

@@ -12,6 +12,7 @@
  *	-	none, Started		upload, pipeline	start
  *	-	-			run alone		renew of a run
  *	-	-			run, release true	release of a run
+ *	-	Failed			upload, errors		a failed look-up
  *	given	none, Started		names or content	start: store them
  *	given	In Progress		-			scans, of none
  *	given	Completed, Failed	-			finish

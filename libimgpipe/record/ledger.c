@@ -26,6 +26,8 @@ static const char *const functions[] = {
 	[IMGP_LEDGER_FINISH] = "select pipeline.file_finish($1::jsonb)",
 	[IMGP_LEDGER_RENEW] = "select pipeline.file_renew($1::jsonb)",
 	[IMGP_LEDGER_RELEASE] = "select pipeline.file_release($1::jsonb)",
+	[IMGP_LEDGER_LOOKUP_FAILED] =
+	    "select pipeline.lookup_failed($1::jsonb)",
 };
 
 static int

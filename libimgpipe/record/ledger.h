@@ -19,7 +19,10 @@ enum imgp_ledger_op {
 	IMGP_LEDGER_SCANS,
 	IMGP_LEDGER_FINISH,
 	IMGP_LEDGER_RENEW,
-	IMGP_LEDGER_RELEASE
+	IMGP_LEDGER_RELEASE,
+	IMGP_LEDGER_LOOKUP_FAILED	/* of an upload without a row; a pipeline
+					 * API that knows no revisions is not
+					 * asked: data is empty */
 };
 
 /* One request, and what became of it. */

@@ -228,6 +228,8 @@ put_request(const struct imgp_ledger_http *h, enum imgp_ledger_op op,
 
 	if (op == IMGP_LEDGER_RELEASE)
 		imgp_json_set_bool(wire, "release", 1);
+	if (op == IMGP_LEDGER_LOOKUP_FAILED)
+		imgp_json_set_str(wire, "status", "Failed");
 	if (h->page_spelling && op != IMGP_LEDGER_SCANS && id != NULL) {
 		imgp_json_set(wire, "edc_pipieline_file_id",
 		    imgp_json_copy(id));
@@ -378,6 +380,10 @@ imgp_ledger_http_call(struct imgp_ledger_http *h,
 	int rc;
 
 	imgp_ledger_forget(call);
+	if (call->op == IMGP_LEDGER_LOOKUP_FAILED && h->no_revisions) {
+		call->data = imgp_json_new_object();
+		return 0;
+	}
 	if ((rc = ask(h, call, call->request, e)) == -1 ||
 	    call->err.code != NULL || call->then == NULL)
 		return rc;

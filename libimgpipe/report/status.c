@@ -120,6 +120,34 @@ attention(const struct imgp_json *data, int colour, struct imgp_buf *out)
 		    (long long)num(data, "more"));
 }
 
+/* Uploads without a row, as no run could look them up. */
+static void
+lookups(const struct imgp_json *data, int colour, struct imgp_buf *out)
+{
+	static const char *const heads[] = { ">UPLOAD", "PIPELINE", "CODE",
+	    ">RUNS", "SINCE", "LAST" };
+	const struct imgp_json *list = imgp_json_get(data, "lookups"), *i;
+	struct imgp_table *t;
+	char s[TEXT_MAX];
+
+	if (imgp_json_count(list) == 0)
+		return;
+	t = imgp_table_new(heads, 6);
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
+		imgp_table_int(t, num(i, "subject_event_crf_file_id"));
+		imgp_table_str(t, str(i, "pipeline_code", s), IMGP_PLAIN);
+		imgp_table_str(t, str(i, "error_code", s), IMGP_RED);
+		imgp_table_int(t, num(i, "failures"));
+		imgp_table_str(t, when(i, "since", s), IMGP_DIM);
+		imgp_table_str(t, when(i, "ts", s), IMGP_DIM);
+	}
+	imgp_buf_puts(out, "\n");
+	imgp_paint(out, "Could not be looked up", IMGP_BOLD, colour);
+	imgp_buf_puts(out, "\n");
+	imgp_table_print(t, colour, out);
+	imgp_table_free(t);
+}
+
 static void
 round_up(const struct imgp_json *data, int colour, struct imgp_buf *out)
 {
@@ -175,6 +203,7 @@ imgp_status_board(const struct imgp_json *data, int colour,
 {
 	states(data, colour, out);
 	attention(data, colour, out);
+	lookups(data, colour, out);
 	round_up(data, colour, out);
 }
 
@@ -266,6 +295,11 @@ row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
 	char s[TEXT_MAX];
 	int64_t n, last = num(row, "attempt");
 
+	/* One that failed by a fault of ours was taken back. */
+	for (o = imgp_json_first(imgp_json_get(row, "outcomes")); o != NULL;
+	    o = imgp_json_next(o))
+		if (num(o, "attempt") > last)
+			last = num(o, "attempt");
 	for (n = 1; n <= last; n++) {
 		imgp_buf_printf(out, "  attempt %lld\n", (long long)n);
 		for (l = imgp_json_first(imgp_json_get(row, "errors"));
@@ -368,17 +402,37 @@ upload_members(const struct imgp_json *data, struct imgp_buf *out)
 			    imgp_json_key(i)));
 }
 
+static void
+upload_lookups(const struct imgp_json *list, int colour, struct imgp_buf *out)
+{
+	const struct imgp_json *i;
+	char s[TEXT_MAX];
+
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
+		imgp_buf_puts(out, "  look-up   ");
+		imgp_paint(out, str(i, "error_code", s), IMGP_RED, colour);
+		imgp_buf_printf(out, ": %s\n", str(i, "error", s));
+		imgp_buf_printf(out, "            in %lld run%s since %s",
+		    (long long)num(i, "failures"),
+		    num(i, "failures") == 1 ? "" : "s", when(i, "since", s));
+		imgp_buf_printf(out, ", last %s\n", when(i, "ts", s));
+	}
+}
+
 void
 imgp_status_upload(const struct imgp_json *data, int64_t upload, int colour,
     struct imgp_buf *out)
 {
 	const struct imgp_json *rows = imgp_json_get(data, "rows"), *i;
+	const struct imgp_json *failed = imgp_json_get(data, "lookups");
 
 	if (imgp_json_count(rows) == 0)
 		imgp_buf_printf(out, "upload %lld: %s\n", (long long)upload,
+		    imgp_json_count(failed) > 0 ? "could not be looked up" :
 		    imgp_json_bool(imgp_json_get(data, "known")) == 1 ?
 		    "waiting, no run has taken it yet" :
 		    "not known, neither to the EDC nor to the record");
+	upload_lookups(failed, colour, out);
 	for (i = imgp_json_first(rows); i != NULL; i = imgp_json_next(i))
 		row_text(i, upload, colour, out);
 	upload_members(data, out);

@@ -16,6 +16,7 @@
 #include "libimgpipe/steps/upload.h"
 
 #define BATCH	256		/* jobs in one query */
+#define BACKOFF_MAX	(366 * 86400)
 
 /* One job that waits for its row, or only for its turn. */
 struct held {
@@ -38,9 +39,17 @@ struct imgp_lookup {
 	struct imgp_textset *seen;
 };
 
+/* $3 is an array of seconds: the ith is what the ith failure costs, the last what
+ * all after it do. */
 static const char pending[] =
-    "select subject_event_crf_file_id, pipeline_code from pipeline.pending"
-    " where $1::text is null or pipeline_code = $1::text order by 1, 2";
+    "select d.subject_event_crf_file_id, d.pipeline_code from pipeline.due d"
+    " where ($1::text is null or d.pipeline_code = $1::text)"
+    " and (not d.opened or $2::boolean)"
+    " and (d.failures is null or $3::jsonb is null or"
+    "  d.ts + make_interval(secs => ($3::jsonb ->> (least(d.failures,"
+    "  jsonb_array_length($3::jsonb)) - 1)::integer)::float8)"
+    "  <= clock_timestamp())"
+    " order by 1, 2";
 
 struct imgp_lookup *
 imgp_lookup_new(const struct imgp_lookup_opts *o)
@@ -372,6 +381,46 @@ imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	return IMGP_STEP_HELD;
 }
 
+/* Durations as "10m 1h" as a JSON array of seconds. */
+static int
+backoff_seconds(const char *s, struct imgp_buf *out, struct imgp_err *e)
+{
+	char one[16];
+	long long n;
+	size_t len;
+
+	for (s += strspn(s, " "); *s != '\0'; s += len, s += strspn(s, " ")) {
+		len = strcspn(s, " ");
+		snprintf(one, sizeof one, "%.*s", (int)len, s);
+		if (len >= sizeof one || imgp_parse_duration(one, &n) == -1 ||
+		    n > BACKOFF_MAX)
+			break;
+		imgp_buf_printf(out, "%s%lld", out->len == 0 ? "[" : ",", n);
+	}
+	if (*s != '\0' || out->len == 0)
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "backoff is not a list of durations such as 10m 1h 6h 24h");
+	imgp_buf_puts(out, "]");
+	return 0;
+}
+
+static struct imgp_rows *
+ask_pending(struct imgp_lookup *l, struct imgp_err *e)
+{
+	struct imgp_buf wait = IMGP_BUF_INIT;
+	const char *param[3] = { l->o.pipeline, l->o.again ? "t" : "f", NULL };
+	struct imgp_rows *r = NULL;
+
+	if (l->o.backoff == NULL)
+		r = imgp_db_query(l->db, pending, 3, param, e);
+	else if (backoff_seconds(l->o.backoff, &wait, e) == 0) {
+		param[2] = wait.s;
+		r = imgp_db_query(l->db, pending, 3, param, e);
+	}
+	imgp_buf_release(&wait);
+	return r;
+}
+
 char **
 imgp_lookup_pending(struct imgp_lookup *l, size_t *n, struct imgp_err *e)
 {
@@ -381,8 +430,7 @@ imgp_lookup_pending(struct imgp_lookup *l, size_t *n, struct imgp_err *e)
 	char **line;
 	size_t i;
 
-	if (imgp_lookup_reach(l, e) == -1 || (r = imgp_db_query(l->db, pending,
-	    1, &l->o.pipeline, e)) == NULL)
+	if (imgp_lookup_reach(l, e) == -1 || (r = ask_pending(l, e)) == NULL)
 		return NULL;
 	*n = imgp_rows_count(r);
 	line = imgp_alloc((*n + 1) * sizeof *line);

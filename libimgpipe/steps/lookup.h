@@ -21,6 +21,12 @@ struct imgp_lookup_opts {	/* its texts must stay */
 	const char	*run;		/* the id of this run */
 	int64_t		 interval_ms;	/* between two looks, above 0 */
 	int64_t		 retries;	/* how often to look again */
+	/* imgp_lookup_pending(): */
+	int		 again;		/* and what failed for good by no fault
+					 * of its own */
+	const char	*backoff;	/* how long after the first, second, …
+					 * failure of its own an upload is left
+					 * out: durations; NULL: never */
 };
 
 struct imgp_lookup;
@@ -44,8 +50,9 @@ int	imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *lookup,
 int64_t	imgp_lookup_idle(struct imgp_filter *f, void *lookup, int eof);
 
 /*
- * A job line for all that is still to be delivered, of the pipeline of the options
- * or of all: ${*n} lines, the caller's to free, each and the whole.  NULL with ${e}.
+ * A job line for all that is still to be delivered and is due, of the pipeline of
+ * the options or of all: ${*n} lines, the caller's to free, each and the whole.
+ * NULL with ${e}.
  */
 char	**imgp_lookup_pending(struct imgp_lookup *l, size_t *n,
 	    struct imgp_err *e);

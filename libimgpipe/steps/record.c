@@ -265,15 +265,33 @@ is_open(struct imgp_job *job)
 	    "edc_pipeline_file", "lease", &lease) == 0;
 }
 
+/* A job without a row has nothing to finish; that it has none is noted. */
+static struct imgp_json *
+ask_lookup_failed(struct imgp_record *r, struct imgp_job *job)
+{
+	struct imgp_json *req;
+
+	if (imgp_job_standing(job) != IMGP_FAILED || imgp_job_id(job) <= 0 ||
+	    imgp_job_str(job, "run") == NULL ||
+	    imgp_job_get(job, "edc_pipeline_file") != NULL)
+		return NULL;
+	r->op = IMGP_LEDGER_LOOKUP_FAILED;
+	req = imgp_json_new_object();
+	copy(req, job, "run");
+	copy(req, job, "pipeline_code");
+	copy(req, job, "subject_event_crf_file_id");
+	copy(req, job, "errors");
+	return req;
+}
+
 static struct imgp_json *
 ask_finish(struct imgp_record *r, struct imgp_job *job, struct imgp_err *e)
 {
 	int failed = imgp_job_standing(job) == IMGP_FAILED;
 	struct imgp_json *req;
 
-	(void)r;
 	if (!is_open(job))
-		return NULL;		/* nothing to finish */
+		return ask_lookup_failed(r, job);
 	if (!failed && imgp_job_sub_str(job, "sha256", "destination") == NULL) {
 		imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "sha256.destination is missing: nothing was delivered");
@@ -367,7 +385,10 @@ static void
 settle(struct imgp_filter *f, struct imgp_record *r, struct imgp_job *job,
     struct imgp_ledger_call *c)
 {
-	if (c->data != NULL && c->err.code != NULL)
+	/* The job has failed already, and its line says so. */
+	if (c->op == IMGP_LEDGER_LOOKUP_FAILED)
+		c->err.code = NULL;
+	else if (c->data != NULL && c->err.code != NULL)
 		take_row(job, c->data);		/* made, but then it failed */
 	else if (c->err.code == NULL)
 		r->verb->take(job, c->data, &c->err);
@@ -403,10 +424,11 @@ flush(struct imgp_filter *f, struct imgp_record *r)
 			    imgp_json_parse("true", 4, NULL));
 			continue;
 		}
+		r->op = r->verb->op;
 		if ((req = r->verb->ask(r, r->held[i], &errs[i])) == NULL)
 			continue;
 		memset(&calls[n], 0, sizeof calls[n]);
-		calls[n].op = r->verb->op;
+		calls[n].op = r->op;
 		calls[n].request = req;
 		calls[n].then = r->verb->then;
 		calls[n].arg = r->held[i];

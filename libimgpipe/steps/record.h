@@ -31,6 +31,7 @@ struct imgp_record {
 	int			 uncounted;	/* release: take the attempt back */
 	int			 dry_run;	/* ask nothing; the job says "planned" */
 
+	enum imgp_ledger_op	 op;		/* of the request being made */
 	int			 misconfigured;	/* as an answer showed: status 2 */
 	struct imgp_job		*held[IMGP_RECORD_BATCH];
 	size_t			 n;

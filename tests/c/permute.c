@@ -58,7 +58,7 @@ static const char *const sql[] = {
 	    " 'edc_pipeline_file_id', (select id from pipeline.edcpipelinefile"
 	    " where subjecteventcrffile_id = $1::bigint), 'lease', $2::bigint,"
 	    " 'status', 'error', 'errors', '[{\"stage\": \"fetch\","
-	    " \"error_code\": \"IMGP-STORE-IO\", \"error\": \"x\"}]'::jsonb))"
+	    " \"error_code\": \"IMGP-STORE-NOT-FOUND\", \"error\": \"x\"}]'::jsonb))"
 	    " ->> 'success', $3::text, $4::text",
 	[EXPIRE] =
 	    "update pipeline.edcpipelinefile set lease_until ="

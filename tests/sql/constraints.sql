@@ -96,6 +96,12 @@ union all values
     ('outcome_one_delivery', 'insert into pipeline.outcome (edcpipelinefile_id,
         attempt, lease, status, has_error)
         values (1, 2, 2, ''Completed'', false)'),
+    ('lookupfailure_subjecteventcrffile_id_check', 'insert into
+        pipeline.lookupfailure (subjecteventcrffile_id, pipeline_code, error_code,
+        error) values (0, ''p'', ''x'', ''x'')'),
+    ('lookupfailure_failures_check', 'insert into pipeline.lookupfailure
+        (subjecteventcrffile_id, pipeline_code, error_code, error, failures)
+        values (1, ''p'', ''x'', ''x'', 0)'),
     ('outbox_digest_id_fkey', 'update pipeline.outbox set digest_id = 0'),
     ('outbox_message_id_key', 'insert into pipeline.outbox (sender, message_id,
         message, subject, body) values (''s@x'', ''<1@x>'', ''m'', ''s'', ''b'')'),

@@ -88,7 +88,7 @@ select is(pipeline.file_scans(pg_temp.ask(', "scans": []'))
     #>> '{data,edc_pipeline_file,status}', 'In Progress',
     'scans: In Progress, with no scan too (M28)');
 select is(pipeline.file_finish(pg_temp.ask(', "status": "Completed", "errors":
-    [{"stage": "fetch", "error_code": "IMGP-STORE-IO", "error": "x",
+    [{"stage": "fetch", "error_code": "IMGP-STORE-UNAVAILABLE", "error": "x",
     "fatal": true, "retryable": true}]')) ->> 'error_code', 'IMGP-DB-REQUEST',
     'nothing with a fatal error is Completed (M42)');
 select is(pipeline.file_finish(pg_temp.ask(', "status": "started"'))
@@ -97,7 +97,7 @@ select is(pipeline.file_finish(pg_temp.ask(', "status": "no"')) ->> 'error_code'
     'IMGP-DB-REQUEST', 'an unknown status is refused');
 insert into pg_temp.a values ('failed', pipeline.file_finish(pg_temp.ask(
     ', "status": "error", "errors": [{"stage": "fetch",
-    "error_code": "IMGP-STORE-IO", "error": "x", "fatal": true,
+    "error_code": "IMGP-STORE-UNAVAILABLE", "error": "x", "fatal": true,
     "retryable": true}]')));
 select is(pg_temp.row(answer) - '{id,ts_create}'::text[], '{"status": "Failed",
     "has_error": true, "file_name": "a.zip", "file_path": "q/",
@@ -105,7 +105,7 @@ select is(pg_temp.row(answer) - '{id,ts_create}'::text[], '{"status": "Failed",
     '"error" is Failed, which implies has_error (M41, M43)')
     from pg_temp.a where name = 'failed';
 select is(pipeline.file_finish(pg_temp.ask(', "status": "Failed", "errors":
-    [{"stage": "fetch", "error_code": "IMGP-STORE-IO", "error": "x"}]')), answer,
+    [{"stage": "fetch", "error_code": "IMGP-STORE-UNAVAILABLE", "error": "x"}]')), answer,
     'finish again: the same answer (M51)') from pg_temp.a where name = 'failed';
 select is((select count(*) from pipeline.edcpipelinefileerrorlog), 1::bigint,
     'and no second row in the error log');
