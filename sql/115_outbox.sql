@@ -36,45 +36,46 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
--- The key of a letter's advisory lock: "imgp" and the letter's number.
-create or replace function pipeline.outbox_key(letter bigint) returns bigint
-language sql immutable set search_path = pg_catalog, pg_temp as $$
-	select (1768777584::bigint << 32) | (letter & 4294967295);
-$$;
-
--- {"after"}: the next letter, its number above ${after}, that some recipient
--- waits for and no other process has in hand: data.letter, or null.  It is
--- this session's until outbox_done() or the session's end: who dies with it in
--- hand leaves it to the next.
+-- {"after", "seconds", "run"}: the next letter, its number above ${after}, that
+-- some recipient waits for and nobody has in hand: data.letter, or null.  It is the
+-- asker's until outbox_done() or for so many seconds (300): what a process that died
+-- had in hand is taken by another after that, by one of its own run at once.
 create or replace function pipeline.outbox_take(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+	last bigint := coalesce(pipeline.want_int(req, 'after'), 0);
+	by_run text := pipeline.want_text(req, 'run');
 	o pipeline.outbox;
 	addresses jsonb;
 	code text;
 begin
-	for o in select * from pipeline.outbox b
-	    where b.id > coalesce(pipeline.want_int(req, 'after'), 0)
-	    and exists (select from pipeline.outboxrecipient r
-	        where r.outbox_id = b.id and r.status = 'waiting')
-	    order by b.id
 	loop
-		continue when not pg_try_advisory_lock(pipeline.outbox_key(o.id));
-		-- Whoever had it may have sent it since the list was read.
+		select * into o from pipeline.outbox b
+		where b.id > last and (b.taken_until is null or
+		    b.taken_until <= clock_timestamp() or b.taken_run = by_run)
+		and exists (select from pipeline.outboxrecipient r
+		    where r.outbox_id = b.id and r.status = 'waiting')
+		order by b.id limit 1 for update skip locked;
+		exit when o.id is null;
+		last := o.id;
+		-- Whoever had it may have sent it since it was read.
 		select jsonb_agg(r.address order by r.address) into addresses
 		from pipeline.outboxrecipient r
 		where r.outbox_id = o.id and r.status = 'waiting';
-		if addresses is not null then
-			return pipeline.answer(jsonb_build_object('letter',
-			    jsonb_build_object('outbox_id', o.id,
-			    'message_id', o.message_id,
-			    'pipeline_code', o.pipeline_code,
-			    'sender', o.sender, 'message', o.message,
-			    'subject', o.subject, 'body', o.body,
-			    'ts_create', pipeline.utc(o.ts_create),
-			    'recipients', addresses)));
-		end if;
-		perform pg_advisory_unlock(pipeline.outbox_key(o.id));
+		continue when addresses is null;
+		update pipeline.outbox b set taken_run = by_run,
+		    claim = gen_random_uuid(), taken_until = clock_timestamp() +
+		        make_interval(secs => coalesce(
+		        pipeline.want_int(req, 'seconds'), 300))
+		where b.id = o.id returning * into o;
+		return pipeline.answer(jsonb_build_object('letter',
+		    jsonb_build_object('outbox_id', o.id, 'claim', o.claim,
+		    'message_id', o.message_id,
+		    'pipeline_code', o.pipeline_code,
+		    'sender', o.sender, 'message', o.message,
+		    'subject', o.subject, 'body', o.body,
+		    'ts_create', pipeline.utc(o.ts_create),
+		    'recipients', addresses)));
 	end loop;
 	return pipeline.answer(jsonb_build_object('letter', null));
 exception when data_exception or sqlstate 'IM002' then
@@ -82,8 +83,8 @@ exception when data_exception or sqlstate 'IM002' then
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
--- {"outbox_id", "results": [{"address", "status", "error_code", "error"}]}: what
--- became of it.  What was sent stays sent.
+-- {"outbox_id", "claim", "results": [{"address", "status", "error_code", "error"}]}:
+-- what became of it.  What was sent stays sent.
 create or replace function pipeline.outbox_done(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -96,7 +97,9 @@ begin
 	from jsonb_array_elements(req -> 'results') n(o)
 	where r.outbox_id = letter and r.address = n.o ->> 'address'
 	and r.status = 'waiting';
-	perform pg_advisory_unlock_all();
+	update pipeline.outbox b set taken_until = null, taken_run = null,
+	    claim = null
+	where b.id = letter and b.claim::text = pipeline.want_text(req, 'claim');
 	return pipeline.answer('{}');
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
     integrity_constraint_violation then

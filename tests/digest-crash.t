@@ -23,6 +23,8 @@ night() {
 	from pipeline.edcpipelinefile f where f.subjecteventcrffile_id
 	    between $1 * 1000 + 1 and $1 * 1000 + 60; commit"
 }
+# As if the time were over for which a killed process has its letter in hand.
+time_over() { sql 'update pipeline.outbox set taken_until = now()'; }
 # Every packet that the tool sends, to the database and to the mail server, is
 # a point to die at: before it, with what came before it done.
 points=0
@@ -33,6 +35,7 @@ for n in 1 2 3 4 5; do
 		strace -f -qq -o /dev/null -e trace=sendto \
 		    -e inject=sendto:signal=KILL:when=$k imgp-digest 2>>log
 		[ $? -eq 137 ] || break
+		time_over
 		points=$((points + 1))
 		k=$((k + 5))		# five nights together try every one
 	done
@@ -81,6 +84,7 @@ night 7
 strace -f -qq -o /dev/null -e trace=sendto \
     -e inject=sendto:signal=KILL:when="$done_at" imgp-digest 2>>log
 is "$(find smtp -name '*.eml' | wc -l)" 1 'killed after the server took it, before that was noted'
+time_over
 imgp-digest
 is "$(cat smtp/*.eml | grep -i '^message-id' | sort | uniq -c | awk '{print $1}' | sort | tr '\n' ' ')" \
     '1 2 ' 'one copy more, with the same Message-ID, and the next digest (R46)'
@@ -91,7 +95,7 @@ night 8
 echo hang >smtp/mode
 imgp-digest 2>>log &
 first=$!
-until [ "$(sql "select count(*) from pg_locks where locktype = 'advisory'")" -gt 0 ]; do
+until [ "$(sql 'select count(*) from pipeline.outbox where taken_until > now()')" -gt 0 ]; do
 	:	# each question is a round trip to the database
 done
 IMGP_DIGEST_EMPTY=no exits 0 'a second one at the same time' timeout 20 imgp-digest
@@ -100,8 +104,12 @@ wait $first 2>/dev/null
 echo ok >smtp/mode
 is "$(cat smtp/*.eml 2>/dev/null | grep -c 'file-8001')" 0 'leaves alone what the first has in hand'
 imgp-digest
+is "$(cat smtp/*.eml 2>/dev/null | grep -c 'file-8001')" 0 \
+    'nor is it taken from the killed one before its time is over'
+time_over
+imgp-digest
 is "$(cat smtp/*.eml | grep -c '^1\. file-8001')" 1 \
-    'and what the killed one had in hand is sent by the next'
+    'then it is sent by the next'
 rm -f smtp/*.e*
 
 # imgp-notify killed at every third call that others could see anything of, then
@@ -112,8 +120,9 @@ k=1
 points=0
 while :; do
 	# Another run each time, else its mail would be there already.
-	sed "s/\"run\":\"[^\"]*\"/\"run\":\"20261122T131500Z-$(printf %08x $k)\"/" \
-	    finished >in
+	IMGP_RUN=20261122T131500Z-$(printf %08x $k)
+	export IMGP_RUN		# and its letters are taken over at once
+	sed "s/\"run\":\"[^\"]*\"/\"run\":\"$IMGP_RUN\"/" finished >in
 	rm -rf source/image_pipelines
 	strace -f -qq -o /dev/null -e trace=sendto,linkat,rename,renameat2,fsync \
 	    -e inject=sendto,linkat,rename,renameat2,fsync:signal=KILL:when=$k \

@@ -56,8 +56,10 @@ for t in 'imgp-lookup 1201' 'imgp-record start'; do
 	    'ends with the words of the pooler'
 done
 
-# All of imgp-record's claims.
-POOLER=transaction "$ROOT/tests/imgp-record.t" >claims 2>why
-ok $? 'imgp-record.t holds behind the pooler' ||
-    { grep '^not ok' claims; tail -20 why; } | diag
+# All claims of whole tests.
+for t in imgp-record imgp-digest imgp-run; do
+	POOLER=transaction "$ROOT/tests/$t.t" >claims 2>why
+	ok $? "$t.t holds behind the pooler" ||
+	    { grep '^not ok' claims; tail -20 why; } | diag
+done
 done_testing

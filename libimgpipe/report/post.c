@@ -451,6 +451,8 @@ deliver(struct imgp_post *p, const struct imgp_json *letter,
 	}
 	req = imgp_json_new_object();
 	imgp_json_set_int(req, "outbox_id", id);
+	imgp_json_set_str(req, "claim", imgp_json_str(imgp_json_get(letter,
+	    "claim")));
 	imgp_json_set(req, "results", results(&to, res));
 	rc = imgp_post_ask(p, "outbox_done", req, &data, e);
 	imgp_json_free(data);
@@ -468,15 +470,22 @@ imgp_post_flush(struct imgp_post *p, void (*complain)(const struct imgp_err *))
 	struct imgp_json *req, *data;
 	struct imgp_err e;
 	int64_t after = 0;
+	long long hold;
 	int status = IMGP_EX_OK, in_vain = 0, reached = 0, rc = 0;
 
 	if (!imgp_post_has_record(p))
 		return status;
+	/* A letter is ours for as long as its carrier may need. */
+	if (imgp_conf_duration(NULL, "mail_timeout", &hold, &e) == -1)
+		hold = 60;
+	hold = 60 + 4 * hold;
 	/* Two letters in vain: the mail server is away, the rest can wait. */
 	while (in_vain < 2) {
 		data = NULL;
 		req = imgp_json_new_object();
 		imgp_json_set_int(req, "after", after);
+		imgp_json_set_int(req, "seconds", hold);
+		imgp_json_set_str(req, "run", getenv("IMGP_RUN"));
 		if ((rc = imgp_post_ask(p, "outbox_take", req, &data, &e)) == -1)
 			break;
 		letter = imgp_json_get(data, "letter");

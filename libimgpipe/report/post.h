@@ -6,8 +6,10 @@
  * libpq connection string.  Where there is one, a letter is first kept in its
  * outbox and then sent from there, by this process or, when the mail server is
  * away or the process dies, by the next: none is lost, and none sent twice but
- * when a process dies between the carrier's answer and noting it; then both
- * bear the same Message-ID.
+ * when a process dies between the carrier's answer and noting it, or needs more
+ * than a minute and four times mail_timeout; then both bear the same Message-ID.
+ * What a process that died had in hand is taken over when that time is over, by
+ * one of the same IMGP_RUN at once.
  */
 #ifndef IMGPIPE_POST_H
 #define IMGPIPE_POST_H

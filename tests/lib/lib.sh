@@ -140,6 +140,12 @@ world() {
 		IMGP_DESTINATION="file://$WORK/images" IMGP_SPOOL="$WORK/spool" \
 		IMGP_MAIL="file://$WORK/mail" IMGP_ADMINS=admins@example.org \
 		IMGP_LABS=labs@example.org IMGP_WAIT=0
+	[ -z "${POOLER-}" ] || {	# all of it behind a pooler, in that mode
+		. "$ROOT/tests/lib/pooler.sh"
+		pooler "$POOLER"
+		IMGP_DATABASE=$(pooled "$IMGP_DATABASE")
+		export IMGP_DATABASE
+	}
 }
 # sql QUERY | sql -c QUERY... | sql <FILE: the database, as its owner.  A query put
 # to the session that edc holds open costs no process, no login: most are.  What

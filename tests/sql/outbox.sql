@@ -15,17 +15,31 @@ select is(pipeline.outbox_put('{"message_id": "m2", "sender": "s@x",
 select pg_temp.put('m3', 'c@x') \g /dev/null
 create table pg_temp.t as
     select pipeline.outbox_take('{}') #> '{data,letter}' as l;
-select is(l - 'outbox_id' - 'ts_create', '{"message_id": "m1",
+select is(l - 'outbox_id' - 'claim' - 'ts_create', '{"message_id": "m1",
     "pipeline_code": null, "sender": "s@x", "message": "m of m1",
     "subject": "s", "body": "b", "recipients": ["a@x", "b@x"]}'::jsonb, 'the oldest letter is taken')
 from pg_temp.t;
 select is(pipeline.outbox_take(jsonb_build_object('after', l -> 'outbox_id'))
     #>> '{data,letter,message_id}', 'm3', 'and the next after it')
 from pg_temp.t;
+select is(pipeline.outbox_take('{"run": "r1"}') #>> '{data,letter}', null,
+    'both are in hand for a time');
+update pipeline.outbox set taken_run = 'r1' where message_id = 'm3';
+select is(pipeline.outbox_take('{"run": "r1"}') #>> '{data,letter,message_id}',
+    'm3', 'what one of a run had another of it takes at once');
 select is((select count(*) from pg_locks where locktype = 'advisory'
-    and pid = pg_backend_pid()), 2::bigint, 'both are locked by the session');
+    and pid = pg_backend_pid()), 0::bigint, 'no lock of the session is taken');
 select pipeline.outbox_done(jsonb_build_object('outbox_id', l -> 'outbox_id',
-    'results', '[{"address": "a@x", "status": "sent"}, {"address": "b@x",
+    'claim', 'another')) from pg_temp.t \g /dev/null
+select is((select count(*) from pipeline.outbox where taken_until > now()),
+    2::bigint, 'another claim than its own does not give it back');
+update pipeline.outbox set taken_until = clock_timestamp()
+    where message_id = 'm1';
+update pg_temp.t set l = pipeline.outbox_take('{}') #> '{data,letter}';
+select is(l ->> 'message_id', 'm1', 'a time that is over frees it')
+from pg_temp.t;
+select pipeline.outbox_done(jsonb_build_object('outbox_id', l -> 'outbox_id',
+    'claim', l -> 'claim', 'results', '[{"address": "a@x", "status": "sent"}, {"address": "b@x",
     "status": "waiting", "error_code": "IMGP-MAIL-UNAVAILABLE",
     "error": "451"}]'::jsonb)) from pg_temp.t \g /dev/null
 select is(pipeline.outbox_take('{}') #> '{data,letter,recipients}',
