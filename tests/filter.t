@@ -1,5 +1,5 @@
 #!/bin/bash
-# The job line and the one line loop: contract.md, R19, R39, R64, R65.
+# The job line and the one line loop: R19, R39, R64, R65.
 . "$(dirname "$0")/lib/lib.sh"
 F=$BUILD/tests/filter
 

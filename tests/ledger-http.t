@@ -1,6 +1,6 @@
 #!/bin/sh
 # imgp-record and pipeline APIs that are not ours: the first design's, and
-# servers whose answers must not be believed (M45-M47, M50, R13, R15, R35, E13).
+# servers whose answers must not be believed (M45-M47, M50, R13, R15, R22, R35).
 . "$(dirname "$0")/lib/lib.sh"
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || skip_all 'no python3 here'
@@ -112,7 +112,7 @@ broken 75 IMGP-DB-UNAVAILABLE status 500
 own500 1 IMGP-DB-SCHEMA status 500 with a reason that stays
 refused 1 IMGP-DB-REQUEST a code of its own
 teapot 1 IMGP-DB-QUERY a status of its own
-cut 75 IMGP-DB-UNAVAILABLE cut off where only the connection's end says so (E13)
+cut 75 IMGP-DB-UNAVAILABLE cut off where only the connection's end says so (R22)
 short 75 IMGP-DB-UNAVAILABLE shorter than it says
 huge 75 IMGP-DB-UNAVAILABLE longer than 16 MiB
 EOT

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The sandbox of dcmscan and stamp: faults.md section 6, R59, R63.
+# The sandbox of dcmscan and stamp: what cannot be done in it (R59, R63).
 . "$(dirname "$0")/lib/lib.sh"
 mkdir dir
 echo secret >outside

@@ -426,7 +426,7 @@ add_bare_line(struct lines *l, const char *line)
 	imgp_buf_add(&l->text, line, strlen(line) + 1);
 }
 
-/* Add "Name: value"; a header must not become two (E13). */
+/* Add "Name: value"; a header must not become two (R47). */
 static int
 add_line(struct lines *l, const char *name, const char *value)
 {
