@@ -16,6 +16,7 @@ cat >make.py <<'EOT'
 
 near: two objects around a hole, the directory at 2^32 - 3.
 offset: the same with an empty file behind them, whose header passes 4 GiB, too.
+wrapped: two holes that pass 4 GiB, and no zip64 records, as macOS writes them.
 big: a stored object that a hole makes 2^32 - 3 bytes long, one behind it.
 stream: the same with a descriptor behind its data.
 """
@@ -39,7 +40,9 @@ def member(name, data, hole=0, stream=False):
     f.seek(hole, 1)
     if stream:
         f.write(P("<IIII", 0x08074b50, crc, size, size))
-    far = P("<HHQ", 1, 8, at) if at >= M32 else b""
+    far = P("<HHQ", 1, 8, at) if at >= M32 and kind != "wrapped" else b""
+    if kind == "wrapped":
+        at &= M32
     records.append(P("<IHHHHHHIIIHHHHHII", 0x02014b50, 0x031e, 45 if far else
         20, flags, 0, 0x6000, 0x5777, crc, size, size, len(name), len(far), 0,
         0, 0, 0o100644 << 16, min(at, M32)) + name + far)
@@ -50,6 +53,11 @@ if kind in ("near", "offset"):
     member(b"b.dcm", d)
     if kind == "offset":
         member(b"t", b"")
+elif kind == "wrapped":
+    member(b"a.dcm", d)
+    member(b"hole", b"", 9 << 28)
+    member(b"hole", b"", 9 << 28)
+    member(b"b.dcm", d)
 else:
     # Behind the pixels: an element that is all zeros.
     pad = END - len(d) - 12
@@ -60,6 +68,8 @@ else:
 cd = f.tell()
 f.write(b"".join(records))
 n, size, end = len(records), f.tell() - cd, f.tell()
+if kind == "wrapped":
+    cd &= M32
 if cd >= M32:
     f.write(P("<IQHHIIQQQQ", 0x06064b50, 44, 45, 45, 0, 0, n, n, size, cd))
     f.write(P("<IIQI", 0x07064b50, 0, end, 1))
@@ -68,7 +78,7 @@ EOT
 CT=$samples/CT_small.dcm
 sum() { sha256sum <"$1" | cut -c1-64; }
 
-for f in near offset; do
+for f in near offset wrapped; do
 	"$PY" make.py $f "$CT" || exit 1
 	imgp-stamp --id 7.7 --provenance prov -o new $f.zip 2>err
 	is $? 0 "$f: stamped" || diag <err

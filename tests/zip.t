@@ -198,6 +198,64 @@ ok $? 'up to there new data are taken' || diag <err
 rm -f plain.zip cd.zip count.zip full.zip tight.zip grown.zip \
 	back.zip again.zip new.zip
 
+# Without zip64 records, as macOS and some vendors' software write: offsets modulo
+# 2^32, and the count modulo 65,536.
+cat >wrap.py <<'EOT'
+"""wrap.py COUNT HOLES MORE OUT: an archive of COUNT members of four bytes, HOLES
+members of 2.25 GiB in front of its last two, all of that stated in 32 and 16 bits;
+the end record counts MORE members than there are."""
+import struct, sys, zlib
+P, M32 = struct.pack, 0xffffffff
+count, holes, more = map(int, sys.argv[1:4])
+f = open(sys.argv[4], "wb")
+records = []
+def member(name, data, size):
+    at, crc = f.tell() & M32, zlib.crc32(data)
+    f.write(P("<IHHHHHIIIHH", 0x04034b50, 20, 0, 0, 0x6000, 0x5777, crc, size,
+              size, len(name), 0) + name + data)
+    f.seek(size - len(data), 1)
+    records.append(P("<IHHHHHHIIIHHHHHII", 0x02014b50, 0x031e, 20, 0, 0, 0x6000,
+        0x5777, crc, size, size, len(name), 0, 0, 0, 0, 0o100644 << 16, at) + name)
+for i in range(count - holes):
+    if i == count - holes - 2:
+        for k in range(holes):
+            member(b"hole", b"", 9 << 28)
+    member(b"m%d" % i, b"img\n", 4)
+cd = f.tell() & M32
+f.write(b"".join(records))
+n = count + more & 0xffff
+f.write(P("<IHHHHIIH", 0x06054b50, 0, 0, n, n, sum(map(len, records)), cd, 3) + b"end")
+EOT
+cat >unwrapped.py <<'EOT'
+"""unwrapped.py FILE: how many members python finds in it, and those that are grown."""
+import sys, zipfile
+z = zipfile.ZipFile(sys.argv[1])
+print(len(z.infolist()), *(i.filename for i in z.infolist()
+    if i.file_size < 100 and z.read(i) != b"img\n"))
+EOT
+wraps() {	# wraps COUNT HOLES FIRST SECOND
+	"$PY" wrap.py $1 $2 0 wrap.zip
+	is "$("$zt" list wrap.zip 2>&1 | wc -l)" $1 "$1 members, $2 holes: all are found"
+	"$zt" grow wrap.zip prov $3 $4 >grown.zip 2>err
+	is "$? $("$PY" unwrapped.py grown.zip 2>&1)" "0 $1 m$(($3 - 1)) m$(($4 - 1 - $2))" \
+		'... new data: python finds them' || diag <err
+	is "$("$zt" list grown.zip 2>&1 | wc -l)" $1 '... we do, too'
+	"$zt" shrink grown.zip prov $3 $4 >back.zip 2>err && same wrap.zip back.zip
+	ok $? '... with the old data the same bytes come back (F4)' || diag <err
+}
+wraps 10 2 1 10
+wraps 10 4 2 9
+wraps 65536 0 1 65536
+wraps 65537 0 1 65537
+wraps 65540 2 1 65540
+for more in 1 7 -1 65535; do
+	"$PY" wrap.py 65541 0 $more wrap.zip
+	"$zt" list wrap.zip >out 2>err
+	is "$? $(cut -d: -f1 err)" '1 IMGP-ARCHIVE-UNSAFE' \
+		"a count that is wrong by $more is no count modulo 65,536"
+done
+rm -f wrap.zip grown.zip back.zip
+
 hostile zip || exit 1
 for f in archive-*.* ok.*; do
 	want=${f%%.*}

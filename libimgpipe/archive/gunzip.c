@@ -70,7 +70,23 @@ fill(struct imgp_gunzip *g, struct imgp_err *e)
 	return 0;
 }
 
-/* A member is over: 1 when another begins, 0 when nothing follows. */
+/* The rest is zeros, as tapes and block devices pad: 0, or -1. */
+static int
+pass_zeros(struct imgp_gunzip *g, struct imgp_err *e)
+{
+	for (;;) {
+		for (; g->isal.avail_in > 0; g->isal.next_in++,
+		    g->isal.avail_in--)
+			if (*g->isal.next_in != 0)
+				return (int)damaged(e, "something else follows");
+		if (g->eof)
+			return 0;
+		if (fill(g, e) == -1)
+			return -1;
+	}
+}
+
+/* A member is over: 1 when another begins, 0 when nothing but zeros follows. */
 static int
 next_member(struct imgp_gunzip *g, struct imgp_err *e)
 {
@@ -83,6 +99,8 @@ next_member(struct imgp_gunzip *g, struct imgp_err *e)
 	n = g->isal.avail_in;
 	if (n == 0)
 		return 0;
+	if (in[0] == 0)
+		return pass_zeros(g, e);
 	if (n < 2 || in[0] != 0x1f || in[1] != 0x8b)
 		return (int)damaged(e, "something else follows");
 	if (n >= 4 && (in[3] & RESERVED))

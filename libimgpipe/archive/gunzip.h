@@ -1,5 +1,6 @@
 /*
- * Reading gzip (RFC 1952), also of several members one after the other.
+ * Reading gzip (RFC 1952), also of several members one after the other, and with
+ * zeros behind the last, which gzip(1) passes over, too.
  */
 #ifndef IMGPIPE_GUNZIP_H
 #define IMGPIPE_GUNZIP_H

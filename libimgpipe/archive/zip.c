@@ -67,6 +67,17 @@ read_end64(int fd, const unsigned char *p, struct ending *t,
 	return -1;
 }
 
+/* Can the directory hold as many records as are said?  None may be 65,536. */
+static int
+count_fits(const struct ending *t, int may_wrap)
+{
+	uint64_t room = t->cd_size / CENTRAL;
+
+	if (t->count == 0)
+		return t->cd_size == 0 || (may_wrap && room > MAX16);
+	return t->count <= room;
+}
+
 /* Is the record ${p}, at ${pos}, the end of an archive?  1, 0; -1: of a part;
  * -2: it is, but its locator points elsewhere; -3 and ${e}: reading failed. */
 static int
@@ -75,7 +86,7 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 {
 	unsigned char sig[4];
 	uint64_t end;
-	int rc;
+	int rc, may_wrap;
 
 	memset(t, 0, sizeof *t);
 	t->end = pos;
@@ -91,20 +102,30 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 		return 0;
 	if (rc == 0 && (t->cd_size == MAX32 || t->cd == MAX32))
 		return 0;
+	may_wrap = rc == 0;
 	if ((get16(p + 4) != 0 && get16(p + 4) != MAX16) ||
 	    (get16(p + 6) != 0 && get16(p + 6) != MAX16) ||
 	    get16(p + 8) != get16(p + 10))
 		return -1;
 	end = t->end64 != 0 ? t->end64 : t->end;
 	if (t->cd_size > end || t->cd > end - t->cd_size ||
-	    t->count > t->cd_size / CENTRAL || (t->count == 0) != (t->cd_size == 0))
+	    !count_fits(t, may_wrap))
 		return 0;
 	t->base = end - t->cd_size - t->cd;
 	t->cd += t->base;
-	if (t->count != 0 && imgp_pread(fd, sig, 4, t->cd, e) == -1)
+	if (t->cd_size != 0 && imgp_pread(fd, sig, 4, t->cd, e) == -1)
 		return -3;
-	if (t->count != 0 && get32(sig) != SIG_CENTRAL)
+	if (t->cd_size != 0 && get32(sig) != SIG_CENTRAL)
 		return 0;
+	if (may_wrap && t->base != 0 && (t->base & MAX32) == 0) {
+		if (imgp_pread(fd, sig, 4, 0, e) == -1)
+			return -3;
+		/* Else as many bytes stand in front of the archive. */
+		if (get32(sig) == SIG_LOCAL) {
+			t->wrapped = 1;
+			t->base = 0;
+		}
+	}
 	/* All offsets lack the same. */
 	return t->end64 == 0 || t->end64 - t->base == t->said64 ? 1 : -2;
 }
@@ -183,7 +204,7 @@ imgp_zip_probe(int fd, struct imgp_err *e)
 	if (size < END)
 		return 0;
 	if (find_end(fd, size, &t, &why) == 0)
-		return t.count > 0;
+		return t.cd_size > 0;
 	if (strcmp(why.code, IMGP_E_STORE_IO) == 0) {
 		*e = why;
 		return -1;
@@ -389,6 +410,18 @@ has_room(const unsigned char *c, const unsigned char *x, size_t n)
 	    get16(c + 30) + (x == NULL ? 12u : 8u) <= MAX16);
 }
 
+/*
+ * Offsets that are stated modulo 2^32 ascend: member ${i} lies behind the one
+ * before, at the first place that ${said} can mean.
+ */
+static uint64_t
+unwrap(const struct imgp_zip *z, size_t i, uint64_t said)
+{
+	uint64_t from = i == 0 ? 0 : z->m[i - 1].end;
+
+	return from + ((said - from) & MAX32);
+}
+
 /* A directory record, complete at ${c}. */
 static int
 read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
@@ -419,9 +452,14 @@ read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
 	if (disk != 0 && (disk != MAX16 || n < 4 || get32(x) != 0))
 		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
 		    "member %zu: it is in another part of the archive", i + 1);
+	if (z->at.wrapped)
+		m->local = unwrap(z, i, m->local);
 	if (m->local > z->at.cd - z->at.base)
 		return unsafe(e, i, "it lies outside the archive");
 	m->local += z->at.base;
+	if (z->at.wrapped && m->local > MAX32 && !room)
+		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD, "member %zu: it lies "
+		    "over 4 GiB, and its record has no room to say so", i + 1);
 	if (!room && m->local > z->tight)
 		z->tight = m->local;
 	m->type = (unsigned char)type_of(c, m->size);
@@ -441,7 +479,34 @@ read_central(struct imgp_zip *z, size_t i, unsigned char *c, unsigned char *buf,
 }
 
 static int
-read_directory(struct imgp_zip *z, struct imgp_err *e)
+check_count(const struct imgp_zip *z, const struct imgp_zip_limits *lim,
+    struct imgp_err *e)
+{
+	return z->at.count <= lim->members && z->at.count <= UINT32_MAX ? 0 :
+	    imgp_fail(e, IMGP_E_ARCHIVE_LIMIT, "it has more than %llu members",
+	    (unsigned long long)lim->members);
+}
+
+/* There are more records than the end record says: 65,536 more, if it may have
+ * counted modulo that. */
+static int
+count_on(struct imgp_zip *z, const struct imgp_zip_limits *lim,
+    struct imgp_err *e)
+{
+	uint64_t n = z->at.count + MAX16 + 1;
+
+	if (z->at.end64 != 0 || n > z->at.cd_size / CENTRAL)
+		return unsafe(e, z->n, "the directory does not go on here");
+	z->at.count = n;
+	if (check_count(z, lim, e) == -1)
+		return -1;
+	z->m = imgp_realloc(z->m, (size_t)n, sizeof *z->m);
+	return 0;
+}
+
+static int
+read_directory(struct imgp_zip *z, const struct imgp_zip_limits *lim,
+    struct imgp_err *e)
 {
 	uint64_t pos = z->at.cd, end = z->at.cd + z->at.cd_size, have = 0;
 	unsigned char *win = imgp_alloc(WINDOW), *buf = imgp_alloc(WINDOW), *c;
@@ -468,11 +533,12 @@ read_directory(struct imgp_zip *z, struct imgp_err *e)
 			pos = end;
 			break;
 		}
-		if (have - start < CENTRAL || get32(c) != SIG_CENTRAL ||
-		    z->n == z->at.count) {
+		if (have - start < CENTRAL || get32(c) != SIG_CENTRAL) {
 			unsafe(e, z->n, "the directory does not go on here");
 			goto out;
 		}
+		if (z->n == z->at.count && count_on(z, lim, e) == -1)
+			goto out;
 		len = CENTRAL + get16(c + 28) + get16(c + 30) + get16(c + 32);
 		if (len > have - start) {
 			unsafe(e, z->n, "its record leaves the directory");
@@ -561,14 +627,10 @@ imgp_zip_open(int fd, const struct imgp_zip_limits *lim, struct imgp_err *e)
 	if (file_size(fd, &z->size, e) == -1 ||
 	    find_end(fd, z->size, &z->at, e) == -1)
 		goto fail;
-	if (z->at.count > lim->members || z->at.count > UINT32_MAX) {
-		imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
-		    "it has more than %llu members",
-		    (unsigned long long)lim->members);
+	if (check_count(z, lim, e) == -1)
 		goto fail;
-	}
 	z->m = imgp_alloc((size_t)z->at.count * sizeof *z->m);
-	if (read_directory(z, e) == -1 || check_whole(z, lim, e) == -1)
+	if (read_directory(z, lim, e) == -1 || check_whole(z, lim, e) == -1)
 		goto fail;
 	return z;
 fail:

@@ -14,7 +14,10 @@
  * the output may be a pipe.
  *
  * Supported are methods 0 (stored) and 8 (deflated), zip64, data descriptors,
- * bytes before and after the archive.  Memory: about 100 bytes for a member.
+ * bytes before and after the archive, and archives without zip64 records whose
+ * end record counts the members modulo 65,536, or whose offsets are stated modulo
+ * 2^32 and ascend in the directory, as macOS writes them.  Memory: about 100 bytes
+ * for a member.
  */
 #ifndef IMGPIPE_ZIP_H
 #define IMGPIPE_ZIP_H
@@ -99,16 +102,18 @@ int	imgp_zip_writer_begin(struct imgp_zip_writer *w, size_t i,
 int	imgp_zip_writer_end(struct imgp_zip_writer *w, struct imgp_err *e);
 
 /*
- * What the directory gained when the archive passed 4 GiB, so that it can be
- * taken away again: the offset in a record, or what the end record says, moved
- * into a zip64 one.  (How many members there are never changes, and sizes do
- * not pass 4 GiB.)
+ * What the directory gained when the archive passed 4 GiB, or had stated offsets
+ * or its count modulo what their fields hold, so that it can be taken away again:
+ * the offset in a record, or what the end record says, moved into a zip64 one.
+ * (How many members there are never changes, and sizes do not pass 4 GiB.)
  */
 struct imgp_zip_growth {
 	uint64_t	 record;	/* from 1 in the directory; 0: its end */
 	int		 made;		/* there was no zip64 field, or end record
 					 * and locator, before */
-	int		 offset, size;	/* of the end: which of them moved */
+	int		 offset, size;	/* of the end: which of them moved, */
+	int		 count;		/* and whether the count did */
+	int		 wrapped;	/* the offset was stated modulo 2^32 */
 	uint16_t	 version;	/* of a record: it needed that before */
 };
 /*

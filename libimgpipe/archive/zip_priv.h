@@ -44,6 +44,7 @@ struct ending {
 	uint64_t	 count;
 	uint64_t	 base;		/* what all stated offsets lack */
 	unsigned int	 comment;
+	int		 wrapped;	/* offsets are stated modulo 2^32 */
 };
 
 struct imgp_zip {

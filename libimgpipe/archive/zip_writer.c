@@ -207,7 +207,8 @@ not_grown(struct imgp_err *e)
 /*
  * The offset in the record ${c} moves to ${y} as move_field() does, and ${g} is
  * what the record gained by that; or, where it ${was} so grown and can be
- * without again, back into its field.  1 when it moved, 0, -1 and ${e}.
+ * without again, back into its field.  g->wrapped: the field had it modulo 2^32.
+ * 1 when it moved, 0, -1 and ${e}.
  */
 static int
 move_offset(unsigned char *c, uint64_t v, unsigned char **y, int was,
@@ -217,8 +218,8 @@ move_offset(unsigned char *c, uint64_t v, unsigned char **y, int was,
 
 	if (was && !full)
 		return not_grown(e);
-	if (was && v < MAX32) {
-		put32(c + 42, v);
+	if (was && (v < MAX32 || g->wrapped)) {
+		put32(c + 42, v & MAX32);
 		put16(c + 6, g->version);
 		return 1;
 	}
@@ -340,8 +341,11 @@ write_records(struct imgp_zip_writer *w, struct window *v, struct imgp_err *e)
 			return -1;
 		memcpy(w->buf, c, len);
 		w->pos = pos + len;
-		if ((was = was_grown(w, i + 1, &g, e)) == -1 ||
-		    (len = update_central(w, &w->fate[i], len, was, &g,
+		if ((was = was_grown(w, i + 1, &g, e)) == -1)
+			return -1;
+		if (!was)
+			g.wrapped = z->at.wrapped && z->m[i].local > MAX32;
+		if ((len = update_central(w, &w->fate[i], len, was, &g,
 		    e)) == 0 || imgp_out_write(w->out, w->buf, len, e) == -1)
 			return -1;
 	}
@@ -409,13 +413,22 @@ set_end(unsigned char *field, uint64_t v, int was_moved)
 	return !full && v >= MAX32;
 }
 
+/* How many members there are, in this part and in all. */
+static void
+set_count(unsigned char *end, uint32_t n)
+{
+	put16(end + 8, n);
+	put16(end + 10, n);
+}
+
 /* The end record, and the zip64 ones if there are to be any. */
 static int
 write_end(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
     struct imgp_err *e)
 {
 	struct imgp_zip *z = w->z;
-	int had = z->at.end64 != 0, needs = cd >= MAX32 || cd_size >= MAX32;
+	int had = z->at.end64 != 0, needs;
+	int counts = z->n > MAX16 && !had;
 	struct imgp_zip_growth g;
 	unsigned char end[END];
 	int was;
@@ -424,20 +437,28 @@ write_end(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
 	    (was = was_grown(w, 0, &g, e)) == -1)
 		return -1;
 	if (was && (!had || (g.offset && get32(end + 16) != MAX32) ||
-	    (g.size && get32(end + 12) != MAX32)))
+	    (g.size && get32(end + 12) != MAX32) ||
+	    (g.count && get16(end + 10) != MAX16)))
 		return not_grown(e);
+	needs = (cd >= MAX32 && !(was && g.wrapped)) || cd_size >= MAX32 ||
+	    counts;
 	if (was) {
-		set_end(end + 16, cd, g.offset);
+		set_end(end + 16, g.wrapped ? cd & MAX32 : cd, g.offset);
 		set_end(end + 12, cd_size, g.size);
+		if (g.count)
+			set_count(end, (uint32_t)z->n & MAX16);
 		had &= !g.made;
 		if (!had && !needs && (get32(end + 16) == MAX32 ||
 		    get32(end + 12) == MAX32))
 			return not_grown(e);
 	} else {
 		g.made = !had && needs;
+		g.wrapped = z->at.wrapped;
 		g.offset = set_end(end + 16, cd, 0);
 		g.size = set_end(end + 12, cd_size, 0);
-		if ((g.offset || g.size) && w->history.note_growth != NULL &&
+		if ((g.count = counts))
+			set_count(end, MAX16);
+		if ((g.offset || g.size || g.count) && w->history.note_growth != NULL &&
 		    w->history.note_growth(w->history.arg, &g, e) == -1)
 			return -1;
 	}

@@ -90,10 +90,15 @@ imgp_prov_put_growth(struct imgp_out *out, const struct imgp_zip_growth *g,
 	imgp_buf_printf(&b, "{\"zip64\":%llu,\"made\":%s",
 	    (unsigned long long)g->record, truth(g->made));
 	if (g->record == 0)
-		imgp_buf_printf(&b, ",\"offset\":%s,\"size\":%s}",
+		imgp_buf_printf(&b, ",\"offset\":%s,\"size\":%s",
 		    truth(g->offset), truth(g->size));
 	else
-		imgp_buf_printf(&b, ",\"version\":%u}", g->version);
+		imgp_buf_printf(&b, ",\"version\":%u", g->version);
+	if (g->count)
+		imgp_buf_printf(&b, ",\"count\":true");
+	if (g->wrapped)
+		imgp_buf_printf(&b, ",\"wrapped\":true");
+	imgp_buf_printf(&b, "}");
 	return put_line(out, &b, e);
 }
 
@@ -267,6 +272,12 @@ get_truth(const struct imgp_json *j, const char *name, int *is)
 }
 
 static int
+get_truth_if_any(const struct imgp_json *j, const char *name, int *is)
+{
+	return imgp_json_get(j, name) == NULL ? 0 : get_truth(j, name, is);
+}
+
+static int
 get_growth(struct imgp_prov *p, const struct imgp_json *j)
 {
 	struct imgp_zip_growth *g = &p->growth;
@@ -274,7 +285,9 @@ get_growth(struct imgp_prov *p, const struct imgp_json *j)
 
 	memset(g, 0, sizeof *g);
 	if (imgp_json_int(imgp_json_get(j, "zip64"), &n) == -1 || n < 0 ||
-	    get_truth(j, "made", &g->made) == -1)
+	    get_truth(j, "made", &g->made) == -1 ||
+	    get_truth_if_any(j, "count", &g->count) == -1 ||
+	    get_truth_if_any(j, "wrapped", &g->wrapped) == -1)
 		return -1;
 	g->record = (uint64_t)n;
 	if (n == 0)
