@@ -69,6 +69,8 @@ for f in told.*; do
 	*long)	like err 'Series Instance UID has 66 characters, and a UID at most 64' \
 			'... a long UID is not missing' ;;
 	*uid-empty) like err 'Series Instance UID is empty' '... nor is an empty one' ;;
+	*shift*) like err '"DICM" stands at byte [0-9]+ instead of 128' \
+			'... and where it is' ;;
 	*ZZ-*)	like err 'a VR that does not exist in \(0009,1001\), at byte [0-9]+ of' \
 			'... the element is named' ;;
 	esac
@@ -79,14 +81,16 @@ for f in dir.*; do
 done
 for f in number.*; do
 	imgp-dcmscan "$f" >out 2>err
-	printf '%s %s\n' "$f" "$(jq '.scans[].series[].series_number' out)" >>numbers
+	printf '%s %s\n' "$f" "$(jq -c '.scans[].series[].series_number,
+		(.warnings // [] | map(.error_code)[])' out | tr '\n' ' ' |
+		sed 's/ $//')" >>numbers
 done
-holds numbers 'a Series Number is a whole number, however it is spelt' <<'EOT'
+holds numbers 'a Series Number is a whole number, however it is spelt; else a warning' <<'EOT'
 number.1.0 1
-number.1.5 null
+number.1.5 null "IMGP-DICOM-NUMBER"
 number.1e1 10
 number.3. 3
-number.big null
-number.text null
+number.big null "IMGP-DICOM-NUMBER"
+number.text null "IMGP-DICOM-NUMBER"
 EOT
 done_testing

@@ -87,6 +87,7 @@ z = gzip.compress(bytes(good))
 put("archive-damaged.gz-crc", z[:-8] + bytes([z[-8] ^ 1]) + z[-7:])
 put("archive-damaged.gz-cut", z[:len(z) // 2])
 put("archive-damaged.gz-behind", z + b"junk")
+put("archive-damaged.gz-zeros-behind", z + bytes(300000) + b"junk")
 half = len(good) // 2
 second = gzip.compress(bytes(good[half:]))
 put("archive-damaged.gz-reserved", gzip.compress(bytes(good[:half])) +
@@ -94,14 +95,20 @@ put("archive-damaged.gz-reserved", gzip.compress(bytes(good[:half])) +
 put("archive-method.reserved.gz", z[:3] + b"\x80" + z[4:])
 put("archive-limit.gz-ratio", gzip.compress(bytes(one(size=0)[:512]) + bytes(70 << 20)))
 put("dicom-none.nii.gz", gzip.compress(b"\0" * 344 + b"n+1\0" + b"\0" * 2000))
-put("archive-method.dcm.gz", gzip.compress(ct))
+put("archive-method.zip.gz", gzip.compress(b"PK\3\4" + bytes(100)))
+put("archive-method.gz.gz", gzip.compress(gzip.compress(ct)))
+put("broken.cut", gzip.compress(ct)[:-300])
+put("broken.behind", gzip.compress(ct) + b"junk")
 EOT
 "$PY" make.py "$samples" || exit 1
 imgp-dcmscan ustar.tar 2>/dev/null | jq -c "$ids" >ids
 judge scans ustar.tar >theirs
 imgp-dcmscan ustar.tar 2>/dev/null | jq -c .scans | cmp -s theirs
 ok $? 'the scan of a TAR is what pydicom finds (M27)'
-for f in ustar.tar gnu.tar pax.tar paxsize.tar gnu.tgz many.tgz; do
+for zeros in 1 512 300000; do
+	{ cat gnu.tgz; head -c $zeros /dev/zero; } >zeros-$zeros.tgz
+done
+for f in ustar.tar gnu.tar pax.tar paxsize.tar gnu.tgz many.tgz zeros-*.tgz; do
 	imgp-dcmscan $f 2>/dev/null | jq -c .scans | cmp -s theirs
 	ok $? "$f: the same scan"
 	imgp-stamp --scans ids -o new $f 2>err
@@ -178,4 +185,40 @@ for f in archive-*.* dicom-none.*; do
 done
 is "$(imgp-dcmscan dicom-none.nii.gz 2>/dev/null | jq -c .listing)" \
 	'{"nifti":1}' 'gzip around something else is named by that'
+
+# One object within gzip.
+gzip -nc "$samples/CT_small.dcm" >ct.dcm.gz
+gzip -nc "$samples/image_dfl.dcm" >dfl.dcm.gz
+tar czf dfl.tgz -C "$samples" image_dfl.dcm
+{ cat ct.dcm.gz; head -c 512 /dev/zero; } >zeros.dcm.gz
+tail -c +133 "$samples/CT_small.dcm" | gzip -nc >bare.dcm.gz
+cp ct.dcm.gz twice.dcm.gz
+gzip -nc </dev/null >>twice.dcm.gz
+for f in ct.dcm.gz dfl.dcm.gz dfl.tgz zeros.dcm.gz bare.dcm.gz twice.dcm.gz; do
+	is "$(imgp-dcmscan $f 2>/dev/null | jq -c .listing)" '{"dicom":1}' \
+		"$f is one instance"
+	exits 0 '... it is stamped' \
+		imgp-stamp --id 7.7 --provenance prov -o new $f
+	gzip -dc <new >within
+	[ "${f%.tgz}" = $f ] || tar xOf new >within
+	like <(dcmdump +P 0012,0071 within) '\[7\.7\]' '... and sound'
+	exits 0 '... with a way back' \
+		imgp-stamp --unstamp --provenance prov -o back new
+	for was in $f back; do
+		gzip -dc <$was 2>/dev/null >$was.within
+		[ "${f%.tgz}" = $f ] || tar xOf $was >$was.within
+		dcmconv -F +te $was.within $was.plain 2>/dev/null
+	done
+	cmp -s $f.plain back.plain
+	ok $? '... to the same content (F4)'
+	imgp-stamp --id 7.7 -o - $f 2>/dev/null | cmp -s - new
+	ok $? '... and the same bytes each time'
+	rm new back
+done
+for f in broken.*; do
+	exits 1 "$f is not stamped" imgp-stamp --id 7.7 -o new $f
+	like err 'IMGP-ARCHIVE-DAMAGED: gzip: ' '... for it is damaged'
+	cmp -s $f new
+	ok $? '... and is as it was'
+done
 done_testing

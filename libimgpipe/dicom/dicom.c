@@ -1111,11 +1111,36 @@ data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 	}
 }
 
+/* The object's first bytes are kept until it is known to be DICOM. */
+static void
+keep_first(struct imgp_dicom *d, const void *p, size_t len)
+{
+	if (len > sizeof d->first - d->nfirst)
+		len = sizeof d->first - d->nfirst;
+	memcpy(d->first + d->nfirst, p, len);
+	d->nfirst += len;
+}
+
+/* What is no DICOM may be a shifted file: that is not passed over in silence. */
+static void
+look_for_shift(struct imgp_dicom *d)
+{
+	size_t at = imgp_kind_shifted(d->first, d->nfirst);
+
+	if (at == 0)
+		return;
+	d->state = IMGP_DICOM_BAD;
+	imgp_fail(&d->err, IMGP_E_DICOM_INVALID,
+	    "\"DICM\" stands at byte %zu instead of 128", at);
+}
+
 enum imgp_dicom_state
 imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 {
 	size_t n;
 
+	if (d->state == IMGP_DICOM_MORE && !d->preamble && !d->meta)
+		keep_first(d, p, len);
 	if (d->inflate == NULL)
 		data_feed(d, p, len);
 	else
@@ -1124,6 +1149,8 @@ imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 			inflate_feed(d, p, n);
 			p = (const char *)p + n;
 		}
+	if (d->state == IMGP_DICOM_NOT)
+		look_for_shift(d);
 	return d->state;
 }
 
@@ -1141,8 +1168,8 @@ imgp_dicom_skip(struct imgp_dicom *d, uint64_t n)
 	d->pos += n;
 }
 
-enum imgp_dicom_state
-imgp_dicom_end(struct imgp_dicom *d)
+static void
+finish(struct imgp_dicom *d)
 {
 	if (d->phase == IN_START && d->state == IMGP_DICOM_MORE)
 		start(d);
@@ -1150,18 +1177,26 @@ imgp_dicom_end(struct imgp_dicom *d)
 		d->cut = !d->tail_lost && (d->skip > 0 || d->nframe > 0 ||
 		    (d->deflated && d->phase != -1));
 	if (d->state != IMGP_DICOM_MORE)
-		return d->state;
+		return;
 	if (d->skip != 0 || d->nhold != 0 || d->nframe != 0 ||
 	    d->phase == IN_META || (d->deflated && d->phase != -1)) {
 		if (d->phase == IN_META && d->skip == 0 && d->nhold == 0) {
 			begin_data(d, NULL);	/* meta and nothing else */
 			finish_head(d, d->pos);
-			return d->state;
+		} else {
+			give_up(d, IMGP_E_DICOM_TRUNCATED, "it ends");
 		}
-		give_up(d, IMGP_E_DICOM_TRUNCATED, "it ends");
-		return d->state;
+		return;
 	}
 	finish_head(d, d->pos);
+}
+
+enum imgp_dicom_state
+imgp_dicom_end(struct imgp_dicom *d)
+{
+	finish(d);
+	if (d->state == IMGP_DICOM_NOT)
+		look_for_shift(d);
 	return d->state;
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "libimgpipe/base/err.h"
+#include "libimgpipe/dicom/kind.h"
 
 #define IMGP_TAG(group, element) \
 	((uint32_t)(group) << 16 | (uint32_t)(element))
@@ -110,6 +111,8 @@ struct imgp_dicom {
 	/* The walker's own, where a creator is wanted: where the creator of
 	 * each private block would stand, and its element (as elem's off). */
 	uint64_t	 creator_off[256], id_off[256];
+	unsigned char	 first[IMGP_KIND_FIRST];	/* bytes, while it is not
+						 * known to be DICOM */
 	char		 syntax[IMGP_UID_MAX + 1]; /* as stated; "" if not */
 	int		 preamble, meta;	/* nonzero: has it */
 	int		 implicit, big, deflated; /* how the data set is coded */
@@ -152,7 +155,7 @@ struct imgp_dicom {
 	uint32_t	 creators, ids;	/* below it creator_off, id_off are known */
 	struct imgp_dicom_elem *grab;
 	unsigned char	 hold[160];
-	size_t		 nhold, want;
+	size_t		 nhold, want, nfirst;
 	int		 phase, shapeless, meta_implicit;
 	int		 records;	/* (0004,1220) was seen */
 	unsigned int	 nframe;

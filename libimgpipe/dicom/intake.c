@@ -10,7 +10,24 @@
 #include "libimgpipe/dicom/intake.h"
 #include "libimgpipe/dicom/kind.h"
 
-/* What is within gzip: TAR, or something that no upload should be. */
+/* Do the ${n} bytes begin a DICOM object, or are they ${all} of one?  Without a
+ * preamble it is only a guess until the UIDs are seen. */
+static int
+is_dicom(const unsigned char *p, size_t n, int all)
+{
+	struct imgp_dicom d = { .state = IMGP_DICOM_MORE };
+	int is;
+
+	imgp_dicom_init(&d, NULL, NULL);
+	imgp_dicom_feed(&d, p, n);
+	if (all)
+		imgp_dicom_end(&d);
+	is = d.preamble || d.meta || d.state != IMGP_DICOM_NOT;
+	imgp_dicom_release(&d);
+	return is;
+}
+
+/* What is within gzip: an object, TAR, or something that no upload should be. */
 static int
 look_into_gzip(int fd, struct imgp_intake *u, struct imgp_err *e)
 {
@@ -18,7 +35,7 @@ look_into_gzip(int fd, struct imgp_intake *u, struct imgp_err *e)
 	unsigned char p[IMGP_KIND_FIRST];
 	struct imgp_err why;
 	size_t have = 0;
-	long n;
+	long n = 0;
 
 	while (have < sizeof p && (n = imgp_gunzip_read(g, p + have,
 	    sizeof p - have, &why)) > 0)
@@ -31,8 +48,9 @@ look_into_gzip(int fd, struct imgp_intake *u, struct imgp_err *e)
 	}
 	if (have >= IMGP_TAR_BLOCK && imgp_tar_is_header(p))
 		u->kind = IMGP_INTAKE_TGZ;
-	else if (have == 0 || (have >= 132 && memcmp(p + 128, "DICM", 4) == 0) ||
-	    strcmp(imgp_kind(p, have), "archive") == 0)
+	else if (have > 0 && is_dicom(p, have, n == 0))
+		u->kind = IMGP_INTAKE_GZ;
+	else if (have == 0 || strcmp(imgp_kind(p, have), "archive") == 0)
 		u->kind = IMGP_INTAKE_ARCHIVE;
 	else {
 		u->kind = IMGP_INTAKE_OTHER;
@@ -45,7 +63,6 @@ int
 imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 {
 	unsigned char p[IMGP_KIND_FIRST];
-	struct imgp_dicom d;
 	struct stat st;
 	size_t n;
 	int zip = 0;
@@ -63,16 +80,10 @@ imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 	u->what = imgp_kind(p, n);
 	if (n == 0)
 		return 0;
-	imgp_dicom_init(&d, NULL, NULL);
-	imgp_dicom_feed(&d, p, n);
-	if (n == u->size)
-		imgp_dicom_end(&d);
-	/* Without a preamble it is only a guess until the UIDs are seen. */
-	if (d.preamble || d.meta || d.state != IMGP_DICOM_NOT)
+	if (is_dicom(p, n, n == u->size)) {
 		u->kind = IMGP_INTAKE_DICOM;
-	imgp_dicom_release(&d);
-	if (u->kind == IMGP_INTAKE_DICOM)
 		return 0;
+	}
 	if (n >= 4 && (memcmp(p, "PK\3\4", 4) == 0 ||
 	    memcmp(p, "PK\5\6", 4) == 0 || memcmp(p, "PK\7\10", 4) == 0)) {
 		u->kind = IMGP_INTAKE_ZIP;

@@ -2,8 +2,8 @@
  * What an upload is, by its bytes and never by its name.
  *
  * "DICM" at 128 decides first, whatever the preamble looks like; then what else
- * its first bytes are: a data set without a preamble, ZIP, TAR, alone or within
- * gzip, another format.  Only what begins as none of these, or as a program, is
+ * its first bytes are: a data set without a preamble, ZIP, TAR, another format;
+ * within gzip one object, TAR, or another format.  Only what begins as none of these, or as a program, is
  * a ZIP if it ends as one.
  */
 #ifndef IMGPIPE_INTAKE_H
@@ -19,7 +19,8 @@ enum imgp_intake_kind {
 	IMGP_INTAKE_ZIP,
 	IMGP_INTAKE_TAR,
 	IMGP_INTAKE_TGZ,	/* TAR within gzip */
-	IMGP_INTAKE_ARCHIVE,	/* of a kind that is not read: 7z, RAR, DICOM
+	IMGP_INTAKE_GZ,		/* one object within gzip */
+	IMGP_INTAKE_ARCHIVE,	/* of a kind that is not read: 7z, RAR, ZIP
 				 * within gzip, … */
 	IMGP_INTAKE_OTHER	/* no images */
 };

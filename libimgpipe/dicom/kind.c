@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "libimgpipe/archive/tar.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/dicom/kind.h"
 
@@ -96,4 +97,20 @@ int
 imgp_kind_is_known(const unsigned char *first, size_t len)
 {
 	return find_magic(first, len) != NULL;
+}
+
+size_t
+imgp_kind_shifted(const unsigned char *first, size_t len)
+{
+	static const char dicm[] = "DICM\2";
+	const unsigned char *p;
+
+	if (len > IMGP_KIND_FIRST)
+		len = IMGP_KIND_FIRST;
+	p = len < 2 ? NULL : memmem(first + 1, len - 1, dicm, sizeof dicm);
+	if (p == NULL || p == first + 128 || find_magic(first, len) != NULL ||
+	    memmem(first, (size_t)(p - first), "PK\3\4", 4) != NULL ||
+	    (len >= IMGP_TAR_BLOCK && imgp_tar_is_header(first)))
+		return 0;
+	return (size_t)(p - first);
 }

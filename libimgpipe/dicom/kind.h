@@ -19,4 +19,13 @@ const char *imgp_kind(const unsigned char *first, size_t len);
  * not.  No ZIP can stand behind them. */
 int	imgp_kind_is_known(const unsigned char *first, size_t len);
 
+/*
+ * Where in these bytes (up to IMGP_KIND_FIRST are looked at) "DICM" stands with
+ * meta information behind it, but not at 128, where PS3.10 has it, so that readers
+ * pass over the file: something stands in front of the preamble, or a part of it is
+ * missing.  0: nowhere, or the bytes are those of a known format, a TAR, or a ZIP
+ * behind a program, in which such a file may lie.
+ */
+size_t	imgp_kind_shifted(const unsigned char *first, size_t len);
+
 #endif

@@ -54,6 +54,7 @@ count_instance(struct scan *s, size_t i, struct imgp_err *e)
 	char study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
 	char instance[IMGP_UID_MAX + 1];
 	int32_t n;
+	int number;
 
 	imgp_dicom_uid(d, IMGP_DICOM_STUDY, study);
 	imgp_dicom_uid(d, IMGP_DICOM_SERIES, series);
@@ -64,8 +65,13 @@ count_instance(struct scan *s, size_t i, struct imgp_err *e)
 		    "a UID holds something other than digits and dots");
 		imgp_faults_add(&s->r->warnings, i, e);
 	}
+	if ((number = imgp_dicom_number(d, &n)) == 1) {
+		imgp_fail(e, IMGP_E_DICOM_NUMBER,
+		    "its Series Number is no whole number of 32 bits");
+		imgp_faults_add(&s->r->warnings, i, e);
+	}
 	imgp_census_add(s->census, study, series, instance,
-	    imgp_dicom_number(d, &n) == 0 ? &n : NULL);
+	    number == 0 ? &n : NULL);
 	count(s, "dicom");
 	s->head = d->head;
 	if (imgp_census_series(s->census) > s->lim->series)
@@ -122,6 +128,12 @@ static long
 next_content(void *arg, void *buf, size_t len, struct imgp_err *e)
 {
 	return imgp_content_read(arg, buf, len, e);
+}
+
+static long
+next_gunzipped(void *arg, void *buf, size_t len, struct imgp_err *e)
+{
+	return imgp_tar_file_read(arg, buf, len, e);
 }
 
 static long
@@ -289,6 +301,18 @@ scan_tar(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
 	return rc == -1 ? refuse(s, &why, e) : 0;
 }
 
+static int
+scan_gzip(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
+{
+	struct imgp_tar_file *file = imgp_tar_file_new(u->fd, u->size, 1,
+	    &s->lim->zip);
+	struct imgp_err why;
+	int rc = scan_object(s, 0, 0, next_gunzipped, file, &why);
+
+	imgp_tar_file_free(file);
+	return rc == -1 ? refuse(s, &why, e) : 0;
+}
+
 int
 imgp_scan_upload(int fd, const struct imgp_limits *lim,
     struct imgp_scan_result *r, struct imgp_err *e)
@@ -318,6 +342,9 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	case IMGP_INTAKE_TAR:
 	case IMGP_INTAKE_TGZ:
 		rc = scan_tar(&s, &u, e);
+		break;
+	case IMGP_INTAKE_GZ:
+		rc = scan_gzip(&s, &u, e);
 		break;
 	case IMGP_INTAKE_ARCHIVE:
 		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,

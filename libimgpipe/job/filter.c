@@ -34,6 +34,7 @@ struct imgp_filter {
 	void		*arg;
 	int		 status;	/* worst so far */
 	size_t		 line;		/* lines taken so far */
+	int		 alone;		/* one job, and no line that it stood on */
 
 	/* Where lines come from: operands, or standard input. */
 	char *const	*operands;
@@ -139,6 +140,9 @@ complain_since(struct imgp_job *job, size_t n)
 		if (id > 0)
 			fprintf(stderr, "%s: %lld: %s: %s\n", imgp_progname,
 			    (long long)id, code, clean);
+		else if (imgp_job_line(job) == 0)
+			fprintf(stderr, "%s: %s: %s\n", imgp_progname, code,
+			    clean);
 		else
 			fprintf(stderr, "%s: line %zu: %s: %s\n",
 			    imgp_progname, imgp_job_line(job), code, clean);
@@ -359,7 +363,7 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 		    imgp_job_parse(s, len, &e);
 	if (job == NULL) {
 		job = imgp_job_of_input(s, len);
-		imgp_job_note_line(job, f->line);
+		imgp_job_note_line(job, f->alone ? 0 : f->line);
 		imgp_job_error(job, o->stage, &e, 1);
 		complain_since(job, 0);
 		/* The stages that look after failed jobs get this one too. */
@@ -378,7 +382,7 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 		imgp_job_free(job);
 		return;
 	}
-	imgp_job_note_line(job, f->line);
+	imgp_job_note_line(job, f->alone ? 0 : f->line);
 	if (o->flags & IMGP_ISOLATED) {
 		start_child(f, job);
 		return;
@@ -597,6 +601,7 @@ imgp_filter_one(const struct imgp_filter_ops *ops, void *arg,
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct imgp_filter_ops plain = *ops;
+	struct imgp_filter f;
 	char *line;
 	int rc;
 
@@ -604,7 +609,14 @@ imgp_filter_one(const struct imgp_filter_ops *ops, void *arg,
 	imgp_job_print(job, &b);
 	imgp_job_free(job);
 	line = imgp_buf_steal(&b);
-	rc = imgp_filter_operands(&plain, arg, 1, &line, 1);
+	memset(&f, 0, sizeof f);
+	imgp_buf_init(&f.in);
+	f.ops = &plain;
+	f.arg = arg;
+	f.operands = &line;
+	f.noperands = 1;
+	f.alone = 1;
+	rc = run(&f, 1);
 	free(line);
 	return rc;
 }

@@ -493,6 +493,7 @@ stamp_any(struct imgp_stamp *s, int fd, struct imgp_err *e)
 		return imgp_stamp_untouched(s, &why, e);
 	case IMGP_INTAKE_TAR:
 	case IMGP_INTAKE_TGZ:
+	case IMGP_INTAKE_GZ:
 		return imgp_stamp_tar(s, &u, e);
 	case IMGP_INTAKE_ARCHIVE:
 		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,

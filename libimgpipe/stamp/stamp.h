@@ -68,9 +68,12 @@ struct imgp_stamp_result {
 	uint64_t	 declined;	/* instances carried over as they are */
 	uint64_t	 other;		/* what is no instance */
 	uint64_t	 patched, encoded;	/* how deflated ones were done */
-	/* Of a TAR.GZ that was changed: the CRC-32 of the TAR, before, after */
+	/* Of gzip that was changed: the CRC-32 of what it holds, before, after. */
 	int		 has_crc;
 	uint32_t	 old_crc, new_crc;
+	/* Undone within gzip: a data set of the deflated syntax, too, was encoded
+	 * anew, and what it inflates to is as it was: the CRCs may differ. */
+	int		 inner_encoded;
 	struct imgp_faults faults;
 	struct imgp_faults warnings;	/* signed objects */
 	/* Old values of the form of an ATRIUID that were replaced. */

@@ -52,7 +52,8 @@ int	imgp_stamp_take(struct imgp_stamp *s, const struct imgp_mark *o,
 int	imgp_stamp_untouched(struct imgp_stamp *s, const struct imgp_err *why,
 	    struct imgp_err *e);
 
-/* The upload ${u}, a TAR or one within gzip; as imgp_stamp_upload(). */
+/* The upload ${u}, a TAR, or one or an object within gzip; as
+ * imgp_stamp_upload(). */
 int	imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	    struct imgp_err *e);
 

@@ -11,8 +11,8 @@
 #include "libimgpipe/stamp/stamp_priv.h"
 
 /*
- * A TAR is stamped from a file that can be read at any place; one within gzip
- * is first unpacked into a file without a name.  What is written is that file
+ * A TAR is stamped from a file that can be read at any place; what is within gzip,
+ * a TAR or one object, is first unpacked into a file without a name.  What is written is that file
  * with new bytes in between; within gzip all of it is encoded again, by the
  * fast encoder and under the old header.
  */
@@ -233,30 +233,39 @@ begin_gzip(struct job *j, struct imgp_err *e)
 	return imgp_out_write(j->s->out, j->buf, n, e);
 }
 
+/* The stamped object's bytes. */
 static int
-write_stamped(struct job *j, const struct imgp_tar_member *m,
-    const unsigned char *block, struct imgp_err *e)
+write_pieces(struct job *j, struct imgp_err *e)
 {
 	const struct imgp_mark *o = j->mark;
 	const struct imgp_mark_piece *p;
 	size_t i;
 	int rc = 0;
 
-	if (j->u->kind == IMGP_INTAKE_TGZ && j->gzip == NULL &&
-	    begin_gzip(j, e) == -1)
-		return -1;
-	if (m->pax_size && write_pax(j, m, o->size, e) == -1)
-		return -1;
-	if (copy_up_to(j, m->main, e) == -1 ||
-	    put(j, block, IMGP_TAR_BLOCK, e) == -1)
-		return -1;
 	for (i = 0; i < o->pieces && rc == 0; i++) {
 		p = &o->piece[i];
 		rc = p->mem != NULL ? put(j, p->mem, (size_t)p->len, e) :
 		    copy(j, p->fd, p->off, p->len, e);
 	}
+	return rc;
+}
+
+static int
+write_stamped(struct job *j, const struct imgp_tar_member *m,
+    const unsigned char *block, struct imgp_err *e)
+{
+	if (j->u->kind == IMGP_INTAKE_TGZ && j->gzip == NULL &&
+	    begin_gzip(j, e) == -1)
+		return -1;
+	if (m->pax_size && write_pax(j, m, j->mark->size, e) == -1)
+		return -1;
+	if (copy_up_to(j, m->main, e) == -1 ||
+	    put(j, block, IMGP_TAR_BLOCK, e) == -1)
+		return -1;
+	if (write_pieces(j, e) == -1)
+		return -1;
 	j->pos = m->next;
-	return rc == -1 ? -1 : pad(j, o->size, e);
+	return pad(j, j->mark->size, e);
 }
 
 /* --- members ------------------------------------------------------------------- */
@@ -356,6 +365,8 @@ end_gzip(struct job *j, struct imgp_err *e)
 
 	if (imgp_encode_end(j->gzip, e) == -1)
 		return -1;
+	j->s->r->inner_encoded = j->s->encoded;
+	j->s->encoded = 1;
 	j->s->r->has_crc = 1;
 	j->s->r->old_crc = j->old_crc;
 	j->s->r->new_crc = j->crc;
@@ -381,11 +392,30 @@ stamp_plain(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 		return rc;
 	if (j->s->r->stamped == 0)
 		return imgp_out_copy(j->s->out, u->fd, 0, u->size, e);
-	if (j->gzip != NULL)
-		j->s->encoded = 1;
 	if (copy_up_to(j, j->size, e) == -1)
 		return -1;
 	return j->gzip == NULL ? 0 : end_gzip(j, e);
+}
+
+/* What came out of gzip is one object. */
+static int
+stamp_alone(struct job *j, struct imgp_err *e)
+{
+	struct imgp_mark_src src;
+	int rc;
+
+	memset(&src, 0, sizeof src);
+	src.fd = j->fd;
+	src.csize = src.size = j->size;
+	imgp_stamp_prepare(j->s, j->mark, &src, 0);
+	if ((rc = imgp_stamp_take(j->s, j->mark, 0, e)) != 0)
+		return rc;
+	if (j->mark->outcome != IMGP_MARK_STAMPED)
+		return imgp_out_copy(j->s->out, j->u->fd, 0, j->u->size, e);
+	if (begin_gzip(j, e) == -1 || write_pieces(j, e) == -1 ||
+	    imgp_stamp_note(j->s, j->mark, 0, e) == -1)
+		return -1;
+	return end_gzip(j, e);
 }
 
 int
@@ -403,8 +433,10 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	j.size = u->size;
 	j.buf = imgp_alloc(BUFFER);
 	j.mark = imgp_mark_new(&s->oo);
-	if (u->kind == IMGP_INTAKE_TGZ && unpack(&j, u, &why) == -1)
+	if (u->kind != IMGP_INTAKE_TAR && unpack(&j, u, &why) == -1)
 		rc = imgp_stamp_untouched(s, &why, e);
+	else if (u->kind == IMGP_INTAKE_GZ)
+		rc = stamp_alone(&j, e);
 	else
 		rc = stamp_plain(&j, u, e);
 	if (j.fd != u->fd && j.fd != -1)

@@ -117,7 +117,8 @@ static int
 check_within(const struct imgp_prov_sum *sum,
     const struct imgp_stamp_result *r, const char *in, struct imgp_err *e)
 {
-	if (!sum->has_crc || (r->has_crc && r->new_crc == sum->crc))
+	if (!sum->has_crc || r->inner_encoded ||
+	    (r->has_crc && r->new_crc == sum->crc))
 		return 0;
 	return imgp_fail(e, IMGP_E_STAMP_CHECK,
 	    "check: %s: what was undone is not what came", in);

@@ -143,6 +143,16 @@ def uids():
             uid(0x20, 0xD) + uid(0x20, 0xE) + el(0x20, 0x11, b"IS", value))
 
 
+def shifted():
+    whole = full_meta() + bare()
+    put("told.shift-4", b"\1\2\3\4" + whole)
+    put("told.shift-zeros", bytes(2) + whole)
+    put("told.shift-part", b"mime: part" + b"\r\n" * 300 + whole)
+    put("told.shift-cut", whole[28:])
+    put("told.shift-implicit", b"\xff" * 9 + b"\0" * 128 + b"DICM" +
+        full_meta(vr=None, preamble=False) + bare())
+
+
 def ends():
     """What stands at the end of an object: end.sound*, end.cut*, end.signed*."""
     jpeg = b"1.2.840.10008.1.2.4.50"
@@ -182,4 +192,5 @@ if __name__ == "__main__":
     private_values()
     unknown_vrs()
     uids()
+    shifted()
     ends()
