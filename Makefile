@@ -3,6 +3,7 @@
 #: check                      the tests; one: T=tests/x.t; J=N at once
 #: check-s3                   all that speaks S3, with the servers it needs
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
+#: check-notices              runs killed, and what the admins hear; half an hour
 #: check-s3-large             6 GB and 50 GB objects; minutes, 26 GB of disk
 #: check-db                   the record keeping: every order of its steps, and
 #:                            all by HTTP; minutes
@@ -101,7 +102,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-db check-dicom check-s3 check-s3-kill check-s3-large check-kill asan install uninstall clean help
+.PHONY: all check check-db check-dicom check-s3 check-s3-kill check-s3-large check-kill check-notices asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -190,6 +191,11 @@ check-s3-kill: all
 # Each process of a run killed, and thirty whole runs at random moments; minutes.
 check-kill: all $(FIXTURES)
 	KILLS=$${KILLS:-30} BUILD=$(abspath $B) prove -v tests/imgp-run-kill.t
+# A hundred runs of --pending that fail, and a hundred runs by libpq and by HTTP
+# each, killed in their last third; half an hour.
+check-notices: all $(FIXTURES)
+	RUNS=$${RUNS:-100} POINTS=$${POINTS:-100} BUILD=$(abspath $B) \
+	  prove -v tests/notices.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.
 check-s3-large: all

@@ -65,6 +65,11 @@ main(int argc, char *argv[])
 	n = imgp_notify_new(imgp_complain, imgp_common.dry_run, show, &e);
 	if (n == NULL)
 		imgp_die(&e);
+	if (imgp_notify_is_alone(n) && !imgp_common.dry_run &&
+	    !imgp_common.quiet)
+		fprintf(stderr, "imgp-notify: the pipeline API notes no failures, "
+		    "and no ledger is set: those of a run that is killed are "
+		    "not mailed\n");
 	rc = imgp_filter_run(&ops, n, imgp_common.jobs);
 	rc = imgp_exit_worse(rc, imgp_notify_end(n));
 	imgp_notify_free(n);

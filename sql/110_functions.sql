@@ -452,14 +452,18 @@ language sql stable as $$
 	    else 3 end, r.n limit 1;
 $$;
 
--- The answer to whoever ended an attempt: the row, with the number of the attempt
--- that ended, be it counted or not.
+-- The answer to whoever ended an attempt: the row, with the number and the lease of
+-- the attempt that ended, be it counted or not, and what the admins are to be told
+-- of it (114_notice.sql).
 create or replace function pipeline.file_ended(f pipeline.edcpipelinefile)
 returns jsonb language plpgsql stable as $$
 begin
-	return jsonb_set(pipeline.file_json(f, false),
-	    '{edc_pipeline_file,attempt}', (select to_jsonb(o.attempt)
-	    from pipeline.outcome o where o.lease = f.lease));
+	return jsonb_set(pipeline.file_json(f, false), '{edc_pipeline_file}',
+	    (pipeline.file_json(f, false) -> 'edc_pipeline_file') ||
+	    jsonb_build_object('ended', f.lease, 'attempt', (select o.attempt
+	    from pipeline.outcome o where o.lease = f.lease))) ||
+	    coalesce((select pipeline.notice_json(n)
+	    from pipeline.notice n where n.lease = f.lease), '{}');
 end $$;
 
 create or replace function pipeline.finish_store(req jsonb) returns jsonb
@@ -513,15 +517,17 @@ begin
 	    has_error, error_code, error)
 	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
 	    worst.error);
+	perform pipeline.notice_end(f);
 	if f.status = 'Failed' and worst.fatal and worst.owner = 'ours' then
 		update pipeline.edcpipelinefile e	-- no attempt of the upload's
 		    set attempt = greatest(e.attempt - 1, 0) where e.id = f.id;
 	end if;
-	return pipeline.file_json(f, false);
+	return pipeline.file_ended(f);
 end $$;
 
 -- {"subject_event_crf_file_id", "pipeline_code", "run", "errors"}: the run could
--- not look the upload up, or not claim it: there is no row of it.
+-- not look the upload up, or not claim it: there is no row of it.  data.notice: what
+-- the admins are to be told of it (114_notice.sql).
 create or replace function pipeline.lookup_failed(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -553,7 +559,8 @@ begin
 	    (excluded.error_code, excluded.run);	-- else asked again
 	return pipeline.answer((select jsonb_build_object(
 	    'subject_event_crf_file_id', l.subjecteventcrffile_id,
-	    'failures', l.failures) from pipeline.lookupfailure l
+	    'failures', l.failures) || pipeline.notice_json(
+	    pipeline.notice_lookup(l, errors)) from pipeline.lookupfailure l
 	    where l.subjecteventcrffile_id = pipeline.want_int(req,
 	        'subject_event_crf_file_id')
 	    and l.pipeline_code = coalesce(pipeline.want_text(req,
@@ -650,27 +657,40 @@ exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
 	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
--- {"edc_pipeline_file_id"}: data.rows, all that ever went wrong with the file,
--- oldest first.
+-- {"edc_pipeline_file_id", "lease"}: data.rows, all that ever went wrong with the
+-- file, oldest first, end: which attempt's end it was, the first is 1;
+-- data.status, how it stands.  With a lease, only if that is
+-- the row's last: a job line that was made up knows none.
 create or replace function pipeline.error_log(req jsonb) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp as $$
 declare
 	file_id bigint;
 	rows jsonb;
+	now_is text;
 	code text;
 begin
 	file_id := pipeline.want_file_id(req);
 	if file_id is null then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'no row is named');
 	end if;
+	select f.status into now_is from pipeline.edcpipelinefile f
+	    where f.id = file_id and (not req ? 'lease' or exists (
+	        select from pipeline.outcome o where o.edcpipelinefile_id = f.id
+	        and o.lease = pipeline.want_int(req, 'lease')));
+	if now_is is null and req ? 'lease' then
+		perform pipeline.deny('IMGP-DB-FENCED',
+		    'the lease is not this row''s');
+	end if;
 	select coalesce(jsonb_agg(jsonb_build_object('attempt', l.attempt,
-	    'stage', l.stage, 'error_code', l.error_code, 'error', l.error,
+	    'end', l.nth, 'stage', l.stage, 'error_code', l.error_code, 'error', l.error,
 	    'fatal', l.fatal, 'retryable', l.retryable, 'run', l.run,
 	    'ts', pipeline.utc(l.ts)) order by l.id), '[]') into rows
-	from pipeline.edcpipelinefileerrorlog l
-	where l.edcpipelinefile_id = file_id;
-	return pipeline.answer(jsonb_build_object('rows', rows));
+	from (select *, dense_rank() over (order by e.ts) as nth
+	    from pipeline.edcpipelinefileerrorlog e
+	    where e.edcpipelinefile_id = file_id) l;
+	return pipeline.answer(jsonb_build_object('rows', rows,
+	    'status', now_is));
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
     integrity_constraint_violation then
 	get stacked diagnostics code = pg_exception_detail;
@@ -684,17 +704,24 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
 	select 2000::bigint;
 $$;
 
--- What a digest says of the outcomes numbered ${ids}: a file stands in it once,
--- with the last of them.
-create or replace function pipeline.digest_json(ids bigint[], since timestamptz,
-    until timestamptz) returns jsonb
+-- What a digest says of the outcomes numbered ${ids}, a file standing in it once,
+-- with the last of them, and of the failed look-ups numbered ${lookups}, an upload
+-- once.
+drop function if exists pipeline.digest_json(bigint[], timestamptz,
+    timestamptz);
+create or replace function pipeline.digest_json(ids bigint[], lookups bigint[],
+    since timestamptz, until timestamptz) returns jsonb
 language sql stable as $$
 	with last as (
 		select distinct on (o.edcpipelinefile_id) o.*
 		from pipeline.outcome o where o.id = any (ids)
 		order by o.edcpipelinefile_id, o.id desc),
 	listed as (
-		select * from last order by id limit pipeline.digest_most())
+		select * from last order by id limit pipeline.digest_most()),
+	unfound as (
+		select distinct on (n.subjecteventcrffile_id, n.pipeline_code) n.*
+		from pipeline.notice n where n.id = any (lookups)
+		order by n.subjecteventcrffile_id, n.pipeline_code, n.id desc)
 	select jsonb_build_object(
 	    'since', pipeline.utc(since), 'until', pipeline.utc(until),
 	    'files', coalesce(jsonb_agg(jsonb_build_object(
@@ -718,13 +745,23 @@ language sql stable as $$
 	            'instances', coalesce(sum(s.number_of_instances), 0))
 	            from pipeline.edcpipelinefiledicom s
 	            where s.edcpipelinefile_id = f.id),
-	        'ts', pipeline.utc(l.ts)) order by l.id), '[]'),
+	        'ts', pipeline.utc(l.ts)) order by l.id), '[]') ||
+	        (select coalesce(jsonb_agg(jsonb_build_object(
+	        'pipeline_code', n.pipeline_code,
+	        'subject_event_crf_file_id', n.subjecteventcrffile_id,
+	        'status', 'Failed', 'has_error', true,
+	        'failed_for_good', n.failed_for_good,
+	        'error_code', n.error_code, 'error', (select w.error
+	            from pipeline.worst_of(n.errors, 'Failed') w),
+	        'ts', pipeline.utc(n.ts)) order by n.id), '[]')
+	        from unfound n),
 	    'more', (select count(*) from last) - count(*),
 	    'pipelines', (select coalesce(jsonb_agg(c.code order by c.code), '[]')
 	        from pipeline.edcpipeline c),
 	    'counts', (select jsonb_build_object(
 	        'new', count(*) filter (where c.status = 'Completed'),
-	        'failed', count(*) filter (where c.status = 'Failed'),
+	        'failed', count(*) filter (where c.status = 'Failed') +
+	            (select count(*) from unfound),
 	        'with_error', count(*) filter (where c.status = 'Completed'
 	            and c.has_error)) from last c))
 	from listed l
@@ -738,17 +775,21 @@ $$;
 
 -- {}: the digest that is to be sent, data as digest_json() with "digest_id".
 -- Opening freezes it: until it is sent, the same is answered (M73).  With
--- data.another there is more than one takes: open the next at once.
+-- data.another there is more than it takes, or it was left by a digest that died:
+-- open the next at once.
 create or replace function pipeline.digest_open(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	d pipeline.digest;
 	ids bigint[];
+	lookups bigint[];
 	full_one boolean;
+	resumed boolean;
 begin
 	lock table pipeline.digest in share row exclusive mode;
 	select * into d from pipeline.digest where ts_sent is null;
-	if d.id is null then
+	resumed := d.id is not null;
+	if not resumed then
 		insert into pipeline.digest (since, until)
 		values ((select max(s.until) from pipeline.digest s),
 		    clock_timestamp()) returning * into d;
@@ -759,15 +800,28 @@ begin
 			    order by n.id limit pipeline.digest_most())
 			returning o.id)
 		select coalesce(array_agg(id), '{}') into ids from mine;
-		update pipeline.digest g
-		    set content = pipeline.digest_json(ids, d.since, d.until)
+		with mine as (
+			update pipeline.notice o set digest_id = d.id
+			where o.id in (select n.id from pipeline.notice n
+			    where n.digest_id is null
+			    and n.edcpipelinefile_id is null
+			    order by n.id limit pipeline.digest_most())
+			returning o.id)
+		select coalesce(array_agg(id), '{}') into lookups from mine;
+		update pipeline.digest g set content =
+		    pipeline.digest_json(ids, lookups, d.since, d.until) ||
+		    jsonb_build_object('still', pipeline.notice_still())
 		where g.id = d.id returning * into d;
 	end if;
-	full_one := (select count(*) from pipeline.outcome o
-	    where o.digest_id = d.id) >= pipeline.digest_most();
+	full_one := pipeline.digest_most() <= greatest(
+	    (select count(*) from pipeline.outcome o where o.digest_id = d.id),
+	    (select count(*) from pipeline.notice n where n.digest_id = d.id));
 	return pipeline.answer(d.content || jsonb_build_object('digest_id', d.id,
-	    'another', full_one and exists (select from pipeline.outcome o
-	        where o.digest_id is null)));
+	    'another', (full_one or resumed) and (
+	        exists (select from pipeline.outcome o where o.digest_id is null)
+	        or exists (select from pipeline.notice n
+	            where n.digest_id is null
+	            and n.edcpipelinefile_id is null))));
 end $$;
 
 -- {"digest_id"}: it went out.
@@ -802,6 +856,7 @@ declare
 	t_since timestamptz;
 	t_until timestamptz;
 	ids bigint[];
+	lookups bigint[];
 	code text;
 begin
 	t_since := pipeline.want_text(req, 'since')::timestamptz;
@@ -812,7 +867,14 @@ begin
 	left join pipeline.digest d on d.id = o.digest_id
 	where o.ts <= t_until and
 	    (o.ts > t_since or (t_since is null and d.ts_sent is null));
-	return pipeline.answer(pipeline.digest_json(ids, coalesce(t_since,
+	select coalesce(array_agg(n.id), '{}') into lookups
+	from pipeline.notice n
+	left join pipeline.digest d on d.id = n.digest_id
+	where n.edcpipelinefile_id is null and n.ts <= t_until and
+	    (n.ts > t_since or (t_since is null and d.ts_sent is null));
+	return pipeline.answer(jsonb_build_object('still',
+	    pipeline.notice_still()) || pipeline.digest_json(ids, lookups,
+	    coalesce(t_since,
 	    (select max(d.until) from pipeline.digest d
 	        where d.ts_sent is not null)), t_until));
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or

@@ -2,8 +2,9 @@
 -- in the envelope of 110_functions.sql.
 
 -- {"message_id", "pipeline_code", "sender", "recipients", "message", "subject",
--- "body", "digest_id"}: keep a letter for sending.  The same letter is kept once;
--- data.new says whether it was this request that brought it.
+-- "body", "digest_id", "notices"}: keep a letter for sending, and note of which
+-- failures it tells (114_notice.sql): all or nothing.  The same letter is kept
+-- once; data.new says whether it was this request that brought it.
 create or replace function pipeline.outbox_put(req jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -28,6 +29,10 @@ begin
 		insert into pipeline.outboxrecipient (outbox_id, address)
 		select letter, a from (select distinct a from
 		    jsonb_array_elements_text(req -> 'recipients') r(a)) s;
+	end if;
+	if jsonb_typeof(req -> 'notices') = 'array' then
+		perform pipeline.notice_tell(req -> 'notices',
+		    pipeline.want_text(req, 'message_id'));
 	end if;
 	return pipeline.answer(jsonb_build_object('new', letter is not null));
 exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or

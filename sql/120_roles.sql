@@ -31,7 +31,8 @@ grant select on pipeline.upload, pipeline.pending, pipeline.due to imgp_lookup;
 grant execute on function pipeline.file_start(jsonb),
     pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
     pipeline.file_renew(jsonb), pipeline.file_release(jsonb),
-    pipeline.lookup_failed(jsonb) to imgp_record;
+    pipeline.lookup_failed(jsonb), pipeline.notice_list(jsonb),
+    pipeline.notice_done(jsonb) to imgp_record;
 grant execute on function pipeline.error_log(jsonb),
     pipeline.digest_open(jsonb), pipeline.digest_sent(jsonb),
     pipeline.digest_preview(jsonb), pipeline.digest_resend(jsonb),
@@ -39,5 +40,6 @@ grant execute on function pipeline.error_log(jsonb),
     pipeline.outbox_take(jsonb), pipeline.outbox_done(jsonb),
     pipeline.outbox_state(jsonb), pipeline.run_end(jsonb),
     pipeline.run_watch(jsonb), pipeline.status(jsonb),
-    pipeline.status_files(jsonb), pipeline.status_upload(jsonb)
+    pipeline.status_files(jsonb), pipeline.status_upload(jsonb),
+    pipeline.notice_list(jsonb), pipeline.notice_done(jsonb)
     to imgp_digest;

@@ -123,6 +123,8 @@ while :; do
 	IMGP_RUN=20261122T131500Z-$(printf %08x $k)
 	export IMGP_RUN		# and its letters are taken over at once
 	sed "s/\"run\":\"[^\"]*\"/\"run\":\"$IMGP_RUN\"/" finished >in
+	sql "update pipeline.notice set message_id = null, ts_log = null,
+	    run = '$IMGP_RUN'"
 	rm -rf source/image_pipelines
 	strace -f -qq -o /dev/null -e trace=sendto,linkat,rename,renameat2,fsync \
 	    -e inject=sendto,linkat,rename,renameat2,fsync:signal=KILL:when=$k \

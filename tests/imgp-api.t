@@ -132,7 +132,7 @@ refused 400 IMGP-API-REQUEST 'an update without id (M45)'
 missed='{"subject_event_crf_file_id":4242,"run":"20260102T030405Z-0000000a","status":"Failed","errors":[{"error_code":"IMGP-LOOKUP-NOT-FOUND"}]}'
 echo "$missed" | cgi $FILE
 is "$(cat status) $(jq -c .data body)" \
-    '200 {"failures":1,"subject_event_crf_file_id":4242}' 'a look-up that failed'
+    '200 {"notice":{"id":2,"known":false},"failures":1,"subject_event_crf_file_id":4242}' 'a look-up that failed'
 echo '{"scans":[]}' | cgi $SCANS
 refused 400 IMGP-API-REQUEST 'scans without id'
 echo "{$row,\"edc_pipieline_file_id\":99}" | cgi $FILE

@@ -27,6 +27,11 @@ deliver 1202 "$damaged" >>finished
 deliver 1203 "$fatal" >>finished
 name=$(head -1 finished | jq -r .edc_pipeline_file.file_name)
 place=$(head -1 finished | jq -r .destination)
+# What happened by hand is told by the next that reports, once.
+imgp-notify </dev/null
+is "$(mails) $(cat mail/new/* | grep -c '^Subject: imgpipe: errors with 1 file$')" '2 2' \
+    'failures of runs without a notify are mailed by the next, a mail a run'
+clear_out
 exits 0 'a preview' imgp-digest --print
 cp out preview
 exits 0 'sending' imgp-digest

@@ -284,7 +284,7 @@ is "$(jq -r .edc_pipeline_file.status away.jsonl | tr '\n' ' ')" 'Completed Comp
 export IMGP_MAIL="smtp://127.0.0.1:$port"
 exits 0 'the next run, with nothing to do' sh -c 'imgp-run -q 1205 >/dev/null'
 is "$(for f in day/*.eml; do mail_get "$f" subject; done | sort | uniq -c | sed 's/^ *//')" \
-    '2 imgpipe: errors with 1 of 1 files' 'sends what waits, each once (R44)' ||
+    '2 imgpipe: errors with 1 of 1 file' 'sends what waits, each once (R44)' ||
     sql "select ts_create, subject, message_id from pipeline.outbox" | diag
 sed -i 's/host=[^ ]*/host=\/nowhere/' pg.env
 . ./pg.env

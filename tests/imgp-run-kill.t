@@ -14,8 +14,11 @@ delivered() {		# delivered FIRST LAST
 mails() { find mail -type f | wc -l; }
 
 # start ID...: a run in a process group of its own that is fed through a pipe and
-# has finished its first job, the missing id 1299; $run is its process.
+# has finished its first job, an id ${missing} that the EDC does not know, another
+# each time: of one that was mailed before nobody is told again.  $run is its process.
+missing=9001299
 start() {
+	missing=$((missing + 1))
 	rm -f feed lines
 	mkfifo feed
 	: >lines
@@ -23,7 +26,7 @@ start() {
 	env --default-signal=INT setsid "${driver:-$BUILD/bin/imgp-run}" <feed >lines 2>err &
 	run=$!
 	exec 7>feed
-	echo 1299 >&7
+	echo $missing >&7
 	tail -n +1 -f --pid=$run lines 2>/dev/null | head -1 >/dev/null
 }
 # The rest of its input, and its end: the status in $rc.
@@ -62,7 +65,7 @@ for stage in "${stages[@]}"; do
 	ok $? "$stage: is there to be killed"
 	finish $id $((id + 1))
 	is "$rc" 1 "$stage: killed, the run ends as if it had not been (R1)"
-	printf '%s\n' 1299 $id $((id + 1)) >ids
+	printf '%s\n' $missing $id $((id + 1)) >ids
 	check-invariants --inputs ids --finished lines \
 	    --mails $((before + 1)) >faults
 	ok $? "$stage: one line an id, one mail, nothing left (I1-I7)" || {

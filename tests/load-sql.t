@@ -127,9 +127,10 @@ has() {			# has ROLE: all that the role may do in the schema
 is "$(has imgp_lookup)" 'due select pending select upload select version() ' \
     'imgp_lookup reads three views and the version, and that is all'
 is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
- file_start() lookup_failed() version() " 'imgp_record executes its functions alone'
+ file_start() lookup_failed() notice_done() notice_list() version() " \
+    'imgp_record executes its functions alone'
 is "$(has imgp_digest)" "digest_days() digest_open() digest_preview()\
- digest_resend() digest_sent() error_log() outbox_done() outbox_put()\
+ digest_resend() digest_sent() error_log() notice_done() notice_list() outbox_done() outbox_put()\
  outbox_state() outbox_take() run_end() run_watch() status() status_files()\
  status_upload() version() " 'imgp_digest executes its functions alone'
 sql -c 'create role stranger'

@@ -751,6 +751,12 @@ imgp_json_append(struct imgp_json *array, struct imgp_json *j)
 }
 
 void
+imgp_json_append_int(struct imgp_json *array, int64_t n)
+{
+	imgp_json_append(array, imgp_json_new_int(n));
+}
+
+void
 imgp_json_append_str(struct imgp_json *array, const char *s)
 {
 	imgp_json_append(array, imgp_json_new_str(s));

@@ -88,6 +88,7 @@ void	imgp_json_set(struct imgp_json *obj, const char *key,
 void	imgp_json_remove(struct imgp_json *obj, const char *key);
 /* ${j} is taken over: the array's from now on. */
 void	imgp_json_append(struct imgp_json *array, struct imgp_json *j);
+void	imgp_json_append_int(struct imgp_json *array, int64_t n);
 void	imgp_json_append_str(struct imgp_json *array, const char *s);
 
 /* Print compactly, on one line. */

@@ -51,6 +51,7 @@ const struct imgp_member imgp_members[] = {
 	{ "warnings", ARR, TOLD },
 	{ "skip", STR, TOLD },
 	{ "retries", OBJ, TOLD },
+	{ "notice", OBJ, 0 },
 	{ "replaced", ARR | OBJ, TOLD },
 	{ "planned", BOOL, 0 },
 	{ "input", STR, 0 },

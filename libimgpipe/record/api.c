@@ -209,7 +209,8 @@ check_head(struct imgp_api_answer *a, size_t *len)
 	long long n;
 
 	if (strcmp(path, IMGP_API_FILE) != 0 &&
-	    strcmp(path, IMGP_API_SCANS) != 0)
+	    strcmp(path, IMGP_API_SCANS) != 0 &&
+	    strcmp(path, IMGP_API_NOTICE) != 0)
 		return refuse(a, 404, NULL, IMGP_E_API_REQUEST,
 		    "the API has no such path");
 	if (strcmp(env("REQUEST_METHOD"), "POST") != 0)
@@ -354,6 +355,15 @@ update_op(const struct imgp_json *req, enum imgp_ledger_op *op,
 	return 0;
 }
 
+static enum imgp_ledger_op
+notice_op(const struct imgp_json *req)
+{
+	static const char *const done[] = { "told", "logged", NULL };
+
+	return has_any(req, done) ? IMGP_LEDGER_NOTICE_DONE :
+	    IMGP_LEDGER_NOTICE_LIST;
+}
+
 int
 imgp_api_op(const char *path, const struct imgp_json *req,
     enum imgp_ledger_op *op, struct imgp_err *e)
@@ -362,9 +372,13 @@ imgp_api_op(const char *path, const struct imgp_json *req,
 	    "pipeline_code", NULL };
 	const struct imgp_json *release = imgp_json_get(req, "release");
 	const char *status = imgp_json_str(imgp_json_get(req, "status"));
-	int row = names_row(req, e);
+	int row;
 
-	if (row == -1)
+	if (strcmp(path, IMGP_API_NOTICE) == 0) {
+		*op = notice_op(req);
+		return 0;
+	}
+	if ((row = names_row(req, e)) == -1)
 		return -1;
 	if (!imgp_json_is_null(release) && imgp_json_bool(release) == -1)
 		return imgp_fail(e, IMGP_E_API_REQUEST,

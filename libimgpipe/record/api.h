@@ -31,6 +31,7 @@
 #include "libimgpipe/record/ledger.h"
 
 #define IMGP_API_FILE	"/pipeline/edcpipeline/file"
+#define IMGP_API_NOTICE	"/pipeline/edcpipeline/notice"
 #define IMGP_API_SCANS	"/pipeline/edcpipeline/file/dicom/add_scan_info"
 
 struct imgp_api_answer {

@@ -28,6 +28,8 @@ static const char *const functions[] = {
 	[IMGP_LEDGER_RELEASE] = "select pipeline.file_release($1::jsonb)",
 	[IMGP_LEDGER_LOOKUP_FAILED] =
 	    "select pipeline.lookup_failed($1::jsonb)",
+	[IMGP_LEDGER_NOTICE_LIST] = "select pipeline.notice_list($1::jsonb)",
+	[IMGP_LEDGER_NOTICE_DONE] = "select pipeline.notice_done($1::jsonb)",
 };
 
 static int
@@ -309,8 +311,8 @@ imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
 	free(b.params);
 }
 
-static int
-is_api(const char *where)
+int
+imgp_ledger_is_api(const char *where)
 {
 	return where != NULL && (strncmp(where, "http://", 7) == 0 ||
 	    strncmp(where, "https://", 8) == 0);
@@ -323,13 +325,13 @@ imgp_ledger_open(const char *where, struct imgp_err *e)
 	long long s;
 	int rc;
 
-	if ((!is_api(where) && imgp_db_check_conninfo(where, e) == -1) ||
+	if ((!imgp_ledger_is_api(where) && imgp_db_check_conninfo(where, e) == -1) ||
 	    imgp_conf_duration(NULL, "db_wait", &s, e) == -1)
 		return NULL;
 	l = imgp_alloc(sizeof *l);
 	l->where = where == NULL ? NULL : imgp_strdup(where);
 	l->patience_ms = s * 1000;
-	if (is_api(where)) {
+	if (imgp_ledger_is_api(where)) {
 		l->http = imgp_ledger_http_open(where, e);
 		rc = l->http == NULL ? -1 : imgp_ledger_http_reach(l->http, e);
 	} else

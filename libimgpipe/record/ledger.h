@@ -20,9 +20,12 @@ enum imgp_ledger_op {
 	IMGP_LEDGER_FINISH,
 	IMGP_LEDGER_RENEW,
 	IMGP_LEDGER_RELEASE,
-	IMGP_LEDGER_LOOKUP_FAILED	/* of an upload without a row; a pipeline
+	IMGP_LEDGER_LOOKUP_FAILED,	/* of an upload without a row; a pipeline
 					 * API that knows no revisions is not
 					 * asked: data is empty */
+	/* What the admins are to be told of (sql/114_notice.sql). */
+	IMGP_LEDGER_NOTICE_LIST,
+	IMGP_LEDGER_NOTICE_DONE
 };
 
 /* One request, and what became of it. */
@@ -48,6 +51,8 @@ struct imgp_ledger_call {
 
 struct imgp_ledger;
 
+/* Nonzero when ${where} (NULL: no) is the address of a pipeline API. */
+int	imgp_ledger_is_api(const char *where);
 /*
  * Open the ledger ${where} (IMGP_DATABASE; NULL: what PG* variables say), which
  * is reached at once to see that it speaks the same version.  One that is away

@@ -343,6 +343,20 @@ normalise(const struct imgp_ledger_http *h, struct imgp_json *data,
 	return 0;
 }
 
+static const char *
+path_of(enum imgp_ledger_op op)
+{
+	switch (op) {
+	case IMGP_LEDGER_SCANS:
+		return IMGP_API_SCANS;
+	case IMGP_LEDGER_NOTICE_LIST:
+	case IMGP_LEDGER_NOTICE_DONE:
+		return IMGP_API_NOTICE;
+	default:
+		return IMGP_API_FILE;
+	}
+}
+
 /* Ask ${request} for ${call}. */
 static int
 ask(struct imgp_ledger_http *h, struct imgp_ledger_call *call,
@@ -353,8 +367,7 @@ ask(struct imgp_ledger_http *h, struct imgp_ledger_call *call,
 	int rc;
 
 	put_request(h, call->op, request, &body);
-	rc = exchange(h, call->op == IMGP_LEDGER_SCANS ? IMGP_API_SCANS :
-	    IMGP_API_FILE, &body, &a, e);
+	rc = exchange(h, path_of(call->op), &body, &a, e);
 	if (rc == 0)
 		rc = take(call, &a, e);
 	imgp_buf_release(&body);

@@ -102,18 +102,46 @@ imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f)
 	read_scans(o, f);
 }
 
-const struct imgp_json *
-imgp_digest_next(const struct imgp_digest *d, const struct imgp_json *i)
+/* The next of ${list} after ${i}, of a pipeline that the reader is told of. */
+static const struct imgp_json *
+next_wanted(const struct imgp_digest *d, const struct imgp_json *list,
+    const struct imgp_json *i)
 {
 	const char *pipeline;
 
-	for (i = i == NULL ? imgp_json_first(imgp_json_get(d->content,
-	    "files")) : imgp_json_next(i); i != NULL; i = imgp_json_next(i)) {
+	for (i = i == NULL ? imgp_json_first(list) : imgp_json_next(i);
+	    i != NULL; i = imgp_json_next(i)) {
 		pipeline = imgp_json_str(imgp_json_get(i, "pipeline_code"));
-		if (d->wants == NULL || (pipeline != NULL &&
+		if (d->wants == NULL || ((pipeline != NULL || d->admins) &&
 		    d->wants(d->arg, pipeline)))
 			break;
 	}
+	return i;
+}
+
+const struct imgp_json *
+imgp_digest_next(const struct imgp_digest *d, const struct imgp_json *i)
+{
+	return next_wanted(d, imgp_json_get(d->content, "files"), i);
+}
+
+const struct imgp_json *
+imgp_digest_still(const struct imgp_digest *d, const struct imgp_json *i,
+    char *what, size_t size)
+{
+	char pipeline[sizeof ((struct imgp_digest_file *)0)->pipeline];
+	char since[32];
+	int64_t n;
+
+	if (!d->admins || (i = next_wanted(d, imgp_json_get(d->content,
+	    "still"), i)) == NULL)
+		return NULL;
+	n = int_of(i, "files", 0);
+	imgp_digest_str(i, "pipeline_code", pipeline, sizeof pipeline);
+	imgp_digest_str(i, "since", since, sizeof since);
+	snprintf(what, size, "%lld file%s of %s, since %s", (long long)n,
+	    n == 1 ? "" : "s", pipeline[0] == '\0' ? "no known pipeline" :
+	    pipeline, since);
 	return i;
 }
 
@@ -129,8 +157,11 @@ void
 imgp_digest_count(const struct imgp_digest *d, struct imgp_digest_counts *n)
 {
 	const struct imgp_json *i = NULL;
+	char what[IMGP_DIGEST_LINE];
 
 	memset(n, 0, sizeof *n);
+	while ((i = imgp_digest_still(d, i, what, sizeof what)) != NULL)
+		n->still += int_of(i, "files", 0);
 	while ((i = imgp_digest_next(d, i)) != NULL) {
 		if (!imgp_digest_is_delivered(i)) {
 			n->failed++;
@@ -226,10 +257,17 @@ text_new(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 static void
 text_failed(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 {
-	imgp_buf_printf(out, "\n%lld. upload %lld, revision %lld: %s after "
-	    "attempt %lld\n", (long long)number, (long long)f->upload,
-	    (long long)f->revision, f->for_good ? "failed for good" :
-	    "to be tried again", (long long)f->attempt);
+	const char *outcome = f->for_good ? "failed for good" :
+	    "to be tried again";
+
+	if (f->row == 0)
+		imgp_buf_printf(out, "\n%lld. upload %lld, not taken yet: %s\n",
+		    (long long)number, (long long)f->upload, outcome);
+	else
+		imgp_buf_printf(out, "\n%lld. upload %lld, revision %lld: %s "
+		    "after attempt %lld\n", (long long)number,
+		    (long long)f->upload, (long long)f->revision, outcome,
+		    (long long)f->attempt);
 	if (f->name[0] != '\0')
 		imgp_buf_printf(out, "   file     %s\n", f->name);
 	if (f->code == NULL) {
@@ -264,6 +302,16 @@ text_list(const struct imgp_digest *d, struct imgp_buf *out, int delivered,
 		    (long long)(n - IMGP_DIGEST_MOST));
 	imgp_buf_release(&f->ids);
 	free(f);
+}
+
+static void
+text_still(const struct imgp_digest *d, struct imgp_buf *out)
+{
+	const struct imgp_json *i = NULL;
+	char what[IMGP_DIGEST_LINE];
+
+	while ((i = imgp_digest_still(d, i, what, sizeof what)) != NULL)
+		imgp_buf_printf(out, "\nStill failing: %s\n", what);
 }
 
 static void
@@ -317,6 +365,7 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 	if (n.failed != 0)
 		imgp_buf_puts(out, "\nFAILED\n");
 	text_list(d, out, 0, text_failed);
+	text_still(d, out);
 	text_post(d, out);
 }
 
@@ -417,6 +466,9 @@ imgp_digest_json(const struct imgp_digest *d, struct imgp_buf *out)
 		imgp_json_append(list, json_file(f));
 	}
 	imgp_json_set(o, "files", list);
+	if (imgp_json_get(d->content, "still") != NULL)
+		imgp_json_set(o, "still", imgp_json_copy(
+		    imgp_json_get(d->content, "still")));
 	imgp_json_print(o, out);
 	imgp_buf_puts(out, "\n");
 	imgp_buf_release(&f->ids);

@@ -30,6 +30,7 @@ struct imgp_digest_counts {
 	int64_t	fresh;		/* delivered */
 	int64_t	with_error;	/* of them */
 	int64_t	failed;
+	int64_t	still;		/* failing as they did before; known to admins alone */
 };
 
 /* How many files of the digest its reader is told of. */

@@ -181,8 +181,12 @@ static void
 failed_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 {
 	imgp_buf_printf(out, "<tr role=\"row\"><th role=\"rowheader\" "
-	    "scope=\"row\" class=\"name\">upload %lld, revision %lld\n",
-	    (long long)f->upload, (long long)f->revision);
+	    "scope=\"row\" class=\"name\">upload %lld, ",
+	    (long long)f->upload);
+	if (f->row == 0)
+		imgp_buf_puts(out, "not taken yet\n");
+	else
+		imgp_buf_printf(out, "revision %lld\n", (long long)f->revision);
 	imgp_page_element(out, "<div class=\"small\">", f->name, "</div>\n");
 	imgp_buf_printf(out, "<div class=\"flag fail\">%s</div></th>"
 	    "<td role=\"cell\">", f->for_good ? "failed for good" :
@@ -234,6 +238,16 @@ table(const struct imgp_digest *d, struct imgp_buf *out, int delivered)
 	free(f);
 }
 
+static void
+still(const struct imgp_digest *d, struct imgp_buf *out)
+{
+	const struct imgp_json *i = NULL;
+	char what[IMGP_DIGEST_LINE];
+
+	while ((i = imgp_digest_still(d, i, what, sizeof what)) != NULL)
+		imgp_page_element(out, "<p>Still failing: ", what, "</p>\n");
+}
+
 void
 imgp_digest_html(const struct imgp_digest *d, struct imgp_buf *out)
 {
@@ -249,12 +263,13 @@ imgp_digest_html(const struct imgp_digest *d, struct imgp_buf *out)
 	imgp_page_tile(out, "warn", n.with_error, "of them with errors");
 	imgp_page_tile(out, "fail", n.failed, "failed");
 	imgp_buf_puts(out, "</ul>\n");
-	if (n.fresh == 0 && n.failed == 0)
+	if (n.fresh == 0 && n.failed == 0 && n.still == 0)
 		imgp_buf_puts(out, "<p>Nothing came and nothing failed; this "
 		    "message says that the nightly round is well.</p>\n");
 	table(d, out, 1);
 	if (d->admins)
 		table(d, out, 0);
+	still(d, out);
 	chart(d, out);
 	imgp_page_close(out, "Quarantine is the labs' delivery area: what lies "
 	    "there was delivered, not rejected.");

@@ -7,6 +7,8 @@
 
 #define IMGP_DIGEST_STR	2048	/* bytes; longer text is cut */
 
+#define IMGP_DIGEST_LINE	256	/* of imgp_digest_still() */
+
 /* One file, its members made printable; "" or 0 where the record has none. */
 struct imgp_digest_file {
 	char		 name[IMGP_DIGEST_STR];
@@ -32,6 +34,10 @@ void	imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f);
 /* The next file after ${i} (NULL: the first) that the reader is told of. */
 const struct imgp_json *imgp_digest_next(const struct imgp_digest *d,
 	    const struct imgp_json *i);
+/* The next pipeline after ${i} (NULL: the first) of whose files the reader is told
+ * that they still fail; ${what} is then told: "3 files of image, since …". */
+const struct imgp_json *imgp_digest_still(const struct imgp_digest *d,
+	    const struct imgp_json *i, char *what, size_t size);
 int	imgp_digest_is_delivered(const struct imgp_json *o);
 /* A string member made printable; "" when there is none. */
 void	imgp_digest_str(const struct imgp_json *o, const char *key, char *dst,

@@ -5,9 +5,11 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/mail/ping.h"
+#include "libimgpipe/report/audience.h"
 #include "libimgpipe/report/digest.h"
 #include "libimgpipe/report/manifest.h"
 #include "libimgpipe/report/nightly.h"
+#include "libimgpipe/report/notices.h"
 
 #define CHART_DAYS	14
 
@@ -49,54 +51,22 @@ ask_post(struct imgp_post *p, struct imgp_json **post, struct imgp_err *e)
 
 /* --- readers ------------------------------------------------------------- */
 
-/* Pipelines whose readers are the same get one letter. */
-struct audience {
-	enum imgp_readers who;
-	const char	 *pipeline;	/* the first of them; NULL: all's */
-	char		 *key;
-};
-
 static const char *
 or_empty(const char *s)
 {
 	return s == NULL ? "" : s;
 }
 
-static char *
-key_of(enum imgp_readers who, const char *pipeline)
-{
-	const char *whom = who == IMGP_TO_LABS ? imgp_conf(pipeline, "labs") :
-	    NULL;
-
-	if (whom == NULL)
-		whom = imgp_conf(pipeline, "admins");
-	return imgp_asprintf("%s\n%s\n%s\n%s",
-	    who == IMGP_TO_LABS ? "labs" : "admins", or_empty(whom),
-	    or_empty(imgp_conf(pipeline, "mail_from")),
-	    or_empty(imgp_conf(pipeline, "mail")));
-}
-
-static int
-wants(void *arg, const char *pipeline)
-{
-	const struct audience *a = arg;
-	char *key = key_of(a->who, pipeline);
-	int same = strcmp(key, a->key) == 0;
-
-	free(key);
-	return same;
-}
-
 /* The pipelines whose files the audience is told of. */
 static struct imgp_json *
-pipelines_of(const struct imgp_json *content, struct audience *a)
+pipelines_of(const struct imgp_json *content, struct imgp_audience *a)
 {
 	struct imgp_json *list = imgp_json_new_array();
 	const struct imgp_json *i;
 
 	for (i = imgp_json_first(imgp_json_get(content, "pipelines"));
 	    i != NULL; i = imgp_json_next(i))
-		if (wants(a, imgp_json_str(i)))
+		if (imgp_audience_has(a, imgp_json_str(i)))
 			imgp_json_append_str(list, imgp_json_str(i));
 	return list;
 }
@@ -119,15 +89,12 @@ is_served(enum imgp_readers who, const char *pipeline)
 
 static int
 post_digest(struct imgp_post *p, const struct material *m, int64_t id,
-    struct audience *a, struct imgp_err *e)
+    struct imgp_audience *a, struct imgp_err *e)
 {
-	struct imgp_digest d = { .content = m->content, .wants = wants,
+	struct imgp_digest d = { .content = m->content, .wants = imgp_audience_has,
 	    .arg = a, .title = imgp_conf(a->pipeline, "mail_title"),
 	    .admins = a->who == IMGP_TO_ADMINS };
-	struct imgp_mail_file csv = { .name = "files.csv",
-	    .type = "text/csv; charset=utf-8; header=present" };
-	struct imgp_buf text = IMGP_BUF_INIT, html = IMGP_BUF_INIT,
-	    table = IMGP_BUF_INIT;
+	struct imgp_draft draft = IMGP_DRAFT_INIT;
 	struct imgp_letter l = { .pipeline = a->pipeline, .to = a->who,
 	    .digest_id = id, .date = (int64_t)time(NULL) };
 	struct imgp_digest_counts n;
@@ -136,7 +103,7 @@ post_digest(struct imgp_post *p, const struct material *m, int64_t id,
 	int rc;
 
 	imgp_digest_count(&d, &n);
-	if (n.fresh == 0 && n.failed == 0 &&
+	if (n.fresh == 0 && n.failed == 0 && n.still == 0 &&
 	    strcmp(imgp_conf(a->pipeline, "digest_empty"), "no") == 0)
 		return 0;
 	if (ask_days(p, m->content, pipelines_of(m->content, a), &days, e) ==
@@ -145,31 +112,42 @@ post_digest(struct imgp_post *p, const struct material *m, int64_t id,
 	d.days = imgp_json_get(days, "days");
 	if (d.admins)
 		d.post = m->post;
-	imgp_digest_text(&d, &text);
-	imgp_digest_html(&d, &html);
-	imgp_digest_csv(&d, &table);
+	imgp_digest_text(&d, &draft.text);
+	imgp_digest_html(&d, &draft.html);
+	imgp_digest_csv(&d, &draft.csv);
 	about = imgp_asprintf("digest %lld %s %s", (long long)id,
 	    or_empty(imgp_json_str(imgp_json_get(m->content, "until"))),
 	    a->key);
 	subject = imgp_digest_subject(&d);
-	csv.data = table.s;
-	csv.len = table.len;
 	l.about = about;
 	l.subject = subject;
-	l.text = text.s;
-	l.html = html.s;
-	if (n.fresh != 0 || (d.admins && n.failed != 0)) {
-		l.files = &csv;
-		l.n_files = 1;
-	}
-	rc = imgp_post_letter(p, &l, e);
+	rc = imgp_post_draft(p, &l, &draft, n.fresh != 0 ||
+	    (d.admins && n.failed != 0) ? "files.csv" : NULL, e);
 	free(about);
 	free(subject);
 	imgp_json_free(days);
-	imgp_buf_release(&text);
-	imgp_buf_release(&html);
-	imgp_buf_release(&table);
+	imgp_draft_release(&draft);
 	return rc;
+}
+
+static int
+names_no_pipeline(const struct imgp_json *list)
+{
+	const struct imgp_json *i;
+
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i))
+		if (imgp_json_is_null(imgp_json_get(i, "pipeline_code")))
+			return 1;
+	return 0;
+}
+
+/* Nonzero when the digest tells of an upload without a pipeline: a failed look-up,
+ * which the admins of no section are told of. */
+static int
+has_homeless(const struct imgp_json *content)
+{
+	return names_no_pipeline(imgp_json_get(content, "files")) ||
+	    names_no_pipeline(imgp_json_get(content, "still"));
 }
 
 /* A letter for each audience; the pipelines as the digest lists them. */
@@ -177,27 +155,20 @@ static int
 post_all(struct imgp_post *p, const struct material *m, int64_t id,
     enum imgp_readers who, struct imgp_err *e)
 {
-	const struct imgp_json *list = imgp_json_get(m->content, "pipelines");
-	const struct imgp_json *i, *k;
-	struct audience a;
-	int first, rc = 0;
+	struct imgp_audience *list = NULL, *a;
+	const struct imgp_json *i;
+	int rc = 0;
 
-	for (i = imgp_json_first(list); i != NULL && rc == 0;
-	    i = imgp_json_next(i)) {
-		a.who = who;
-		a.pipeline = imgp_json_str(i);
-		if (!is_served(who, a.pipeline))
-			continue;
-		a.key = key_of(who, a.pipeline);
-		for (k = imgp_json_first(list); k != i && !(is_served(who,
-		    imgp_json_str(k)) && wants(&a, imgp_json_str(k)));
-		    k = imgp_json_next(k))
-			;
-		first = k == i;
-		if (first)
-			rc = post_digest(p, m, id, &a, e);
-		free(a.key);
-	}
+	for (i = imgp_json_first(imgp_json_get(m->content, "pipelines"));
+	    i != NULL; i = imgp_json_next(i))
+		if (is_served(who, imgp_json_str(i)))
+			imgp_audience_of(&list, who, imgp_json_str(i));
+	if (who == IMGP_TO_ADMINS && is_served(who, NULL) &&
+	    has_homeless(m->content))
+		imgp_audience_of(&list, who, NULL);
+	for (a = list; a != NULL && rc == 0; a = a->next)
+		rc = post_digest(p, m, id, a, e);
+	imgp_audience_free(list, NULL);
 	return rc;
 }
 
@@ -260,8 +231,16 @@ int
 imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
     struct imgp_err *e)
 {
-	int another = 1, status = IMGP_EX_OK;
+	struct imgp_trouble t = { complain, IMGP_EX_OK };
+	struct imgp_logs *logs = imgp_logs_new(&t);
+	struct imgp_errorlogs *errors = imgp_errorlogs_new(logs, p, &t);
+	int another = 1, status;
 
+	/* First what runs that died could not tell. */
+	imgp_notices_left(p, NULL, errors, &t);
+	imgp_errorlogs_free(errors);
+	imgp_logs_free(logs);
+	status = t.status;
 	while (another)
 		if (one_digest(p, complain, &another, &status, e) == -1)
 			return -1;

@@ -7,8 +7,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/report/post.h"
-
-typedef void imgp_complaint(const struct imgp_err *);
+#include "libimgpipe/report/trouble.h"
 
 /*
  * Open the digest of what is new since the last one, put a letter for each

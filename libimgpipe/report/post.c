@@ -13,16 +13,12 @@
 struct imgp_post {
 	const char	*ledger;	/* NULL: none that libpq reaches */
 	struct imgp_db	*db;		/* opened when first asked */
+	const char	*api;		/* NULL: no API that keeps notices */
+	struct imgp_ledger *notices;	/* the API's, opened when first asked */
 	struct imgp_err	 down;		/* code set: it could not be opened */
 };
 
 /* --- settings ------------------------------------------------------------ */
-
-static int
-is_url(const char *s)
-{
-	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
-}
 
 static const char *
 find_ledger(void)
@@ -31,7 +27,17 @@ find_ledger(void)
 
 	if (s == NULL)
 		s = imgp_conf(NULL, "database");
-	return s == NULL || is_url(s) ? NULL : s;
+	return s == NULL || imgp_ledger_is_api(s) ? NULL : s;
+}
+
+/* The pipeline API, unless it knows no more than the design page. */
+static const char *
+find_api(void)
+{
+	const char *s = imgp_conf(NULL, "database");
+
+	return imgp_ledger_is_api(s) &&
+	    strcmp(imgp_conf(NULL, "api_revisions"), "no") != 0 ? s : NULL;
 }
 
 /* The sender, the caller's to free; unless set, this machine's. */
@@ -101,6 +107,7 @@ imgp_post_open(struct imgp_err *e)
 		return NULL;
 	p = imgp_alloc(sizeof *p);
 	p->ledger = find_ledger();
+	p->api = find_api();
 	return p;
 }
 
@@ -110,6 +117,7 @@ imgp_post_close(struct imgp_post *p)
 	if (p == NULL)
 		return;
 	imgp_db_close(p->db);
+	imgp_ledger_close(p->notices);
 	free(p);
 }
 
@@ -177,7 +185,7 @@ statement(const char *function)
 		CALL("outbox_state"), CALL("digest_open"), CALL("digest_sent"),
 		CALL("digest_resend"), CALL("digest_preview"),
 		CALL("digest_days"), CALL("status"), CALL("status_files"),
-		CALL("status_upload")
+		CALL("status_upload"), CALL("notice_list"), CALL("notice_done")
 #undef CALL
 	};
 	size_t i;
@@ -212,7 +220,59 @@ imgp_post_ask(struct imgp_post *p, const char *function,
 }
 
 int
-imgp_post_error_log(struct imgp_post *p, int64_t file_id,
+imgp_post_has_notices(const struct imgp_post *p)
+{
+	return p->ledger != NULL || p->api != NULL;
+}
+
+int
+imgp_post_lacks_notices(const struct imgp_post *p)
+{
+	return !imgp_post_has_notices(p) &&
+	    imgp_ledger_is_api(imgp_conf(NULL, "database"));
+}
+
+/* Ask the API, which is opened at most once, as the record is. */
+static int
+ask_api(struct imgp_post *p, enum imgp_ledger_op op, struct imgp_json *request,
+    struct imgp_json **data, struct imgp_err *e)
+{
+	struct imgp_ledger_call call;
+
+	if (p->notices == NULL && p->down.code == NULL &&
+	    (p->notices = imgp_ledger_open(p->api, &p->down)) != NULL)
+		imgp_ledger_patience(p->notices, 0);
+	if (p->notices == NULL) {
+		imgp_json_free(request);
+		*e = p->down;
+		return -1;
+	}
+	memset(&call, 0, sizeof call);
+	call.op = op;
+	call.request = request;
+	imgp_ledger_run(p->notices, &call, 1);
+	imgp_json_free(request);
+	if (call.err.code == NULL) {
+		*data = call.data;
+		return 0;
+	}
+	imgp_json_free(call.data);
+	*e = call.err;
+	return -1;
+}
+
+int
+imgp_post_notice(struct imgp_post *p, enum imgp_ledger_op op,
+    struct imgp_json *request, struct imgp_json **data, struct imgp_err *e)
+{
+	if (p->ledger == NULL)
+		return ask_api(p, op, request, data, e);
+	return imgp_post_ask(p, op == IMGP_LEDGER_NOTICE_LIST ? "notice_list" :
+	    "notice_done", request, data, e);
+}
+
+int
+imgp_post_error_log(struct imgp_post *p, int64_t file_id, int64_t lease,
     struct imgp_json **data, struct imgp_err *e)
 {
 	struct imgp_json *req;
@@ -222,6 +282,8 @@ imgp_post_error_log(struct imgp_post *p, int64_t file_id,
 		return 0;
 	req = imgp_json_new_object();
 	imgp_json_set_int(req, "edc_pipeline_file_id", file_id);
+	if (lease != -1)
+		imgp_json_set_int(req, "lease", lease);
 	return imgp_post_ask(p, "error_log", req, data, e);
 }
 
@@ -247,22 +309,6 @@ build(const struct imgp_letter *l, const struct imgp_mail_list *to,
 	m.n_files = l->n_files;
 	rc = imgp_mail_build(&m, out, e);
 	free(id);
-	return rc;
-}
-
-int
-imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
-    struct imgp_buf *out, struct imgp_err *e)
-{
-	struct imgp_mail_list to;
-	char *from = sender(l->pipeline);
-	int rc;
-
-	(void)p;
-	if ((rc = readers(l->pipeline, l->to, &to, e)) == 0)
-		rc = build(l, &to, from, out, e);
-	imgp_mail_list_release(&to);
-	free(from);
 	return rc;
 }
 
@@ -298,6 +344,35 @@ carry(const char *pipeline, const struct imgp_parcel *m,
 	return rc;
 }
 
+static struct imgp_json *
+notices(const struct imgp_letter *l)
+{
+	struct imgp_json *list = imgp_json_new_array();
+	size_t i;
+
+	for (i = 0; i < l->n_notices; i++)
+		imgp_json_append_int(list, l->notices[i]);
+	return list;
+}
+
+/* Tell the API that a letter, sent without an outbox, tells of its notices. */
+static int
+note_told(struct imgp_post *p, const struct imgp_letter *l, const char *id,
+    struct imgp_err *e)
+{
+	struct imgp_json *req, *data = NULL;
+	int rc;
+
+	if (l->n_notices == 0 || p->api == NULL || imgp_post_has_record(p))
+		return 0;
+	req = imgp_json_new_object();
+	imgp_json_set(req, "told", notices(l));
+	imgp_json_set_str(req, "message_id", id);
+	rc = imgp_post_notice(p, IMGP_LEDGER_NOTICE_DONE, req, &data, e);
+	imgp_json_free(data);
+	return rc;
+}
+
 static int
 keep(struct imgp_post *p, const struct imgp_letter *l,
     const struct imgp_parcel *m, struct imgp_err *e)
@@ -318,6 +393,8 @@ keep(struct imgp_post *p, const struct imgp_letter *l,
 	imgp_json_set_str(req, "body", m->text);
 	if (l->digest_id != 0)
 		imgp_json_set_int(req, "digest_id", l->digest_id);
+	if (l->n_notices > 0)
+		imgp_json_set(req, "notices", notices(l));
 	rc = imgp_post_ask(p, "outbox_put", req, &data, e);
 	imgp_json_free(data);
 	return rc;
@@ -346,11 +423,14 @@ imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 	m.id = id;
 	if (imgp_post_has_record(p) && (rc = keep(p, l, &m, e)) == 0)
 		goto out;
-	/* A digest's letter is sent from the outbox or not at all. */
-	if (l->digest_id != 0)
+	/* A digest's letter is sent from the outbox or not at all, and what
+	 * another letter tells is not told again. */
+	if (l->digest_id != 0 || (imgp_post_has_record(p) &&
+	    strcmp(e->code, IMGP_E_DB_FENCED) == 0))
 		goto out;
 	res = imgp_alloc(to.n * sizeof *res);
-	rc = carry(l->pipeline, &m, res, e);
+	if ((rc = carry(l->pipeline, &m, res, e)) == 0)
+		rc = note_told(p, l, id, e);
 out:
 	imgp_mail_list_release(&to);
 	imgp_buf_release(&b);
@@ -358,6 +438,33 @@ out:
 	free(from);
 	free(addr);
 	free(id);
+	return rc;
+}
+
+void
+imgp_draft_release(struct imgp_draft *d)
+{
+	imgp_buf_release(&d->text);
+	imgp_buf_release(&d->html);
+	imgp_buf_release(&d->csv);
+}
+
+int
+imgp_post_draft(struct imgp_post *p, struct imgp_letter *l,
+    const struct imgp_draft *d, const char *csv, struct imgp_err *e)
+{
+	struct imgp_mail_file file = { .name = csv, .data = d->csv.s,
+	    .type = "text/csv; charset=utf-8; header=present",
+	    .len = d->csv.len };
+	int rc;
+
+	l->text = d->text.s;
+	l->html = d->html.s;
+	l->files = &file;
+	l->n_files = csv == NULL ? 0 : 1;
+	rc = imgp_post_letter(p, l, e);
+	l->files = NULL;
+	l->n_files = 0;
 	return rc;
 }
 

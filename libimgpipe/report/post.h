@@ -20,6 +20,7 @@
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/mail/mail.h"
+#include "libimgpipe/record/ledger.h"
 
 enum imgp_readers { IMGP_TO_ADMINS, IMGP_TO_LABS };
 
@@ -35,7 +36,16 @@ struct imgp_letter {
 	size_t		 n_files;
 	int64_t		 date;
 	int64_t		 digest_id;	/* of what digest it is; 0: none */
+	const int64_t	*notices;	/* of the record, which it tells */
+	size_t		 n_notices;
 };
+
+/* A letter's parts, as their writers make them. */
+struct imgp_draft {
+	struct imgp_buf	 text, html, csv;
+};
+#define IMGP_DRAFT_INIT	{ IMGP_BUF_INIT, IMGP_BUF_INIT, IMGP_BUF_INIT }
+void	imgp_draft_release(struct imgp_draft *d);
 
 struct imgp_post;
 
@@ -46,11 +56,16 @@ void	imgp_post_close(struct imgp_post *p);
 
 /*
  * Keep ${l} in the outbox, for imgp_post_flush() to send, or send it at once
- * where there is no record or it cannot be reached.  0, or -1 with ${e} when it
- * is neither kept nor taken over for every reader.
+ * where there is no record or it cannot be reached.  The record notes which
+ * notices it tells.  0, or -1 with ${e} when it is neither kept nor taken over for
+ * every reader; IMGP-DB-FENCED: another letter tells of some of the notices.
  */
 int	imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 	    struct imgp_err *e);
+/* The same with the text, page and, named ${csv}, table of ${d} (NULL: no table)
+ * in the letter. */
+int	imgp_post_draft(struct imgp_post *p, struct imgp_letter *l,
+	    const struct imgp_draft *d, const char *csv, struct imgp_err *e);
 /*
  * Send what waits in the outbox.  ${complain} is told of each reader who was
  * not served, and why.  The exit status: 0, 1 when somebody was refused, 75
@@ -58,10 +73,6 @@ int	imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
  */
 int	imgp_post_flush(struct imgp_post *p,
 	    void (*complain)(const struct imgp_err *));
-/* The message itself, appended to ${out}. */
-int	imgp_post_message(struct imgp_post *p, const struct imgp_letter *l,
-	    struct imgp_buf *out, struct imgp_err *e);
-
 /* Nonzero when there is a record that libpq reaches. */
 int	imgp_post_has_record(const struct imgp_post *p);
 /*
@@ -71,8 +82,21 @@ int	imgp_post_has_record(const struct imgp_post *p);
 int	imgp_post_ask(struct imgp_post *p, const char *function,
 	    struct imgp_json *request, struct imgp_json **data,
 	    struct imgp_err *e);
-/* What ever went wrong with a file: {"rows": […]}; NULL without a record. */
-int	imgp_post_error_log(struct imgp_post *p, int64_t file_id,
+/* Nonzero when notices are kept, by such a record or by a pipeline API. */
+int	imgp_post_has_notices(const struct imgp_post *p);
+/* Nonzero when there is a pipeline API that keeps none, and no such record. */
+int	imgp_post_lacks_notices(const struct imgp_post *p);
+/* Ask whoever keeps them; ${op} is one of IMGP_LEDGER_NOTICE_…, the rest as
+ * above. */
+int	imgp_post_notice(struct imgp_post *p, enum imgp_ledger_op op,
+	    struct imgp_json *request, struct imgp_json **data,
+	    struct imgp_err *e);
+/*
+ * What ever went wrong with a file, and how it stands: {"rows": […], "status"};
+ * NULL without a record.  ${lease} is the one whose end is told, -1: not known;
+ * IMGP-DB-FENCED when the file had no such lease.
+ */
+int	imgp_post_error_log(struct imgp_post *p, int64_t file_id, int64_t lease,
 	    struct imgp_json **data, struct imgp_err *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "libimgpipe/report/runmail.h"
 
 #define ERRORS_MOST	5	/* of one job */
+#define LATE	"This run ended before it could tell of these failures."
 
 static int64_t
 jobs(const struct imgp_runmail *m)
@@ -22,10 +23,16 @@ jobs(const struct imgp_runmail *m)
 char *
 imgp_runmail_subject(const struct imgp_runmail *m)
 {
-	return m->all == 0 ? imgp_asprintf("%s: %lld files, no errors",
-	    m->title, (long long)jobs(m)) :
-	    imgp_asprintf("%s: errors with %zu of %lld files", m->title,
-	    m->all, (long long)jobs(m));
+	int64_t n = jobs(m);
+
+	if (m->all == 0)
+		return imgp_asprintf("%s: %lld file%s, no errors", m->title,
+		    (long long)n, n == 1 ? "" : "s");
+	if (n == 0)
+		return imgp_asprintf("%s: errors with %zu file%s", m->title,
+		    m->all, m->all == 1 ? "" : "s");
+	return imgp_asprintf("%s: errors with %zu of %lld file%s", m->title,
+	    m->all, (long long)n, n == 1 ? "" : "s");
 }
 
 /* --- text ---------------------------------------------------------------- */
@@ -61,29 +68,29 @@ put_codes(struct imgp_buf *b, const struct imgp_runmail *m)
 static void
 put_failure(struct imgp_buf *b, size_t number, const struct imgp_failure *f)
 {
-	const struct imgp_json *row = imgp_json_get(f->told,
+	const struct imgp_json *row = imgp_json_get(f->facts,
 	    "edc_pipeline_file");
 	const struct imgp_json *i;
 	size_t k = 0, all;
 	int64_t id;
 
-	if (imgp_json_int(imgp_json_get(f->told, "subject_event_crf_file_id"),
+	if (imgp_json_int(imgp_json_get(f->facts, "subject_event_crf_file_id"),
 	    &id) == 0)
 		imgp_buf_printf(b, "\n%zu. upload %lld: %s\n\n", number,
 		    (long long)id, imgp_outcome_name(f->outcome));
 	else
 		imgp_buf_printf(b, "\n%zu. an input line that names no upload: "
 		    "%s\n\n", number, imgp_outcome_name(f->outcome));
-	all = imgp_json_count(imgp_json_get(f->told, "errors"));
-	for (i = imgp_json_first(imgp_json_get(f->told, "errors"));
+	all = imgp_json_count(imgp_json_get(f->facts, "errors"));
+	for (i = imgp_json_first(imgp_json_get(f->facts, "errors"));
 	    i != NULL && k < ERRORS_MOST; i = imgp_json_next(i), k++)
 		imgp_report_error(b, "   ", i);
 	if (k < all)
 		imgp_buf_printf(b, "   and %zu more errors\n", all - k);
 	imgp_report_line(b, "   record", imgp_json_get(row, "id"));
 	imgp_report_line(b, "   file", imgp_json_get(row, "file_name"));
-	imgp_report_line(b, "   job", imgp_json_get(f->told, "job"));
-	imgp_report_optional(b, "   ", f->told);
+	imgp_report_line(b, "   job", imgp_json_get(f->facts, "job"));
+	imgp_report_optional(b, "   ", f->facts);
 	if (f->url != NULL)
 		imgp_buf_printf(b, "   log       %s\n", f->url);
 }
@@ -95,7 +102,12 @@ imgp_runmail_text(const struct imgp_runmail *m, struct imgp_buf *out)
 
 	imgp_buf_printf(out, "Run %s\n\n", m->run == NULL ? "without a name" :
 	    m->run);
+	if (m->late)
+		imgp_buf_puts(out, LATE "\n\n");
 	put_counts(out, m);
+	if (m->known > 0)
+		imgp_buf_printf(out, "  %8lld  of them failed as they did "
+		    "before, and were mailed then\n", (long long)m->known);
 	if (m->all == 0)
 		return;
 	put_codes(out, m);
@@ -121,7 +133,7 @@ upload_of(const struct imgp_failure *f)
 {
 	int64_t id;
 
-	return imgp_json_int(imgp_json_get(f->told,
+	return imgp_json_int(imgp_json_get(f->facts,
 	    "subject_event_crf_file_id"), &id) == 0 ? id : -1;
 }
 
@@ -135,7 +147,7 @@ is_lost(enum imgp_outcome o)
 static void
 html_errors(struct imgp_buf *out, const struct imgp_failure *f)
 {
-	const struct imgp_json *list = imgp_json_get(f->told, "errors"), *i;
+	const struct imgp_json *list = imgp_json_get(f->facts, "errors"), *i;
 	const struct imgp_error *row;
 	size_t k = 0;
 
@@ -167,7 +179,7 @@ html_errors(struct imgp_buf *out, const struct imgp_failure *f)
 static void
 html_row(struct imgp_buf *out, const struct imgp_failure *f)
 {
-	const struct imgp_json *row = imgp_json_get(f->told,
+	const struct imgp_json *row = imgp_json_get(f->facts,
 	    "edc_pipeline_file");
 
 	imgp_buf_puts(out, "<tr role=\"row\"><th role=\"rowheader\" "
@@ -205,6 +217,12 @@ imgp_runmail_html(const struct imgp_runmail *m, struct imgp_buf *out)
 			    m->counts[o],
 			    imgp_outcome_name((enum imgp_outcome)o));
 	imgp_buf_puts(out, "</ul>\n");
+	if (m->late)
+		imgp_buf_puts(out, "<p>" LATE "</p>\n");
+	if (m->known > 0)
+		imgp_buf_printf(out, "<p>%lld failed as before, and %s mailed "
+		    "then</p>\n", (long long)m->known, m->known == 1 ? "was" :
+		    "were");
 	if (m->n != 0) {
 		imgp_page_table(out, "Errors", columns);
 		for (i = 0; i < m->n; i++)
@@ -234,12 +252,12 @@ imgp_runmail_csv(const struct imgp_runmail *m, struct imgp_buf *out)
 	    "outcome,stage,error_code,fatal,meaning,action,error,log\r\n");
 	for (k = 0; k < m->n; k++) {
 		f = &m->failures[k];
-		row = imgp_json_get(f->told, "edc_pipeline_file");
-		for (i = imgp_json_first(imgp_json_get(f->told, "errors"));
+		row = imgp_json_get(f->facts, "edc_pipeline_file");
+		for (i = imgp_json_first(imgp_json_get(f->facts, "errors"));
 		    i != NULL; i = imgp_json_next(i)) {
 			code = imgp_error_find(str(i, "error_code"));
 			imgp_csv_int(out, upload_of(f));
-			imgp_csv_str(out, str(f->told, "pipeline_code"), 0);
+			imgp_csv_str(out, str(f->facts, "pipeline_code"), 0);
 			imgp_csv_str(out, str(row, "file_name"), 0);
 			imgp_csv_str(out, imgp_outcome_name(f->outcome), 0);
 			imgp_csv_str(out, str(i, "stage"), 0);

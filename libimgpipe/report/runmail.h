@@ -12,7 +12,7 @@
 #include "libimgpipe/report/report.h"
 
 struct imgp_failure {
-	struct imgp_json *told;		/* of imgp_report_job() */
+	struct imgp_json *facts;	/* of imgp_report_job() */
 	enum imgp_outcome outcome;
 	char		 *url;		/* of its error log; NULL: none */
 };
@@ -26,6 +26,8 @@ struct imgp_runmail {
 	const struct imgp_failure *failures;
 	size_t		 n;		/* of them */
 	size_t		 all;		/* of which these are the first */
+	int64_t		 known;		/* failures mailed before, not among them */
+	int		 late;		/* the run ended without telling */
 };
 
 /* "trial: errors with 3 of 10 files", the caller's to free. */

@@ -311,8 +311,12 @@ static int
 take_finish(struct imgp_job *job, const struct imgp_json *data,
     struct imgp_err *e)
 {
+	const struct imgp_json *notice = imgp_json_get(data, "notice");
+
 	(void)e;
 	take_row(job, data);
+	if (imgp_json_is_object(notice))
+		imgp_job_set(job, "notice", imgp_json_copy(notice));
 	return 0;
 }
 
@@ -386,7 +390,7 @@ settle(struct imgp_filter *f, struct imgp_record *r, struct imgp_job *job,
     struct imgp_ledger_call *c)
 {
 	/* The job has failed already, and its line says so. */
-	if (c->op == IMGP_LEDGER_LOOKUP_FAILED)
+	if (c->op == IMGP_LEDGER_LOOKUP_FAILED && c->err.code != NULL)
 		c->err.code = NULL;
 	else if (c->data != NULL && c->err.code != NULL)
 		take_row(job, c->data);		/* made, but then it failed */

@@ -12,6 +12,9 @@ insert into pipeline.edcpipelinefiledicom (id, edcpipelinefile_id, scan_no,
 insert into pipeline.digest (until) values (now());
 insert into pipeline.outcome (id, edcpipelinefile_id, attempt, lease, status,
     has_error) values (1, 1, 1, 1, 'Completed', false);
+insert into pipeline.notice (edcpipelinefile_id, lease, subjecteventcrffile_id,
+    status, failed_for_good, known, mail) values (1, 1, 1, 'Failed', false,
+    false, true);
 insert into pipeline.outbox (sender, message_id, message, subject, body)
     values ('s@x', '<1@x>', 'm', 's', 'b');
 insert into pipeline.outboxrecipient (outbox_id, address)
@@ -102,6 +105,14 @@ union all values
     ('lookupfailure_failures_check', 'insert into pipeline.lookupfailure
         (subjecteventcrffile_id, pipeline_code, error_code, error, failures)
         values (1, ''p'', ''x'', ''x'', 0)'),
+    ('notice_status_check', 'update pipeline.notice set status = ''lost'''),
+    ('notice_lease_key', 'insert into pipeline.notice (edcpipelinefile_id,
+        lease, subjecteventcrffile_id, status, failed_for_good, known, mail)
+        values (1, 1, 1, ''Failed'', false, false, true)'),
+    ('notice_edcpipelinefile_id_fkey',
+        'update pipeline.notice set edcpipelinefile_id = 0'),
+    ('notice_digest_id_fkey', 'update pipeline.notice set digest_id = 0'),
+    ('known_is_not_mailed', 'update pipeline.notice set known = true'),
     ('outbox_digest_id_fkey', 'update pipeline.outbox set digest_id = 0'),
     ('outbox_message_id_key', 'insert into pipeline.outbox (sender, message_id,
         message, subject, body) values (''s@x'', ''<1@x>'', ''m'', ''s'', ''b'')'),

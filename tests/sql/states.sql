@@ -99,7 +99,7 @@ insert into pg_temp.a values ('failed', pipeline.file_finish(pg_temp.ask(
     ', "status": "error", "errors": [{"stage": "fetch",
     "error_code": "IMGP-STORE-UNAVAILABLE", "error": "x", "fatal": true,
     "retryable": true}]')));
-select is(pg_temp.row(answer) - '{id,ts_create}'::text[], '{"status": "Failed",
+select is(pg_temp.row(answer) - '{id,ts_create,ended}'::text[], '{"status": "Failed",
     "has_error": true, "file_name": "a.zip", "file_path": "q/",
     "revision_number": 1, "attempt": 2, "lease": null}'::jsonb,
     '"error" is Failed, which implies has_error (M41, M43)')

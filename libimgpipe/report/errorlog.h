@@ -1,0 +1,30 @@
+/*
+ * Error logs (M64-M66): for each job with errors one object, which tells all that
+ * ever went wrong with the file.
+ */
+#ifndef IMGPIPE_ERRORLOG_H
+#define IMGPIPE_ERRORLOG_H
+
+#include "libimgpipe/job/job.h"
+#include "libimgpipe/report/logs.h"
+#include "libimgpipe/report/post.h"
+
+struct imgp_errorlogs;
+
+/* All three must outlive it.  Free with imgp_errorlogs_free(), NULL is fine. */
+struct imgp_errorlogs *imgp_errorlogs_new(struct imgp_logs *logs,
+	    struct imgp_post *post, struct imgp_trouble *t);
+void	imgp_errorlogs_free(struct imgp_errorlogs *l);
+
+/* The log's URL, the caller's to free; NULL when it has none, of which the trouble
+ * was told unless no place is set. */
+char	*imgp_errorlogs_url(struct imgp_errorlogs *l, struct imgp_job *job);
+/* Put a job's log into the queue; ${facts} of imgp_report_job(). */
+void	imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,
+	    const struct imgp_json *facts);
+/* Write one log of the queue: nonzero while there are more. */
+int	imgp_errorlogs_work(struct imgp_errorlogs *l);
+/* Tell the record which notices' logs are written. */
+void	imgp_errorlogs_note(struct imgp_errorlogs *l);
+
+#endif

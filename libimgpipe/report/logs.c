@@ -1,0 +1,98 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/place.h"
+#include "libimgpipe/report/logs.h"
+#include "libimgpipe/store/store.h"
+
+struct open_store {
+	struct open_store *next;
+	char		  *base;
+	struct imgp_store *store;	/* NULL: cannot be opened */
+};
+
+struct imgp_logs {
+	struct imgp_trouble *trouble;
+	struct open_store *stores;
+};
+
+struct imgp_logs *
+imgp_logs_new(struct imgp_trouble *t)
+{
+	struct imgp_logs *l = imgp_alloc(sizeof *l);
+
+	l->trouble = t;
+	return l;
+}
+
+void
+imgp_logs_free(struct imgp_logs *l)
+{
+	struct open_store *o;
+
+	if (l == NULL)
+		return;
+	while ((o = l->stores) != NULL) {
+		l->stores = o->next;
+		imgp_store_close(o->store);
+		free(o->base);
+		free(o);
+	}
+	free(l);
+}
+
+static const char *
+base_of(const char *pipeline)
+{
+	const char *base = imgp_conf(pipeline, "logs");
+
+	return base != NULL ? base : imgp_conf(pipeline, "source");
+}
+
+/* The store ${base}, opened once: a failure is told once. */
+static struct imgp_store *
+store_of(struct imgp_logs *l, const char *base)
+{
+	struct open_store *o;
+	struct imgp_err e;
+
+	for (o = l->stores; o != NULL; o = o->next)
+		if (strcmp(o->base, base) == 0)
+			return o->store;
+	o = imgp_alloc(sizeof *o);
+	o->base = imgp_strdup(base);
+	if ((o->store = imgp_store_open(base, 0, &e)) == NULL)
+		imgp_trouble_note(l->trouble, &e);
+	o->next = l->stores;
+	l->stores = o;
+	return o->store;
+}
+
+char *
+imgp_logs_url(const char *pipeline, const char *key)
+{
+	const char *base = base_of(pipeline);
+
+	return base == NULL ? NULL : imgp_place_join(base, key);
+}
+
+int
+imgp_logs_put(struct imgp_logs *l, const char *pipeline, const char *key,
+    const void *data, size_t len)
+{
+	const char *base = base_of(pipeline);
+	struct imgp_store *store = base == NULL ? NULL : store_of(l, base);
+	struct imgp_err e;
+	char *url;
+	int rc;
+
+	if (store == NULL)
+		return -1;
+	url = imgp_place_join(base, key);
+	if ((rc = imgp_store_put(store, url, data, len, &e)) == -1)
+		imgp_trouble_note(l->trouble, &e);
+	free(url);
+	return rc;
+}

@@ -1,0 +1,21 @@
+/*
+ * What goes wrong in reporting itself.  It is never a job's fault: the operator is
+ * told at once, and it counts for the exit status alone.
+ */
+#ifndef IMGPIPE_TROUBLE_H
+#define IMGPIPE_TROUBLE_H
+
+#include "libimgpipe/base/err.h"
+
+/* Is told of a failure, to name it to the operator. */
+typedef void imgp_complaint(const struct imgp_err *);
+
+struct imgp_trouble {
+	imgp_complaint	*complain;
+	int		 status;	/* 0, 75 when a later try may succeed, else 1 */
+};
+
+/* Complain of ${e} and make the status as bad as it is. */
+void	imgp_trouble_note(struct imgp_trouble *t, const struct imgp_err *e);
+
+#endif

@@ -1,0 +1,241 @@
+-- Notices: what the admins are to be told of (005_notice.sql).
+
+-- A notice's answer to who made it.
+create or replace function pipeline.notice_json(n pipeline.notice) returns jsonb
+language sql immutable as $$
+	select jsonb_build_object('notice', jsonb_build_object('id', n.id,
+	    'known', n.known));
+$$;
+
+-- Nonnull: the notice that told of this fault of the file, or of the look-up of an
+-- upload that has no row.  A delivery ends all faults of a file, an attempt those of
+-- a look-up: what comes after it is news.
+create or replace function pipeline.notice_known(n pipeline.notice) returns bigint
+language sql stable as $$
+	select max(b.id) from pipeline.notice b
+	where b.subjecteventcrffile_id = n.subjecteventcrffile_id
+	and b.edcpipelinefile_id is not distinct from n.edcpipelinefile_id
+	and b.pipeline_code is not distinct from n.pipeline_code
+	and (b.status, b.failed_for_good, b.error_code) = (n.status,
+	    n.failed_for_good, n.error_code)
+	and not exists (select from pipeline.notice d
+		where d.edcpipelinefile_id = n.edcpipelinefile_id
+		and d.id > b.id and d.error_code is null)
+	and (n.edcpipelinefile_id is not null or not exists (
+		select from pipeline.outcome o join pipeline.edcpipelinefile f
+		    on f.id = o.edcpipelinefile_id
+		where f.subjecteventcrffile_id = n.subjecteventcrffile_id
+		and o.ts > b.ts));
+$$;
+
+-- Keep a notice; a fault that was told before needs no letter.
+create or replace function pipeline.notice_keep(n pipeline.notice)
+returns pipeline.notice language plpgsql as $$
+begin
+	n.known := n.error_code is not null and
+	    pipeline.notice_known(n) is not null;
+	n.mail := n.error_code is not null and not n.known;
+	insert into pipeline.notice (run, edcpipelinefile_id, lease, attempt,
+	    pipeline_code, subjecteventcrffile_id, status, failed_for_good,
+	    error_code, errors, known, mail)
+	values (n.run, n.edcpipelinefile_id, n.lease, n.attempt,
+	    n.pipeline_code, n.subjecteventcrffile_id, n.status,
+	    n.failed_for_good, n.error_code, n.errors, n.known, n.mail)
+	returning * into n;
+	return n;
+end $$;
+
+-- Note the end of an attempt that finish_store() has just stored; null when there
+-- is nothing to tell and no error log to renew.
+create or replace function pipeline.notice_end(f pipeline.edcpipelinefile)
+returns pipeline.notice language plpgsql as $$
+declare
+	n pipeline.notice;
+begin
+	if not f.has_error and not exists (
+	    select from pipeline.edcpipelinefileerrorlog l
+	    where l.edcpipelinefile_id = f.id) then
+		return null;
+	end if;
+	n.run := f.run;
+	n.edcpipelinefile_id := f.id;
+	n.lease := f.lease;
+	n.attempt := f.attempt;
+	n.pipeline_code := (select p.code from pipeline.edcpipeline p
+	    where p.id = f.edcpipeline_id);
+	n.subjecteventcrffile_id := f.subjecteventcrffile_id;
+	n.status := f.status;
+	n.failed_for_good := f.failed_for_good;
+	n.error_code := case when f.has_error
+	    then coalesce(f.error_code, 'IMGP-INTERNAL') end;
+	return pipeline.notice_keep(n);
+end $$;
+
+-- Note a look-up that failed; asked again for the same run it is the same notice.
+-- lookup_failed() holds the lock on ${l}.
+create or replace function pipeline.notice_lookup(l pipeline.lookupfailure,
+    errors jsonb) returns pipeline.notice language plpgsql as $$
+declare
+	n pipeline.notice;
+begin
+	select * into n from pipeline.notice b
+	where b.edcpipelinefile_id is null and b.run = l.run
+	and b.subjecteventcrffile_id = l.subjecteventcrffile_id
+	and b.pipeline_code is not distinct from nullif(l.pipeline_code, '')
+	and b.error_code = l.error_code order by b.id desc limit 1;
+	if n.id is not null then
+		return n;
+	end if;
+	n.run := l.run;
+	n.pipeline_code := nullif(l.pipeline_code, '');
+	n.subjecteventcrffile_id := l.subjecteventcrffile_id;
+	n.status := 'Failed';
+	n.failed_for_good := exists (
+	    select from pipeline.errors_of(notice_lookup.errors, 'Failed') r
+	    where r.fatal and not r.retryable);
+	n.error_code := l.error_code;
+	n.errors := notice_lookup.errors;
+	return pipeline.notice_keep(n);
+end $$;
+
+-- What a notice tells, as a job line (imgp-job(5)); names may be made of it as
+-- they were for the run.
+create or replace function pipeline.notice_job(n pipeline.notice) returns jsonb
+language sql stable as $$
+	select coalesce((select to_jsonb(u) - 'source_key' from pipeline.upload u
+	        where u.subject_event_crf_file_id = n.subjecteventcrffile_id
+	        and u.pipeline_code = n.pipeline_code limit 1), '{}') ||
+	    jsonb_strip_nulls(jsonb_build_object('v', 1, 'run', n.run,
+	    'subject_event_crf_file_id', n.subjecteventcrffile_id,
+	    'pipeline_code', n.pipeline_code,
+	    'revision_number', f.revision_number,
+	    'edc_pipeline_file', case when f.id is not null then
+	        jsonb_build_object('id', f.id, 'status', n.status,
+	        'has_error', n.error_code is not null, 'file_name', f.file_name,
+	        'file_path', f.file_path, 'ts_create', pipeline.utc(f.ts_create),
+	        'revision_number', f.revision_number, 'attempt', n.attempt,
+	        'ended', n.lease) end,
+	    'notice', jsonb_build_object('id', n.id, 'known', n.known))) ||
+	    jsonb_build_object('errors', coalesce(n.errors, (
+	        select jsonb_agg(jsonb_build_object('stage', l.stage,
+	            'class', coalesce(c.class, 'internal'),
+	            'error_code', l.error_code, 'error', l.error,
+	            'fatal', l.fatal, 'retryable', l.retryable,
+	            'attempt', l.attempt) order by l.id)
+	        from pipeline.edcpipelinefileerrorlog l
+	        left join pipeline.error_code c on c.code = l.error_code
+	        where l.edcpipelinefile_id = f.id and l.attempt = n.attempt
+	        and l.run is not distinct from n.run),
+	        '[]'))
+	from (select) one left join pipeline.edcpipelinefile f
+	    on f.id = n.edcpipelinefile_id;
+$$;
+
+-- {"run", "others", "limit"}: the notices that lack their letter or error log, of
+-- the run, or with others of every other run that is over: that holds no lease.
+-- data.notices has {"run", "mail", "log", "job"} each, in the order of runs; mail
+-- and log say what it lacks.
+create or replace function pipeline.notice_list(req jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+	own text := pipeline.want_text(req, 'run');
+	others boolean := coalesce(pipeline.want_bool(req, 'others'), false);
+	list jsonb;
+	code text;
+begin
+	select coalesce(jsonb_agg(jsonb_build_object('run', n.run,
+	    'mail', n.mail and n.message_id is null, 'log', n.ts_log is null,
+	    'job', pipeline.notice_job(n)) order by n.run, n.id), '[]') into list
+	from (select * from pipeline.notice o
+		where ((o.mail and o.message_id is null) or o.ts_log is null)
+		and case when not others then o.run = own
+		    else o.run is distinct from own and not exists (
+		        select from pipeline.edcpipelinefile f
+		        where f.run = o.run
+		        and f.lease_until > clock_timestamp()) end
+		order by o.run, o.id
+		limit coalesce(pipeline.want_int(req, 'limit'), 1000)) n;
+	return pipeline.answer(jsonb_build_object('notices', list));
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- The letter ${id} tells of these notices, or none: what another letter told is
+-- not told twice.
+create or replace function pipeline.notice_tell(ids jsonb, id text)
+returns void language plpgsql as $$
+declare
+	mine bigint;
+begin
+	update pipeline.notice n set message_id = notice_tell.id
+	where n.id in (select i::bigint from jsonb_array_elements_text(ids) a(i))
+	and n.message_id is null;
+	select count(*) into mine from pipeline.notice n
+	where n.id in (select i::bigint from jsonb_array_elements_text(ids) a(i))
+	and n.message_id = notice_tell.id;
+	if mine <> jsonb_array_length(ids) then
+		perform pipeline.deny('IMGP-DB-FENCED',
+		    'another letter tells of some of these failures');
+	end if;
+end $$;
+
+-- {"told": [ids], "message_id"}: a letter that is not in the outbox told of them;
+-- {"logged": [ids]}: their error logs are written.
+create or replace function pipeline.notice_done(req jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	code text;
+begin
+	if jsonb_typeof(req -> 'told') = 'array' then
+		if pipeline.want_text(req, 'message_id') is null then
+			perform pipeline.deny('IMGP-DB-REQUEST',
+			    'message_id is missing');
+		end if;
+		perform pipeline.notice_tell(req -> 'told',
+		    pipeline.want_text(req, 'message_id'));
+	end if;
+	if jsonb_typeof(req -> 'logged') = 'array' then
+		-- One log tells of all that came before.
+		update pipeline.notice n set ts_log = clock_timestamp()
+		from (select l.* from pipeline.notice l
+		    where l.id in (select i::bigint
+		        from jsonb_array_elements_text(req -> 'logged') a(i))) l
+		where n.ts_log is null and (n.id = l.id or
+		    (n.edcpipelinefile_id = l.edcpipelinefile_id and n.id < l.id));
+	end if;
+	return pipeline.answer('{}');
+exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
+    integrity_constraint_violation then
+	get stacked diagnostics code = pg_exception_detail;
+	return pipeline.denied(sqlstate, code, sqlerrm);
+end $$;
+
+-- Pipelines with files that failed as they had failed before, how many, and since
+-- when the longest of them has.
+create or replace function pipeline.notice_still() returns jsonb
+language sql stable as $$
+	with last as (
+		select distinct on (n.edcpipelinefile_id) n.*
+		from pipeline.notice n
+		join pipeline.edcpipelinefile f on f.id = n.edcpipelinefile_id
+		where f.status = 'Failed'
+		order by n.edcpipelinefile_id, n.id desc),
+	still as (
+		select l.pipeline_code, (select min(b.ts) from pipeline.notice b
+		    where b.edcpipelinefile_id = l.edcpipelinefile_id
+		    and b.id > coalesce((select max(d.id)
+		        from pipeline.notice d
+		        where d.edcpipelinefile_id = l.edcpipelinefile_id
+		        and d.error_code is null), 0)) as since
+		from last l where l.known
+		union all
+		select nullif(u.pipeline_code, ''), u.since
+		from pipeline.lookupfailure u where u.failures > 1)
+	select coalesce(jsonb_agg(jsonb_build_object('pipeline_code',
+	    s.pipeline_code, 'files', s.files, 'since', pipeline.utc(s.since))
+	    order by s.pipeline_code), '[]')
+	from (select pipeline_code, count(*) as files, min(since) as since
+	    from still group by 1) s;
+$$;
