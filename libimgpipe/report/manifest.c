@@ -78,26 +78,29 @@ put(struct imgp_store *store, const char *base, const char *pipeline,
 {
 	char *key = imgp_asprintf("manifests/%s/%s", pipeline, name);
 	char *url = imgp_place_join(base, key);
-	int rc = imgp_store_put(store, url, b->s, b->len,
-	    e);
+	int rc = imgp_store_put(store, url, b->s, b->len, e);
 
 	free(key);
 	free(url);
 	return rc;
 }
 
-/* "2019-01-18T22:00:00Z" as "new-20190118T220000Z.csv". */
-static void
-list_name(const struct imgp_json *content, char *dst, size_t size)
+/* Digest 17 of 2019-01-18T22:00:00Z: "new-20190118T220000Z-17.csv", the caller's to
+ * free. */
+static char *
+list_name(const struct imgp_json *content)
 {
 	const char *s = text_of(content, "until");
-	size_t n = 4;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	int64_t id = 0;
 
-	memcpy(dst, "new-", 4);
-	for (; *s != '\0' && n + 5 < size; s++)
+	imgp_buf_puts(&b, "new-");
+	for (; *s != '\0'; s++)
 		if ((*s >= '0' && *s <= '9') || *s == 'T' || *s == 'Z')
-			dst[n++] = *s;
-	memcpy(dst + n, ".csv", 5);
+			imgp_buf_add(&b, s, 1);
+	imgp_json_int(imgp_json_get(content, "digest_id"), &id);
+	imgp_buf_printf(&b, "-%lld.csv", (long long)id);
+	return imgp_buf_steal(&b);
 }
 
 static int
@@ -109,13 +112,12 @@ write_both(struct imgp_post *p, const struct imgp_json *content, char *pipeline,
 	const char *base = imgp_conf_need(pipeline, "destination", e);
 	struct imgp_buf all = IMGP_BUF_INIT, fresh = IMGP_BUF_INIT;
 	struct imgp_store *store = NULL;
-	char name[40];
+	char *name = list_name(content);
 	int rc = -1;
 
 	if (base == NULL || (store = imgp_store_open(base, 0, e)) == NULL)
 		goto out;
 	imgp_digest_csv(&d, &fresh);
-	list_name(content, name, sizeof name);
 	if (sums(p, pipeline, &all, e) == -1 ||
 	    put(store, base, pipeline, "SHA256SUMS", &all, e) == -1 ||
 	    put(store, base, pipeline, name, &fresh, e) == -1)
@@ -123,6 +125,7 @@ write_both(struct imgp_post *p, const struct imgp_json *content, char *pipeline,
 	rc = 0;
 out:
 	imgp_store_close(store);
+	free(name);
 	imgp_buf_release(&all);
 	imgp_buf_release(&fresh);
 	return rc;

@@ -4,7 +4,8 @@
  * Where a pipeline's setting manifest is yes, the place of its setting
  * destination gets manifests/CODE/SHA256SUMS, all delivered files in the form
  * that "sha256sum -c" checks, started in that place, and for each digest
- * manifests/CODE/new-YYYYMMDDTHHMMSSZ.csv, what was new in it.
+ * manifests/CODE/new-YYYYMMDDTHHMMSSZ-N.csv, what was new in it; N is the digest's
+ * number.
  */
 #ifndef IMGPIPE_MANIFEST_H
 #define IMGPIPE_MANIFEST_H
