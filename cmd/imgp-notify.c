@@ -39,7 +39,7 @@ show(const char *text)
 
 static const struct imgp_filter_ops ops = {
 	.stage = "notify",
-	.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED | IMGP_NEVER_FATAL,
+	.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED,
 	.step = step,
 	.idle = idle,
 };

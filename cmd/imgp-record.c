@@ -104,8 +104,6 @@ main(int argc, char *argv[])
 		ops.stage = imgp_record_name(r.verb);
 		/* All jobs come to the step, so that they leave in order. */
 		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED;
-		if (imgp_record_op(r.verb) == IMGP_LEDGER_FINISH)
-			ops.flags |= IMGP_NEVER_FATAL;
 		rc = imgp_filter_run(&ops, &r, imgp_common.jobs);
 		if (r.misconfigured)
 			rc = imgp_exit_worse(rc, IMGP_EX_USAGE);

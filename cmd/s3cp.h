@@ -31,6 +31,9 @@ struct imgp_store *s3cp_store_of(const char *url, struct imgp_err *e);
 void	s3cp_say_copied(const char *to, const struct imgp_copied *copied);
 /* Under -v: why it is not known whether the service has create-only writes. */
 void	s3cp_say_unprobed(void);
+/* Where URLs are copied, no upload waits: the status when nothing could be
+ * copied: 2 for a wrong configuration, 75 where asking again may help, else 1. */
+int	s3cp_status(const struct imgp_err *e);
 /* Tell the operator that this machine's clock is off (R25). */
 void	s3cp_say_skew(void);
 

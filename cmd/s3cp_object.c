@@ -68,7 +68,8 @@ out:
 	imgp_store_close(copy.src);
 	imgp_store_close(copy.dst);
 	free(target);
-	if (rc == -1)
-		imgp_die(&e);
-	return IMGP_EX_OK;
+	if (rc == 0)
+		return IMGP_EX_OK;
+	imgp_complain(&e);
+	return s3cp_status(&e);
 }

@@ -6,6 +6,7 @@
 #include "cmd/s3cp.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/store/s3.h"
 
@@ -80,4 +81,15 @@ s3cp_say_skew(void)
 		    "that of the S3 service, which was made good\n",
 		    imgp_progname, labs(skew), skew > 0 ? "behind" :
 		    "ahead of");
+}
+
+int
+s3cp_status(const struct imgp_err *e)
+{
+	const struct imgp_error *row = imgp_error_find(e->code);
+
+	if (row != NULL && strcmp(row->class, "config") == 0)
+		return IMGP_EX_USAGE;
+	return imgp_error_is_temporary(e->code) ? IMGP_EX_TEMPFAIL :
+	    IMGP_EX_ERRORS;
 }

@@ -129,8 +129,10 @@ s3cp_tree(const struct imgp_tree *which, const char *from, const char *to)
 	imgp_store_close(dst);
 	free(a);
 	free(b);
-	if (rc == -1)
-		imgp_die(&e);
+	if (rc == -1) {
+		imgp_complain(&e);
+		return s3cp_status(&e);
+	}
 	if (fflush(stdout) == EOF) {
 		fprintf(stderr, "%s: standard output cannot be written\n",
 		    imgp_progname);

@@ -99,7 +99,7 @@ gives 'a server that is ill is asked again (R20)' \
 	'ASIA6 container/secret+6 container-token-6 ends' $no "$box" -- get
 echo '500 500 500' >id/fail
 gives '... three times' \
-	'IMGP-STORE-IO: container credentials: HTTP status 500' \
+	'IMGP-STORE-UNAVAILABLE: container credentials: HTTP status 500' \
 	$no "$box" -- get
 echo redirect >id/fail
 gives 'a redirect is not followed (R27)' \
@@ -108,7 +108,7 @@ gives 'a redirect is not followed (R27)' \
 echo 'long long long' >id/fail
 cred=$(env $no "$box" cred get)
 case $cred in
-"IMGP-STORE-IO: container credentials: $HERE/container: an answer longer"*) ;;
+"IMGP-STORE-UNAVAILABLE: container credentials: $HERE/container: an answer longer"*) ;;
 *) false ;;
 esac
 ok $? 'an answer of 70,000 bytes is refused (R36)' || echo "$cred" | diag
@@ -153,13 +153,13 @@ ASIA13 container/secret+13 container-token-13 ends' $no "$box" -- \
 	get clock:3310 get clock:50 get clock:20 get
 echo '0 500 500 500' >id/fail
 gives '... and no longer' 'ASIA14 container/secret+14 container-token-14 ends
-IMGP-STORE-IO: container credentials: HTTP status 500' $no "$box" -- \
+IMGP-STORE-UNAVAILABLE: container credentials: HTTP status 500' $no "$box" -- \
 	get clock:3610 get
 echo '0 500 500 500' >id/fail
 gives '... nor after the service refused them' \
 	'ASIA15 container/secret+15 container-token-15 ends
 1
-IMGP-STORE-IO: container credentials: HTTP status 500' $no "$box" -- \
+IMGP-STORE-UNAVAILABLE: container credentials: HTTP status 500' $no "$box" -- \
 	get expired:ASIA15 get
 echo 100 >id/life
 gives 'ever short-lived ones are not asked for at every request' \
@@ -477,7 +477,7 @@ if command -v openssl >/dev/null; then
 	is "$(cat proxy/log)" "CONNECT 127.0.0.1:$(cat tls/port)" \
 		'... which learns of it where it goes'
 	env $no "$web" $arn "$to" AWS_CA_BUNDLE="$WORK/cert.pem" cred get >out
-	like out '^IMGP-STORE-IO: ' '... one that is not there is said'
+	like out '^IMGP-STORE-UNAVAILABLE: ' '... one that is not there is said'
 	for status in 403 407; do
 		echo $status >proxy/refuse
 		: >proxy/log

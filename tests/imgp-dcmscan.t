@@ -148,13 +148,13 @@ S=$(realpath spool)
 export IMGP_SPOOL=$S
 { job 1 img "$S/r/1/upload"; job 2 img "$S/r/2/upload"
   job 3 img "$S/r/3/upload"; job 4 img "$(realpath outside)/upload"; } >in
-exits 1 'a missing work copy among others' imgp-dcmscan <in
+exits 75 'a missing work copy among others' imgp-dcmscan <in
 $J '[.subject_event_crf_file_id,(.scans|length),
     (.errors//[]|map([.error_code,.fatal]))]' out >got
 holds got 'each job has its scans or its error, in order' <<'EOT'
 [1,27,[["IMGP-DICOM-NO-UID",false]]]
 [2,0,[["IMGP-DICOM-NONE",false]]]
-[3,0,[["IMGP-STORE-NOT-FOUND",true]]]
+[3,0,[["IMGP-STORE-IO",true]]]
 [4,0,[["IMGP-PLACE-OUTSIDE",true]]]
 EOT
 imgp-dcmscan -j4 <in 2>err | sort >many

@@ -50,7 +50,7 @@ subjecteventcrffile/301/5101/mri_zip/v1.zip
 {broken
 1204
 EOT
-exits 1 'a mixed list' imgp-lookup <in
+exits 75 'a mixed list, one job of which failed by a stage that died' imgp-lookup <in
 brief out >got
 holds got 'each line has its answer, in order (M24, M26)' <<EOT
 1202 file://$WORK/source/subjecteventcrffile/301/5102/ct_file/v1.dcm
@@ -131,7 +131,7 @@ like out 'IMGP-LOOKUP-DATA.*participant_code is empty' 'is an error of the view'
 
 # Several pipelines for one field (M26).
 sql -c "insert into pipeline.edcpipeline (code, ddfiles) values ('second', '{22}')"
-exits 1 'a field of two pipelines' imgp-lookup 1202
+exits 75 'a field of two pipelines' imgp-lookup 1202
 like out IMGP-LOOKUP-PIPELINES 'is an error'
 exits 0 '--pipeline chooses' imgp-lookup --pipeline second 1202
 is "$(jq -r .pipeline_code out)" second 'the one that is named'
@@ -175,8 +175,8 @@ exec 9>&-
 sql -c "insert into edc.subjecteventcrffile values (1302, 5101, 21, 1, 'v1', ''),
     (1301, 5101, 21, 1, 'v1', '')"
 wait $pid
-# 1, as 1202 is in two pipelines.
-is "$?" 1 'the late ones are waited for after the end of input'
+# 75, as 1202 is in two pipelines.
+is "$?" 75 'the late ones are waited for after the end of input'
 is "$(jq -r 'select(.retries.lookup > 0 and .errors == null) |
     .subject_event_crf_file_id' out | sort | tr '\n' ' ')" '1301 1302 ' \
     'and found, their retries counted (R11)'
@@ -188,7 +188,7 @@ is "$(jq -c '[.retries.lookup, .errors[0].error_code, .errors[0].retryable]' out
 exits 75 'a database that is away' env IMGP_REPLICA="host=$WORK user=x" \
     imgp-lookup 1201
 is "$(jq -r '.errors[0].error_code' out)" IMGP-DB-UNAVAILABLE 'gives 75 (R17)'
-exits 1 'a user without the right' env IMGP_REPLICA="$IMGP_LEDGER" imgp-lookup 1201
+exits 75 'a user without the right' env IMGP_REPLICA="$IMGP_LEDGER" imgp-lookup 1201
 like err IMGP-DB-DENIED 'says so (R14)'
 exits 2 'a connection string that is none' env IMGP_REPLICA='a b password=secret' \
     imgp-lookup 1201

@@ -246,10 +246,10 @@ for args in '' 'begin' 'start x' 'scans --again' 'finish --uncounted' \
 done
 exits 2 'a connection string that is none' env IMGP_DATABASE='a b' \
     imgp-record start </dev/null
-exits 1 'a user without the right' env IMGP_DATABASE="$DENIED" \
+exits 75 'a user without the right' env IMGP_DATABASE="$DENIED" \
     imgp-record start <in
 like out IMGP-DB-DENIED 'says so (R14)'
-exits 1 'places that are not set' env -u IMGP_TEMP imgp-record start <in
+exits 2 'places that are not set' env -u IMGP_TEMP imgp-record start <in
 like out 'IMGP-CONFIG.*IMGP_TEMP' 'are named, before a row is made'
 rows >after
 cmp -s before after

@@ -84,7 +84,7 @@ for wrong in '.bytes.local = 4.5' '.bytes.local = -5' '.bytes.local = "4"' \
 	exits 1 "a promise that cannot be read: $wrong" imgp-s3cp local temp <line
 	is "$(code out)" IMGP-JOB-TYPE '... is not passed over (R23)'
 done
-exits 1 'a local copy that is not what was promised (R23)' \
+exits 75 'a local copy that is not what was promised (R23)' \
 	imgp-s3cp local temp <fetched
 is "$(code out)" IMGP-STORE-INTEGRITY '... is an integrity error'
 is "$(tree tmp)" '' '... and is not staged'
@@ -101,10 +101,11 @@ ln -s "$WORK" src/way
 mkfifo src/fifo
 ln -s ../outside src/link
 refused() {		# refused TITLE CODE HOP... <line
-	_t=$1 _c=$2
+	_t=$1 _c=$2 _s=1
 	shift 2
+	[ "$_c" != IMGP-STORE-DENIED ] || _s=75
 	imgp-s3cp "$@" >out 2>err
-	is "$? $(code out)" "1 $_c" "R35: $_t"
+	is "$? $(code out)" "$_s $_c" "R35: $_t"
 }
 with() { job | jq -c ".$1 = \"$2\"" >line; }
 with source "file://$WORK/outside"
@@ -138,8 +139,8 @@ refused 'a destination named as a temporary' IMGP-PLACE-INVALID \
 	temp destination <line
 is "$(cat outside)" secret 'R35: nothing outside was touched'
 jq -c ".local = \"file://$WORK/outside\" | .temp = \"file://$WORK/outside\" |
-	.errors = [{\"stage\":\"stamp\",\"error_code\":\"IMGP-INTERNAL\",
-	\"class\":\"internal\",\"error\":\"x\",\"fatal\":true,
+	.errors = [{\"stage\":\"stamp\",\"error_code\":\"IMGP-DICOM-INVALID\",
+	\"class\":\"data\",\"error\":\"x\",\"fatal\":true,
 	\"retryable\":false}]" staged >line
 exits 1 'R35: a failed job that names other places' \
 	imgp-s3cp temp destination <line
@@ -151,8 +152,8 @@ is "$(tree tmp)" "./812/$NAME" '... and the temporary object is still there'
 imgp-s3cp --keep source local <line1 | imgp-s3cp --keep local temp >kept
 is "$(tree tmp) $(tree spool)" "./812/$NAME ./$RUN/812/upload" \
 	'--keep leaves the copies'
-jq -c '.errors = [{"stage":"stamp","error_code":"IMGP-INTERNAL",
-	"class":"internal","error":"x","fatal":true,"retryable":false}]' kept >line
+jq -c '.errors = [{"stage":"stamp","error_code":"IMGP-DICOM-INVALID",
+	"class":"data","error":"x","fatal":true,"retryable":false}]' kept >line
 exits 1 'a failed job passes' imgp-s3cp local temp <line
 cmp -s line out; ok $? '... untouched'
 exits 1 'deliver clears up after it' imgp-s3cp temp destination <line
@@ -201,7 +202,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	rm -r dst/quarantine
 fi
 mkdir -m 777 open
-IMGP_SPOOL=$WORK/open exits 1 'a spool that others can write to (R41)' \
+IMGP_SPOOL=$WORK/open exits 75 'a spool that others can write to (R41)' \
 	imgp-s3cp source local <line1
 is "$(code out)" IMGP-STORE-DENIED '... is refused'
 imgp-s3cp source local <line1 >/dev/full 2>err

@@ -70,7 +70,7 @@ job 1201 1 >in
 exits 0 'the same revision again' record start <in
 is "$(code out)" IMGP-SKIP-DONE 'is done'
 job 1201 2 >in
-exits 1 'a re-upload' record start <in
+exits 75 'a re-upload' record start <in
 is "$(code out)" IMGP-API-REVISION 'is not taken for the old one: fatal (M44, M46)'
 is "$(jq .errors[0].fatal out)" true 'fatal'
 unset IMGP_API_REVISIONS IMGP_API_SPELLING
@@ -96,22 +96,22 @@ while read -r b want_status want_code why; do
 	is "$(code out)" "$want_code" "/$b: $want_code"
 done <<'EOT'
 html 75 IMGP-DB-UNAVAILABLE no JSON: cut off, or from something between
-array 1 IMGP-DB-QUERY no envelope
-nodata 1 IMGP-DB-QUERY no data
-norow 1 IMGP-DB-QUERY no row
+array 75 IMGP-DB-QUERY no envelope
+nodata 75 IMGP-DB-QUERY no data
+norow 75 IMGP-DB-QUERY no row
 twice 75 IMGP-DB-UNAVAILABLE not strict JSON
-text 1 IMGP-DB-QUERY an id that is text
-noid 1 IMGP-DB-QUERY no id
-status 1 IMGP-DB-QUERY a status that nobody knows
-revision 1 IMGP-DB-QUERY another revision
-upload 1 IMGP-DB-QUERY another upload
+text 75 IMGP-DB-QUERY an id that is text
+noid 75 IMGP-DB-QUERY no id
+status 75 IMGP-DB-QUERY a status that nobody knows
+revision 75 IMGP-DB-QUERY another revision
+upload 75 IMGP-DB-QUERY another upload
 norevision 2 IMGP-CONFIG no revision
 notfound 2 IMGP-CONFIG a base that is none
 redirect 2 IMGP-CONFIG a redirect is not followed
 broken 75 IMGP-DB-UNAVAILABLE status 500
-own500 1 IMGP-DB-SCHEMA status 500 with a reason that stays
-refused 1 IMGP-DB-REQUEST a code of its own
-teapot 1 IMGP-DB-QUERY a status of its own
+own500 75 IMGP-DB-SCHEMA status 500 with a reason that stays
+refused 75 IMGP-DB-REQUEST a code of its own
+teapot 75 IMGP-DB-QUERY a status of its own
 cut 75 IMGP-DB-UNAVAILABLE cut off where only the connection's end says so (R22)
 short 75 IMGP-DB-UNAVAILABLE shorter than it says
 huge 75 IMGP-DB-UNAVAILABLE longer than 16 MiB
@@ -120,7 +120,7 @@ base=refused
 record start <in >out 2>err
 unlike err "$(printf '\033')" 'what it says is printed safely (R65)'
 for base in unauthorized forbidden; do
-	exits 1 "/$base: is seen at once" record start <in
+	exits 2 "/$base: is seen at once" record start <in
 	like err 'IMGP-DB-DENIED' 'and told'
 done
 base=silent

@@ -56,7 +56,7 @@ try() {			# try NAME PORT [VAR=VALUE...]
 }
 for name in elsewhere expired foreign self; do
 	eval "try $name \$$name"
-	is "$(cat status)" 1 "a certificate that is $name's: refused (R68)"
+	is "$(cat status)" 2 "a certificate that is $name's: refused (R68)"
 	like err 'IMGP-DB-DENIED: https://localhost:.*certificate' 'and named'
 	seen $n >got
 	like got "^$name (no handshake|0 bytes)$" 'before any byte was sent'
@@ -69,9 +69,9 @@ n=$((n + 1))			# the probe, then the request
 is "$(seen $n)" 'old no handshake' 'before any byte was sent'
 # shellcheck disable=SC2154
 try good "$good" IMGP_API_CA_FILE="$WORK/stranger.pem"
-is "$(cat status) $(seen $n)" '1 good no handshake' 'a good one, and a CA that did not sign it'
+is "$(cat status) $(seen $n)" '2 good no handshake' 'a good one, and a CA that did not sign it'
 try good "$good" IMGP_API_CA_FILE=
-is "$(cat status) $(seen $n)" '1 good no handshake' 'nor one of the system'"'"'s CAs'
+is "$(cat status) $(seen $n)" '2 good no handshake' 'nor one of the system'"'"'s CAs'
 try good "$good" SSL_CERT_FILE="$WORK/stranger.pem"
 seen $n >/dev/null
 like seen '^good [0-9]+ bytes' 'the right CA: the request is sent'

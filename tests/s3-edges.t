@@ -163,7 +163,7 @@ fails 1 IMGP-STORE-EXISTS 'other bytes of that length are not replaced' \
 # --- how long a server wants us to wait ---------------------------------------------------
 for ask in 'after 9999999999999' 'after-ms 9223372036854775807'; do
 	faults "9 GET /small $ask"
-	fails 75 'IMGP-STORE-IO: .*SlowDown' "\"$ask\" is more than we have (R20)" \
+	fails 75 'IMGP-STORE-UNAVAILABLE: .*SlowDown' "\"$ask\" is more than we have (R20)" \
 		timeout 10 env IMGP_S3_PATIENCE=5 imgp-s3cp s3://src/small "$(url b)"
 	is "$(asked GET)" 1 '... and no request is made before'
 done

@@ -99,13 +99,13 @@ stays() {		# stays ROW STATUS CODE FAULT FROM TO
 }
 rm -f back
 export IMGP_S3_PATIENCE=1
-stays R20 75 IMGP-STORE-IO '99 GET /small status 500 InternalError' \
+stays R20 75 IMGP-STORE-UNAVAILABLE '99 GET /small status 500 InternalError' \
 	s3://src/small "$(url back)"
-stays R20 75 IMGP-STORE-IO '99 PUT /never status 503 SlowDown' \
+stays R20 75 IMGP-STORE-UNAVAILABLE '99 PUT /never status 503 SlowDown' \
 	"$(url small)" s3://src/never
-stays R21 75 IMGP-STORE-IO '99 PUT partNumber=3 reset' "$(url large)" s3://src/never
+stays R21 75 IMGP-STORE-UNAVAILABLE '99 PUT partNumber=3 reset' "$(url large)" s3://src/never
 is "$(state | grep -c 'upload\|never')" 0 '... and the upload is aborted (R29)'
-stays R24 75 IMGP-STORE-IO '99 PUT /never 200-error' s3://src/small s3://dst/never
+stays R24 75 IMGP-STORE-UNAVAILABLE '99 PUT /never 200-error' s3://src/small s3://dst/never
 stays R22 1 IMGP-STORE-INTEGRITY '99 GET /small flip' s3://src/small "$(url back)"
 is "$(asked GET)" 3 '... after three tries (R23)'
 stays R32 1 IMGP-STORE-INTEGRITY '9 PUT /never copy-wrong' s3://src/small s3://dst/never
@@ -146,7 +146,7 @@ for fault in '1 IMGP-STORE-DENIED 2 SignatureDoesNotMatch=403' \
 done
 faults '99 * /src/ status 404 NoSuchBucket'
 exits 1 'no such bucket' imgp-s3cp "$(url small)" s3://src/refused
-is "$(grep -c 'IMGP-STORE-NOT-FOUND: .*NoSuchBucket' err) $(asked ' /src/')" '1 2' \
+is "$(grep -c 'IMGP-PLACE-MISSING: .*NoSuchBucket' err) $(asked ' /src/')" '1 2' \
 	'... is said, by HEAD and PUT once'
 faults '99 * /src/ region eu-west-1'
 exits 2 'a region that stays wrong (R27)' imgp-s3cp "$(url small)" s3://src/refused
@@ -324,7 +324,7 @@ is "$? $(jq -r .errors out)" '0 null' 'each bucket with its owner (R34)'
 is "$(grep 'PUT /dst/q/n' server/log | grep -c 'x-amz-source-expected-bucket-owner=222233334444')" \
 	1 '... the source of a copy too'
 faults '99 * /src/ owner 999999999999'
-exits 1 'a bucket of somebody else (R34)' imgp-s3cp source local <line
+exits 75 'a bucket of somebody else (R34)' imgp-s3cp source local <line
 is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-DENIED '... is refused'
 
 # Create-only, probed once in a run (R31): from the fifth copy on nobody asks

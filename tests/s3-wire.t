@@ -54,7 +54,7 @@ is "$(asked 'HEAD /tmp/')" 4 '... what is copied is looked at no longer either'
 is "$(asked 'PUT /tmp/.imgp-probe-.*if-match="000')" 2 '... after one probe more'
 is "$(asked 'PUT /dst/.*x-amz-copy-if-match="') $(asked 'PUT /dst/.*x-amz-copy-source-if-match="')" \
 	'2 4' '... and by that name the copy is held to it'
-exits 1 '... of another object nothing is copied (R32)' imgp-s3cp --keep temp destination <another
+exits 75 '... of another object nothing is copied (R32)' imgp-s3cp --keep temp destination <another
 is "$(jq -c 'select(.errors) | [.subject_event_crf_file_id, .errors[0].error_code]' out)" \
 	'[6,"IMGP-STORE-INTEGRITY"]' '... it alone, and said so'
 is "$(state | grep -c /dst/not/)" 5 '... and nothing lies there'
@@ -71,12 +71,12 @@ sed 's,dst/q,dst/r,' todo >todo2
 head -1 todo2 | imgp-s3cp source local | imgp-s3cp local temp >staged
 head -c 100000 /dev/urandom >other
 imgp-s3cp --replace "$(url other)" s3://tmp/1/n
-exits 1 'what was put in its place is not delivered (R32)' imgp-s3cp temp destination <staged
+exits 75 'what was put in its place is not delivered (R32)' imgp-s3cp temp destination <staged
 is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-INTEGRITY '... and said so'
 is "$(state | grep -c /dst/r/1)" 0 '... nothing lies at the destination'
 faults '9 PUT /dst/r/1 copy-wrong'
 imgp-s3cp --replace "$(url f1)" s3://tmp/1/n
-exits 1 'a server that copies something else is found out' imgp-s3cp temp destination <staged
+exits 75 'a server that copies something else is found out' imgp-s3cp temp destination <staged
 is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-INTEGRITY '... and said so'
 is "$(state | grep -c /dst/r/1)" 0 '... nothing lies at the destination'
 faults

@@ -186,10 +186,18 @@ void
 imgp_die(const struct imgp_err *e)
 {
 	const struct imgp_error *row = imgp_error_find(e->code);
+	const char *class = row == NULL ? "" : row->class;
 
 	imgp_complain(e);
-	if (row != NULL && strcmp(row->class, "config") == 0)
+	if (strcmp(class, "config") == 0)
 		exit(IMGP_EX_USAGE);
-	exit(row != NULL && strcmp(row->class, "temporary") == 0 ?
-	    IMGP_EX_TEMPFAIL : IMGP_EX_ERRORS);
+	switch (imgp_error_owner(e->code)) {
+	case IMGP_OWNER_OURS:
+		exit(strcmp(class, "denied") == 0 ? IMGP_EX_USAGE :
+		    IMGP_EX_TEMPFAIL);
+	case IMGP_OWNER_SERVICE:
+		exit(IMGP_EX_TEMPFAIL);
+	default:
+		exit(IMGP_EX_ERRORS);
+	}
 }

@@ -51,7 +51,8 @@ void	imgp_usage(const struct imgp_tool *tool, const char *fmt, ...)
 /* "imgp-stamp: CODE: message" on standard error. */
 struct imgp_err;
 void	imgp_complain(const struct imgp_err *e);
-/* The same, then exit: 2 for a wrong configuration, else 75 or 1. */
+/* The same, then exit: 2 for a wrong configuration, login or right, 75 for what is
+ * ours or a service's otherwise, else 1. */
 void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
 
 #endif

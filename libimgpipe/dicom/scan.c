@@ -211,9 +211,7 @@ scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
 static int
 refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 {
-	const struct imgp_error *row = imgp_error_find(why->code);
-
-	if (row == NULL || strcmp(row->class, "data") != 0) {
+	if (imgp_error_owner(why->code) != IMGP_OWNER_UPLOAD) {
 		*e = *why;
 		return -1;
 	}

@@ -15,6 +15,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/filter.h"
 
 #define CHUNK	65536
@@ -49,35 +50,6 @@ struct imgp_filter {
 	size_t		 nchildren;
 	size_t		 nrunning;
 };
-
-int
-imgp_job_exit(struct imgp_job *job)
-{
-	const char *skip = imgp_job_str(job, "skip");
-	const char *stage, *class;
-	const struct imgp_json *i;
-	int rc = IMGP_EX_OK;
-
-	if (skip != NULL) {
-		if (strcmp(skip, IMGP_E_SKIP_BUSY) == 0 ||
-		    strcmp(skip, IMGP_E_SKIP_PAUSED) == 0)
-			return IMGP_EX_TEMPFAIL;
-		if (strcmp(skip, IMGP_E_SKIP_FAILED) == 0)
-			return IMGP_EX_ERRORS;
-		return IMGP_EX_OK;
-	}
-	for (i = imgp_json_first(imgp_job_get(job, "errors")); i != NULL;
-	    i = imgp_json_next(i)) {
-		rc = imgp_exit_worse(rc, IMGP_EX_ERRORS);
-		stage = imgp_json_str(imgp_json_get(i, "stage"));
-		class = imgp_json_str(imgp_json_get(i, "class"));
-		if ((stage != NULL && strcmp(stage, "finish") == 0) ||
-		    (imgp_json_bool(imgp_json_get(i, "fatal")) == 1 &&
-		    class != NULL && strcmp(class, "temporary") == 0))
-			rc = imgp_exit_worse(rc, IMGP_EX_TEMPFAIL);
-	}
-	return rc;
-}
 
 /* Standard output is broken: nothing can be done for the jobs that are left. */
 static void
@@ -154,15 +126,9 @@ add_error(struct imgp_filter *f, struct imgp_job *job,
     const struct imgp_err *e)
 {
 	const struct imgp_filter_ops *o = f->ops;
-	const struct imgp_error *row = imgp_error_find(e->code);
-	int fatal = 1;
 
-	if (o->flags & IMGP_NEVER_FATAL)
-		fatal = 0;
-	else if (o->flags & IMGP_FATAL_IF_RETRYABLE)
-		fatal = row == NULL || row->retryable ||
-		    (o->required != NULL && o->required(job, f->arg));
-	imgp_job_error(job, o->stage, e, fatal);
+	imgp_job_error(job, o->stage, e,
+	    o->required != NULL && o->required(job, f->arg));
 }
 
 /* A job that no step will see again. */

@@ -20,16 +20,16 @@
 
 #define IMGP_SEES_FAILED	1u	/* the step gets failed jobs too */
 #define IMGP_SEES_SKIPPED	2u	/* and skipped ones */
-#define IMGP_NEVER_FATAL	4u	/* the step's errors fail no job */
-#define IMGP_ISOLATED		8u	/* each step in a process of its own */
-#define IMGP_FATAL_IF_RETRYABLE	16u	/* dcmscan, stamp, extra: others go on */
+#define IMGP_ISOLATED		4u	/* each step in a process of its own */
 
 #define IMGP_STEP_HELD		1	/* see step */
 
 struct imgp_filter;		/* the running loop */
 
 struct imgp_filter_ops {
-	const char	*stage;	/* for "errors": "fetch", "stamp", … */
+	/* For "errors": "fetch", "stamp", …; with an error's code it decides
+	 * what comes of it (job/fault.h). */
+	const char	*stage;
 	unsigned int	 flags;
 
 	/*
@@ -51,8 +51,8 @@ struct imgp_filter_ops {
 	    void *arg, struct imgp_err *e);
 
 	/*
-	 * Nonzero when an error of this step, not fatal by the flags, is to be
-	 * fatal for this job (dicom = required).  NULL: never.
+	 * Nonzero when every error of this step is to be fatal for this job
+	 * (dicom = required).  NULL: only those that job/fault.h says.
 	 */
 	int		(*required)(struct imgp_job *job, void *arg);
 
@@ -107,8 +107,5 @@ int	imgp_filter_one(const struct imgp_filter_ops *ops, void *arg,
  */
 int	imgp_filter_operands(const struct imgp_filter_ops *ops, void *arg,
 	    int jobs, char *const *operands, size_t n);
-
-/* The status that ${job}, as it is written, asks for (imgpipe(7)). */
-int	imgp_job_exit(struct imgp_job *job);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/job/members.h"
 
@@ -424,7 +425,8 @@ void
 imgp_job_error(struct imgp_job *job, const char *stage,
     const struct imgp_err *e, int fatal)
 {
-	add_entry(job, "errors", stage, e, fatal != 0);
+	add_entry(job, "errors", stage, e, fatal ||
+	    imgp_fault_is_fatal(stage, e->code));
 }
 
 void

@@ -89,9 +89,10 @@ enum imgp_standing imgp_job_standing(struct imgp_job *job);
 int	imgp_job_has_errors(struct imgp_job *job);
 void	imgp_job_skip(struct imgp_job *job, const char *code);
 /*
- * Append an entry to "errors" (${fatal}) or "warnings": ${stage} is one of
+ * Append an entry to "errors" or "warnings": ${stage} is one of
  * lookup start fetch scan scans stamp stage extra deliver finish notify digest;
- * class and retryable come from the dictionary.
+ * class and retryable come from the dictionary.  The job fails by it when
+ * ${fatal} says so, or job/fault.h.
  */
 void	imgp_job_error(struct imgp_job *job, const char *stage,
 	    const struct imgp_err *e, int fatal);

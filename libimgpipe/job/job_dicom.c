@@ -19,15 +19,12 @@ void
 imgp_job_add_faults(struct imgp_job *job, const char *stage,
     const struct imgp_faults *f, int required)
 {
-	const struct imgp_error *row;
 	struct imgp_err e;
 	size_t i;
 
 	for (i = 0; i < f->n; i++) {
-		row = imgp_error_find(f->fault[i].e.code);
 		imgp_fault_text(&f->fault[i], &e);
 		imgp_job_error(job, stage, &e, (required &&
-		    !f->fault[i].mild) || f->fault[i].fatal ||
-		    (row != NULL && row->retryable));
+		    !f->fault[i].mild) || f->fault[i].fatal);
 	}
 }

@@ -17,7 +17,7 @@ int	imgp_job_get_scans(struct imgp_job *job, struct imgp_scans *s,
 void	imgp_job_set_scans(struct imgp_job *job, const struct imgp_scans *s);
 /*
  * Add each fault to "errors" as one of ${stage}'s.  Fatal are those marked so,
- * the retryable ones and, when ${required}, all but the mild.
+ * those that job/fault.h says and, when ${required}, all but the mild.
  */
 void	imgp_job_add_faults(struct imgp_job *job, const char *stage,
 	    const struct imgp_faults *f, int required);

@@ -10,7 +10,7 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/base/text.h"
-#include "libimgpipe/job/filter.h"
+#include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/tally.h"
 
 #define MAX_REASONS	16
@@ -64,20 +64,6 @@ count_reason(struct imgp_tally *t, const char *code)
 	t->reasons[i].n++;
 }
 
-/* Nonzero when every fatal error of the job may be gone at a later try. */
-static int
-is_retryable(struct imgp_job *job)
-{
-	const struct imgp_json *i;
-
-	for (i = imgp_json_first(imgp_job_get(job, "errors")); i != NULL;
-	    i = imgp_json_next(i))
-		if (imgp_json_bool(imgp_json_get(i, "fatal")) == 1 &&
-		    imgp_json_bool(imgp_json_get(i, "retryable")) != 1)
-			return 0;
-	return 1;
-}
-
 void
 imgp_tally_add(struct imgp_tally *t, const char *line, size_t len)
 {
@@ -98,7 +84,7 @@ imgp_tally_add(struct imgp_tally *t, const char *line, size_t len)
 		break;
 	case IMGP_FAILED:
 		t->failed++;
-		t->retryable += is_retryable(job) != 0;
+		t->retryable += !imgp_job_is_final(job);
 		break;
 	case IMGP_GOING_ON:
 		if (status == NULL || strcmp(status, "Completed") != 0)

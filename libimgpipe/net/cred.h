@@ -59,7 +59,7 @@ void	imgp_cred_free(struct imgp_cred *c);		/* NULL is fine */
  * renewed first; if that fails, they are used while they last, and the next
  * attempt is made a minute later (R26).  Borrowed: valid until the next call
  * with ${c}.  NULL with IMGP-STORE-CREDENTIALS (there are none, or a source
- * refused) or IMGP-STORE-IO (a source was not reached: try later).
+ * refused) or IMGP-STORE-UNAVAILABLE (a source was not reached: try later).
  */
 const struct imgp_cred_keys *imgp_cred_get(struct imgp_cred *c,
 	    struct imgp_err *e);

@@ -162,7 +162,7 @@ imgp_cred_http(const struct imgp_cred_net *n, struct imgp_http_request *r,
 	for (i = 1;; i++) {
 		rc = imgp_http(n->http, r, a, &why);
 		if (i >= tries || (rc == -1 ?
-		    strcmp(why.code, IMGP_E_STORE_IO) != 0 :
+		    strcmp(why.code, IMGP_E_STORE_UNAVAILABLE) != 0 :
 		    a->status != 429 && a->status < 500))
 			break;
 		/* Vary the pause: many processes may ask at once. */
@@ -222,7 +222,7 @@ says(struct imgp_err *e, const char *what)
 static int
 refused(struct imgp_err *e, const char *what, int status)
 {
-	return imgp_fail(e, status >= 500 || status == 429 ? IMGP_E_STORE_IO :
+	return imgp_fail(e, status >= 500 || status == 429 ? IMGP_E_STORE_UNAVAILABLE :
 	    IMGP_E_STORE_CREDENTIALS, "%s: HTTP status %d", what, status);
 }
 
@@ -410,7 +410,7 @@ imds_token(struct imds *m, struct imgp_err *e)
 
 	if (imds_ask(m, "PUT", "/latest/api/token",
 	    "X-aws-ec2-metadata-token-ttl-seconds: 21600", &a, &why) == -1) {
-		if (strcmp(why.code, IMGP_E_STORE_IO) != 0)
+		if (strcmp(why.code, IMGP_E_STORE_UNAVAILABLE) != 0)
 			rc = imgp_fail(e, why.code, "%s: %s", instance,
 			    why.msg);
 	} else if (a.status == 200 && a.body.len > 0 &&

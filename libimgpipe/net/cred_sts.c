@@ -65,13 +65,13 @@ fault(struct imgp_err *e, const char *arn, int status,
 	size_t i;
 
 	if (x->kind != IMGP_S3XML_ERROR)
-		return imgp_fail(e, passes ? IMGP_E_STORE_IO :
+		return imgp_fail(e, passes ? IMGP_E_STORE_UNAVAILABLE :
 		    IMGP_E_STORE_CREDENTIALS, "role %s: HTTP status %d", arn,
 		    status);
 	for (i = 0; i < sizeof passing / sizeof *passing; i++)
 		if (strcmp(x->code, passing[i]) == 0)
 			passes = 1;
-	return imgp_fail(e, passes ? IMGP_E_STORE_IO :
+	return imgp_fail(e, passes ? IMGP_E_STORE_UNAVAILABLE :
 	    IMGP_E_STORE_CREDENTIALS, "role %s: %s%s%s", arn, x->code,
 	    x->message == NULL ? "" : ": ",
 	    x->message == NULL ? "" : x->message);
@@ -106,12 +106,12 @@ ask(const struct imgp_cred_net *n, const char *url, const char *arn,
 	if (a.status != 200) {
 		fault(e, arn, a.status, &x);
 	} else if (bad == -1 || x.kind != IMGP_S3XML_STS) {
-		imgp_fail(e, IMGP_E_STORE_IO, "role %s: %s", arn,
+		imgp_fail(e, IMGP_E_STORE_UNAVAILABLE, "role %s: %s", arn,
 		    bad == -1 ? why.msg : "not an answer of STS");
 	} else if (x.expiration != NULL &&
 	    (o->expires = imgp_date_iso(x.expiration)) == -1) {
 		o->expires = 0;
-		imgp_fail(e, IMGP_E_STORE_IO, "role %s: an end that is no "
+		imgp_fail(e, IMGP_E_STORE_UNAVAILABLE, "role %s: an end that is no "
 		    "time", arn);
 	} else {
 		o->id = x.access_key;

@@ -207,7 +207,7 @@ code_of(CURLcode res)
 	case CURLE_SSL_CERTPROBLEM:
 		return IMGP_E_CONFIG;
 	default:
-		return IMGP_E_STORE_IO;
+		return IMGP_E_STORE_UNAVAILABLE;
 	}
 }
 
@@ -260,7 +260,7 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 	set(h->curl, r, headers, a, why);
 	res = curl_easy_perform(h->curl);
 	if (res == CURLE_WRITE_ERROR)
-		imgp_fail(e, IMGP_E_STORE_IO, "%s: an answer longer than %zu "
+		imgp_fail(e, IMGP_E_STORE_UNAVAILABLE, "%s: an answer longer than %zu "
 		    "bytes", shown, a->body.max);
 	else if (res == CURLE_OUT_OF_MEMORY)
 		imgp_oom();

@@ -57,7 +57,7 @@ void	imgp_http_free(struct imgp_http *h);	/* NULL is fine */
 
 /*
  * Send it and read the answer.  0 when a whole answer of at most ${max} bytes
- * came, whatever its status; else -1: IMGP-STORE-IO (not reached, cut off, too
+ * came, whatever its status; else -1: IMGP-STORE-UNAVAILABLE (not reached, cut off, too
  * slow, too long), IMGP-STORE-DENIED (a certificate that is not to be trusted, a
  * proxy that refuses), IMGP-CONFIG (an address that cannot be or is not allowed,
  * the proxy's, too; a file of certificates that cannot be used).

@@ -134,7 +134,7 @@ exchange(struct imgp_ledger_http *h, const char *path,
 	free(url);
 	if (rc == 0)
 		return 0;
-	if (strcmp(why.code, IMGP_E_STORE_IO) == 0)
+	if (strcmp(why.code, IMGP_E_STORE_UNAVAILABLE) == 0)
 		why.code = IMGP_E_DB_UNAVAILABLE;
 	else if (strcmp(why.code, IMGP_E_STORE_DENIED) == 0)
 		why.code = IMGP_E_DB_DENIED;

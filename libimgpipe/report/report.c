@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "libimgpipe/base/text.h"
+#include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/report/report.h"
 
@@ -25,7 +26,6 @@ imgp_report_outcome(struct imgp_job *job)
 	    "status");
 	const struct imgp_json *i;
 	const char *stage;
-	int final = 0;
 
 	if (imgp_job_standing(job) == IMGP_SKIPPED)
 		return IMGP_PASSED_OVER;
@@ -34,12 +34,9 @@ imgp_report_outcome(struct imgp_job *job)
 		stage = imgp_json_str(imgp_json_get(i, "stage"));
 		if (stage != NULL && strcmp(stage, "finish") == 0)
 			return IMGP_UNFINISHED;
-		if (imgp_json_bool(imgp_json_get(i, "fatal")) == 1 &&
-		    imgp_json_bool(imgp_json_get(i, "retryable")) != 1)
-			final = 1;
 	}
 	if (imgp_job_standing(job) == IMGP_FAILED)
-		return final ? IMGP_FOR_GOOD : IMGP_TO_RETRY;
+		return imgp_job_is_final(job) ? IMGP_FOR_GOOD : IMGP_TO_RETRY;
 	if (status == NULL || strcmp(status, "Completed") != 0)
 		return IMGP_UNFINISHED;
 	return imgp_job_has_errors(job) ? IMGP_WITH_ERRORS : IMGP_DELIVERED;

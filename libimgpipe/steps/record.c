@@ -384,6 +384,16 @@ passes(const struct imgp_record_verb *v, struct imgp_job *job)
 	}
 }
 
+/* The job goes on its way, with the error ${e} if it has a code. */
+static void
+put(struct imgp_filter *f, struct imgp_record *r, struct imgp_job *job,
+    const struct imgp_err *e)
+{
+	if (e->code != NULL && strcmp(e->code, IMGP_E_CONFIG) == 0)
+		r->misconfigured = 1;
+	imgp_filter_put(f, job, e->code == NULL ? NULL : e);
+}
+
 /* What became of one call goes into its job, and the job on its way. */
 static void
 settle(struct imgp_filter *f, struct imgp_record *r, struct imgp_job *job,
@@ -404,9 +414,7 @@ settle(struct imgp_filter *f, struct imgp_record *r, struct imgp_job *job,
 		imgp_job_skip(job, IMGP_E_SKIP_BUSY);
 		c->err.code = NULL;
 	}
-	if (c->err.code != NULL && strcmp(c->err.code, IMGP_E_CONFIG) == 0)
-		r->misconfigured = 1;
-	imgp_filter_put(f, job, c->err.code == NULL ? NULL : &c->err);
+	put(f, r, job, &c->err);
 }
 
 static void
@@ -444,8 +452,7 @@ flush(struct imgp_filter *f, struct imgp_record *r)
 		if (of[i] != NULL)
 			settle(f, r, r->held[i], of[i]);
 		else
-			imgp_filter_put(f, r->held[i],
-			    errs[i].code == NULL ? NULL : &errs[i]);
+			put(f, r, r->held[i], &errs[i]);
 	}
 	for (i = 0; i < n; i++) {
 		imgp_json_free(calls[i].request);

@@ -259,7 +259,7 @@ confine(struct imgp_job *job, void *arg, struct imgp_err *e)
 
 const struct imgp_filter_ops imgp_stamp_ops = {
 	.stage = "stamp",
-	.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE,
+	.flags = IMGP_ISOLATED,
 	.step = step,
 	.confine = confine,
 	.required = imgp_scan_required,

@@ -104,6 +104,7 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 	const char *value = imgp_conf_need(imgp_job_str(job, "pipeline_code"),
 	    setting, e);
 	struct imgp_store *st = NULL;
+	struct imgp_err why;
 	struct base *b;
 	char *url, owner[32];
 
@@ -131,6 +132,10 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 		st = b->store;
 	pthread_mutex_unlock(&t->lock);
 	free(url);
+	if (st == NULL && strcmp(e->code, IMGP_E_PLACE_INVALID) == 0) {
+		why = *e;
+		imgp_fail(e, IMGP_E_CONFIG, "%s: %s", setting, why.msg);
+	}
 	return st;
 }
 
@@ -383,6 +388,9 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 &&
 	    is_done(dst, to, &want, &copied.object))
 		rc = 0;
+	/* What we made ourselves is gone: that is not the upload's fault. */
+	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0)
+		e->code = IMGP_E_STORE_IO;
 	if (rc == -1)
 		return -1;
 	note(job, hops[t->hop].to, &copied.object);

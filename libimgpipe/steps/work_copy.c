@@ -44,8 +44,7 @@ imgp_work_open(const char *path, struct imgp_err *e)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd == -1)
-		imgp_fail_errno(e, errno == ENOENT ? IMGP_E_STORE_NOT_FOUND :
-		    IMGP_E_STORE_IO, "the work copy");
+		imgp_fail_errno(e, IMGP_E_STORE_IO, "the work copy");
 	return fd;
 }
 
@@ -62,8 +61,7 @@ imgp_work_confine(struct imgp_job *job, int is_open, int write, int threads,
 	else if ((path = imgp_work_path(job, e)) == NULL)
 		return -1;
 	if (path != NULL && access(path, F_OK) == -1) {
-		rc = imgp_fail_errno(e, errno == ENOENT || errno == ENOTDIR ?
-		    IMGP_E_STORE_NOT_FOUND : IMGP_E_STORE_IO, "the work copy");
+		rc = imgp_fail_errno(e, IMGP_E_STORE_IO, "the work copy");
 		free(path);
 		return rc;
 	}

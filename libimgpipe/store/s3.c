@@ -580,7 +580,8 @@ judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
 		    "%s: the answer is longer than it may be", what);
 		return FAULT;
 	default:
-		imgp_fail(e, IMGP_E_STORE_IO, "%s: %.80s: %s", what, host, why);
+		imgp_fail(e, IMGP_E_STORE_UNAVAILABLE, "%s: %.80s: %s", what,
+		    host, why);
 		return FAULT;
 	}
 }
@@ -589,11 +590,23 @@ judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
 static const char *const expired[] = { "ExpiredToken", "ExpiredTokenException",
     "TokenRefreshRequired", NULL };
 
+/* What the service has against so many requests. */
+static const char *const throttled[] = { "SlowDown", "Throttling",
+    "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
+    "BandwidthLimitExceeded", "RequestThrottled", "ReduceRequestRate", NULL };
+/* Its own trouble, which passes. */
+static const char *const troubled[] = { "InternalError", "RequestTimeout",
+    "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict",
+    NULL };
+
 static const char *
 code_of(const struct imgp_s3_answer *a)
 {
 	static const char *const full[] = { "QuotaExceeded",
 	    "InsufficientCapacity", NULL };
+	/* Glacier's two words for an object that must be restored first. */
+	static const char *const archived[] = { "InvalidObjectState",
+	    "ObjectNotInActiveTierError", NULL };
 	static const char *const broken[] = { "BadDigest",
 	    "XAmzContentSHA256Mismatch", "InvalidDigest",
 	    "XAmzContentChecksumMismatch", "IncompleteBody", NULL };
@@ -604,6 +617,13 @@ code_of(const struct imgp_s3_answer *a)
 		return IMGP_E_STORE_INTEGRITY;
 	if (is_one_of(a->code, expired))
 		return IMGP_E_STORE_CREDENTIALS;
+	if (is_one_of(a->code, archived))
+		return IMGP_E_STORE_ARCHIVED;
+	if (strcmp(a->code, "NoSuchBucket") == 0)
+		return IMGP_E_PLACE_MISSING;
+	if (is_one_of(a->code, throttled) || is_one_of(a->code, troubled) ||
+	    a->status == 429 || a->status >= 500)
+		return IMGP_E_STORE_UNAVAILABLE;
 	switch (a->status) {
 	case 401:
 	case 403:
@@ -672,13 +692,7 @@ static enum outcome
 judge_error(struct imgp_s3 *s3, const struct attempt *t,
     const struct imgp_aws_key *key, unsigned int *spent, struct imgp_err *e)
 {
-	static const char *const throttled[] = { "SlowDown", "Throttling",
-	    "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
-	    "BandwidthLimitExceeded", "RequestThrottled", "ReduceRequestRate",
-	    NULL };
-	static const char *const passing[] = { "InternalError",
-	    "RequestTimeout", "ServiceUnavailable", "OperationAborted",
-	    "ConditionalRequestConflict", "BadDigest", "IncompleteBody",
+	static const char *const torn[] = { "BadDigest", "IncompleteBody",
 	    "XAmzContentSHA256Mismatch", NULL };
 	enum { REGION = 1, CLOCK = 2, TOKEN = 4 };
 	struct imgp_s3_answer *a = t->a;
@@ -718,7 +732,8 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	    (a->status == 503 && a->code[0] == '\0'))
 		return THROTTLE;
 	if (a->status / 100 == 2 || a->status == 500 || a->status == 502 ||
-	    a->status == 503 || a->status == 504 || is_one_of(a->code, passing))
+	    a->status == 503 || a->status == 504 || is_one_of(a->code, troubled) ||
+	    is_one_of(a->code, torn))
 		return FAULT;
 	return FINAL;
 }

@@ -11,9 +11,9 @@
  * may leave files named .imgp-…; they are never taken for objects, and the next
  * attempt at the same object removes them.
  *
- * Errors: IMGP-STORE-NOT-FOUND, -DENIED, -CREDENTIALS, -EXISTS, -FULL, -IO,
- * -INTEGRITY, IMGP-PLACE-INVALID and -OUTSIDE, IMGP-NAME-TOO-LONG, IMGP-CONFIG;
- * messages name the place and the cause.
+ * Errors: IMGP-STORE-NOT-FOUND, -ARCHIVED, -UNAVAILABLE, -DENIED, -CREDENTIALS,
+ * -EXISTS, -FULL, -IO, -INTEGRITY, IMGP-PLACE-INVALID, -OUTSIDE and -MISSING,
+ * IMGP-NAME-TOO-LONG, IMGP-CONFIG; messages name the place and the cause.
  */
 #ifndef IMGPIPE_STORE_H
 #define IMGPIPE_STORE_H

@@ -66,7 +66,9 @@ imgp_store_file_open(struct imgp_store *st, struct imgp_err *e)
 		return imgp_store_errno(e, path);
 	st->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (st->dir == -1)
-		return imgp_store_errno(e, path);
+		return errno == ENOENT || errno == ENOTDIR ?
+		    imgp_fail_errno(e, IMGP_E_PLACE_MISSING, "%.400s", path) :
+		    imgp_store_errno(e, path);
 	st->kind = &imgp_store_file_kind;
 	return is_private(st) ? check_private(st->dir, path, e) : 0;
 }

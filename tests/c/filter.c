@@ -103,12 +103,13 @@ main(int argc, char *argv[])
 		ops.idle = idle;
 	} else if (strcmp(mode, "alone") == 0) {
 		ops.step = alone;
-		ops.flags = IMGP_ISOLATED | IMGP_FATAL_IF_RETRYABLE;
+		ops.flags = IMGP_ISOLATED;
 		ops.seconds = 2;
 		ops.died = IMGP_E_DICOM_CRASH;
-	} else if (strcmp(mode, "sees") == 0)
-		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED |
-		    IMGP_NEVER_FATAL;
+	} else if (strcmp(mode, "sees") == 0) {
+		ops.stage = "notify";
+		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED;
+	}
 	if (optind < argc)
 		return imgp_filter_operands(&ops, NULL, 1, argv + optind,
 		    (size_t)(argc - optind));
