@@ -106,12 +106,16 @@ load_tokens(struct imgp_err *e)
 	return path == NULL ? NULL : imgp_tokens_load(path, e);
 }
 
+/* Who asks; its pipelines (codes, spaces between) are to be freed, NULL: all. */
+struct caller {
+	char	*pipelines;
+};
+
 static int
-check_token(struct imgp_api_answer *a)
+check_token(struct caller *c, struct imgp_api_answer *a)
 {
-	const char *given = env("HTTP_AUTHORIZATION");
+	const char *given = env("HTTP_AUTHORIZATION"), *pipelines;
 	struct imgp_tokens *t;
-	int good;
 
 	if ((t = load_tokens(&a->err)) == NULL) {
 		a->status = 500;
@@ -124,9 +128,11 @@ check_token(struct imgp_api_answer *a)
 		    "is needed");
 	}
 	given += 7 + strspn(given + 7, " ");
-	good = imgp_tokens_match(t, given, strlen(given));
+	pipelines = imgp_tokens_pipelines(t, given, strlen(given));
+	if (pipelines != NULL && *pipelines != '\0')
+		c->pipelines = imgp_strdup(pipelines);
 	imgp_tokens_free(t);
-	return good ? 0 : refuse(a, 401, "WWW-Authenticate: Bearer "
+	return pipelines != NULL ? 0 : refuse(a, 401, "WWW-Authenticate: Bearer "
 	    "realm=\"imgpipe\", error=\"invalid_token\"", IMGP_E_API_DENIED,
 	    "the bearer token is not valid");
 }
@@ -165,7 +171,7 @@ check_tls(struct imgp_api_answer *a)
 }
 
 static int
-admit(struct imgp_api_answer *a)
+admit(struct caller *c, struct imgp_api_answer *a)
 {
 	enum auth auth;
 
@@ -183,7 +189,7 @@ admit(struct imgp_api_answer *a)
 		return strcmp(env("SSL_CLIENT_VERIFY"), "SUCCESS") == 0 ? 0 :
 		    refuse(a, 403, NULL, IMGP_E_API_DENIED,
 		    "a client certificate is needed");
-	return check_token(a);
+	return check_token(c, a);
 }
 
 /* --- the request ---------------------------------------------------------- */
@@ -407,6 +413,36 @@ imgp_api_op(const char *path, const struct imgp_json *req,
 	return 0;
 }
 
+/* A request of a token that names its pipelines is about one of them. */
+static int
+check_pipeline(const struct caller *c, enum imgp_ledger_op op,
+    struct imgp_json *req, struct imgp_api_answer *a)
+{
+	const char *code = imgp_json_str(imgp_json_get(req, "pipeline_code"));
+	const char *s = c->pipelines;
+	struct imgp_json *codes;
+	size_t len;
+	char *one;
+	int good = 0;
+
+	if (s == NULL)
+		return 0;
+	codes = imgp_json_new_array();
+	for (; *s != '\0'; s += len, s += strspn(s, " \t")) {
+		len = strcspn(s, " \t");
+		one = imgp_strndup(s, len);
+		good = good || (code != NULL && strcmp(one, code) == 0);
+		imgp_json_append_str(codes, one);
+		free(one);
+	}
+	/* What a run holds in other pipelines is left alone. */
+	imgp_json_set(req, "pipelines", codes);
+	good = good || (code == NULL && names_row(req, NULL) == 0 &&
+	    (op == IMGP_LEDGER_RENEW || op == IMGP_LEDGER_RELEASE));
+	return good ? 0 : refuse(a, 403, NULL, IMGP_E_API_DENIED,
+	    "the bearer token is for other pipelines");
+}
+
 /* --- asking the ledger ---------------------------------------------------- */
 
 static struct imgp_ledger *
@@ -428,7 +464,8 @@ open_ledger(struct imgp_err *e)
 
 /* Ask the ledger; its data, or NULL with the answer set to why not. */
 static struct imgp_json *
-perform(const char *path, struct imgp_json *req, struct imgp_api_answer *a)
+perform(const struct caller *c, const char *path, struct imgp_json *req,
+    struct imgp_api_answer *a)
 {
 	struct imgp_ledger_call call;
 	struct imgp_ledger *l = NULL;
@@ -436,7 +473,9 @@ perform(const char *path, struct imgp_json *req, struct imgp_api_answer *a)
 	memset(&call, 0, sizeof call);
 	call.request = req;
 	if (imgp_api_op(path, req, &call.op, &a->err) == 0 &&
-	    (l = open_ledger(&a->err)) != NULL) {
+	    check_pipeline(c, call.op, req, a) == -1)
+		return NULL;
+	if (a->err.code == NULL && (l = open_ledger(&a->err)) != NULL) {
 		/* The page's "in progress" says nothing of scans. */
 		if (call.op == IMGP_LEDGER_SCANS && !has(req, "scans"))
 			imgp_json_set(req, "scans", imgp_json_new_array());
@@ -477,15 +516,17 @@ void
 imgp_api_serve(int fd, struct imgp_api_answer *a)
 {
 	struct imgp_json *req = NULL, *data = NULL;
+	struct caller c = { NULL };
 	size_t len;
 
 	a->status = 200;
 	if (imgp_conf_load(&a->err) == -1)
 		a->status = 500;
-	else if (admit(a) == 0 && check_head(a, &len) == 0 &&
+	else if (admit(&c, a) == 0 && check_head(a, &len) == 0 &&
 	    (req = read_request(fd, len, a)) != NULL)
-		data = perform(env("PATH_INFO"), req, a);
+		data = perform(&c, env("PATH_INFO"), req, a);
 	put_body(a, data);
+	free(c.pipelines);
 	imgp_json_free(req);
 }
 

@@ -14,10 +14,15 @@
 
 #define FILE_MAX	65536
 
+struct token {			/* both end with NUL within the text */
+	char	*token;
+	char	*pipelines;	/* codes, spaces between; "": all */
+};
+
 struct imgp_tokens {
-	char	*text;		/* of the file; tokens end with NUL in it */
+	char	*text;		/* of the file */
 	size_t	 len;
-	char	**token;
+	struct token *token;
 	size_t	 n;
 };
 
@@ -31,6 +36,39 @@ is_token(const char *s)
 
 	return n > 0 && s[len] == '\0' && len >= IMGP_TOKEN_MIN &&
 	    len <= IMGP_TOKEN_MAX;
+}
+
+/* Nonzero for codes of pipelines with spaces between, or none. */
+static int
+are_codes(const char *s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789_.- \t";
+
+	return s[strspn(s, plain)] == '\0';
+}
+
+/* Take a line apart, in place: a token, and after a space codes. */
+static int
+take_line(struct imgp_tokens *t, char *line)
+{
+	struct token *k;
+	size_t i;
+
+	t->token = imgp_realloc(t->token, t->n + 1, sizeof *t->token);
+	k = &t->token[t->n];
+	k->token = line;
+	k->pipelines = line + strcspn(line, " \t");
+	if (*k->pipelines != '\0')
+		*k->pipelines++ = '\0';
+	k->pipelines += strspn(k->pipelines, " \t");
+	if (!is_token(k->token) || !are_codes(k->pipelines))
+		return -1;
+	for (i = 0; i < t->n; i++)
+		if (strcmp(t->token[i].token, k->token) == 0)
+			return -1;
+	t->n++;
+	return 0;
 }
 
 /* Split the text into tokens, in place. */
@@ -47,12 +85,11 @@ split(struct imgp_tokens *t, const char *path, struct imgp_err *e)
 		line[strcspn(line, "\r")] = '\0';
 		if (*line == '\0' || *line == '#')
 			continue;
-		if (!is_token(line))
-			return imgp_fail(e, IMGP_E_CONFIG, "%s:%zu: not a "
-			    "token of %d to %d characters", path, lineno,
+		if (take_line(t, line) == -1)
+			return imgp_fail(e, IMGP_E_CONFIG, "%s:%zu: not a new "
+			    "token of %d to %d characters, with codes of "
+			    "pipelines after it or none", path, lineno,
 			    IMGP_TOKEN_MIN, IMGP_TOKEN_MAX);
-		t->token = imgp_realloc(t->token, t->n + 1, sizeof *t->token);
-		t->token[t->n++] = line;
 	}
 	return t->n > 0 ? 0 :
 	    imgp_fail(e, IMGP_E_CONFIG, "%s: there is no token in it", path);
@@ -124,22 +161,23 @@ imgp_tokens_free(struct imgp_tokens *t)
 const char *
 imgp_tokens_first(const struct imgp_tokens *t)
 {
-	return t->token[0];
+	return t->token[0].token;
 }
 
-int
-imgp_tokens_match(const struct imgp_tokens *t, const char *s, size_t len)
+const char *
+imgp_tokens_pipelines(const struct imgp_tokens *t, const char *s, size_t len)
 {
 	unsigned char given[SHA256_DIGEST_LENGTH], own[SHA256_DIGEST_LENGTH];
+	const char *found = NULL;
 	size_t i;
-	int found = 0;
 
 	/* Hashes are of one length, and no guess steers where they differ. */
 	SHA256((const unsigned char *)s, len, given);
 	for (i = 0; i < t->n; i++) {
-		SHA256((const unsigned char *)t->token[i],
-		    strlen(t->token[i]), own);
-		found |= CRYPTO_memcmp(given, own, sizeof own) == 0;
+		SHA256((const unsigned char *)t->token[i].token,
+		    strlen(t->token[i].token), own);
+		if (CRYPTO_memcmp(given, own, sizeof own) == 0)
+			found = t->token[i].pipelines;
 	}
 	return found;
 }

@@ -4,7 +4,9 @@
  * One token a line, empty lines and lines beginning with '#' apart.  A caller
  * uses the first; the API takes any of them, so that a token can be replaced
  * while callers still have the old one.  A token has 16 to 512 characters of
- * RFC 6750's b64token: letters, digits, "-._~+/", then maybe "=".
+ * RFC 6750's b64token: letters, digits, "-._~+/", then maybe "=".  After it the
+ * codes of the pipelines that it is for may follow, with spaces between; without
+ * them it is for all.
  */
 #ifndef IMGPIPE_TOKEN_H
 #define IMGPIPE_TOKEN_H
@@ -30,10 +32,11 @@ void	imgp_tokens_free(struct imgp_tokens *t);	/* wipes; NULL is fine */
 const char *imgp_tokens_first(const struct imgp_tokens *t);
 
 /*
- * Nonzero when ${s} (${len} bytes) is one of the tokens.  How long it takes
- * depends on ${len} and on how many there are, not on what they are.
+ * The pipelines of the token ${s} (${len} bytes): their codes with spaces between,
+ * or "" for all; borrowed.  NULL when it is none of the tokens.  How long this
+ * takes depends on ${len} and on how many there are, not on what they are.
  */
-int	imgp_tokens_match(const struct imgp_tokens *t, const char *s,
+const char *imgp_tokens_pipelines(const struct imgp_tokens *t, const char *s,
 	    size_t len);
 
 #endif
