@@ -10,7 +10,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
-#include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/lookup.h"
 
@@ -80,8 +80,8 @@ run_id(struct imgp_err *e)
 	const char *given = getenv("IMGP_RUN");
 
 	if (given == NULL || *given == '\0')
-		return imgp_names_new_run();
-	if (imgp_names_is_run(given))
+		return imgp_run_id_new();
+	if (imgp_run_id_is(given))
 		return imgp_strdup(given);
 	imgp_fail(e, IMGP_E_CONFIG, "IMGP_RUN is not the id of a run");
 	imgp_die(e);
@@ -122,6 +122,7 @@ main(int argc, char *argv[])
 		.step = imgp_lookup_step, .idle = imgp_lookup_idle,
 		/* All jobs come to the step, so that they leave in order. */
 		.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED
+
 	};
 	struct imgp_lookup_opts o = { .pipeline = NULL };
 	struct imgp_err e = { NULL, "" };

@@ -4,7 +4,7 @@
 
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
-#include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/record.h"
 
@@ -74,7 +74,7 @@ options(struct imgp_record *r, int argc, char *argv[])
 	if (run != NULL && op != IMGP_LEDGER_RENEW &&
 	    op != IMGP_LEDGER_RELEASE)
 		imgp_usage(&tool, "--run goes with renew and release");
-	if (run != NULL && !imgp_names_is_run(run))
+	if (run != NULL && !imgp_run_id_is(run))
 		imgp_usage(&tool, "--run: not the id of a run");
 	return run;
 }

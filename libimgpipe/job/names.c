@@ -1,5 +1,3 @@
-#include <sys/random.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 
 #define KEY_MAX		1024	/* S3: bytes in a key */
 #define SEGMENT_MAX	255	/* file systems: bytes between two '/' */
@@ -171,7 +170,7 @@ add_timestamp(struct imgp_buf *out, struct imgp_job *job, struct imgp_err *e)
 static int
 add_run_timestamp(struct imgp_buf *out, const char *run, struct imgp_err *e)
 {
-	if (run == NULL || !imgp_names_is_run(run))
+	if (run == NULL || !imgp_run_id_is(run))
 		return imgp_fail(e, IMGP_E_JOB_TYPE, "run is not a run's id");
 	imgp_buf_printf(out, "%.8s_%.6s", run, run + 9);
 	return 0;
@@ -212,7 +211,7 @@ add_member(struct imgp_buf *out, const struct fill *f, const char *member,
 	if (strcmp(member, "run_timestamp") == 0)
 		return add_run_timestamp(out, run, e);
 	if (strcmp(member, "run") == 0) {
-		if (run == NULL || !imgp_names_is_run(run))
+		if (run == NULL || !imgp_run_id_is(run))
 			return imgp_fail(e, IMGP_E_JOB_TYPE,
 			    "run is not a run's id");
 		return add_component(out, member, run, e);
@@ -439,10 +438,10 @@ imgp_names_error_log_key(struct imgp_job *job, char **out, struct imgp_err *e)
 	/* A line that no lookup has seen carries no run: better a log under
 	 * the run of the environment, or of now, than none. */
 	f.run = imgp_job_str(job, "run");
-	if (f.run == NULL || !imgp_names_is_run(f.run))
+	if (f.run == NULL || !imgp_run_id_is(f.run))
 		f.run = getenv("IMGP_RUN");
-	if (f.run == NULL || !imgp_names_is_run(f.run))
-		f.run = own_run = imgp_names_new_run();
+	if (f.run == NULL || !imgp_run_id_is(f.run))
+		f.run = own_run = imgp_run_id_new();
 	rc = make_name("unmatched_log_key", 0, KEY_MAX, &f, out, e);
 	free(own_run);
 	return rc;
@@ -483,7 +482,7 @@ imgp_names_local(struct imgp_job *job, const char *spool, char **out,
 
 	if (run == NULL)
 		return -1;
-	if (!imgp_names_is_run(run))
+	if (!imgp_run_id_is(run))
 		return imgp_fail(e, IMGP_E_JOB_TYPE, "run is not a run's id");
 	if (imgp_job_file_id(job) <= 0)
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
@@ -522,40 +521,4 @@ imgp_names_extension(const char *name)
 	if (dot == NULL || dot == base || dot[1] == '\0')
 		return name + len;
 	return dot;
-}
-
-char *
-imgp_names_new_run(void)
-{
-	unsigned char r[4];
-	char stamp[20], hex[9];
-	struct tm tm;
-	time_t now = time(NULL);
-	ssize_t n;
-
-	gmtime_r(&now, &tm);
-	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-	/* Up to 256 bytes getrandom() gives whole, once the pool is ready. */
-	do
-		n = getrandom(r, sizeof r, 0);
-	while (n != (ssize_t)sizeof r);
-	imgp_hex(r, sizeof r, hex);
-	return imgp_asprintf("%s-%s", stamp, hex);
-}
-
-int
-imgp_names_is_run(const char *run)
-{
-	static const char form[] = "00000000T000000Z-xxxxxxxx";
-	size_t i;
-
-	for (i = 0; form[i] != '\0'; i++) {
-		int c = (unsigned char)run[i];
-
-		if (form[i] == '0' ? !(c >= '0' && c <= '9') :
-		    form[i] == 'x' ? !(c >= '0' && c <= '9') &&
-		    !(c >= 'a' && c <= 'f') : c != form[i])
-			return 0;
-	}
-	return run[i] == '\0';
 }

@@ -60,9 +60,4 @@ int	imgp_names_local(struct imgp_job *job, const char *spool, char **out,
  */
 const char *imgp_names_extension(const char *name);
 
-/* A new run id: YYYYMMDDTHHMMSSZ-xxxxxxxx, the caller's to free. */
-char	*imgp_names_new_run(void);
-/* Nonzero when ${run} has that form. */
-int	imgp_names_is_run(const char *run);
-
 #endif

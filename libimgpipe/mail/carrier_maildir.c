@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/dirs.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/mail/carrier_priv.h"
 
@@ -20,27 +21,6 @@ open_url(struct imgp_carrier *c, const char *url, struct imgp_err *e)
 	(void)e;
 	c->target = imgp_strdup(url + strlen("file://"));
 	return 0;
-}
-
-/* Make ${path} and what is missing above it, for the user alone. */
-static int
-make_dirs(const char *path, struct imgp_err *e)
-{
-	char *s = imgp_strdup(path), *p;
-	int rc = 0, last = 0;
-
-	for (p = s + 1; rc == 0 && !last; p++) {
-		if (*p != '/' && *p != '\0')
-			continue;
-		last = *p == '\0';
-		*p = '\0';
-		if (mkdir(s, 0700) == -1 && errno != EEXIST)
-			rc = imgp_fail_errno(e, IMGP_E_MAIL_UNAVAILABLE,
-			    "%s", s);
-		*p = '/';
-	}
-	free(s);
-	return rc;
 }
 
 /* A name that no other delivery on this or another machine has. */
@@ -108,8 +88,9 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 	size_t i;
 
 	(void)res;
-	if (make_dirs(c->target, e) == -1)
-		return -1;
+	if (imgp_dirs_make(c->target) == -1)
+		return imgp_fail_errno(e, IMGP_E_MAIL_UNAVAILABLE, "%s",
+		    c->target);
 	if ((dir = open(c->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
 		imgp_fail_errno(e, IMGP_E_MAIL_UNAVAILABLE, "%s", c->target);
 		goto out;

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "libimgpipe/base/conf.h"
-#include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 #include "libimgpipe/report/audience.h"
 #include "libimgpipe/report/digest.h"
 #include "libimgpipe/report/news.h"
@@ -114,7 +114,7 @@ static void
 start_of(const char *run, char dst[32])
 {
 	dst[0] = '\0';
-	if (run != NULL && imgp_names_is_run(run))
+	if (run != NULL && imgp_run_id_is(run))
 		snprintf(dst, 32, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", run,
 		    run + 4, run + 6, run + 9, run + 11, run + 13);
 }

@@ -3,7 +3,7 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/exit.h"
-#include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 #include "libimgpipe/report/errorlog.h"
 #include "libimgpipe/report/news.h"
 #include "libimgpipe/report/notices.h"
@@ -31,7 +31,7 @@ run_of(const struct imgp_notify *n)
 {
 	const char *run = n->run == NULL ? getenv("IMGP_RUN") : n->run;
 
-	return run != NULL && imgp_names_is_run(run) ? run : NULL;
+	return run != NULL && imgp_run_id_is(run) ? run : NULL;
 }
 
 int
@@ -89,7 +89,7 @@ imgp_notify_see(struct imgp_notify *n, struct imgp_job *job)
 		return;			/* no log, no mail */
 	imgp_news_see(n->news, job);
 	facts = imgp_report_job(job);
-	if (n->show == NULL && run != NULL && imgp_names_is_run(run))
+	if (n->show == NULL && run != NULL && imgp_run_id_is(run))
 		imgp_runlogs_add(n->runlogs, pipeline, run, facts);
 	if (n->show == NULL && (imgp_job_has_errors(job) ||
 	    imgp_notices_of(job, &notice, &known)))

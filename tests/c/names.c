@@ -4,6 +4,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 #include "tests/c/tap.h"
 
 #define RUN	"20190118T150405Z-0a1b2c3d"
@@ -295,13 +296,13 @@ test_runs(void)
 		"20190118T150405Z-0a1b2c3d0", "2019-118T150405Z-0a1b2c3d",
 		"20190118T150405Z/0a1b2c3d", NULL
 	};
-	char *a = imgp_names_new_run(), *b = imgp_names_new_run();
+	char *a = imgp_run_id_new(), *b = imgp_run_id_new();
 	size_t i;
 
-	ok(imgp_names_is_run(a) && imgp_names_is_run(b), "a new run's form");
+	ok(imgp_run_id_is(a) && imgp_run_id_is(b), "a new run's form");
 	ok(strcmp(a, b) != 0, "two runs differ");
 	for (i = 0; bad[i] != NULL; i++)
-		ok(!imgp_names_is_run(bad[i]), "no run: \"%s\"", bad[i]);
+		ok(!imgp_run_id_is(bad[i]), "no run: \"%s\"", bad[i]);
 	free(a);
 	free(b);
 }
