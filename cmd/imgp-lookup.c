@@ -121,8 +121,8 @@ main(int argc, char *argv[])
 		.stage = "lookup", .accept = imgp_lookup_accept,
 		.step = imgp_lookup_step, .idle = imgp_lookup_idle,
 		/* All jobs come to the step, so that they leave in order. */
-		.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED
-
+		.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED |
+		    IMGP_BLANK_IS_NONE
 	};
 	struct imgp_lookup_opts o = { .pipeline = NULL };
 	struct imgp_err e = { NULL, "" };

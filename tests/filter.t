@@ -155,6 +155,10 @@ like err '13: IMGP-DICOM-CRASH: the process died of signal 11' 'by signal'
 like err '14: IMGP-DICOM-CRASH: no end after 2 s' 'by time'
 like err '16: IMGP-DICOM-CRASH: the process answered for another job' 'by identity (R61)'
 
+echo '{"subject_event_crf_file_id":19}' >in
+exits 0 'a step alone' "$F" alone <in 9</dev/null
+is "$(jq .descriptors out)" 1 'has no descriptor of its parent but the pipe to it'
+
 # streams
 echo '{"a":1}' >in
 exits 75 'a full disk behind standard output is an error (R39)' sh -c '"$1" pass <in >/dev/full' - "$F"

@@ -84,12 +84,17 @@ exits 0 'ids above 2^31 and 2^53' imgp-lookup 2147483648 9007199254740993 \
 is "$(grep -o '"subject_event_crf_file_id":[0-9]*' out | cut -d: -f2 |
     tr '\n' ' ')" '2147483648 9007199254740993 9223372036854775807 ' 'are exact'
 for id in 0 -1 +1 007 1e3 1.0 9223372036854775808 99999999999999999999 \
-    0x10 '１２' '1 2' ' 1' '' 'x'; do
+    0x10 '１２' '1 2' ' 1' 'x'; do
 	printf '%s\n' "$id" >in
 	imgp-lookup <in >out 2>err
 	is "$? $(jq -r '.errors[0].error_code' out)" '1 IMGP-JOB-INPUT' \
 	    "\"$id\" is refused (R19)"
 done
+exits 1 'an empty operand' imgp-lookup ''
+is "$(jq -r '.errors[0].error_code' out)" IMGP-JOB-INPUT 'is refused'
+printf '\n \t\r\n' >in
+exits 0 'blank lines' imgp-lookup <in
+holds out 'are no jobs' </dev/null
 for id in 0 -1 9223372036854775808 1e3 '"1201"' null; do
 	printf '{"subject_event_crf_file_id":%s}\n' "$id" >in
 	imgp-lookup <in >out 2>err

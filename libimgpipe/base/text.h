@@ -21,6 +21,9 @@ size_t	imgp_printable(char *dst, size_t size, const char *s, size_t len);
  */
 size_t	imgp_utf8(const char *s, size_t len, unsigned int *cp);
 
+/* Nonzero when ${len} bytes of ${s} are spaces, tabs and carriage returns. */
+int	imgp_is_blank(const char *s, size_t len);
+
 /* Nonzero when both are NULL, or both are the same text. */
 int	imgp_same_text(const char *a, const char *b);
 

@@ -13,6 +13,7 @@
 
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/fault.h"
@@ -164,17 +165,38 @@ is_for_step(const struct imgp_filter *f, struct imgp_job *job)
 	}
 }
 
+/*
+ * Close all descriptors above standard error but two: a child holds neither the
+ * lock of a run nor anything else that its parent was given.
+ */
+static void
+close_others(int a, int b)
+{
+	unsigned int low = (unsigned int)(a < b ? a : b);
+	unsigned int high = (unsigned int)(a < b ? b : a);
+
+	if (low > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0U, 0);
+}
+
 /* The child's side: one step, its job written to ${fd}.  Does not return. */
 static void
 child_main(struct imgp_filter *f, struct imgp_job *job, int fd, pid_t parent)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct imgp_err e = { NULL, "" };
+	int upload = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
 	close(STDIN_FILENO);
+	if (f->ops->upload_fd != NULL)
+		upload = f->ops->upload_fd(f->arg);
+	close_others(fd, upload == -1 ? fd : upload);
 	if ((f->ops->confine != NULL &&
 	    f->ops->confine(job, f->arg, &e) == -1) ||
 	    f->ops->step(f, job, f->arg, &e) == -1)
@@ -321,6 +343,9 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 	int rc;
 
 	f->line++;
+	if ((o->flags & IMGP_BLANK_IS_NONE) && f->operands == NULL &&
+	    !too_long && imgp_is_blank(s, len))
+		return;
 	if (too_long)
 		imgp_fail(&e, IMGP_E_JOB_TOO_LONG,
 		    "a line of more than %zu bytes", IMGP_JSON_MAX);
@@ -522,6 +547,7 @@ loop(struct imgp_filter *f)
 static int
 run(struct imgp_filter *f, int jobs)
 {
+	imgp_ready();
 	if (f->ops->flags & IMGP_ISOLATED) {
 		f->nchildren = (size_t)jobs;
 		f->children = imgp_alloc(f->nchildren * sizeof *f->children);

@@ -22,6 +22,8 @@
 #define IMGP_SEES_SKIPPED	2u	/* and skipped ones */
 #define IMGP_ISOLATED		4u	/* each step in a process of its own */
 
+#define IMGP_BLANK_IS_NONE	32u	/* a blank line of input is no job */
+
 #define IMGP_STEP_HELD		1	/* see step */
 
 struct imgp_filter;		/* the running loop */
@@ -62,6 +64,9 @@ struct imgp_filter_ops {
 	 */
 	int		(*confine)(struct imgp_job *job, void *arg,
 	    struct imgp_err *e);
+	/* IMGP_ISOLATED: the descriptor that the step reads, of those open before
+	 * it; -1, or NULL here: none.  All others are closed in the child. */
+	int		(*upload_fd)(const void *arg);
 	/* IMGP_ISOLATED: a child that takes longer is killed; 0: no limit. */
 	unsigned int	 seconds;
 	/* IMGP_ISOLATED: the code when the child dies; NULL: IMGP-JOB-DIED. */

@@ -86,11 +86,18 @@ confine(struct imgp_job *job, void *arg, struct imgp_err *e)
 	return imgp_work_confine(job, s->fd != -1, 0, 0, e);
 }
 
+static int
+upload_fd(const void *arg)
+{
+	return ((const struct imgp_scan_job *)arg)->fd;
+}
+
 const struct imgp_filter_ops imgp_scan_ops = {
 	.stage = "scan",
 	.flags = IMGP_ISOLATED,
 	.step = step,
 	.confine = confine,
+	.upload_fd = upload_fd,
 	.required = imgp_scan_required,
 	.seconds = 3600,
 	.died = IMGP_E_DICOM_CRASH,

@@ -4,6 +4,7 @@
  * pass: sets "seen"; hold: gives jobs with an even id back only at the end of
  * input; alone: each step in its own process, where the id says what happens.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,17 @@ idle(struct imgp_filter *f, void *arg, int eof)
 	return nheld == 0 ? -1 : 5;
 }
 
+/* How many are open above standard error. */
+static int
+count_descriptors(void)
+{
+	int fd, n = 0;
+
+	for (fd = STDERR_FILENO + 1; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
 static int
 alone(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
@@ -73,6 +85,9 @@ alone(struct imgp_filter *f, struct imgp_job *job, void *arg,
 		_exit(3);
 	case 16:
 		imgp_job_set_int(job, "subject_event_crf_file_id", 17);
+		return 0;
+	case 19:
+		imgp_job_set_int(job, "descriptors", count_descriptors());
 		return 0;
 	case 18:
 		imgp_job_set_str(job, "destination", "file:///elsewhere");
