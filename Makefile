@@ -4,6 +4,7 @@
 #: check-s3                   all that speaks S3, with the servers it needs
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
 #: check-notices              runs killed, and what the admins hear; half an hour
+#: check-driver               10,000 dry runs, 1,000 under SIGTERM; an hour
 #: check-s3-large             6 GB and 50 GB objects; minutes, 26 GB of disk
 #: check-db                   the record keeping: every order of its steps, and
 #:                            all by HTTP; minutes
@@ -42,13 +43,14 @@ imgp-stamp_PKGS		= libcrypto libseccomp zlib libisal dcmtk
 imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
+imgp-supervise_PKGS	=
 imgp-tally_PKGS		=
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-tally
+LIBEXEC_TOOLS		= imgp-supervise imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))
@@ -102,7 +104,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-db check-dicom check-s3 check-s3-kill check-s3-large check-kill check-notices asan install uninstall clean help
+.PHONY: all check check-db check-dicom check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -196,6 +198,9 @@ check-kill: all $(FIXTURES)
 check-notices: all $(FIXTURES)
 	RUNS=$${RUNS:-100} POINTS=$${POINTS:-100} BUILD=$(abspath $B) \
 	  prove -v tests/notices.t
+# Ten thousand dry runs, a thousand of them under SIGTERM; an hour.
+check-driver: all $(FIXTURES)
+	RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.
 check-s3-large: all

@@ -27,22 +27,16 @@ exits 0 'no line at all' imgp-tally pass </dev/null
 like err '^0 jobs: 0 delivered$' 'is a summary of nothing'
 
 # What an earlier tally wrote is counted, not written again.
-exits 1 'a tally that keeps count' imgp-tally --written w --summary s pass <lines
-exits 1 'a second one over the same lines' \
-	imgp-tally --written w --summary s pass <lines
+exits 1 'a tally that takes over after all lines' \
+	imgp-tally --skip 5 --summary s pass <lines
 holds out 'writes none again' </dev/null
 like s '^5 jobs: 1 delivered,' 'but counts all'
-printf '%020d\n' 3 >w
-exits 1 'one that takes over after three' imgp-tally --written w --summary s \
+exits 1 'one that takes over after three' imgp-tally --skip 3 --summary s \
 	pass <lines
 sed -n '4,5p' lines >rest
 cmp -s rest out
 ok $? 'writes the rest'
-
-rm -f w
-exits 75 'one whose standard output is full' \
-	sh -c 'imgp-tally --written w --summary s pass <lines >/dev/full'
-is "$(xargs <w)" 'broken' 'says so where it counts'
+exits 2 'a number of lines that is none is wrong usage' imgp-tally --skip x pass
 
 # R39: a broken standard output is an error, but the input is read to its end.
 (imgp-tally --summary s pass <lines; echo $? >rc) | :
@@ -85,6 +79,12 @@ exits 0 'missing, of bytes' imgp-tally missing in lines
 printf '\377\0\n' | cmp -s - out
 ok $? 'a line of any bytes comes out as it is'
 
+printf '1\n\n \t\r\n7\n' >in
+exits 0 'missing, with blank lines' imgp-tally missing in lines
+holds out 'a blank line is no input' <<'EOF'
+7
+EOF
+
 # Failed jobs for what has none.
 printf '%s\n' 12 a/b.zip rubbish '{"subject_event_crf_file_id":9}' >in
 exits 1 'fail' imgp-tally fail IMGP-JOB-CRASH <in
@@ -96,8 +96,4 @@ is "$(jq -rc '[.subject_event_crf_file_id, .source, .input,
 exits 2 'an unknown code is wrong usage' imgp-tally fail IMGP-NO-SUCH <in
 exits 2 'no operand is wrong usage' imgp-tally
 
-exits 0 'settings' env IMGP_SPOOL=/a/b imgp-tally settings spool source 'mail?'
-is "$(tr '\0' '|' <out)" '/a/b|file:///src||' 'are printed with NULs'
-exits 2 'a setting that must be there' imgp-tally settings database
-like err '^imgp-run: IMGP-CONFIG: IMGP_DATABASE is not set$' 'is named'
 done_testing

@@ -23,7 +23,9 @@ done
 # Every tool has its page, and its SYNOPSIS has the options of --help.
 cd "$BUILD/bin" || exit 1
 for t in imgp-*; do
-	[ "$t" != imgp-tally ] || continue	# no person starts it
+	case $t in
+	imgp-supervise|imgp-tally)	continue ;;	# only imgp-run starts it
+	esac
 	page=$ROOT/man/$t.1
 	[ -f "$page" ] || page=$ROOT/man/$t.8
 	[ -f "$page" ]

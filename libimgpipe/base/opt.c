@@ -99,17 +99,28 @@ version(const struct imgp_tool *t)
 	exit(0);
 }
 
-/* Descriptors 0 to 2 must be something, or a file opened later becomes one. */
+/*
+ * Descriptors 0 to 2 must be something, or a file opened later becomes one.
+ * Where the first two are closed they become what cannot be read, or written:
+ * lines that nobody gets are an error, not a success.
+ */
 static void
 fill_standard_fds(void)
 {
 	int fd;
 
-	while ((fd = open("/dev/null", O_RDWR)) != -1)
-		if (fd > 2) {
+	while ((fd = open("/dev/null", O_RDWR)) != -1) {
+		if (fd > STDERR_FILENO) {
 			close(fd);
 			break;
 		}
+		if (fd == STDERR_FILENO)
+			continue;
+		close(fd);
+		if (open("/dev/null",
+		    fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1)
+			break;
+	}
 }
 
 int

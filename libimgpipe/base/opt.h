@@ -38,7 +38,8 @@ extern const char *imgp_progname;
  * The next own option, as getopt_long(3): its ch, with optarg; -1 at the end,
  * optind then naming the first operand.  Shared options are taken care of;
  * --help and --version print and exit(0), a wrong option exits with 2.  The
- * first call also opens /dev/null where descriptors 0 to 2 are closed, sets
+ * first call also opens /dev/null where descriptors 0 to 2 are closed (so that
+ * standard input cannot be read then, nor standard output be written), sets
  * the locale for nothing (C everywhere) and ignores SIGPIPE, so that only a
  * write to standard output can end a tool by it.
  */

@@ -1,0 +1,298 @@
+/*
+ * imgp-supervise: imgp-run's options and settings, and the process that looks
+ * after all others of a run; only imgp-run starts it.
+ *
+ *	imgp-supervise SCRIPT OPTION... [ID...]
+ *
+ * imgp-run replaces itself by this program, so that the process that the caller
+ * knows is the one that stays to the end.  The rest of imgp-run is its child
+ * SCRIPT, a process id: it asks by descriptor 3 and is told by 4, first what it
+ * has to know, then as supervise.h says.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/text.h"
+#include "libimgpipe/base/write.h"
+#include "libimgpipe/job/run_id.h"
+#include "libimgpipe/job/spool.h"
+#include "libimgpipe/job/supervise.h"
+
+enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
+enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
+    OPT_AGAIN, OPT_NOW };
+
+static const char *const synopsis[] = {
+	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
+	"[-nqv0] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [--from FILE]",
+	"[-nqv] [-j N] [--pipeline CODE] --pending [--again] [--now]",
+	NULL
+};
+static const struct imgp_opt opts[] = {
+	{ '0', "null", NULL, "what is read ends with NUL, not with newline" },
+	{ OPT_FROM, "from", "FILE", "read from FILE instead of standard input" },
+	{ OPT_PENDING, "pending", NULL,
+	    "deliver everything that has not been delivered" },
+	{ OPT_WAIT, "wait", "D",
+	    "wait so long for what the EDC does not show yet" },
+	{ OPT_INTERVAL, "interval", "D", "look for it so often" },
+	{ OPT_PIPELINE, "pipeline", "CODE",
+	    "where several pipelines list an upload, take this" },
+	{ OPT_AGAIN, "again", NULL, "open what failed for good" },
+	{ OPT_NOW, "now", NULL,
+	    "with --pending, also what failed a short while ago" },
+	{ 0, NULL, NULL, NULL }
+};
+static const struct imgp_tool tool = { "imgp-run", synopsis,
+	"Deliver uploads, named by id, source key, place or job line.", opts,
+	NULL };
+
+/* Words for the script. */
+struct words {
+	const char *w[16];
+	size_t	 n;
+};
+
+struct options {
+	struct words lookup;	/* imgp-lookup's own */
+	const char *from;	/* NULL: standard input */
+	int	 null, pending, again, now;
+};
+
+static void
+add(struct words *w, const char *option, const char *value)
+{
+	if (w->n + 2 > sizeof w->w / sizeof *w->w)
+		imgp_usage(&tool, "%s: given too often", option);
+	w->w[w->n++] = option;
+	if (value != NULL)
+		w->w[w->n++] = value;
+}
+
+static void
+add_duration(struct words *w, const char *option)
+{
+	long long s;
+
+	if (imgp_parse_duration(optarg, &s) == -1)
+		imgp_usage(&tool, "%s: not a duration such as 30s or 15m",
+		    option);
+	add(w, option, optarg);
+}
+
+static void
+parse(int argc, char *argv[], struct options *o)
+{
+	int ch;
+
+	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
+		switch (ch) {
+		case '0': o->null = 1; break;
+		case OPT_FROM: o->from = optarg; break;
+		case OPT_PENDING: o->pending = 1; break;
+		case OPT_WAIT: add_duration(&o->lookup, "--wait"); break;
+		case OPT_INTERVAL:
+			add_duration(&o->lookup, "--interval");
+			break;
+		case OPT_PIPELINE:
+			if (*optarg == '\0')
+				imgp_usage(&tool, "--pipeline: no code");
+			add(&o->lookup, "--pipeline", optarg);
+			break;
+		case OPT_AGAIN: o->again = 1; break;
+		case OPT_NOW: o->now = 1; break;
+		}
+}
+
+/* What does not fit together, and standard input where it is FILE. */
+static void
+check(const struct options *o, int n, char *const operands[])
+{
+	int fd, i;
+
+	if (o->pending && (n > 0 || o->null || o->from != NULL))
+		imgp_usage(&tool, "--pending takes no ids");
+	if (o->now && !o->pending)
+		imgp_usage(&tool, "--now goes with --pending");
+	if (o->from != NULL && n > 0)
+		imgp_usage(&tool,
+		    "--from FILE and operands exclude each other");
+	for (i = 0; i < n; i++) {
+		if (strchr(operands[i], '\n') != NULL)
+			imgp_usage(&tool, "an operand holds a newline");
+		if (imgp_is_blank(operands[i], strlen(operands[i])))
+			imgp_usage(&tool, "an operand is blank");
+	}
+	if (o->from != NULL) {
+		if ((fd = open(o->from, O_RDONLY | O_CLOEXEC)) == -1 ||
+		    dup2(fd, STDIN_FILENO) == -1)
+			imgp_usage(&tool, "--from %s: %s", o->from,
+			    strerror(errno));
+		close(fd);
+	}
+	if (!o->pending && n == 0 && read(STDIN_FILENO, NULL, 0) == -1)
+		imgp_usage(&tool, "standard input: %s", strerror(errno));
+}
+
+/* --- settings --------------------------------------------------------------- */
+
+static void
+need(const char *name)
+{
+	struct imgp_err e;
+
+	if (imgp_conf_need(NULL, name, &e) == NULL)
+		imgp_die(&e);
+}
+
+static _Noreturn void
+wrong(const char *why)
+{
+	struct imgp_err e;
+
+	imgp_fail(&e, IMGP_E_CONFIG, "%s", why);
+	imgp_die(&e);
+}
+
+/* Whatever is wrong is said before anything starts. */
+static void
+settle(struct imgp_supervise *s)
+{
+	const char *config = getenv("IMGP_CONFIG"), *run = getenv("IMGP_RUN");
+	struct imgp_err e;
+
+	if (imgp_conf_load(&e) == -1)
+		imgp_die(&e);
+	need("spool");
+	need("database");
+	/* In a file each pipeline can have its own. */
+	if (config == NULL || *config == '\0') {
+		need("source");
+		need("temp");
+		need("destination");
+	}
+	s->spool = imgp_strdup(imgp_conf(NULL, "spool"));
+	if (*s->spool != '/')
+		wrong("IMGP_SPOOL: not an absolute path");
+	if (run == NULL || *run == '\0')
+		s->run = imgp_run_id_new();
+	else if (imgp_run_id_is(run))
+		s->run = imgp_strdup(run);
+	else
+		wrong("IMGP_RUN: not of the form YYYYMMDDTHHMMSSZ-xxxxxxxx");
+	if (setenv("IMGP_RUN", s->run, 1) == -1 ||
+	    setenv("IMGP_SPOOL", s->spool, 1) == -1)
+		imgp_oom();
+	/* All that is started from here on holds the run's lock. */
+	if (!imgp_common.dry_run &&
+	    imgp_spool_open(s->spool, s->run, &e) == -1)
+		imgp_die(&e);
+}
+
+/* --- the script ------------------------------------------------------------- */
+
+/* One list: the number of its words, then its words, each ended by a NUL. */
+static void
+put_list(struct imgp_buf *b, const char *const words[], size_t n)
+{
+	size_t i;
+
+	imgp_buf_printf(b, "%zu", n);
+	imgp_buf_add(b, "", 1);
+	for (i = 0; i < n; i++)
+		imgp_buf_add(b, words[i], strlen(words[i]) + 1);
+}
+
+/* What the script must know, in the order in which it reads it. */
+static void
+hand_over(const struct options *o, const struct imgp_supervise *s,
+    const char *const operands[], size_t n)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct words common = { .n = 0 }, again = { .n = 0 };
+	struct words sources = { .n = 0 };
+	char jobs[16], flags[64];
+
+	snprintf(jobs, sizeof jobs, "%d", imgp_common.jobs);
+	snprintf(flags, sizeof flags, "%d %d %d %d", imgp_common.dry_run != 0,
+	    imgp_common.quiet != 0, o->null, o->pending);
+	if (imgp_common.jobs != 1)
+		add(&common, "-j", jobs);
+	if (imgp_common.quiet)
+		add(&common, "-q", NULL);
+	if (imgp_common.verbose > 0)
+		add(&common, imgp_common.verbose > 1 ? "-vv" : "-v", NULL);
+	if (o->again)
+		add(&again, "--again", NULL);
+	if (o->pending) {
+		add(&sources, "--pending", NULL);
+		if (o->again)
+			add(&sources, "--again", NULL);
+		if (o->now)
+			add(&sources, "--now", NULL);
+	}
+	put_list(&b, (const char *const []){ s->run, s->spool, flags }, 3);
+	put_list(&b, common.w, common.n);
+	put_list(&b, o->lookup.w, o->lookup.n);
+	put_list(&b, again.w, again.n);
+	put_list(&b, sources.w, sources.n);
+	put_list(&b, operands, n);
+	/* A script that is gone is noticed by its end. */
+	(void)imgp_write_all(TO_SCRIPT, b.s, b.len);
+	imgp_buf_release(&b);
+}
+
+static void
+say(const char *text)
+{
+	fprintf(stderr, "%s: %s\n", imgp_progname, text);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct imgp_supervise s = { .from = FROM_SCRIPT, .to = TO_SCRIPT,
+	    .say = say, .complain = imgp_complain };
+	struct options o = { .from = NULL };
+	struct imgp_err e;
+	long long script;
+	int status;
+
+	if ((s.signals = imgp_supervise_signals(&e)) == -1)
+		imgp_die(&e);
+	if (argc < 2 ||
+	    imgp_parse_int(argv[1], 1, INT32_MAX, &script) == -1 ||
+	    fcntl(FROM_SCRIPT, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(TO_SCRIPT, F_SETFD, FD_CLOEXEC) == -1)
+		errx(IMGP_EX_USAGE, "only imgp-run starts this");
+	s.script = (pid_t)script;
+	/* From here on it is said here why there is no run. */
+	(void)!write(TO_SCRIPT, "", 1);
+	argv[1] = argv[0];
+	parse(argc - 1, argv + 1, &o);
+	argv += 1 + optind;
+	argc -= 1 + optind;
+	check(&o, argc, argv);
+	s.verbose = imgp_common.verbose > 0;
+	settle(&s);
+	hand_over(&o, &s, (const char *const *)argv, (size_t)argc);
+	if ((status = imgp_supervise(&s, &e)) == -1)
+		imgp_die(&e);
+	if (close(STDOUT_FILENO) == -1 && errno != EBADF) {
+		/* NFS tells of a full disk here. */
+		say("standard output could not be closed");
+		status = imgp_exit_worse(status, IMGP_EX_TEMPFAIL);
+	}
+	return status;
+}

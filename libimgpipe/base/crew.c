@@ -1,0 +1,175 @@
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libimgpipe/base/child.h"
+#include "libimgpipe/base/crew.h"
+#include "libimgpipe/base/exit.h"
+
+int
+imgp_crew_add(struct imgp_crew *c, char **argv)
+{
+	if (c->n == IMGP_CREW_MAX)
+		return -1;
+	c->member[c->n].argv = argv;
+	c->member[c->n].pid = 0;
+	c->member[c->n++].status = -1;
+	return 0;
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd != -1)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Nonzero when the program calls imgp_ready(): ours, and not a script. */
+static int
+knows_ready(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char head[2] = "";
+	int fd;
+
+	if (strncmp(slash != NULL ? slash + 1 : path, "imgp-", 5) != 0 ||
+	    (fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return 0;
+	(void)!read(fd, head, sizeof head);
+	close(fd);
+	return head[0] != '#' || head[1] != '!';
+}
+
+/* Start one member: 1 where it got ${ready}. */
+static size_t
+start_member(struct imgp_crew_member *m, int in, int out, int ready, int ends,
+    void (*say)(const struct imgp_err *))
+{
+	struct imgp_child c = { m->argv, in, out, ready, ends };
+	struct imgp_err e;
+
+	if (ready != -1 && !knows_ready(m->argv[0]))
+		c.ready = -1;
+	if ((m->pid = imgp_child_start(&c, &e)) != -1)
+		return c.ready != -1;
+	m->pid = 0;
+	m->status = strcmp(e.code, IMGP_E_CONFIG) == 0 ? 127 : IMGP_EX_TEMPFAIL;
+	say(&e);
+	return 0;
+}
+
+/* No room for member ${i}: it and those before it do not start. */
+static void
+give_up(struct imgp_crew *c, size_t i)
+{
+	for (i++; i-- > 0; )
+		c->member[i].status = IMGP_EX_TEMPFAIL;
+	imgp_crew_keep_out(c);
+}
+
+static size_t
+start_first(struct imgp_crew *c, int ready,
+    void (*say)(const struct imgp_err *))
+{
+	size_t asked = start_member(&c->member[0], c->in, c->out, ready,
+	    c->ends, say);
+
+	imgp_crew_keep_out(c);
+	return asked;
+}
+
+size_t
+imgp_crew_start(struct imgp_crew *c, int in, int out, int ready, int hold,
+    void (*say)(const struct imgp_err *))
+{
+	struct imgp_err e;
+	size_t i, asked = 0;
+	int fd[2];
+
+	c->in = in;
+	c->out = out;
+	/* From the last: then each pipe is ours for the time of one start. */
+	for (i = c->n - 1; i > 0; i--) {
+		if (pipe2(fd, O_CLOEXEC) == -1) {
+			imgp_fail_errno(&e, IMGP_E_STORE_IO, "pipe");
+			say(&e);
+			give_up(c, i);
+			return asked;
+		}
+		asked += start_member(&c->member[i], fd[0], c->out, ready,
+		    c->ends, say);
+		close(fd[0]);
+		close(c->out);
+		c->out = fd[1];
+		if (c->member[i].status == IMGP_EX_TEMPFAIL) {
+			give_up(c, i);
+			return asked;
+		}
+	}
+	if (!hold)
+		asked += start_first(c, ready, say);
+	return asked;
+}
+
+void
+imgp_crew_let_in(struct imgp_crew *c, void (*say)(const struct imgp_err *))
+{
+	start_first(c, -1, say);
+}
+
+void
+imgp_crew_keep_out(struct imgp_crew *c)
+{
+	close_fd(&c->in);
+	close_fd(&c->out);
+}
+
+size_t
+imgp_crew_reap(struct imgp_crew *c)
+{
+	size_t i, running = 0;
+	int status;
+
+	for (i = 0; i < c->n; i++) {
+		struct imgp_crew_member *m = &c->member[i];
+
+		if (m->pid == 0)
+			continue;
+		if (waitpid(m->pid, &status, WNOHANG) == m->pid) {
+			m->pid = 0;
+			m->status = imgp_child_status(status);
+		} else
+			running++;
+	}
+	return running;
+}
+
+void
+imgp_crew_kill(const struct imgp_crew *c, int sig)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->member[i].pid != 0)
+			kill(c->member[i].pid, sig);
+}
+
+void
+imgp_crew_release(struct imgp_crew *c)
+{
+	size_t i, j;
+
+	for (i = 0; i < c->n; i++) {
+		for (j = 0; c->member[i].argv[j] != NULL; j++)
+			free(c->member[i].argv[j]);
+		free(c->member[i].argv);
+	}
+	imgp_crew_keep_out(c);
+	c->n = 0;
+	c->ends = 0;
+}
