@@ -7,8 +7,9 @@
 -- false and a code of the error dictionary; only what has nothing to do with the
 -- request (a lost connection, a deadlock, a missing right) is raised.
 --
--- What the roles may call runs with the owner's rights and a fixed search_path;
--- the helpers are called from there alone, and take it from there.
+-- The roles call pipeline.NAME(jsonb), which 119_calls.sql makes of each
+-- do_NAME(jsonb) here: it runs with the owner's rights and a fixed search_path, and
+-- answers with what was refused.  All other functions are called from there alone.
 
 create or replace function pipeline.version() returns integer
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -16,7 +17,7 @@ as $$
 	select max(version) from pipeline.schema_version;
 $$;
 
--- Refuse a request: caught by the functions below, which answer with it.
+-- Refuse a request: 119_calls.sql answers with it.
 create or replace function pipeline.deny(code text, error text) returns void
 language plpgsql as $$
 begin
@@ -303,20 +304,11 @@ end $$;
 -- "claim", "again"} claims; with "edc_pipeline_file_id" and "lease" it stores
 -- "file_name" and "file_path".  data.edc_pipeline_file.lease is null unless the
 -- asking run holds it.
-create or replace function pipeline.file_start(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-	code text;
-begin
-	if pipeline.want_file_id(req) is null then
-		return pipeline.answer(pipeline.file_claim(req));
-	end if;
-	return pipeline.answer(pipeline.file_names(req));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
-end $$;
+create or replace function pipeline.do_file_start(req jsonb) returns jsonb
+language sql as $$
+	select pipeline.answer(case when pipeline.want_file_id(req) is null
+	    then pipeline.file_claim(req) else pipeline.file_names(req) end);
+$$;
 
 -- The series of a request, one row each in the request's order, checked, with
 -- plain names: for jsonb_to_recordset.
@@ -407,17 +399,10 @@ end $$;
 -- {"edc_pipeline_file_id", "lease", "scans": [{"study_uid", "series":
 -- [{"series_uid", "series_number", "number_of_instances"}]}], "sha256",
 -- "bytes"}: In Progress; data.scans has each series' atri_uid (M48-M50).
-create or replace function pipeline.file_scans(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-	code text;
-begin
-	return pipeline.answer(pipeline.scans_store(req));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
-end $$;
+create or replace function pipeline.do_file_scans(req jsonb) returns jsonb
+language sql as $$
+	select pipeline.answer(pipeline.scans_store(req));
+$$;
 
 -- The errors of a request.  What it does not say of one is taken from the
 -- dictionary; an error that nobody knows is retryable: no file is given up for
@@ -528,12 +513,11 @@ end $$;
 -- {"subject_event_crf_file_id", "pipeline_code", "run", "errors"}: the run could
 -- not look the upload up, or not claim it: there is no row of it.  data.notice: what
 -- the admins are to be told of it (114_notice.sql).
-create or replace function pipeline.lookup_failed(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_lookup_failed(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	errors jsonb := coalesce(nullif(req -> 'errors', 'null'), '[]');
 	worst record;
-	code text;
 begin
 	if jsonb_typeof(errors) <> 'array' then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'errors is not an array');
@@ -565,33 +549,21 @@ begin
 	        'subject_event_crf_file_id')
 	    and l.pipeline_code = coalesce(pipeline.want_text(req,
 	        'pipeline_code'), '')));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"edc_pipeline_file_id", "lease", "status", "has_error", "errors", "sha256",
 -- "bytes"}: the end of an attempt.
-create or replace function pipeline.file_finish(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-	code text;
-begin
-	return pipeline.answer(pipeline.finish_store(req));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
-end $$;
+create or replace function pipeline.do_file_finish(req jsonb) returns jsonb
+language sql as $$
+	select pipeline.answer(pipeline.finish_store(req));
+$$;
 
 -- {"edc_pipeline_file_id", "lease"} or {"run"}: 15 minutes more for one row, or
 -- for all that the run holds; data.count says how many.
-create or replace function pipeline.file_renew(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_file_renew(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile;
-	code text;
 	n bigint;
 begin
 	if pipeline.want_file_id(req) is null then
@@ -611,21 +583,16 @@ begin
 	where e.id = f.id;
 	return pipeline.answer(pipeline.file_json(f, true) ||
 	    jsonb_build_object('count', 1));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"edc_pipeline_file_id", "lease"} or {"run"}, "uncounted": give up what is
 -- unfinished, so that the next run need not wait; uncounted takes the attempt
 -- back.  Statuses stay.
-create or replace function pipeline.file_release(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_file_release(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile;
 	back integer;
-	code text;
 	n bigint;
 begin
 	back := coalesce(pipeline.want_bool(req, 'uncounted'), false)::integer;
@@ -651,24 +618,18 @@ begin
 	where e.id = f.id returning * into f;
 	return pipeline.answer(pipeline.file_json(f, false) ||
 	    jsonb_build_object('count', 1));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"edc_pipeline_file_id", "lease"}: data.rows, all that ever went wrong with the
 -- file, oldest first, end: which attempt's end it was, the first is 1;
 -- data.status, how it stands.  With a lease, only if that is
 -- the row's last: a job line that was made up knows none.
-create or replace function pipeline.error_log(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_error_log(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	file_id bigint;
 	rows jsonb;
 	now_is text;
-	code text;
 begin
 	file_id := pipeline.want_file_id(req);
 	if file_id is null then
@@ -691,10 +652,6 @@ begin
 	    where e.edcpipelinefile_id = file_id) l;
 	return pipeline.answer(jsonb_build_object('rows', rows,
 	    'status', now_is));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- How many ends one digest takes at most: what it says of them must fit into one
@@ -777,8 +734,8 @@ $$;
 -- Opening freezes it: until it is sent, the same is answered (M73).  With
 -- data.another there is more than it takes, or it was left by a digest that died:
 -- open the next at once.
-create or replace function pipeline.digest_open(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_digest_open(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	d pipeline.digest;
 	ids bigint[];
@@ -825,11 +782,10 @@ begin
 end $$;
 
 -- {"digest_id"}: it went out.
-create or replace function pipeline.digest_sent(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_digest_sent(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	d pipeline.digest;
-	code text;
 begin
 	select * into d from pipeline.digest
 	    where id = pipeline.want_int(req, 'digest_id') for update;
@@ -841,23 +797,17 @@ begin
 	end if;
 	return pipeline.answer(jsonb_build_object('digest_id', d.id,
 	    'ts_sent', pipeline.utc(d.ts_sent)));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"since", "until"} (ISO 8601, until null: now): what a digest of that time
 -- would say; since null: what is in no digest that was sent.  Changes nothing.
-create or replace function pipeline.digest_preview(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_digest_preview(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	t_since timestamptz;
 	t_until timestamptz;
 	ids bigint[];
 	lookups bigint[];
-	code text;
 begin
 	t_since := pipeline.want_text(req, 'since')::timestamptz;
 	t_until := coalesce(pipeline.want_text(req, 'until')::timestamptz,
@@ -877,8 +827,4 @@ begin
 	    coalesce(t_since,
 	    (select max(d.until) from pipeline.digest d
 	        where d.ts_sent is not null)), t_until));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;

@@ -135,14 +135,12 @@ $$;
 -- the run, or with others of every other run that is over: that holds no lease.
 -- data.notices has {"run", "mail", "log", "job"} each, in the order of runs; mail
 -- and log say what it lacks.
-create or replace function pipeline.notice_list(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_notice_list(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	own text := pipeline.want_text(req, 'run');
 	others boolean := coalesce(pipeline.want_bool(req, 'others'), false);
 	list jsonb;
-	code text;
 begin
 	select coalesce(jsonb_agg(jsonb_build_object('run', n.run,
 	    'mail', n.mail and n.message_id is null, 'log', n.ts_log is null,
@@ -157,9 +155,6 @@ begin
 		order by o.run, o.id
 		limit coalesce(pipeline.want_int(req, 'limit'), 1000)) n;
 	return pipeline.answer(jsonb_build_object('notices', list));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- The letter ${id} tells of these notices, or none: what another letter told is
@@ -183,10 +178,8 @@ end $$;
 
 -- {"told": [ids], "message_id"}: a letter that is not in the outbox told of them;
 -- {"logged": [ids]}: their error logs are written.
-create or replace function pipeline.notice_done(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-	code text;
+create or replace function pipeline.do_notice_done(req jsonb) returns jsonb
+language plpgsql as $$
 begin
 	if jsonb_typeof(req -> 'told') = 'array' then
 		if pipeline.want_text(req, 'message_id') is null then
@@ -206,10 +199,6 @@ begin
 		    (n.edcpipelinefile_id = l.edcpipelinefile_id and n.id < l.id));
 	end if;
 	return pipeline.answer('{}');
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- Pipelines with files that failed as they had failed before, how many, and since

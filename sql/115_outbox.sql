@@ -5,11 +5,10 @@
 -- "body", "digest_id", "notices"}: keep a letter for sending, and note of which
 -- failures it tells (114_notice.sql): all or nothing.  The same letter is kept
 -- once; data.new says whether it was this request that brought it.
-create or replace function pipeline.outbox_put(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_outbox_put(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	letter bigint;
-	code text;
 begin
 	if jsonb_typeof(req -> 'recipients') is distinct from 'array' or
 	    jsonb_array_length(req -> 'recipients') = 0 then
@@ -35,24 +34,19 @@ begin
 		    pipeline.want_text(req, 'message_id'));
 	end if;
 	return pipeline.answer(jsonb_build_object('new', letter is not null));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"after", "seconds", "run"}: the next letter, its number above ${after}, that
 -- some recipient waits for and nobody has in hand: data.letter, or null.  It is the
 -- asker's until outbox_done() or for so many seconds (300): what a process that died
 -- had in hand is taken by another after that, by one of its own run at once.
-create or replace function pipeline.outbox_take(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_outbox_take(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	last bigint := coalesce(pipeline.want_int(req, 'after'), 0);
 	by_run text := pipeline.want_text(req, 'run');
 	o pipeline.outbox;
 	addresses jsonb;
-	code text;
 begin
 	loop
 		select * into o from pipeline.outbox b
@@ -83,18 +77,14 @@ begin
 		    'recipients', addresses)));
 	end loop;
 	return pipeline.answer(jsonb_build_object('letter', null));
-exception when data_exception or sqlstate 'IM002' then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"outbox_id", "claim", "results": [{"address", "status", "error_code", "error"}]}:
 -- what became of it.  What was sent stays sent.
-create or replace function pipeline.outbox_done(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_outbox_done(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	letter bigint := pipeline.want_int(req, 'outbox_id');
-	code text;
 begin
 	update pipeline.outboxrecipient r set status = n.o ->> 'status',
 	    tries = r.tries + 1, error_code = n.o ->> 'error_code',
@@ -106,17 +96,13 @@ begin
 	    claim = null
 	where b.id = letter and b.claim::text = pipeline.want_text(req, 'claim');
 	return pipeline.answer('{}');
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {}: letters that did not arrive: data.waiting and data.refused, each an array
 -- of {"address", "tries", "error_code", "error", "since", "ts"}; refused ones of
 -- the last 7 days.
-create or replace function pipeline.outbox_state(req jsonb) returns jsonb
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_outbox_state(req jsonb) returns jsonb
+language sql stable as $$
 	with r as (
 		select c.status, c.ts, o.ts_create, jsonb_build_object(
 		    'address', c.address, 'tries', c.tries,
@@ -135,12 +121,11 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- {"digest_id"}: send its letters once more, as they are.
-create or replace function pipeline.digest_resend(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_digest_resend(req jsonb) returns jsonb
+language plpgsql as $$
 declare
 	digest bigint := pipeline.want_int(req, 'digest_id');
 	n bigint;
-	code text;
 begin
 	update pipeline.outboxrecipient r set status = 'waiting',
 	    ts = clock_timestamp()
@@ -152,17 +137,13 @@ begin
 		    'there are no letters of such a digest');
 	end if;
 	return pipeline.answer(jsonb_build_object('count', n));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"until", "days", "pipelines"} (codes; null: all): data.days, one {"day", "delivered", "with_error", "failed"}
 -- a day (UTC), the last of them that of ${until}: ends of attempts, a file
 -- counted once a day by the last of them.
-create or replace function pipeline.digest_days(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_digest_days(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	last date := (coalesce(pipeline.want_text(req, 'until')::timestamptz,
 	    now()) at time zone 'UTC')::date;
@@ -170,7 +151,6 @@ declare
 	    1), 366);
 	codes jsonb := nullif(req -> 'pipelines', 'null');
 	days jsonb;
-	code text;
 begin
 	select jsonb_agg(jsonb_build_object('day', to_char(d.day, 'YYYY-MM-DD'),
 	    'delivered', c.delivered, 'with_error', c.with_error,
@@ -191,42 +171,28 @@ begin
 			and q.ts < (d.day + 1)::timestamp at time zone 'UTC'
 			order by q.edcpipelinefile_id, q.id desc) o) c;
 	return pipeline.answer(jsonb_build_object('days', days));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"run", "counts"}: a run came to its end.
-create or replace function pipeline.run_end(req jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-	code text;
+create or replace function pipeline.do_run_end(req jsonb) returns jsonb
+language plpgsql as $$
 begin
 	insert into pipeline.run (run, counts)
 	values (pipeline.want_text(req, 'run'), coalesce(req -> 'counts', '{}'))
 	on conflict (run) do update set ts_finish = now(),
 	    counts = excluded.counts;
 	return pipeline.answer('{}');
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception or
-    integrity_constraint_violation then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"seconds"}: data.stale, whether no run has come to its end for that long,
 -- data.last_run, when the last one did (null: none ever), data.now.
-create or replace function pipeline.run_watch(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_run_watch(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	last timestamptz := (select max(ts_finish) from pipeline.run);
-	code text;
 begin
 	return pipeline.answer(jsonb_build_object(
 	    'stale', last is null or last < now() -
 	        make_interval(secs => pipeline.want_int(req, 'seconds')),
 	    'last_run', pipeline.utc(last), 'now', pipeline.utc(now())));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;

@@ -47,15 +47,13 @@ $$;
 -- failed or to be tried again, data.more, how many others are; data.lookups, the
 -- newest ${limit} uploads that no run could look up; data.last_run; data.mail;
 -- data.last_digest.
-create or replace function pipeline.status(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_status(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	most bigint := coalesce(pipeline.want_int(req, 'limit'), 20);
 	states jsonb;
 	attention jsonb;
 	n bigint;
-	code text;
 begin
 	select coalesce(jsonb_agg(jsonb_build_object('pipeline_code', s.code,
 	    'state', s.state, 'files', s.files, 'oldest', pipeline.utc(s.oldest))
@@ -102,20 +100,15 @@ begin
 	        'refused', count(*) filter (where r.status = 'refused'
 	            and r.ts > now() - interval '7 days'))
 	        from pipeline.outboxrecipient r where r.status <> 'sent')));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"since", "after", "limit"}: data.files, rows that were made or ended since
 -- then (null: all), by number, those above ${after}.
-create or replace function pipeline.status_files(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_status_files(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	t timestamptz;
 	files jsonb;
-	code text;
 begin
 	t := pipeline.want_text(req, 'since')::timestamptz;
 	select coalesce(jsonb_agg(pipeline.status_row(a.f, a.code)
@@ -127,9 +120,6 @@ begin
 		order by f.id
 		limit coalesce(pipeline.want_int(req, 'limit'), 1000)) a;
 	return pipeline.answer(jsonb_build_object('files', files));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
 
 -- {"subject_event_crf_file_id", "members"}: all that is known of one upload:
@@ -137,13 +127,11 @@ end $$;
 -- pipeline.upload that are named in ${members}, where the view has them;
 -- data.lookups, its look-ups that failed; data.rows, its rows, each with "scans", "errors" (the error log) and
 -- "outcomes" (the ends of its attempts and their digests).
-create or replace function pipeline.status_upload(req jsonb) returns jsonb
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp as $$
+create or replace function pipeline.do_status_upload(req jsonb) returns jsonb
+language plpgsql stable as $$
 declare
 	upload bigint := pipeline.want_int(req, 'subject_event_crf_file_id');
 	found_rows jsonb;
-	code text;
 begin
 	select coalesce(jsonb_agg(pipeline.status_row(f, p.code) ||
 	    jsonb_build_object(
@@ -179,7 +167,4 @@ begin
 	        where m.value <> 'null' and req -> 'members' ? m.key),
 	    'lookups', pipeline.status_lookups(upload, null),
 	    'rows', found_rows));
-exception when sqlstate 'IM001' or sqlstate 'IM002' or data_exception then
-	get stacked diagnostics code = pg_exception_detail;
-	return pipeline.denied(sqlstate, code, sqlerrm);
 end $$;
