@@ -188,6 +188,20 @@ create or replace function pipeline.note_content(f pipeline.edcpipelinefile,
 	where e.id = f.id returning *;
 $$;
 
+-- A lease is a number that nobody can guess and that never comes back, not even for
+-- a row that was lost with a failover: random, below 2^53, so that every reader of
+-- JSON keeps it exactly.  It lasts for 15 minutes.
+create or replace function pipeline.new_lease() returns bigint
+language sql volatile as $$
+	select greatest(1, ('x' || left(h, 12) || substr(h, 14, 2))::bit(56)::bigint
+	    >> 3)
+	from (select replace(gen_random_uuid()::text, '-', '') as h) u;
+$$;
+create or replace function pipeline.lease_end() returns timestamptz
+language sql volatile as $$
+	select clock_timestamp() + interval '15 minutes';
+$$;
+
 -- Claim a file for a run: the row is made or opened, the attempt counted and a
 -- new lease given.
 create or replace function pipeline.file_claim(req jsonb) returns jsonb
@@ -268,8 +282,7 @@ begin
 	    status = 'Started', has_error = false, failed_for_good = false,
 	    error_code = null, ts_finish = null, attempt = e.attempt + 1,
 	    reopened = e.reopened + e.failed_for_good::integer,
-	    lease = nextval('pipeline.lease_no'),
-	    lease_until = clock_timestamp() + interval '15 minutes',
+	    lease = pipeline.new_lease(), lease_until = pipeline.lease_end(),
 	    run = by_run, claim = by_claim,
 	    source_etag = case when anew is not true then e.source_etag end,
 	    bytes_source = case when anew is not true then e.bytes_source end,
@@ -571,7 +584,7 @@ begin
 			perform pipeline.deny('IMGP-DB-REQUEST', 'no row and no run');
 		end if;
 		update pipeline.edcpipelinefile e
-		    set lease_until = clock_timestamp() + interval '15 minutes'
+		    set lease_until = pipeline.lease_end()
 		where e.run = req ->> 'run' and e.lease_until is not null;
 		get diagnostics n = row_count;
 		return pipeline.answer(jsonb_build_object('count', n));
@@ -579,7 +592,7 @@ begin
 	f := pipeline.file_locked(req);
 	perform pipeline.check_lease(f, req);
 	update pipeline.edcpipelinefile e
-	    set lease_until = clock_timestamp() + interval '15 minutes'
+	    set lease_until = pipeline.lease_end()
 	where e.id = f.id;
 	return pipeline.answer(pipeline.file_json(f, true) ||
 	    jsonb_build_object('count', 1));

@@ -19,7 +19,7 @@ night() {
 	from generate_series(1, 60) i;
 	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease,
 	    status, has_error)
-	select f.id, 1, nextval('pipeline.lease_no'), 'Completed', false
+	select f.id, 1, pipeline.new_lease(), 'Completed', false
 	from pipeline.edcpipelinefile f where f.subjecteventcrffile_id
 	    between $1 * 1000 + 1 and $1 * 1000 + 60; commit"
 }

@@ -226,7 +226,7 @@ sql "begin; insert into pipeline.edcpipelinefile (edcpipeline_id,
 	from pipeline.edcpipelinefile f, generate_series(1, 25) i
 	where f.subjecteventcrffile_id = 100001;
 	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status, has_error)
-	select f.id, 1, nextval('pipeline.lease_no'), 'Completed', false
+	select f.id, 1, pipeline.new_lease(), 'Completed', false
 	from pipeline.edcpipelinefile f where f.subjecteventcrffile_id > 100000 order by f.id; commit"
 cat >conf <<'EOT'
 [image]
