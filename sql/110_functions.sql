@@ -126,30 +126,53 @@ language sql stable as $$
 	    'lease', case when holds then f.lease end));
 $$;
 
--- The row of a request that names one by id, locked, after checking that the
--- request means the same upload and pipeline: after a failover that lost rows,
--- an id alone could be another file's.
+-- The row of a request, locked.  The request names it by id, and the upload and
+-- pipeline besides: after a failover that lost rows, an id alone could be another
+-- file's.
 create or replace function pipeline.file_locked(req jsonb)
 returns pipeline.edcpipelinefile language plpgsql as $$
 declare
+	upload bigint := pipeline.want_int(req, 'subject_event_crf_file_id');
+	of_pipeline text := pipeline.want_text(req, 'pipeline_code');
 	f pipeline.edcpipelinefile;
-	code text;
 begin
+	if upload is null or of_pipeline is null then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'a row is named with its '
+		    'subject_event_crf_file_id and pipeline_code');
+	end if;
 	select * into f from pipeline.edcpipelinefile
 	    where id = pipeline.want_file_id(req) for update;
 	if f.id is null then
 		perform pipeline.deny('IMGP-DB-FENCED', 'there is no such row');
 	end if;
-	select p.code into code from pipeline.edcpipeline p
-	    where p.id = f.edcpipeline_id;
-	if pipeline.want_int(req, 'subject_event_crf_file_id') <>
-	    f.subjecteventcrffile_id or
-	    pipeline.want_text(req, 'pipeline_code') <> code then
+	if f.subjecteventcrffile_id <> upload or not exists (
+	    select from pipeline.edcpipeline p where p.id = f.edcpipeline_id
+	    and p.code = of_pipeline) then
 		perform pipeline.deny('IMGP-DB-FENCED',
 		    'the row is another upload''s');
 	end if;
 	return f;
 end $$;
+
+-- The run of a request that names no row.
+create or replace function pipeline.want_run(req jsonb) returns text
+language plpgsql as $$
+declare
+	run text := pipeline.want_text(req, 'run');
+begin
+	if run is null then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'no row and no run');
+	end if;
+	return run;
+end $$;
+
+-- Whether a request may ask for what is of this pipeline: "pipelines" (codes) are
+-- those it is limited to; null: it is not.
+create or replace function pipeline.is_allowed(code text, req jsonb)
+returns boolean language sql immutable as $$
+	select coalesce(jsonb_typeof(req -> 'pipelines'), 'null') = 'null' or
+	    coalesce(req -> 'pipelines' ? code, false);
+$$;
 
 -- Stop unless the request holds the row's lease.  A lease whose time is over
 -- counts until another run has taken the row.
@@ -314,7 +337,7 @@ begin
 end $$;
 
 -- {"pipeline_code", "subject_event_crf_file_id", "revision_number", "run",
--- "claim", "again"} claims; with "edc_pipeline_file_id" and "lease" it stores
+-- "claim", "again"} claims; with a row (file_locked()) and "lease" it stores
 -- "file_name" and "file_path".  data.edc_pipeline_file.lease is null unless the
 -- asking run holds it.
 create or replace function pipeline.do_file_start(req jsonb) returns jsonb
@@ -409,7 +432,7 @@ begin
 	    'scans', scans);
 end $$;
 
--- {"edc_pipeline_file_id", "lease", "scans": [{"study_uid", "series":
+-- A row, {"lease", "scans": [{"study_uid", "series":
 -- [{"series_uid", "series_number", "number_of_instances"}]}], "sha256",
 -- "bytes"}: In Progress; data.scans has each series' atri_uid (M48-M50).
 create or replace function pipeline.do_file_scans(req jsonb) returns jsonb
@@ -489,6 +512,12 @@ begin
 		perform pipeline.deny('IMGP-DB-REQUEST',
 		    'a file with a fatal error is not Completed');
 	end if;
+	if outcome = 'Completed' and f.status = 'In Progress' and coalesce(
+	    pipeline.want_text(req -> 'sha256', 'destination'),
+	    f.sha256_destination) is null then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'sha256.destination is '
+		    'missing: nothing was delivered');
+	end if;
 
 	insert into pipeline.edcpipelinefileerrorlog (edcpipelinefile_id, attempt,
 	    stage, error_code, error, fatal, retryable, run)
@@ -564,28 +593,29 @@ begin
 	        'pipeline_code'), '')));
 end $$;
 
--- {"edc_pipeline_file_id", "lease", "status", "has_error", "errors", "sha256",
+-- A row, {"lease", "status", "has_error", "errors", "sha256",
 -- "bytes"}: the end of an attempt.
 create or replace function pipeline.do_file_finish(req jsonb) returns jsonb
 language sql as $$
 	select pipeline.answer(pipeline.finish_store(req));
 $$;
 
--- {"edc_pipeline_file_id", "lease"} or {"run"}: 15 minutes more for one row, or
--- for all that the run holds; data.count says how many.
+-- A row, "lease", or {"run", "pipelines"}: the lease of one row, or of all that the run
+-- holds, begins anew; data.count says how many.
 create or replace function pipeline.do_file_renew(req jsonb) returns jsonb
 language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile;
+	by_run text;
 	n bigint;
 begin
 	if pipeline.want_file_id(req) is null then
-		if pipeline.want_text(req, 'run') is null then
-			perform pipeline.deny('IMGP-DB-REQUEST', 'no row and no run');
-		end if;
+		by_run := pipeline.want_run(req);
 		update pipeline.edcpipelinefile e
 		    set lease_until = pipeline.lease_end()
-		where e.run = req ->> 'run' and e.lease_until is not null;
+		where e.run = by_run and e.lease_until is not null
+		and pipeline.is_allowed((select p.code from pipeline.edcpipeline p
+		    where p.id = e.edcpipeline_id), req);
 		get diagnostics n = row_count;
 		return pipeline.answer(jsonb_build_object('count', n));
 	end if;
@@ -598,7 +628,7 @@ begin
 	    jsonb_build_object('count', 1));
 end $$;
 
--- {"edc_pipeline_file_id", "lease"} or {"run"}, "uncounted": give up what is
+-- A row, "lease", or {"run", "pipelines"}, and "uncounted": give up what is
 -- unfinished, so that the next run need not wait; uncounted takes the attempt
 -- back.  Statuses stay.
 create or replace function pipeline.do_file_release(req jsonb) returns jsonb
@@ -606,16 +636,17 @@ language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile;
 	back integer;
+	by_run text;
 	n bigint;
 begin
 	back := coalesce(pipeline.want_bool(req, 'uncounted'), false)::integer;
 	if pipeline.want_file_id(req) is null then
-		if pipeline.want_text(req, 'run') is null then
-			perform pipeline.deny('IMGP-DB-REQUEST', 'no row and no run');
-		end if;
+		by_run := pipeline.want_run(req);
 		update pipeline.edcpipelinefile e
 		    set lease_until = null, attempt = greatest(e.attempt - back, 0)
-		where e.run = req ->> 'run' and e.lease_until is not null;
+		where e.run = by_run and e.lease_until is not null
+		and pipeline.is_allowed((select p.code from pipeline.edcpipeline p
+		    where p.id = e.edcpipeline_id), req);
 		get diagnostics n = row_count;
 		return pipeline.answer(jsonb_build_object('count', n));
 	end if;

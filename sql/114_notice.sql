@@ -147,6 +147,7 @@ begin
 	    'job', pipeline.notice_job(n)) order by n.run, n.id), '[]') into list
 	from (select * from pipeline.notice o
 		where ((o.mail and o.message_id is null) or o.ts_log is null)
+		and pipeline.is_allowed(o.pipeline_code, req)
 		and case when not others then o.run = own
 		    else o.run is distinct from own and not exists (
 		        select from pipeline.edcpipelinefile f
@@ -181,6 +182,14 @@ end $$;
 create or replace function pipeline.do_notice_done(req jsonb) returns jsonb
 language plpgsql as $$
 begin
+	if exists (select from pipeline.notice n
+	    where n.id in (select i::bigint from jsonb_array_elements_text(
+	        coalesce(nullif(req -> 'told', 'null'), '[]') ||
+	        coalesce(nullif(req -> 'logged', 'null'), '[]')) a(i))
+	    and not pipeline.is_allowed(n.pipeline_code, req)) then
+		perform pipeline.deny('IMGP-API-DENIED',
+		    'a notice is of another pipeline');
+	end if;
 	if jsonb_typeof(req -> 'told') = 'array' then
 		if pipeline.want_text(req, 'message_id') is null then
 			perform pipeline.deny('IMGP-DB-REQUEST',

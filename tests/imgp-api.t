@@ -69,8 +69,8 @@ echo "$start" | sed s/c1/c2/ | cgi $FILE
 is "$(cat status) $(jq .data.edc_pipeline_file.lease body)" '200 null' \
     'another claim does not get the lease'
 
-row="\"edc_pipeline_file_id\":$id,\"lease\":$lease"
-typo="\"edc_pipieline_file_id\":$id,\"lease\":$lease"
+row="\"pipeline_code\":\"image\",\"subject_event_crf_file_id\":1201,\"edc_pipeline_file_id\":$id,\"lease\":$lease"
+typo="\"pipeline_code\":\"image\",\"subject_event_crf_file_id\":1201,\"edc_pipieline_file_id\":$id,\"lease\":$lease"
 echo "{$typo,\"file_name\":\"a.zip\",\"file_path\":\"quarantine/x/\"}" | cgi $FILE
 is "$(cat status) $(jq -r '.data.edc_pipeline_file.file_name' body)" '200 a.zip' \
     'names are stored, by the page'"'"'s spelling of the id (M45)'
@@ -78,7 +78,7 @@ echo "{$row,\"status\":\"in progress\"}" | cgi $FILE
 is "$(cat status) $(jq -r .data.edc_pipeline_file.status body)" '200 In Progress' \
     'a lambda'"'"'s "in progress" (M41, M58)'
 cat >scans.json <<-EOT
-{"pipeline_code":"image","subject_event_crf_file_id":1201,$row,
+{$row,
  "scans":[{"studyuid":"1.2","series":[{"series_uid":"1.2.4","series_number":null,"number_of_instance":1},
  {"series_uid":"1.2.3","series_number":3,"number_of_instances":2}]}]}
 EOT
@@ -106,9 +106,9 @@ echo "{$row,\"status\":\"done\"}" | cgi $FILE
 refused 409 IMGP-DB-FENCED 'without a lease nothing is written (R7)'
 echo "$start" | sed s/c1/c3/ | cgi $FILE
 lease=$(jq .data.edc_pipeline_file.lease body)
-row="\"edc_pipeline_file_id\":$id,\"lease\":$lease"
+row="\"pipeline_code\":\"image\",\"subject_event_crf_file_id\":1201,\"edc_pipeline_file_id\":$id,\"lease\":$lease"
 sed "s/\"lease\":[0-9]*/\"lease\":$lease/" scans.json | cgi $SCANS
-echo "{$row,\"status\":\"done\",\"has_error\":true,\"errors\":[{\"stage\":\"stamp\",\"error_code\":\"IMGP-STAMP-SIGNED\",\"error\":\"why\",\"fatal\":false}]}" >finish
+echo "{$row,\"status\":\"done\",\"sha256\":{\"destination\":\"$(printf %064d 7)\"},\"has_error\":true,\"errors\":[{\"stage\":\"stamp\",\"error_code\":\"IMGP-STAMP-SIGNED\",\"error\":\"why\",\"fatal\":false}]}" >finish
 cgi $FILE <finish
 is "$(cat status) $(jq -c '.data.edc_pipeline_file | [.status, .has_error, .lease]' body)" \
     '200 ["Completed",true,null]' '"done" is Completed, with an error (M41, M42)'
@@ -172,10 +172,13 @@ done <<'EOT'
 400	a pipeline of the wrong type	{"pipeline_code":true,"subject_event_crf_file_id":1202}
 400	release of the wrong type	{"run":"a","release":"yes"}
 400	status of the wrong type	{"edc_pipeline_file_id":1,"status":["done"]}
-409	a row that is not there	{"edc_pipeline_file_id":77777,"lease":1}
-409	no lease	{"edc_pipeline_file_id":1,"status":"done"}
-409	a lease of another	{"edc_pipeline_file_id":1,"lease":9007199254740993,"status":"error"}
-409	another upload's row	{"edc_pipeline_file_id":1,"lease":1,"subject_event_crf_file_id":1202,"status":"error"}
+409	a row that is not there	{"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":77777,"lease":1}
+409	no lease	{"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":1,"status":"done"}
+409	a lease of another	{"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":1,"lease":9007199254740993,"status":"error"}
+400	a row without its upload	{"pipeline_code":"image","edc_pipeline_file_id":1,"lease":1}
+400	a row without its pipeline	{"subject_event_crf_file_id":1201,"edc_pipeline_file_id":1,"lease":1}
+409	another pipeline's row	{"pipeline_code":"audio","subject_event_crf_file_id":1201,"edc_pipeline_file_id":1,"lease":1}
+409	another upload's row	{"pipeline_code":"image","edc_pipeline_file_id":1,"lease":1,"subject_event_crf_file_id":1202,"status":"error"}
 EOT
 printf '{"pipeline_code":"\377","subject_event_crf_file_id":1202}' | cgi $FILE
 refused 400 IMGP-API-REQUEST 'bytes that are not UTF-8'
@@ -195,7 +198,7 @@ cat >hostile <<'EOT'
 x'); drop table pipeline.edcpipelinefile; -- $$ \ \" %s %n <b> é \u202e $(id) `id`
 EOT
 jq -c --rawfile h hostile '.data.edc_pipeline_file | {edc_pipeline_file_id: .id, lease,
-    file_path: "p/", file_name: $h}' body | cgi $FILE
+    pipeline_code: "image", subject_event_crf_file_id: 1203, file_path: "p/", file_name: $h}' body | cgi $FILE
 sql -c "select file_name from pipeline.edcpipelinefile
     where subjecteventcrffile_id = 1203" >got
 echo >>hostile			# psql ends the line that it ends itself
@@ -220,6 +223,29 @@ echo '{"run":"x"}' | cgi $FILE IMGP_API_TOKEN_FILE=two HTTP_AUTHORIZATION="Beare
 a=$(cat status)
 echo '{"run":"x"}' | cgi $FILE IMGP_API_TOKEN_FILE=two
 is "$a $(cat status)" '200 200' 'a new token beside the old one'
+# A token that names its pipelines.
+(umask 077; printf '# all\n%s\na-token-for-some-of-them  audio image \na-token-for-audio\taudio\n' "$TOKEN" >some)
+as() {			# as TOKEN: the body on standard input
+	cgi $FILE IMGP_API_TOKEN_FILE=some HTTP_AUTHORIZATION="Bearer $1"
+}
+claim="{\"pipeline_code\":\"image\",\"subject_event_crf_file_id\":1205,\"run\":\"20260102T030405Z-0000000b\"}"
+echo "$claim" | as a-token-for-audio
+refused 403 IMGP-API-DENIED 'a token for another pipeline: 403'
+is "$(sql -c 'select count(*) from pipeline.edcpipelinefile where subjecteventcrffile_id = 1205')" \
+    0 'which makes no row'
+echo "$claim" | as a-token-for-some-of-them
+refused 200 success 'a token that names the pipeline'
+echo "$claim" | as "$TOKEN"
+refused 200 success 'one that names none is for all'
+mine=$(jq -c '.data.edc_pipeline_file | {edc_pipeline_file_id: .id, lease}' body)
+echo "$mine" | as a-token-for-audio
+refused 403 IMGP-API-DENIED 'a row without its pipeline: 403'
+echo "$mine" | jq -c '.pipeline_code = "audio" | .subject_event_crf_file_id = 1205' | as a-token-for-audio
+refused 409 IMGP-DB-FENCED 'a row under the name of another pipeline: 409'
+echo '{"run":"20260102T030405Z-0000000b","release":true,"pipelines":["image"]}' | as a-token-for-audio
+is "$(cat status) $(jq -c .data body)" '200 {"count":0}' 'a run is released in the pipelines of the token alone'
+echo '{"run":"20260102T030405Z-0000000b","release":true}' | as a-token-for-some-of-them
+is "$(cat status) $(jq -c .data body)" '200 {"count":1}' 'which may be several'
 cgi /nowhere HTTP_AUTHORIZATION= </dev/null
 refused 401 IMGP-API-DENIED 'without a token nobody learns what there is'
 
@@ -288,11 +314,12 @@ unlike body API_TOKEN_FILE 'the answer does not'
 echo short >short && chmod 600 short
 cp token loose && chmod 644 loose
 : >none && chmod 600 none
-for f in short loose none nowhere .; do
+(umask 077; printf '%s\n%s image\n' "$TOKEN" "$TOKEN" >twice; echo "$TOKEN im;age" >code)
+for f in short loose none twice code nowhere .; do
 	cgi $FILE IMGP_API_TOKEN_FILE=$f </dev/null
 	[ "$(cat status)" = 500 ] || break
 done
-refused 500 IMGP-CONFIG 'a token too short, a mode too loose, no token, no file'
+refused 500 IMGP-CONFIG 'a token too short, a mode too loose, no token, one twice, no code, no file'
 echo '{"run":"x"}' | cgi $FILE IMGP_DATABASE="host=$WORK user=secretuser"
 refused 503 IMGP-DB-UNAVAILABLE 'a database that is away: 503, Retry-After'
 unlike body "$WORK" 'which says nothing of where it is'
@@ -319,7 +346,7 @@ serve web || exit 1
 web $FILE -d '{"pipeline_code":"image","subject_event_crf_file_id":1204}'
 refused 200 success 'behind lighttpd: a file is claimed'
 id=$(jq .data.edc_pipeline_file.id body) lease=$(jq .data.edc_pipeline_file.lease body)
-web $SCANS -d "{\"edc_pipeline_file_id\":$id,\"lease\":$lease,\"scans\":[{\"study_uid\":\"1\",\"series\":[{\"series_uid\":\"2\",\"number_of_instance\":1}]}]}"
+web $SCANS -d "{\"pipeline_code\":\"image\",\"subject_event_crf_file_id\":1204,\"edc_pipeline_file_id\":$id,\"lease\":$lease,\"scans\":[{\"study_uid\":\"1\",\"series\":[{\"series_uid\":\"2\",\"number_of_instance\":1}]}]}"
 is "$(cat status) $(jq -r '.data.scans[0].series[0].atri_uid' body)" "200 $id.1" 'add_scan_info'
 web $FILE
 refused 405 IMGP-API-REQUEST 'GET'

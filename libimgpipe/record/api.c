@@ -37,6 +37,7 @@ static const struct {
 	const char	*code;
 	int		 status;
 } statuses[] = {
+	{ IMGP_E_API_DENIED, 403 },
 	{ IMGP_E_API_REQUEST, 400 }, { IMGP_E_DB_REQUEST, 400 },
 	{ IMGP_E_LOOKUP_NOT_FOUND, 404 },
 	{ IMGP_E_LOOKUP_STALE, 409 }, { IMGP_E_DB_FENCED, 409 },
@@ -435,9 +436,11 @@ check_pipeline(const struct caller *c, enum imgp_ledger_op op,
 		imgp_json_append_str(codes, one);
 		free(one);
 	}
-	/* What a run holds in other pipelines is left alone. */
+	/* What a run holds in other pipelines is left alone, their notices too. */
 	imgp_json_set(req, "pipelines", codes);
-	good = good || (code == NULL && names_row(req, NULL) == 0 &&
+	good = good || op == IMGP_LEDGER_NOTICE_LIST ||
+	    op == IMGP_LEDGER_NOTICE_DONE ||
+	    (code == NULL && names_row(req, NULL) == 0 &&
 	    (op == IMGP_LEDGER_RENEW || op == IMGP_LEDGER_RELEASE));
 	return good ? 0 : refuse(a, 403, NULL, IMGP_E_API_DENIED,
 	    "the bearer token is for other pipelines");

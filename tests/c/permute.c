@@ -36,14 +36,17 @@ static const char *const sql[] = {
 	    " 'subject_event_crf_file_id', $1::bigint)) as a)"
 	    " select a #>> '{data,edc_pipeline_file,lease}', pipeline.file_start("
 	    " jsonb_build_object('edc_pipeline_file_id',"
-	    " a #> '{data,edc_pipeline_file,id}', 'lease',"
+	    " a #> '{data,edc_pipeline_file,id}',"
+	    " 'pipeline_code', 'image', 'subject_event_crf_file_id', $1::bigint,"
+	    " 'lease',"
 	    " a #> '{data,edc_pipeline_file,lease}', 'file_name',"
 	    " $1::text || ' of ' || $3::text, 'file_path', 'q/')),"
 	    " $2::text, $4::text from c",
 	[SCANS] =
 	    "select pipeline.file_scans(jsonb_build_object("
 	    " 'edc_pipeline_file_id', (select id from pipeline.edcpipelinefile"
-	    " where subjecteventcrffile_id = $1::bigint), 'lease', $2::bigint,"
+	    " where subjecteventcrffile_id = $1::bigint), 'pipeline_code', 'image',"
+	    " 'subject_event_crf_file_id', $1::bigint, 'lease', $2::bigint,"
 	    " 'scans', '[{\"study_uid\": \"1\", \"series\": ["
 	    " {\"series_uid\": \"2\", \"number_of_instances\": 1},"
 	    " {\"series_uid\": \"3\", \"number_of_instances\": 1}]}]'::jsonb))"
@@ -51,12 +54,15 @@ static const char *const sql[] = {
 	[DONE] =
 	    "select pipeline.file_finish(jsonb_build_object("
 	    " 'edc_pipeline_file_id', (select id from pipeline.edcpipelinefile"
-	    " where subjecteventcrffile_id = $1::bigint), 'lease', $2::bigint,"
-	    " 'status', 'done')) ->> 'success', $3::text, $4::text",
+	    " where subjecteventcrffile_id = $1::bigint), 'pipeline_code', 'image',"
+	    " 'subject_event_crf_file_id', $1::bigint, 'lease', $2::bigint,"
+	    " 'status', 'done', 'sha256', jsonb_build_object('destination',"
+	    " repeat('c', 64)))) ->> 'success', $3::text, $4::text",
 	[ERROR] =
 	    "select pipeline.file_finish(jsonb_build_object("
 	    " 'edc_pipeline_file_id', (select id from pipeline.edcpipelinefile"
-	    " where subjecteventcrffile_id = $1::bigint), 'lease', $2::bigint,"
+	    " where subjecteventcrffile_id = $1::bigint), 'pipeline_code', 'image',"
+	    " 'subject_event_crf_file_id', $1::bigint, 'lease', $2::bigint,"
 	    " 'status', 'error', 'errors', '[{\"stage\": \"fetch\","
 	    " \"error_code\": \"IMGP-STORE-NOT-FOUND\", \"error\": \"x\"}]'::jsonb))"
 	    " ->> 'success', $3::text, $4::text",

@@ -45,7 +45,8 @@ begin
 	a := pg_temp.start(format(', "claim": %s, "subject_event_crf_file_id": %s',
 	    to_jsonb(t.s), t.n)) #> '{data,edc_pipeline_file}';
 	a := jsonb_build_object('edc_pipeline_file_id', a -> 'id', 'lease',
-	    a -> 'lease');
+	    a -> 'lease', 'pipeline_code', 'image',
+	    'subject_event_crf_file_id', t.n);
 	perform pipeline.file_start(a || jsonb_build_object('file_name',
 	    t.s, 'file_path', t.s));
 	perform pipeline.file_finish(a || jsonb_build_object('status', 'Failed',
@@ -70,10 +71,11 @@ select is(pipeline.error_log((select jsonb_build_object('edc_pipeline_file_id',
     'true', 'an error that nobody knows gives no file up');
 
 -- one name for two files
-create table pg_temp.two as select (pipeline.file_start(jsonb_build_object(
+create table pg_temp.two as select u, (pipeline.file_start(jsonb_build_object(
     'pipeline_code', 'image', 'subject_event_crf_file_id', u))
     #> '{data,edc_pipeline_file}') as r from unnest(array[1202, 1203]) u;
 select is((select array_agg(pipeline.file_start(jsonb_build_object(
-    'edc_pipeline_file_id', r -> 'id', 'lease', r -> 'lease', 'file_name',
+    'edc_pipeline_file_id', r -> 'id', 'lease', r -> 'lease',
+    'pipeline_code', 'image', 'subject_event_crf_file_id', u, 'file_name',
     'same.zip', 'file_path', 'q/')) ->> 'error_code') from pg_temp.two),
     '{null,IMGP-DB-REQUEST}', 'two files do not get one name (M11)');

@@ -10,11 +10,13 @@ declare
 	r jsonb := pipeline.file_start(pg_temp.ask(format(', "run": %s, "again": true',
 	    to_json(run)))) #> '{data,edc_pipeline_file}';
 	req jsonb := jsonb_build_object('edc_pipeline_file_id', r -> 'id',
-	    'lease', r -> 'lease');
+	    'lease', r -> 'lease') || pg_temp.ask('');
 begin
 	perform pipeline.file_start(req || '{"file_name": "a.zip",
 	    "file_path": "q/"}');
 	perform pipeline.file_scans(req || '{"scans": []}');
+	req := req || jsonb_build_object('sha256',
+	    jsonb_build_object('destination', repeat('c', 64)));
 	return pipeline.file_finish(req || jsonb_build_object('status', outcome,
 	    'errors', case when code is null then '[]'::jsonb
 	    else jsonb_build_array(jsonb_build_object('stage', 'fetch',
@@ -31,6 +33,12 @@ select is(a #>> '{data,edc_pipeline_file,ended}' is not null, true,
     'the answer has the lease that ended') from pg_temp.t;
 select is(jsonb_array_length(pg_temp.list('"run": "r1"')), 1,
     'it is noted in the transaction that ends the attempt');
+select is(jsonb_array_length(pg_temp.list('"run": "r1", "pipelines": ' || p)), n,
+    'to who is limited to the pipelines ' || p)
+from (values ('["none"]', 0), ('["none", "image"]', 1)) v(p, n);
+select is(pipeline.notice_done(jsonb_build_object('pipelines', '["none"]'::jsonb,
+    'logged', (select jsonb_agg(id) from pipeline.notice))) ->> 'error_code',
+    'IMGP-API-DENIED', 'who may mark no other''s as done');
 select is(n - 'job', '{"run": "r1", "mail": true, "log": true}',
     'mail and error log are missing') from jsonb_array_elements(
     pg_temp.list('"run": "r1"')) n;
@@ -95,7 +103,8 @@ language sql as $$
 	    'image', 'run', run, 'subject_event_crf_file_id', 1203)) #>
 	    '{data,edc_pipeline_file}' as r)
 	select pipeline.file_finish(jsonb_build_object('edc_pipeline_file_id',
-	    r -> 'id', 'lease', r -> 'lease', 'status', 'Failed', 'errors',
+	    r -> 'id', 'lease', r -> 'lease', 'pipeline_code', 'image',
+	    'subject_event_crf_file_id', 1203, 'status', 'Failed', 'errors',
 	    jsonb_build_array(jsonb_build_object('stage', 'fetch', 'error_code',
 	    code, 'error', 'said', 'fatal', true)))) #>> '{data,notice,known}'
 	from c;

@@ -10,11 +10,16 @@ returns text language plpgsql as $$
 declare
 	r jsonb := pg_temp.claim(upload);
 	req jsonb := jsonb_build_object('edc_pipeline_file_id', r -> 'id',
-	    'lease', r -> 'lease');
+	    'lease', r -> 'lease', 'pipeline_code', 'image',
+	    'subject_event_crf_file_id', upload);
 begin
 	perform pipeline.file_start(req || jsonb_build_object('file_name',
 	    upload || '.zip', 'file_path', 'q/'));
 	perform pipeline.file_scans(req || '{"scans": []}');
+	if status = 'Completed' then
+		req := req || jsonb_build_object('sha256',
+		    jsonb_build_object('destination', repeat('c', 64)));
+	end if;
 	return pipeline.file_finish(req || jsonb_build_object('status', status,
 	    'errors', errors)) #>> '{data,edc_pipeline_file,status}';
 end $$;

@@ -10,6 +10,7 @@ create function pg_temp.fail(upload bigint, variadic codes text[])
 returns jsonb language sql as $$
 	select pipeline.file_finish(jsonb_build_object(
 	    'edc_pipeline_file_id', r -> 'id', 'lease', r -> 'lease',
+	    'pipeline_code', 'image', 'subject_event_crf_file_id', upload,
 	    'status', 'Failed', 'errors', (select jsonb_agg(jsonb_build_object(
 	    'stage', 'fetch', 'error_code', rtrim(c, '-'), 'error', 'why',
 	    'fatal', true, 'retryable', right(c, 1) <> '-'))
@@ -54,7 +55,7 @@ select is(pg_temp.start(1201, ', "again": false') ->> 'status', 'Failed',
 -- As an older release left it: for good by what is no fault of the upload.
 select pg_temp.fail(1202, 'IMGP-STORE-DENIED') \g /dev/null
 update pipeline.edcpipelinefile set status = 'Started', ts_finish = null,
-    lease = nextval('pipeline.lease_no'), attempt = 1
+    lease = pipeline.new_lease(), attempt = 1
     where subjecteventcrffile_id = 1202;
 update pipeline.edcpipelinefile set status = 'Failed', ts_finish = now(),
     failed_for_good = true where subjecteventcrffile_id = 1202;
@@ -66,10 +67,12 @@ select is(pg_temp.due(1202), null, 'unless it is waived');
 -- Another source under the same revision.
 create table pg_temp.r as select pg_temp.start(1203) as r;
 select pipeline.file_scans(jsonb_build_object('edc_pipeline_file_id', r -> 'id',
-    'lease', r -> 'lease', 'scans', '[]'::jsonb, 'sha256', jsonb_build_object(
+    'lease', r -> 'lease', 'pipeline_code', 'image',
+    'subject_event_crf_file_id', 1203, 'scans', '[]'::jsonb, 'sha256', jsonb_build_object(
     'source', repeat('a', 64)))) from pg_temp.r \g /dev/null
 select pipeline.file_finish(jsonb_build_object('edc_pipeline_file_id', r -> 'id',
-    'lease', r -> 'lease', 'status', 'Failed', 'errors', '[{"error_code":
+    'lease', r -> 'lease', 'pipeline_code', 'image',
+    'subject_event_crf_file_id', 1203, 'status', 'Failed', 'errors', '[{"error_code":
     "IMGP-SOURCE-CHANGED", "fatal": true}]'::jsonb)) from pg_temp.r \g /dev/null
 select is(pg_temp.row(1203), '1 IMGP-SOURCE-CHANGED for good',
     'another source under the same revision');

@@ -110,7 +110,8 @@ create table pg_temp.g as select pipeline.file_start('{"pipeline_code": "image",
     "subject_event_crf_file_id": 1202, "run": "A"}')
     #> '{data,edc_pipeline_file}' as r;
 select is(pipeline.file_scans(jsonb_build_object('edc_pipeline_file_id',
-    r -> 'id', 'lease', r -> 'lease', 'scans', '[{"study_uid": "1.9", "series":
+    r -> 'id', 'lease', r -> 'lease', 'pipeline_code', 'image',
+    'subject_event_crf_file_id', 1202, 'scans', '[{"study_uid": "1.9", "series":
     [{"series_uid": "1.9.3", "number_of_instances": 5}]}]'::jsonb))
     #>> '{data,scans,0,series,0,atri_uid}', (r ->> 'id') || '.1',
     'the same series in another file has an id of its own (M30, I5)')

@@ -37,7 +37,8 @@ select is((select attempt from pipeline.edcpipelinefile), 1,
 create function pg_temp.lease() returns bigint language sql as
     'select lease from pipeline.edcpipelinefile';
 create function pg_temp.ask(more text) returns jsonb language sql as $$
-	select ('{"edc_pipeline_file_id": ' || id || ', "lease": ' || lease || more
+	select ('{"edc_pipeline_file_id": ' || id || ', "pipeline_code": "image",
+	    "subject_event_crf_file_id": 1201, "lease": ' || lease || more
 	    || '}')::jsonb from pipeline.edcpipelinefile;
 $$;
 select is(pg_temp.row(pipeline.file_start(pg_temp.ask(
@@ -49,8 +50,28 @@ select is(pg_temp.row(pipeline.file_start(pg_temp.ask(
 select throws_ok($$update pipeline.edcpipelinefile set file_name = 'c'$$,
     'IM001', null, 'whoever writes');
 select is(pipeline.file_start(jsonb_build_object('edc_pipieline_file_id',
-    (select id from pipeline.edcpipelinefile), 'lease', pg_temp.lease()))
+    (select id from pipeline.edcpipelinefile), 'lease', pg_temp.lease()) ||
+    '{"pipeline_code": "image", "subject_event_crf_file_id": 1201}')
     ->> 'success', 'true', 'the page''s spelling of the id is read (M45)');
+
+-- A request of a row names its upload and pipeline, and both are compared.
+select is(pipeline.file_renew(pg_temp.ask('') - m) ->> 'error_code',
+    'IMGP-DB-REQUEST', 'a request without ' || m || ' is refused')
+from unnest(array['pipeline_code', 'subject_event_crf_file_id']) m;
+select is(pipeline.file_renew(pg_temp.ask('') || m) ->> 'error_code',
+    'IMGP-DB-FENCED', 'one that names another, too: ' || m::text)
+from unnest(array['{"pipeline_code": "none"}',
+    '{"subject_event_crf_file_id": 1202}']::jsonb[]) m;
+
+-- leases
+select ok(count(distinct l) = 1000 and min(l) > 0 and max(l) < 2::numeric ^ 53 and
+    max(l) > 2::numeric ^ 52, 'a lease is a random number below 2^53')
+from (select pipeline.new_lease() as l from generate_series(1, 1000)) n;
+savepoint upgrade;
+update pipeline.edcpipelinefile set lease = 17;
+select is(pipeline.file_renew(pg_temp.ask('')) ->> 'success', 'true',
+    'one that an older release gave stays good');
+rollback to upgrade;
 
 -- fencing
 select is(pipeline.file_finish(pg_temp.ask('') || '{"lease": 0,
@@ -72,8 +93,8 @@ update pipeline.edcpipelinefile set lease_until = now() - interval '1 s';
 insert into pg_temp.a values ('taken', pg_temp.start(', "run": "B", "claim": "4"'));
 select is(pg_temp.row(answer) ->> 'attempt', '2',
     'another run takes it over: attempt 2') from pg_temp.a where name = 'taken';
-select cmp_ok((b.answer #>> '{data,edc_pipeline_file,lease}')::bigint, '>',
-    (a.answer #>> '{data,edc_pipeline_file,lease}')::bigint, 'the lease grew')
+select cmp_ok((b.answer #>> '{data,edc_pipeline_file,lease}')::bigint, '<>',
+    (a.answer #>> '{data,edc_pipeline_file,lease}')::bigint, 'the lease is another')
     from pg_temp.a a, pg_temp.a b where a.name = 'first' and b.name = 'taken';
 select is(pipeline.file_finish(pg_temp.ask('') || jsonb_build_object('lease',
     answer #> '{data,edc_pipeline_file,lease}', 'status', 'Failed'))
@@ -156,6 +177,10 @@ select is(pg_temp.row(pg_temp.start(', "run": "E"')) ->> 'attempt', '4',
     'the next run need not wait');
 select is(pipeline.file_renew('{"run": "E"}') #>> '{data,count}', '1',
     'renew by run');
+select is(pipeline.file_renew(('{"run": "E", "pipelines": ' || l || '}')::jsonb)
+    #>> '{data,count}', n, 'of the pipelines ' || l)
+from (values ('["none"]', '0'), ('[]', '0'), ('["none", "image"]', '1'),
+    ('null', '1')) v(l, n);
 select is(pipeline.file_renew('{"run": "A"}') #>> '{data,count}', '0',
     'a run that lost it renews nothing');
 select is(pipeline.file_renew('{}') ->> 'error_code', 'IMGP-DB-REQUEST',
@@ -166,6 +191,9 @@ select is(pipeline.file_scans(pg_temp.ask(', "scans": [],
     "sha256": {"source": "' || repeat('a', 64) || '"}, "bytes": {"source": 7}'))
     #>> '{data,edc_pipeline_file,sha256_source}', repeat('a', 64),
     'the sum of the upload is kept and told');
+select is(pipeline.file_finish(pg_temp.ask(', "status": "done"'))
+    ->> 'error_code', 'IMGP-DB-REQUEST', 'nothing is Completed without what was'
+    ' delivered');
 select is(pipeline.file_finish(pg_temp.ask(', "status": "done", "sha256":
     {"source": "' || repeat('b', 64) || '", "destination": "' ||
     repeat('c', 64) || '"}')) #>> '{data,edc_pipeline_file,status}',
