@@ -71,6 +71,9 @@ static const struct {
 	{ "certificate verify failed", IMGP_E_DB_DENIED },
 	{ "does not match host name", IMGP_E_DB_DENIED },
 	{ "root certificate file", IMGP_E_CONFIG },
+	{ "does not support SSL", IMGP_E_DB_DENIED },
+	{ "definition of service", IMGP_E_CONFIG },
+	{ "service file", IMGP_E_CONFIG },
 	{ "role \"", IMGP_E_DB_DENIED },
 	{ "database \"", IMGP_E_DB_SCHEMA },
 };
@@ -198,25 +201,78 @@ are_local(const char *hosts)
 	}
 }
 
+/* What is known of a connection before it is made. */
+struct said {
+	PQconninfoOption *given;	/* by the connection string, or NULL */
+	PQconninfoOption *service;	/* with the service's, or NULL: none */
+};
+
 static const char *
 option(const PQconninfoOption *o, const char *name)
 {
-	for (; o->keyword != NULL; o++)
+	for (; o != NULL && o->keyword != NULL; o++)
 		if (strcmp(o->keyword, name) == 0 && o->val != NULL &&
 		    *o->val != '\0')
 			return o->val;
 	return NULL;
 }
 
-/* What the connection string says, else the environment. */
+/* As option(), but NULL for what libpq takes where nothing is said. */
 static const char *
-said(const PQconninfoOption *o, const char *name, const char *env)
+option_set(const PQconninfoOption *o, const char *name)
 {
-	const char *s = o == NULL ? NULL : option(o, name);
+	const char *val = option(o, name);
 
+	for (; val != NULL && o->keyword != NULL; o++)
+		if (strcmp(o->keyword, name) == 0 && o->compiled != NULL &&
+		    strcmp(val, o->compiled) == 0)
+			return NULL;
+	return val;
+}
+
+/* What the connection string says, else its service, else the environment. */
+static const char *
+said(const struct said *w, const char *name, const char *env)
+{
+	const char *s = option(w->given, name);
+
+	if (s == NULL)
+		s = option_set(w->service, name);
 	if (s == NULL && (s = getenv(env)) != NULL && *s == '\0')
 		s = NULL;
 	return s;
+}
+
+/*
+ * The connection's options with those of its service, which only libpq can find:
+ * an option that cannot be ends the attempt after that, before a connection.
+ */
+static PQconninfoOption *
+read_service(const char *conninfo)
+{
+	static const char *const key[] = { "dbname", "channel_binding", NULL };
+	const char *const val[] = { conninfo, "none", NULL };
+	PGconn *conn = PQconnectStartParams(key, val, 1);
+	PQconninfoOption *o = conn == NULL ? NULL : PQconninfo(conn);
+
+	PQfinish(conn);
+	return o;
+}
+
+static void
+look(struct said *w, const char *conninfo)
+{
+	w->given = PQconninfoParse(conninfo, NULL);
+	w->service = NULL;
+	if (said(w, "service", "PGSERVICE") != NULL)
+		w->service = read_service(conninfo);
+}
+
+static void
+look_release(struct said *w)
+{
+	PQconninfoFree(w->given);
+	PQconninfoFree(w->service);
 }
 
 int
@@ -244,21 +300,22 @@ imgp_db_check_conninfo(const char *conninfo, struct imgp_err *e)
 static size_t
 keywords(const struct imgp_db *db, const char **key, const char **val)
 {
-	PQconninfoOption *o = PQconninfoParse(db->conninfo, NULL);
+	struct said w;
 	const char *host;
 	size_t n = 0;
 
+	look(&w, db->conninfo);
 	key[n] = "dbname";
 	val[n++] = db->conninfo;
 	key[n] = "fallback_application_name";
 	val[n++] = imgp_progname;
 	key[n] = "client_encoding";
 	val[n++] = "UTF8";
-	if (said(o, "connect_timeout", "PGCONNECT_TIMEOUT") == NULL) {
+	if (said(&w, "connect_timeout", "PGCONNECT_TIMEOUT") == NULL) {
 		key[n] = "connect_timeout";
 		val[n++] = "10";
 	}
-	if (said(o, "keepalives_idle", "") == NULL) {
+	if (said(&w, "keepalives_idle", "") == NULL) {
 		key[n] = "keepalives_idle";
 		val[n++] = "30";
 		key[n] = "keepalives_interval";
@@ -266,27 +323,26 @@ keywords(const struct imgp_db *db, const char **key, const char **val)
 		key[n] = "keepalives_count";
 		val[n++] = "3";
 	}
-	if (said(o, "tcp_user_timeout", "") == NULL) {
+	if (said(&w, "tcp_user_timeout", "") == NULL) {
 		key[n] = "tcp_user_timeout";
 		val[n++] = "30000";
 	}
-	if ((host = said(o, "hostaddr", "PGHOSTADDR")) == NULL)
-		host = said(o, "host", "PGHOST");
+	if ((host = said(&w, "hostaddr", "PGHOSTADDR")) == NULL)
+		host = said(&w, "host", "PGHOST");
 	if (host != NULL && strchr(host, ',') != NULL &&
 	    !(db->flags & IMGP_DB_READ_ONLY) &&
-	    said(o, "target_session_attrs", "PGTARGETSESSIONATTRS") == NULL) {
+	    said(&w, "target_session_attrs", "PGTARGETSESSIONATTRS") == NULL) {
 		key[n] = "target_session_attrs";
 		val[n++] = "read-write";
 	}
-	if (said(o, "sslmode", "PGSSLMODE") == NULL &&
-	    said(o, "service", "PGSERVICE") == NULL &&
-	    host != NULL && !are_local(host)) {
+	if (said(&w, "sslmode", "PGSSLMODE") == NULL && host != NULL &&
+	    !are_local(host)) {
 		key[n] = "sslmode";
 		val[n++] = "verify-full";
 	}
 	key[n] = NULL;
 	val[n] = NULL;
-	PQconninfoFree(o);
+	look_release(&w);
 	return n;
 }
 

@@ -28,7 +28,8 @@ struct imgp_rows;
 /*
  * Connect to ${conninfo} (a libpq connection string or URI; NULL or "": PG*
  * variables alone) with application_name the tool's name, and sslmode
- * verify-full where nothing else is said and the server is not on this machine.
+ * verify-full where the server is not on this machine and neither the string, its
+ * service nor the environment says otherwise (in a service "prefer" says nothing).
  * Each transaction has time limits on statements, locks and idling (the setting
  * "db_timeout") and search_path pg_catalog, and its commit waits for a
  * synchronous standby's replay where there is one.  The session itself is left
