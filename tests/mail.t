@@ -124,8 +124,12 @@ IMGP_MAIL="smtp://localhost:$port" mail send "$FROM" a@x.example S i $DATE >out
 like out '^a@x.example IMGP-MAIL-TLS' 'a certificate for another host: refused (R48)'
 mail send "$FROM" a@x.example S i $DATE >out
 like out '^a@x.example IMGP-MAIL-REFUSED' 'a server that wants a login refuses'
-printf 's3cret-canary\n' >password
+(umask 077; printf 's3cret-canary\n' >password)
 export IMGP_MAIL="smtp://trial@127.0.0.1:$port" IMGP_MAIL_PASSWORD_FILE="$PWD/password"
+chmod 644 password
+mail send "$FROM" a@x.example S i $DATE >out 2>err
+like out 'IMGP-CONFIG: .*password: its mode lets others in' 'a password that others can read is not used'
+chmod 600 password
 exits 0 'login by a password from a file' mail send "$FROM" a@x.example S i $DATE
 is "$(cat tls/1.env)" 'pipe@trial.example a@x.example tls auth' 'over TLS'
 IMGP_MAIL_TLS=no mail send "$FROM" a@x.example S i $DATE >out

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +9,7 @@
 #include "libimgpipe/base/ini.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/secret.h"
 
 /* Every setting there is, with its default (NULL: none). */
 static const struct {
@@ -106,6 +109,45 @@ take(void *arg, const char *section, const char *key, const char *value,
 	return 0;
 }
 
+/* Nonzero for a setting that is a secret: a password, or an address that is as good
+ * as one. */
+static int
+is_secret(const struct entry *n)
+{
+	const char *name = known[n->which].name, *at, *user;
+
+	if (strcmp(name, "mail") == 0 || strcmp(name, "ping") == 0)
+		return strncmp(n->value, "https://", 8) == 0;
+	if (strcmp(name, "database") != 0 && strcmp(name, "replica") != 0 &&
+	    strcmp(name, "ledger") != 0)
+		return 0;
+	if (strstr(n->value, "password") != NULL)
+		return 1;
+	user = strstr(n->value, "://");		/* user:password@host */
+	at = user == NULL ? NULL : strchr(user, '@');
+	return at != NULL &&
+	    memchr(user + 3, ':', (size_t)(at - user) - 3) != NULL;
+}
+
+/* A file that holds a secret keeps others out. */
+static int
+check_mode(const char *path, struct imgp_err *e)
+{
+	struct stat st;
+	size_t i;
+
+	if (stat(path, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    imgp_secret_mode(st.st_mode))
+		return 0;
+	for (i = 0; i < nentries; i++)
+		if (is_secret(&entries[i]))
+			return imgp_fail(e, IMGP_E_CONFIG, "%s: %s is a "
+			    "secret, and the file's mode lets others in: 0600 "
+			    "or 0640 is wanted", path,
+			    known[entries[i].which].name);
+	return 0;
+}
+
 int
 imgp_conf_load(struct imgp_err *e)
 {
@@ -114,7 +156,8 @@ imgp_conf_load(struct imgp_err *e)
 	if (loaded)
 		return 0;
 	if (path != NULL && *path != '\0' &&
-	    imgp_ini_read(path, 0, take, NULL, e) == -1)
+	    (imgp_ini_read(path, 0, take, NULL, e) == -1 ||
+	    check_mode(path, e) == -1))
 		return -1;
 	loaded = 1;
 	return 0;

@@ -8,7 +8,6 @@
  * others.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include <curl/curl.h>
 
+#include "libimgpipe/base/secret.h"
 #include "libimgpipe/mail/carrier_priv.h"
 #include "libimgpipe/mail/mail.h"
 
@@ -96,7 +96,7 @@ read_password(const char *path, struct imgp_err *e)
 	ssize_t n = -1;
 	int fd;
 
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1 ||
+	if ((fd = imgp_secret_open(path, e)) != -1 &&
 	    (n = read(fd, s, PASSWORD_MAX)) == -1)
 		imgp_fail_errno(e, IMGP_E_CONFIG, "mail_password_file");
 	if (fd != -1)

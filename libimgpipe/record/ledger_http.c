@@ -1,7 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/secret.h"
 #include "libimgpipe/net/http.h"
 #include "libimgpipe/record/api.h"
 #include "libimgpipe/record/ledger_priv.h"
@@ -67,6 +69,20 @@ take_token(struct imgp_ledger_http *h, struct imgp_err *e)
 	return 0;
 }
 
+/* The key is curl's to read. */
+static int
+check_key(const struct imgp_ledger_http *h, struct imgp_err *e)
+{
+	int fd;
+
+	if (h->key_file == NULL)
+		return 0;
+	if ((fd = imgp_secret_open(h->key_file, e)) == -1)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 struct imgp_ledger_http *
 imgp_ledger_http_open(const char *base, struct imgp_err *e)
 {
@@ -79,6 +95,7 @@ imgp_ledger_http_open(const char *base, struct imgp_err *e)
 	h->cert_file = imgp_conf(NULL, "api_cert_file");
 	h->key_file = imgp_conf(NULL, "api_key_file");
 	if (take_base(h, base, e) == -1 || take_token(h, e) == -1 ||
+	    check_key(h, e) == -1 ||
 	    imgp_conf_duration(NULL, "api_timeout", &s, e) == -1 ||
 	    (h->page_spelling = choice("api_spelling", "right", "page",
 	    e)) == -1 ||

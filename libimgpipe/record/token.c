@@ -1,7 +1,4 @@
-#include <sys/stat.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +7,7 @@
 #include <openssl/sha.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/secret.h"
 #include "libimgpipe/record/token.h"
 
 #define FILE_MAX	65536
@@ -121,22 +119,12 @@ struct imgp_tokens *
 imgp_tokens_load(const char *path, struct imgp_err *e)
 {
 	struct imgp_tokens *t;
-	struct stat st;
 	int fd, rc = -1;
 
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
-		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
+	if ((fd = imgp_secret_open(path, e)) == -1)
 		return NULL;
-	}
 	t = imgp_alloc(sizeof *t);
-	if (fstat(fd, &st) == -1)
-		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
-	else if (!S_ISREG(st.st_mode))
-		imgp_fail(e, IMGP_E_CONFIG, "%s: not a regular file", path);
-	else if (st.st_mode & (S_IWGRP | S_IRWXO))
-		imgp_fail(e, IMGP_E_CONFIG, "%s: its mode lets others in: "
-		    "0600 or 0640 is wanted", path);
-	else if (read_text(fd, t, path, e) == 0)
+	if (read_text(fd, t, path, e) == 0)
 		rc = split(t, path, e);
 	close(fd);
 	if (rc == -1) {

@@ -21,8 +21,7 @@
 struct imgp_tokens;		/* opaque */
 
 /*
- * Read ${path}: a file that others than its owner and group cannot read, and
- * nobody but its owner can write.  NULL with IMGP-CONFIG, which never repeats
+ * Read ${path}, a file as base/secret.h wants it.  NULL with IMGP-CONFIG, which never repeats
  * what the file holds; free with imgp_tokens_free().
  */
 struct imgp_tokens *imgp_tokens_load(const char *path, struct imgp_err *e);
