@@ -93,4 +93,24 @@ number.3. 3
 number.big null "IMGP-DICOM-NUMBER"
 number.text null "IMGP-DICOM-NUMBER"
 EOT
+
+for f in group.*; do
+	tag=0012,0071
+	case $f in group.4001.*) tag='4001,xx20 LO ACME' ;; esac
+	exits 0 "$f is stamped" imgp-stamp --id 5.5 --tag "$tag" \
+		--provenance prov -o new "$f"
+	want=${f#group.*.}
+	is "$(dcmdump -q new | awk '/^\((0012|4001),0000\)/ { print $3 }')" \
+		"${want%%.*}" '... and its group has the length that it says'
+	imgp-stamp --unstamp --provenance prov -o back new && cmp -s "$f" back
+	ok $? '... and comes back (F4)'
+done
+for f in foreign.* value.*; do
+	exits 1 "$f is not stamped" imgp-stamp --id 5.5 -o new "$f"
+	case $f in
+	foreign.*) like err 'IMGP-STAMP-FOREIGN: it carries (99\.9|78\.1), ' \
+		'... for it has the id of another' ;;
+	value.*) like err 'IMGP-STAMP-VALUE: ' '... for it has another value' ;;
+	esac
+done
 done_testing

@@ -177,6 +177,7 @@ imgp_dicom_init(struct imgp_dicom *d, const struct imgp_dicom_want *want,
 	el[IMGP_DICOM_NUMBER].tag = IMGP_TAG(0x0020, 0x0011);
 	el[IMGP_DICOM_GROUP].tag = id & 0xffff0000u;
 	el[IMGP_DICOM_ID].tag = id;
+	el[IMGP_DICOM_GROUP_END].tag = id | 0xffff;
 	if (id == IMGP_TAG_SERIES_ID)
 		el[IMGP_DICOM_CENTER].tag = IMGP_TAG_CENTER;
 	if (want->creator != NULL) {
@@ -377,7 +378,8 @@ is_of_head(const struct imgp_dicom *d, uint32_t tag)
 	int i;
 
 	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++)
-		if (d->elem[i].tag == tag && tag != 0 && i != IMGP_DICOM_GROUP)
+		if (d->elem[i].tag == tag && tag != 0 && i != IMGP_DICOM_GROUP &&
+		    i != IMGP_DICOM_GROUP_END)
 			return 1;
 	return 0;
 }
@@ -422,6 +424,8 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 		el->len = len;
 		el->kept = 0;
 		d->grab = len == UNDEFINED ? NULL : el;
+		if (i == IMGP_DICOM_GROUP && (tag | 0xffff) > d->stop)
+			d->stop = tag | 0xffff;
 	}
 	if (tag > d->noted)
 		d->noted = tag;

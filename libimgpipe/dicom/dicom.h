@@ -57,6 +57,9 @@ enum imgp_dicom_which {
 	IMGP_DICOM_CENTER,		/* (0012,0060) */
 	IMGP_DICOM_CREATOR,		/* of the stamp's private block */
 	IMGP_DICOM_ID,			/* the stamp itself */
+	IMGP_DICOM_GROUP_END,		/* (gggg,FFFF): off, or end where it is
+					 * present, is where the stamp's group
+					 * ends, if GROUP is present */
 	IMGP_DICOM_ELEMENTS
 };
 

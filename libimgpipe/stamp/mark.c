@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libimgpipe/deflate/splice.h"
@@ -314,12 +315,33 @@ add_edit(struct imgp_mark_work *w, uint64_t at, uint64_t del, size_t len)
 	d->inslen = len;
 }
 
+/* Is one of the values in ${text} an ATRIUID other than ${id}?  It is copied to
+ * ${foreign} then. */
+static int
+find_foreign(const char *text, const char *id,
+    char foreign[IMGP_UID_MAX + 1])
+{
+	size_t n;
+
+	for (;; text += n + 1) {
+		text += strspn(text, " ");
+		n = strcspn(text, "\\ ");
+		snprintf(foreign, IMGP_UID_MAX + 1, "%.*s", (int)n, text);
+		if (n <= IMGP_UID_MAX && imgp_is_atri_uid(foreign) &&
+		    strcmp(foreign, id) != 0)
+			return 1;
+		n = strcspn(text, "\\");
+		if (text[n] == '\0')
+			return 0;
+	}
+}
+
 /* May the value that is there go?  1: it is the id already; 0: yes; -1: no. */
 static int
 judge_value(struct imgp_mark *o)
 {
 	const struct imgp_mark_work *w = o->work;
-	char text[IMGP_UID_MAX + 1];
+	char text[IMGP_DICOM_VALUE + 1], foreign[IMGP_UID_MAX + 1];
 	int n, atri;
 
 	if (w->dicom.elem[IMGP_DICOM_ID].len == UINT32_MAX) {
@@ -333,18 +355,18 @@ judge_value(struct imgp_mark *o)
 	if (n > 0 && strcmp(text, w->id) == 0)
 		return 1;
 	/* Of other elements, as Patient ID, no value is ever told. */
-	atri = n > 0 && imgp_is_atri_uid(text) &&
+	atri = n > 0 && find_foreign(text, w->id, foreign) &&
 	    (w->dicom.elem[IMGP_DICOM_ID].tag == IMGP_TAG(0x12, 0x71) ||
 	    w->opts->want.creator != NULL);
 	if (w->opts->replace) {
 		if (atri)
-			memcpy(o->old, text, sizeof text);
+			memcpy(o->old, foreign, sizeof foreign);
 		return 0;
 	}
 	if (atri) {
 		o->is_fatal = 1;
 		imgp_fail(&o->err, IMGP_E_STAMP_FOREIGN,
-		    "it carries %s, and its series is %s", text, w->id);
+		    "it carries %s, and its series is %s", foreign, w->id);
 	} else
 		imgp_fail(&o->err, IMGP_E_STAMP_VALUE,
 		    "the element holds another value");
@@ -361,16 +383,17 @@ by_place(const void *a, const void *b)
 	return x->ins < y->ins ? -1 : 1;	/* as they were added */
 }
 
-/* A group length that is there grows with its group. */
+/* A group length that is there becomes what its group has. */
 static int
 raise_group(struct imgp_mark *o)
 {
 	struct imgp_mark_work *w = o->work;
 	const struct imgp_dicom_elem *g = &w->dicom.elem[IMGP_DICOM_GROUP];
-	const unsigned char *v = g->value;
+	const struct imgp_dicom_elem *end =
+	    &w->dicom.elem[IMGP_DICOM_GROUP_END];
 	unsigned char *b = w->bytes[w->edits];
 	int big = w->dicom.big, k;
-	uint32_t n = 0;
+	uint32_t n;
 	size_t i;
 
 	if (!g->present || w->edits == 0)
@@ -380,8 +403,7 @@ raise_group(struct imgp_mark *o)
 		    "a group length is not 4 bytes long");
 		return imgp_mark_decline(o);
 	}
-	for (k = 0; k < 4; k++)
-		n |= (uint32_t)v[k] << (big ? 24 - 8 * k : 8 * k);
+	n = (uint32_t)(end->end - g->end);
 	for (i = 0; i < w->edits; i++)
 		n += (uint32_t)w->edit[i].inslen - (uint32_t)w->edit[i].del;
 	for (k = 0; k < 4; k++)

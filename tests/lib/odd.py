@@ -10,6 +10,9 @@ The name's first word says what is right (tests/odd-headers.t):
     told.*   no instance, and an error says what is wrong with it
     dir.*    a DICOMDIR
     number.* a Series Number
+    group.G.N.* group G has a length element, which must say N once it is stamped
+    foreign.* another's id is among the values of (0012,0071)
+    value.*  another value is
     end.*    what stands behind the head (tests/stamp-end.t)
 """
 import struct
@@ -143,6 +146,27 @@ def uids():
             uid(0x20, 0xD) + uid(0x20, 0xE) + el(0x20, 0x11, b"IS", value))
 
 
+def group_12():
+    """A group length of (0012,eeee) that is wrong; ids of others in one value."""
+    def length(n):
+        return el(0x12, 0, b"UL", struct.pack("<I", n))
+    center, removed = el(0x12, 0x60, b"LO", b"AB"), el(0x12, 0x62, b"LO", b"CD")
+    late = el(0x12, 0x81, b"LO", b"EF")
+    for name, n in ("right", 30), ("small", 0), ("large", 4000), ("full", 0xffffffff):
+        put("group.12.42." + name, obj(length(n) + center + removed + late))
+    put("group.12.20.alone", obj(length(7)))
+    put("group.4001.48.behind", obj(b"", tail=el(0x4001, 0, b"UL", bytes(4)) +
+        el(0x4001, 0x10, b"LO", b"OTHER ") + el(0x4001, 0x1010, b"LO", b"xy") +
+        el(0x7FE0, 0x10, b"OB", b"1234")))
+    put("group.4001.24.last", obj(b"", tail=el(0x4001, 0, b"UL", bytes(4))))
+    for name, value in (("one", b"99.9"), ("two", b"99.9\\78.1"), ("second", b"x\\78.1"),
+                        ("mine-first", b"5.5\\78.1"), ("spaced", b"abc\\ 78.1 "),
+                        ("far", b"a" * 64 + b"\\78.1")):
+        put("foreign." + name, obj(el(0x12, 0x71, b"LO", value)))
+    for name, value in ("text", b"abc\\def"), ("twice", b"5.5\\5.5"), ("dots", b"1.2.3\\4"):
+        put("value." + name, obj(el(0x12, 0x71, b"LO", value)))
+
+
 def shifted():
     whole = full_meta() + bare()
     put("told.shift-4", b"\1\2\3\4" + whole)
@@ -193,4 +217,5 @@ if __name__ == "__main__":
     unknown_vrs()
     uids()
     shifted()
+    group_12()
     ends()
