@@ -43,12 +43,14 @@ exits 0 'and the sample again' "$load" "$IMGP_DATABASE" --sample
 state two
 cmp one two >/dev/null
 ok $? 'which changes nothing either' || diff one two | head | diag
-sql -c "create or replace view pipeline.upload as select 7::bigint as
+sql -c 'set client_min_messages = warning' -c 'drop view pipeline.upload cascade' \
+    -c "create view pipeline.upload as select 7::bigint as
     subject_event_crf_file_id, 'own' as pipeline_code, 1::bigint as subject_id,
     'P' as participant_code, 'E' as event_code, 'F' as ddcrf_name,
     'U' as ddfile_name, 1::bigint as subject_event_crf_id,
     1::bigint as revision_number, 'v' as file_version_code, '' as extension,
-    'k' as source_key" -c "comment on view pipeline.upload is 'ours'"
+    'k' as source_key"
+sql -c "comment on view pipeline.upload is 'ours'"
 exits 3 'the sample stays away from a site'"'"'s view' \
     "$load" "$IMGP_DATABASE" --sample
 # As after an upgrade: the files differ from what was loaded.

@@ -116,8 +116,7 @@ on_standby -c "alter system set max_standby_streaming_delay = 0" \
     -c 'select pg_reload_conf()' >/dev/null
 sql -c 'create table public.gone (n int)'
 caught_up
-sql -c "create or replace view pipeline.upload as
-    select 1203::bigint as subject_event_crf_file_id, 'image' as pipeline_code,
+upload_view "select 1203::bigint as subject_event_crf_file_id, 'image' as pipeline_code,
     1::bigint as subject_id, 'P' as participant_code, 'E' as event_code,
     'F' as ddcrf_name, 'U' as ddfile_name, 1::bigint as subject_event_crf_id,
     1::bigint as revision_number, 'v' as file_version_code, '' as extension,

@@ -210,6 +210,14 @@ end_session() {
 	echo '\q' >&6
 	read -r _ <&5
 }
+# upload_view QUERY: pipeline.upload is QUERY from now on, whatever columns it had.
+upload_view() {
+	sql -c "set client_min_messages = warning; drop view pipeline.upload cascade"
+	sql -c "create view pipeline.upload as $1"
+	# What was over it, and the rights:
+	sql -c "update pipeline.schema_version set sha256 = 'of other files'"
+	"$ROOT/scripts/load-sql" "$OWNER"
+}
 # uploads FIRST N FILE: N uploads of FILE more, with ids from FIRST.
 uploads() {
 	sql "insert into edc.subjecteventcrffile (id, subjecteventcrf_id,
