@@ -107,7 +107,7 @@ enter(const struct imgp_store *st, int dir, const char *name, int make)
 /*
  * Go down from the base to the directory of ${key}, segment by segment, so
  * that no symbolic link is followed.  Its descriptor, the caller's to close,
- * with the last segment in ${*name}; -1 and ${e}.
+ * with the last segment in ${*name}; -1, ${e} and errno.
  */
 static int
 descend(const struct imgp_store *st, const char *key, int make,
@@ -115,7 +115,7 @@ descend(const struct imgp_store *st, const char *key, int make,
 {
 	const char *p = key + strlen(st->place.key), *end;
 	char segment[NAME_MAX + 1];
-	int dir, next;
+	int dir, next, why;
 
 	if ((dir = fcntl(st->dir, F_DUPFD_CLOEXEC, 3)) == -1)
 		return imgp_store_errno(e, key);
@@ -138,6 +138,7 @@ descend(const struct imgp_store *st, const char *key, int make,
 	}
 	if (*p == '\0' || strncmp(p, HIDDEN, sizeof HIDDEN - 1) == 0) {
 		close(dir);
+		errno = EINVAL;
 		return imgp_fail(e, IMGP_E_PLACE_INVALID,
 		    "%.400s: not the name of an object", key);
 	}
@@ -145,8 +146,10 @@ descend(const struct imgp_store *st, const char *key, int make,
 	return dir;
 fail:
 	/* For a link in place of a directory errno is ENOTDIR. */
+	why = errno;
 	imgp_store_errno(e, key);
 	close(dir);
+	errno = why;
 	return -1;
 }
 
@@ -365,18 +368,21 @@ imgp_store_file_begin(struct imgp_store *st, const char *key,
     struct imgp_temporary *t, struct imgp_err *e)
 {
 	mode_t mode = is_private(st) ? 0600 : 0666;
-	int tries;
+	int tries, why;
 
 	t->fd = -1;
-	/* A remove() of its last object may take the directory away. */
+	/* A remove() of its last object may take a directory away, before or
+	 * after we are in it. */
 	for (tries = 0; tries < 8; tries++) {
-		if ((t->dir = descend(st, key, 1, &t->target, e)) == -1)
-			return -1;
-		if (take_slot(t, mode) == 0)
+		t->dir = descend(st, key, 1, &t->target, e);
+		if (t->dir != -1 && take_slot(t, mode) == 0)
 			return 0;
-		imgp_store_errno(e, key);
-		close(t->dir);
-		if (errno != ENOENT)
+		why = errno;
+		if (t->dir != -1) {
+			imgp_store_errno(e, key);
+			close(t->dir);
+		}
+		if (why != ENOENT)
 			break;
 	}
 	return -1;

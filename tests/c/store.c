@@ -1,6 +1,7 @@
 /* PKGS: libcjson libcrypto libcurl expat */
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,6 +13,22 @@
 
 static char dir[] = "/tmp/imgp-store.XXXXXX";
 static char base[64];
+
+/*
+ * mkdirat(2) of the store, linked in the place of libc's: another process, which
+ * removed the last object there, is quicker ${rivals} times and takes the
+ * directory ${rival} away.
+ */
+static char *rival;
+static int rivals;
+
+int
+mkdirat(int at, const char *name, mode_t mode)
+{
+	if (rivals > 0 && rmdir(rival) == 0)
+		rivals--;
+	return (int)syscall(SYS_mkdirat, at, name, mode);
+}
 
 static char *
 at(const char *key)
@@ -128,6 +145,18 @@ test_leftovers(struct imgp_store *st)
 }
 
 static void
+test_rival(struct imgp_store *st)
+{
+	rival = path("run");
+	ok(mkdir(rival, 0777) == 0, "a directory that is about to go");
+	rivals = 1;
+	put(st, "run/1/o", "abc", NULL);
+	ok(rivals == 0, "... went while one was made in it");
+	holds(st, "run/1/o", "abc");
+	free(rival);
+}
+
+static void
 test_create_only(struct imgp_store *st)
 {
 	struct imgp_copied copied;
@@ -206,6 +235,7 @@ main(void)
 	put(st, "q/o", "odd", NULL);
 	put(st, "q/o/x", "no", IMGP_E_STORE_NOT_FOUND);
 	test_leftovers(st);
+	test_rival(st);
 	test_create_only(st);
 	lists(st, "b", "/b/c/d:3 ");
 	lists(st, "nothing", "");
