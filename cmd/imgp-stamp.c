@@ -49,6 +49,17 @@ static const struct imgp_tool tool = {
 	"the upload IN, giving OUT.  Nothing else in it changes.", opts, libs
 };
 
+static void
+say(enum imgp_stamp_word word, const struct imgp_err *e)
+{
+	if (word == IMGP_STAMP_FAULT ||
+	    (word == IMGP_STAMP_WARNING && !imgp_common.quiet))
+		imgp_complain(e);
+	else if ((word == IMGP_STAMP_NOTE && !imgp_common.quiet) ||
+	    (word == IMGP_STAMP_COUNTS && imgp_common.verbose))
+		fprintf(stderr, "%s: %s\n", imgp_progname, e->msg);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -56,7 +67,7 @@ main(int argc, char *argv[])
 	const char *out = NULL, *scans = NULL;
 	struct imgp_err e = { NULL, "" };
 	/* Asked before imgp_opt() opens something in its place. */
-	int ch, closed = fcntl(STDOUT_FILENO, F_GETFD) == -1;
+	int ch, status, closed = fcntl(STDOUT_FILENO, F_GETFD) == -1;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
@@ -114,5 +125,8 @@ main(int argc, char *argv[])
 	if (s.provenance != NULL && strcmp(out, "-") == 0)
 		imgp_usage(&tool, "--provenance wants a file");
 	imgp_dcm_init();
-	return imgp_stamp_file(&s, argv[optind], out, scans);
+	if ((status = imgp_stamp_file(&s, argv[optind], out, scans, say,
+	    &e)) == -1)
+		imgp_die(&e);
+	return status;
 }

@@ -50,7 +50,7 @@ s3cp_object(const char *from, const char *to, unsigned int flags)
 	    .progress = &progress };
 	int rc = -1;
 
-	imgp_meter_init(&meter, imgp_common.quiet);
+	imgp_meter_init(&meter, imgp_common.quiet ? NULL : stderr);
 	if ((copy.src = s3cp_store_of(from, &e)) == NULL ||
 	    (copy.dst = s3cp_store_of(target, &e)) == NULL ||
 	    check_object(from, &e) == -1 || check_object(target, &e) == -1)

@@ -111,7 +111,7 @@ s3cp_tree(const struct imgp_tree *which, const char *from, const char *to)
 	struct outcome o = { .status = IMGP_EX_OK, .total = -1 };
 	int rc = -1;
 
-	imgp_meter_init(&o.meter, imgp_common.quiet);
+	imgp_meter_init(&o.meter, imgp_common.quiet ? NULL : stderr);
 	t.jobs = imgp_common.jobs;
 	t.dry_run = imgp_common.dry_run;
 	t.done = on_done;

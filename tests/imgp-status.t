@@ -41,7 +41,6 @@ holds look 'what needs a look is listed' <<'EOT'
 1206 left
 EOT
 like out '^last run .*: 1 delivered, 1 with errors$' 'the last run'
-awk '/^image/ { print length($0) - length($NF) - length($(NF-1)) - 1 }' out | sort -u | wc -l >aligned
 is "$(sed -n '/^PIPELINE/,/^$/p' out | grep -v '^$' | awk '{ print index($0, "20") }' | grep -v '^0' | sort -u | wc -l)" 1 \
     'columns are aligned'
 unlike out "$(printf '\033')" 'no colours where there is no terminal'

@@ -119,12 +119,29 @@ grep -lE '\bPQexec' libimgpipe/*/*.c cmd/*.c | grep -v '^libimgpipe/record/db' \
 [ ! -s "$WORK/out" ]
 ok $? 'and only libimgpipe/record/db speaks to libpq' || diag <"$WORK/out"
 
-# The library neither prints nor exits (running out of memory aside).
-grep -nE '\b(printf|puts|perror|exit|err|errx|warn|warnx) *\(' libimgpipe/*/*.c |
-	grep -vE '^libimgpipe/[a-z]+/(filter|opt|buf|sandbox)\.c:|[a-z_]printf|_exit *\(|^[^:]*:[0-9]*:[	 /]*\*' \
-	>"$WORK/out"
+# The library neither prints nor exits: its caller says what is to be said.  Three
+# modules are the part of a tool that every tool has, and do: opt (usage, --help, a
+# setting that is wrong), filter (standard input and output, each job's errors), and
+# buf, where memory is exhausted.  Only these and cmd/ call what prints.
+prints() {		# prints FILE...: lines that do
+	grep -nE '\b(printf|vprintf|puts|putchar|perror|psignal|exit|_exit|_Exit|v?errx?|v?warnx?|errc|warnc|syslog) *\(|\bstd(out|err)\b|\bSTDERR_FILENO\b|\bimgp_(complain|die|usage) *\(' "$@" /dev/null |
+		grep -vE '^[^:]*:[0-9]*:[	 ]*(/?\*|#include)|^libimgpipe/(base/(opt|buf)\.[ch]|job/filter\.c):'
+}
+prints libimgpipe/*/*.c libimgpipe/*/*.cc >"$WORK/out"
 [ ! -s "$WORK/out" ]
 ok $? 'the library neither prints nor exits' || diag <"$WORK/out"
+mkdir -p "$WORK/planted/libimgpipe/net"
+cat >"$WORK/planted/libimgpipe/net/x.c" <<'EOT'
+	fprintf(stderr, "%s", s);
+	fputs(s, stdout);
+	errx(1, "%s", s);
+	imgp_die(e);
+	imgp_buf_printf(b, "%s", s);	snprintf(s, n, "x");
+	/* what exit(3) does */
+	dprintf(STDERR_FILENO, "%s", s);
+EOT
+(cd "$WORK/planted" && prints libimgpipe/net/x.c) | cut -d: -f2 | tr '\n' ' ' >"$WORK/out"
+is "$(cat "$WORK/out")" '1 2 3 4 7 ' 'and what does is found, fprintf too'
 
 # Nothing of the machine it was written on.
 git ls-files 2>/dev/null | grep -v '^LICENSE$' >"$WORK/files"

@@ -5,11 +5,11 @@
 #include "libimgpipe/base/meter.h"
 
 void
-imgp_meter_init(struct imgp_meter *m, int quiet)
+imgp_meter_init(struct imgp_meter *m, FILE *to)
 {
-	m->on = !quiet && isatty(STDERR_FILENO);
+	m->to = to != NULL && isatty(fileno(to)) ? to : NULL;
 	m->shown = 0;
-	m->start = m->last = m->on ? imgp_clock_ms() : 0;
+	m->start = m->last = m->to != NULL ? imgp_clock_ms() : 0;
 }
 
 void
@@ -19,29 +19,29 @@ imgp_meter_moved(void *arg, int64_t bytes, int64_t total)
 	int64_t now, left;
 	double rate;
 
-	if (!m->on || (now = imgp_clock_ms()) - m->last < 200)
+	if (m->to == NULL || (now = imgp_clock_ms()) - m->last < 200)
 		return;
 	m->last = now;
 	m->shown = 1;
 	rate = (double)bytes * 1000 / (double)(now - m->start);
-	fprintf(stderr, "\r%8.1f MB", (double)bytes / 1e6);
+	fprintf(m->to, "\r%8.1f MB", (double)bytes / 1e6);
 	if (total > 0)
-		fprintf(stderr, " of %.1f MB, %3.0f %%", (double)total / 1e6,
+		fprintf(m->to, " of %.1f MB, %3.0f %%", (double)total / 1e6,
 		    100 * (double)bytes / (double)total);
-	fprintf(stderr, ", %.1f MB/s", rate / 1e6);
+	fprintf(m->to, ", %.1f MB/s", rate / 1e6);
 	if (total > bytes && rate > 0) {
 		left = (int64_t)((double)(total - bytes) / rate);
-		fprintf(stderr, ", %lld:%02d left", (long long)(left / 60),
+		fprintf(m->to, ", %lld:%02d left", (long long)(left / 60),
 		    (int)(left % 60));
 	}
-	fputs("\033[K", stderr);
-	fflush(stderr);
+	fputs("\033[K", m->to);
+	fflush(m->to);
 }
 
 void
 imgp_meter_end(struct imgp_meter *m)
 {
 	if (m->shown)
-		fputs("\r\033[K", stderr);
+		fputs("\r\033[K", m->to);
 	m->shown = 0;
 }

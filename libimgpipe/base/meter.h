@@ -1,17 +1,18 @@
-/* Bytes, rate and time left of one transfer, on standard error. */
+/* Bytes, rate and time left of one transfer, on a terminal of the caller's. */
 #ifndef IMGPIPE_METER_H
 #define IMGPIPE_METER_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 struct imgp_meter {
-	int	on;		/* standard error is a terminal */
+	FILE	*to;		/* NULL: it shows nothing */
 	int	shown;		/* a line stands there */
 	int64_t	start, last;	/* monotonic milliseconds */
 };
 
-/* Silent with ${quiet}, and where standard error is no terminal. */
-void	imgp_meter_init(struct imgp_meter *m, int quiet);
+/* Show on ${to}, the caller's; nothing where that is NULL or no terminal. */
+void	imgp_meter_init(struct imgp_meter *m, FILE *to);
 /* As imgp_progress wants it; ${arg} is the meter. */
 void	imgp_meter_moved(void *arg, int64_t bytes, int64_t total);
 /* Wipe the line. */

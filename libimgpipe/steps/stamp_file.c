@@ -10,7 +10,7 @@
 #include "libimgpipe/archive/encode.h"
 #include "libimgpipe/archive/outfile.h"
 #include "libimgpipe/base/buf.h"
-#include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/job_dicom.h"
@@ -72,32 +72,28 @@ out:
 	return rc;
 }
 
+/* Hand on what became of ${in}; the exit status. */
 static int
-say(const struct imgp_stamp_result *r, const char *in)
+tell(const struct imgp_stamp_result *r, const char *in, imgp_stamp_said *said)
 {
 	struct imgp_err e;
 	size_t i;
-	int status = IMGP_EX_OK;
 
 	for (i = 0; i < r->faults.n; i++) {
 		imgp_fault_text(&r->faults.fault[i], &e);
-		imgp_complain(&e);
-		status = IMGP_EX_ERRORS;
+		said(IMGP_STAMP_FAULT, &e);
 	}
-	for (i = 0; i < r->warnings.n && !imgp_common.quiet; i++) {
+	for (i = 0; i < r->warnings.n; i++) {
 		imgp_fault_text(&r->warnings.fault[i], &e);
-		imgp_complain(&e);
+		said(IMGP_STAMP_WARNING, &e);
 	}
-	if (imgp_common.verbose)
-		fprintf(stderr, "%s: %s: %llu stamped (%llu patched, %llu "
-		    "encoded again), %llu had it, %llu declined, %llu other\n",
-		    imgp_progname, in, (unsigned long long)r->stamped,
-		    (unsigned long long)r->patched,
-		    (unsigned long long)r->encoded,
-		    (unsigned long long)r->already,
-		    (unsigned long long)r->declined,
-		    (unsigned long long)r->other);
-	return status;
+	imgp_fail(&e, NULL, "%.200s: %llu stamped (%llu patched, %llu "
+	    "encoded again), %llu had it, %llu declined, %llu other", in,
+	    (unsigned long long)r->stamped, (unsigned long long)r->patched,
+	    (unsigned long long)r->encoded, (unsigned long long)r->already,
+	    (unsigned long long)r->declined, (unsigned long long)r->other);
+	said(IMGP_STAMP_COUNTS, &e);
+	return r->faults.n > 0 ? IMGP_EX_ERRORS : IMGP_EX_OK;
 }
 
 static int
@@ -130,8 +126,9 @@ check_within(const struct imgp_prov_sum *sum,
  */
 static int
 stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
-    int *status, struct imgp_err *e)
+    imgp_stamp_said *said, int *status, struct imgp_err *e)
 {
+	struct imgp_err note;
 	struct imgp_stamp_result r;
 	struct imgp_out out;
 	struct stat st;
@@ -141,7 +138,7 @@ stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
 	imgp_out_init(&out, to);
 	out.durable = durable;
 	rc = imgp_stamp_upload(fd, &out, &s->opts, &r, e);
-	*status = say(&r, in);
+	*status = tell(&r, in, said);
 	if (rc == 1 && !has_fatal(&r.faults)) {
 		/* It cannot be stamped: it is delivered as it came. */
 		rc = -1;
@@ -159,9 +156,11 @@ stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
 	s->recoded = s->opts.undo != NULL && r.encoded != 0;
 	if (rc == 0 && s->recoded)
 		rc = check_within(imgp_prov_sum(s->opts.undo), &r, in, e);
-	if (rc == 0 && s->recoded && !imgp_common.quiet)
-		fprintf(stderr, "%s: %s: the same content, compressed anew\n",
-		    imgp_progname, in);
+	if (rc == 0 && s->recoded) {
+		imgp_fail(&note, NULL, "%.200s: the same content, compressed anew",
+		    in);
+		said(IMGP_STAMP_NOTE, &note);
+	}
 	return rc;
 }
 
@@ -267,12 +266,12 @@ check_names(const struct imgp_stamp_job *s, const struct files *f,
 
 /* Where unnamed files go: beside the output if it is in a directory. */
 static int
-choose_dir(struct files *f, struct imgp_err *e)
+choose_dir(struct files *f, int dry_run, struct imgp_err *e)
 {
 	const char *dir = getenv("TMPDIR");
 	struct stat st;
 
-	if (f->out.dir != NULL && !imgp_common.dry_run) {
+	if (f->out.dir != NULL && !dry_run) {
 		f->dir = imgp_strdup(f->out.dir);
 		return 0;
 	}
@@ -294,13 +293,14 @@ open_files(struct imgp_stamp_job *s, struct files *f, const char *in,
 	if (open_in(f, in, e) == -1 ||
 	    imgp_outfile_find(&f->out, out, e) == -1 ||
 	    (notes && imgp_outfile_find(&f->note, s->provenance, e) == -1) ||
-	    check_names(s, f, in, out, e) == -1 || choose_dir(f, e) == -1)
+	    check_names(s, f, in, out, e) == -1 ||
+	    choose_dir(f, s->dry_run, e) == -1)
 		return -1;
 	if (scans != NULL && read_scans(scans, &f->ids, e) == -1)
 		return -1;
 	if (s->unstamp && (f->undo = imgp_prov_open(s->provenance, e)) == NULL)
 		return -1;
-	if (imgp_common.dry_run)
+	if (s->dry_run)
 		return 0;
 	if (imgp_outfile_open(&f->out, e) == -1)
 		return -1;
@@ -315,14 +315,14 @@ open_files(struct imgp_stamp_job *s, struct files *f, const char *in,
 
 /* What goes to a pipe, and must be read again first, is kept meanwhile. */
 static int
-open_work(struct files *f, struct imgp_err *e)
+open_work(struct files *f, int dry_run, struct imgp_err *e)
 {
 	f->to = f->out.tmp != NULL ? f->out.fd : -1;
 	if (f->to != -1)
 		return 0;
 	if (f->undo != NULL || f->note.fd != -1)
 		f->to = f->work = imgp_tmpfile(f->dir, e);
-	else if (!imgp_common.dry_run)
+	else if (!dry_run)
 		f->to = f->out.fd;
 	else if ((f->to = f->work = open("/dev/null", O_WRONLY | O_CLOEXEC))
 	    == -1)
@@ -332,8 +332,8 @@ open_work(struct files *f, struct imgp_err *e)
 
 /* 0: it can be kept; 1: it is to be thrown away; -1 and ${e}. */
 static int
-undo(struct imgp_stamp_job *s, struct files *f, const char *in, int *status,
-    struct imgp_err *e)
+undo(struct imgp_stamp_job *s, struct files *f, const char *in,
+    imgp_stamp_said *said, int *status, struct imgp_err *e)
 {
 	const struct imgp_prov_sum *sum = imgp_prov_sum(f->undo);
 	int durable = f->out.tmp != NULL, rc;
@@ -344,7 +344,7 @@ undo(struct imgp_stamp_job *s, struct files *f, const char *in, int *status,
 	if (strcmp(sum->source, sum->stamped) == 0)
 		return copy_all(f->in, f->to, durable, e);
 	s->opts.undo = f->undo;
-	rc = stamp(s, f->in, f->to, durable, in, status, e);
+	rc = stamp(s, f->in, f->to, durable, in, said, status, e);
 	if (rc == 0 && !s->recoded)
 		rc = check_sum(f->to, sum->source, in,
 		    "what was undone is not what came", e);
@@ -360,7 +360,7 @@ keep(const struct imgp_stamp_job *s, struct files *f, struct imgp_err *e)
 	if (f->note.fd != -1 && finish_note(s, &f->notes, f->in, f->to,
 	    e) == -1)
 		return -1;
-	if (imgp_common.dry_run)
+	if (s->dry_run)
 		return 0;
 	if (f->to != f->out.fd && copy_all(f->to, f->out.fd, 0, e) == -1)
 		return -1;
@@ -388,39 +388,37 @@ release(struct files *f, struct imgp_err *e)
 
 int
 imgp_stamp_file(struct imgp_stamp_job *s, const char *in, const char *out,
-    const char *scans)
+    const char *scans, imgp_stamp_said *said, struct imgp_err *e)
 {
 	struct files f = { .in = -1, .to = -1, .work = -1,
 	    .out = IMGP_OUTFILE_INIT, .note = IMGP_OUTFILE_INIT,
 	    .notes = { .fd = -1 } };
 	struct imgp_rights rights = { NULL, NULL, 3600, 0 };
-	struct imgp_err e = { NULL, "" }, last;
+	struct imgp_err last;
 	int rc = -1, status = IMGP_EX_OK;
 
-	if (imgp_stamp_settings(s, NULL, &e) == -1 ||
+	if (imgp_stamp_settings(s, NULL, e) == -1 ||
 	    (s->opts.only_id != NULL && imgp_stamp_tag_takes(&s->opts.tag,
-	    s->opts.only_id, &e) == -1) ||
-	    open_files(s, &f, in, out, scans, &e) == -1 ||
-	    open_work(&f, &e) == -1)
+	    s->opts.only_id, e) == -1) ||
+	    open_files(s, &f, in, out, scans, e) == -1 ||
+	    open_work(&f, s->dry_run, e) == -1)
 		goto out;
 	rights.write_path = f.dir;
 	rights.memory = ((unsigned long long)768 << 20) +
 	    ((unsigned long long)s->opts.threads << 27);
-	if (imgp_sandbox(&rights, &e) == -1)
+	if (imgp_sandbox(&rights, e) == -1)
 		goto out;
 	s->opts.tmpdir = f.dir;
 	s->opts.scans = scans != NULL ? &f.ids : NULL;
 	s->opts.note = f.note.fd != -1 ? &f.notes : NULL;
-	rc = f.undo != NULL ? undo(s, &f, in, &status, &e) :
-	    stamp(s, f.in, f.to, f.out.tmp != NULL, in, &status, &e);
+	rc = f.undo != NULL ? undo(s, &f, in, said, &status, e) :
+	    stamp(s, f.in, f.to, f.out.tmp != NULL, in, said, &status, e);
 	if (rc == 0)
-		rc = keep(s, &f, &e);
+		rc = keep(s, &f, e);
 out:
 	if (release(&f, &last) == -1 && rc == 0) {
-		e = last;
+		*e = last;
 		rc = -1;
 	}
-	if (rc == -1)
-		imgp_die(&e);
-	return status;
+	return rc == -1 ? -1 : status;
 }

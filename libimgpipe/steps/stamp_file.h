@@ -6,14 +6,25 @@
 
 #include "libimgpipe/steps/stamp_job.h"
 
+/* What is said of one file, each as it comes. */
+enum imgp_stamp_word {
+	IMGP_STAMP_FAULT,	/* an instance was not stamped; ${e} has a code */
+	IMGP_STAMP_WARNING,	/* it was, but ...; so has this */
+	IMGP_STAMP_NOTE,	/* of the result; from here on ${e->msg} alone */
+	IMGP_STAMP_COUNTS	/* of objects, by what became of them */
+};
+typedef void imgp_stamp_said(enum imgp_stamp_word word,
+    const struct imgp_err *e);
+
 /*
  * Stamp ${in} into ${out} ("-": standard output), with the ids of the job line
  * in the file ${scans} or, when that is NULL, s->opts.only_id.  ${out} and the
  * provenance appear when both are complete, or not at all.  An upload that
- * cannot be stamped is copied as it is, unless it carries a foreign id.  What is to be said is said
- * on standard error; returns the exit status.
+ * cannot be stamped is copied as it is, unless it carries a foreign id.  What is
+ * to be said goes to ${said}.  The exit status, or -1 and ${e}.
  */
 int	imgp_stamp_file(struct imgp_stamp_job *s, const char *in,
-	    const char *out, const char *scans);
+	    const char *out, const char *scans, imgp_stamp_said *said,
+	    struct imgp_err *e);
 
 #endif
