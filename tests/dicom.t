@@ -37,7 +37,7 @@ fi
 hostile dicom || exit 1
 for f in dicom-*.* ok.*; do
 	want=${f%%.*}
-	# Without limits a bomb would take minutes and gigabytes.
+	# Where a limit does not hold, this ends it.
 	got=$(is_sanitized "$walk" || ulimit -v 1000000
 		ulimit -t 20; "$walk" where "$f")
 	case $want in

@@ -68,7 +68,7 @@ done
 	printf '{"source":7}\n'
 	printf '{"errors":{}}\n'
 	printf '{"errors":[{"error_code":"X"}]}\n'
-	printf '%s\n' "$(printf '{"a":%0100000d}' 0 | tr 0 '[')"
+	printf '%s\n' "$(printf '{"a":%033d}' 0 | tr 0 '[')"
 	printf '{"a":%s1%s}\n' "$(printf '%032d' 0 | tr 0 '[')" "$(printf '%032d' 0 | tr 0 ']')"
 } >bad
 n=$(tr -cd '\n' <bad | wc -c)

@@ -200,7 +200,7 @@ edge() {
 "$PY" "$ROOT/tests/lib/hostile.py" edges || exit 1
 head -c 70000000 /dev/zero >zeros
 zip -q two.zip edge.* && tar -cf two.tar edge.* && gzip -k two.tar &&
-	zip -q9 bomb.zip zeros edge.items
+	zip -q9 zeros.zip zeros edge.items
 rm zeros
 size=$(stat -c %s edge.items)
 edge IMGP_LIMIT_HEADER "$size" IMGP-DICOM-LIMIT edge.items
@@ -213,9 +213,9 @@ done
 edge IMGP_LIMIT_BYTES "$(cat edge.* | wc -c)" IMGP-ARCHIVE-LIMIT two.zip
 edge IMGP_LIMIT_BYTES "$(stat -c %s two.tar)" IMGP-ARCHIVE-LIMIT two.tar.gz
 # All bytes, and how many there are in the archive of each member.
-packed=$(unzip -v bomb.zip | awk 'END { print $2 }')
+packed=$(unzip -v zeros.zip | awk 'END { print $2 }')
 edge IMGP_LIMIT_RATIO $(((70000000 + size) / (packed + 1) + 1)) \
-	IMGP-ARCHIVE-LIMIT bomb.zip
+	IMGP-ARCHIVE-LIMIT zeros.zip
 IMGP_LIMIT_RATIO=x imgp-dcmscan words >out 2>err
 is $? 2 'a limit that is no number is wrong usage'
 

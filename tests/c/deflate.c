@@ -1116,14 +1116,14 @@ wrong_sources(void)
 	    imgp_deflate_emit(D, &S, &P, sink, &k, &E) == 0 &&
 	    undo_gives_back(D, &S, &P, s.z) == 0,
 	    "no edit: a copy, and verify judges a stream as it is");
-	/* 20000 empty stored blocks */
-	memset(s.z, 0, 100000);
-	for (i = 0; i < 100000; i += 5)
+	/* 4100 empty stored blocks: deflate.c takes 4096. */
+	memset(s.z, 0, 20500);
+	for (i = 0; i < 20500; i += 5)
 		s.z[i + 3] = s.z[i + 4] = 255;
-	S.len = B.len = 100000;
+	S.len = B.len = 20500;
 	S.size = 1;
 	edit(1, 0, 1);
-	ok(plan() == 1, "blocks without end are declined (R58)");
+	ok(plan() == 1, "more empty blocks than are taken are declined (R58)");
 }
 
 static void

@@ -225,9 +225,9 @@ hostile(void)
 		imgp_buf_puts(&b, "</a>");
 	no(b.s, "33 deep (R36)");
 	imgp_buf_clear(&b);
-	for (i = 0; i < 300000; i++)
+	for (i = 0; i < 33; i++)
 		imgp_buf_puts(&b, "<a>");
-	no(b.s, "300,000 deep (R36)");
+	no(b.s, "33 deep and never closed (R36)");
 	imgp_buf_clear(&b);
 	imgp_buf_puts(&b, "<Error><Code>A</Code></Error>");
 	while (b.len <= IMGP_S3XML_MAX)
