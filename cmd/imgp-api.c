@@ -45,7 +45,7 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "imgp-api is started by a web server (CGI)");
 
 	imgp_api_serve(STDIN_FILENO, &a);
-	/* By a GET a client looks whether the API is there: no news. */
+	/* A GET only probes: not logged. */
 	if (a.err.code != NULL && a.status != 405 &&
 	    (a.status >= 500 || !imgp_common.quiet))
 		imgp_complain(&a.err);

@@ -6,8 +6,8 @@
 #include "libimgpipe/base/buf.h"
 
 /*
- * zlib, as it stops where it is told to; ISA-L decodes up to 64 KB ahead, which
- * costs three times as much for a header.
+ * zlib decodes no further than it is asked.  ISA-L decodes up to 64 KB ahead: three
+ * times the cost for a header.
  */
 struct imgp_content {
 	imgp_deflate_read *read;

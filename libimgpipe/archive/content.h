@@ -1,5 +1,8 @@
 /*
- * What a member of an archive holds, decoded only as far as it is asked for.
+ * The wing archive: ZIP, TAR and gzip, read with suspicion and written by copying.
+ * It must not know what a member holds, DICOM among it.
+ *
+ * This file: what a member of an archive holds, decoded only as far as it is asked for.
  */
 #ifndef IMGPIPE_CONTENT_H
 #define IMGPIPE_CONTENT_H

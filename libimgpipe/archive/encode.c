@@ -136,8 +136,7 @@ uint32_t
 imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
     uint64_t tail)
 {
-	/* CRC-32 is linear: the tail's share is what is left of the whole when
-	 * the head's is taken off. */
+	/* CRC-32 is linear: the whole minus the head's share is the tail's. */
 	return (uint32_t)crc32_combine(oldhead ^ newhead, crc,
 	    (z_off_t)tail);
 }

@@ -50,7 +50,7 @@ damaged(struct imgp_err *e, const char *what)
 	return -1;
 }
 
-/* More input behind what is left of it. */
+/* Read more input behind what is not used yet. */
 static int
 fill(struct imgp_gunzip *g, struct imgp_err *e)
 {
@@ -86,7 +86,7 @@ pass_zeros(struct imgp_gunzip *g, struct imgp_err *e)
 	}
 }
 
-/* A member is over: 1 when another begins, 0 when nothing but zeros follows. */
+/* After a member: 1 when another begins, 0 when only zeros follow. */
 static int
 next_member(struct imgp_gunzip *g, struct imgp_err *e)
 {

@@ -49,8 +49,8 @@ write_all(struct imgp_out *o, const unsigned char *p, size_t len,
 }
 
 /*
- * Let the disk begin with what it has got, so that it is nearly done when
- * fsync() asks.  On a pipe that is an error that means nothing.
+ * Start writing to the disk now, so that fsync() has little left to do.  A pipe
+ * answers with an error that does not matter.
  */
 static void
 write_back(struct imgp_out *o)
@@ -147,7 +147,7 @@ imgp_out_pread(struct imgp_out *o, int fd, void *buf, size_t len, uint64_t off,
 }
 
 /*
- * Through the kernel where it can (1), else nothing was copied (0).  ${*off}
+ * Copy inside the kernel: 1, or 0 when it cannot and nothing was copied.  ${*off}
  * and ${*len} move on.
  */
 static int
@@ -177,8 +177,8 @@ copy_range(struct imgp_out *o, int fd, uint64_t *off, uint64_t *len,
 }
 
 /*
- * What moves by other than whole pages: the kernel would cut each of them in two.
- * Chunks that end where one of the output does cost it a quarter less.
+ * Data that move by a part of a page: the kernel splits each page in two.  Chunks
+ * that end at a page of the output cost a quarter less.
  */
 static int
 copy_shifted(struct imgp_out *o, int fd, uint64_t off, uint64_t len,

@@ -12,7 +12,7 @@
 
 #define LINKS	40		/* as the kernel follows */
 
-/* --- what is unfinished, for whoever is interrupted -------------------------- */
+/* --- unfinished files, to be removed by a signal ----------------------------- */
 
 static char *volatile unfinished[4];
 static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
@@ -81,7 +81,7 @@ forget(const char *tmp)
 static int
 refused(const struct imgp_outfile *f, struct imgp_err *e)
 {
-	const char *code = IMGP_E_CONFIG;	/* running again is of no use */
+	const char *code = IMGP_E_CONFIG;	/* another run will not help */
 
 	switch (errno) {
 	case ENOSPC:
@@ -165,7 +165,7 @@ is_descriptor(struct imgp_outfile *f, int fd, struct imgp_err *e)
 	return 0;
 }
 
-/* ${path} is no link: a directory to put it in, or what takes bytes itself. */
+/* ${path} is no link: find its directory, or open a pipe or device. */
 static int
 settle(struct imgp_outfile *f, const char *path, struct imgp_err *e)
 {

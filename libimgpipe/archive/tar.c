@@ -51,7 +51,7 @@ damaged(const struct imgp_tar *t, const char *what, struct imgp_err *e)
 	    what, (unsigned long long)t->pos);
 }
 
-/* Exactly ${len} bytes, or pass over them: 1; 0 at the end; -1. */
+/* Read exactly ${len} bytes, or skip them: 1; 0 at the end; -1. */
 static int
 get(struct imgp_tar *t, unsigned char *buf, uint64_t len, struct imgp_err *e)
 {
@@ -173,7 +173,7 @@ imgp_tar_set_size(unsigned char block[IMGP_TAR_BLOCK], uint64_t size,
 
 /*
  * The record at ${p}: "LENGTH KEY=VALUE\n".  Its length, with ${*key} and
- * ${*value} (ended by the newline); 0 when it is none.
+ * ${*value} (ended by the newline); 0 when it is malformed.
  */
 static size_t
 record(const char *p, size_t len, const char **key, const char **value)
@@ -201,7 +201,7 @@ is_key(const char *key, const char *value, const char *name)
 	return (size_t)(value - key) == n + 1 && memcmp(key, name, n) == 0;
 }
 
-/* What a pax header says that matters. */
+/* What we use of a pax header. */
 static int
 read_pax(struct imgp_tar *t, const char *p, size_t len, int global,
     struct imgp_tar_member *m, struct imgp_err *e)
@@ -248,7 +248,7 @@ imgp_tar_pax_size(const char *old, size_t len, uint64_t size,
 		snprintf(text, sizeof text, " size=%llu\n",
 		    (unsigned long long)size);
 		k = strlen(text);
-		total = k + 2;		/* these are two digits always */
+		total = k + 2;		/* always two digits */
 		imgp_buf_printf(out, "%zu%s", total, text);
 	}
 }
@@ -278,7 +278,7 @@ extension(struct imgp_tar *t, uint64_t size, struct imgp_err *e)
 	return p;
 }
 
-/* After the end: nothing but zeros. */
+/* Only zeros may follow the end. */
 static int
 finish(struct imgp_tar *t, struct imgp_err *e)
 {
@@ -324,8 +324,9 @@ classify(struct imgp_tar *t, struct imgp_tar_member *m, struct imgp_err *e)
 	case '0':
 	case '7':
 		m->type = is_mac(m->block) ? IMGP_TAR_MAC : IMGP_TAR_FILE;
-		/* v7 marks a directory by its name only.  One with data is read
-		 * as a file by some, and by others its data as headers. */
+		/* v7 marks a directory by its name alone.  Where it has data,
+		 * some readers take it for a file, others read its data as
+		 * headers. */
 		if (m->block[TYPE_AT] != '\0' ||
 		    m->block[strnlen((char *)m->block, 100) - 1] != '/')
 			return 0;
@@ -356,7 +357,7 @@ classify(struct imgp_tar *t, struct imgp_tar_member *m, struct imgp_err *e)
 	return 0;
 }
 
-/* An extension header was read into m->block: take it.  0 or -1. */
+/* Apply the extension header in m->block.  0 or -1. */
 static int
 extend(struct imgp_tar *t, struct imgp_tar_member *m, int *seen,
     struct imgp_err *e)

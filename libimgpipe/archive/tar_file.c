@@ -12,7 +12,7 @@ struct imgp_tar_file {
 	uint64_t	 pos, size;
 	struct imgp_gunzip *gunzip;	/* NULL: plain */
 	const struct imgp_zip_limits *lim;
-	unsigned char	*scratch;	/* what is passed over */
+	unsigned char	*scratch;	/* for skipped bytes */
 };
 
 struct imgp_tar_file *

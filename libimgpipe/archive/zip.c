@@ -132,7 +132,7 @@ is_end(int fd, const unsigned char *p, uint64_t pos, uint64_t size,
 
 /*
  * Find the end record.  The last one that fits counts, unless it lies in the
- * comment of another that fits: then nobody can say which was meant.
+ * comment of another that fits: then it is ambiguous.
  */
 static int
 find_end(int fd, uint64_t size, struct ending *t, struct imgp_err *e)
@@ -254,7 +254,7 @@ unsafe(struct imgp_err *e, size_t i, const char *what)
 	    what);
 }
 
-/* Every extra field fits; up to 3 bytes of padding are left over by some. */
+/* Every extra field fits; some writers leave up to 3 bytes of padding. */
 static int
 extras_fit(const unsigned char *p, size_t len)
 {
@@ -266,7 +266,7 @@ extras_fit(const unsigned char *p, size_t len)
 	return 1;
 }
 
-/* A size in a local header; 0 where it is left to the descriptor. */
+/* A size in a local header; 0 where the descriptor has it. */
 static int
 local_size(uint64_t *v, int later, unsigned char **x, size_t *n)
 {
@@ -277,7 +277,7 @@ local_size(uint64_t *v, int later, unsigned char **x, size_t *n)
 	return full(v, x, n);
 }
 
-/* A field of a local header that may be left to the descriptor. */
+/* A field of a local header that the descriptor may hold instead. */
 static int
 agrees(uint64_t local, uint64_t central, int later)
 {
@@ -361,7 +361,7 @@ check_local(struct imgp_zip *z, size_t i, const unsigned char *c,
 	if (imgp_pread(z->fd, buf, n, m->end, e) == -1)
 		return -1;
 	if ((d = descriptor(buf, n, m)) == -1) {
-		/* Some say "later" and yet said all at once. */
+		/* Some writers set the flag yet fill the header. */
 		if (later && (m->crc != 0 || m->csize != 0))
 			return unsafe(e, i, "its descriptor differs");
 		return 0;

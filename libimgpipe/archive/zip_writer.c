@@ -60,14 +60,14 @@ imgp_zip_writer_free(struct imgp_zip_writer *w)
 	free(w);
 }
 
-/* Where the next byte goes, as offsets in the archive are stated. */
+/* The offset of the next byte, as the archive states offsets. */
 static uint64_t
 stated(const struct imgp_zip_writer *w)
 {
 	return w->out->n - w->start - w->z->at.base;
 }
 
-/* Copy the source up to ${upto}, and note where the members in it come. */
+/* Copy the source up to ${upto}, and note the new offsets of its members. */
 static int
 copy_up_to(struct imgp_zip_writer *w, uint64_t upto, struct imgp_err *e)
 {
@@ -413,7 +413,7 @@ set_end(unsigned char *field, uint64_t v, int was_moved)
 	return !full && v >= MAX32;
 }
 
-/* How many members there are, in this part and in all. */
+/* The number of members: in this part, and in all. */
 static void
 set_count(unsigned char *end, uint32_t n)
 {
@@ -421,7 +421,7 @@ set_count(unsigned char *end, uint32_t n)
 	put16(end + 10, n);
 }
 
-/* The end record, and the zip64 ones if there are to be any. */
+/* The end record, with the zip64 ones where they are needed. */
 static int
 write_end(struct imgp_zip_writer *w, uint64_t cd, uint64_t cd_size,
     struct imgp_err *e)

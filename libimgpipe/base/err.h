@@ -1,5 +1,8 @@
 /*
- * Why a call failed: one code of the error dictionary and one line of text.
+ * The wing base: what every program needs.  It must not know archives, DICOM, the
+ * network or a job.
+ *
+ * This file: why a call failed, as one code of the error dictionary and one line of text.
  *
  * The library fills it in; only a tool prints it.  Every code stands in
  * errors.tsv with its class, owner, meaning and remedy; of that file the constants

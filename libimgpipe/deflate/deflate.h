@@ -1,5 +1,8 @@
 /*
- * Change a few bytes near the head of what a raw deflate stream (RFC 1951)
+ * The wing deflate: bytes changed inside a deflate stream.  It must not know ZIP
+ * and gzip, which wrap such streams.
+ *
+ * This file: change a few bytes near the head of what a raw deflate stream (RFC 1951)
  * holds, without compressing it again.
  *
  * The code words up to some 32 KiB behind the last change are walked, the few

@@ -6,9 +6,8 @@
 #include "libimgpipe/dicom/census.h"
 
 /*
- * Instances are noted as they come, and sorted when the result is asked for:
- * UIDs are compared, never hashed, so that no two of them can be made to meet,
- * and no order of them makes the work long.
+ * Instances are collected in order and sorted for the result.  UIDs are compared,
+ * never hashed: nobody can choose UIDs that collide, or an order that is slow.
  */
 struct series {
 	char	*study, *uid;

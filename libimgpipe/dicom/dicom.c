@@ -115,8 +115,8 @@ is_long_vr(const unsigned char *p)
 }
 
 /*
- * Stop here.  Without a preamble or meta information it was only a guess that
- * this is DICOM; after the head nothing is lost but sight of the tail.
+ * Stop here.  Without a preamble or meta information DICOM was only a guess; after
+ * the head only the tail stays unread.
  */
 static void
 give_up(struct imgp_dicom *d, const char *code, const char *what)
@@ -268,7 +268,7 @@ note_blocks(struct imgp_dicom *d, uint32_t tag, uint64_t pos)
 		d->id_off[d->ids] = pos;
 }
 
-/* A creator's value is complete: is it ours? */
+/* A creator was read: is it ours? */
 static void
 compare_creator(struct imgp_dicom *d, struct imgp_dicom_elem *el)
 {
@@ -287,7 +287,7 @@ compare_creator(struct imgp_dicom *d, struct imgp_dicom_elem *el)
 	id->tag = (id->tag & 0xffff0000u) | (el->tag & 0xff) << 8 | id->len;
 }
 
-/* No block was ours: the first that is free; the head ends at ${at}. */
+/* No block is ours: take the first free one; the head ends at ${at}. */
 static int
 choose_block(struct imgp_dicom *d, uint64_t at)
 {
@@ -391,7 +391,7 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 	struct imgp_dicom_elem *el;
 	int creator, i, match;
 
-	/* Most elements are none of these, nor the first behind one. */
+	/* Most elements are neither wanted nor right behind a wanted one. */
 	if (tag > d->noted && tag < d->watch && d->creator == NULL)
 		return 0;
 	creator = uses_block(d, tag);
@@ -481,7 +481,7 @@ push(struct imgp_dicom *d, int kind, uint64_t end, int implicit, int big)
 	f->fresh = kind == ITEM;
 }
 
-/* Past the header at hold: on to what the header announces. */
+/* The header in hold is read: begin the value that it announces. */
 static void
 consume(struct imgp_dicom *d)
 {
@@ -622,7 +622,7 @@ is_length(const struct imgp_dicom *d, const struct imgp_dicom_frame *f,
 	    len < 1u << 24 && len <= f->end - d->pos - 8);
 }
 
-/* How the data set that begins with the 8 bytes at hold is really coded. */
+/* The actual coding of the data set that begins with the 8 bytes in hold. */
 static void
 look(struct imgp_dicom *d, struct imgp_dicom_frame *f)
 {

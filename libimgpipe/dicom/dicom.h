@@ -1,5 +1,8 @@
 /*
- * A DICOM header, read as bytes (PS3.5, PS3.10): what stands in it, and where.
+ * The wing dicom: what an upload is and which images it holds.  It must not know
+ * stamps, nor where the bytes come from.
+ *
+ * This file: a DICOM header, read as bytes (PS3.5, PS3.10): what stands in it, and where.
  *
  * The walker is fed the bytes of one object in order, in chunks of any size,
  * and keeps none of them: its memory is constant.  It knows explicit and

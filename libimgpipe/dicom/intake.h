@@ -3,8 +3,8 @@
  *
  * "DICM" at 128 decides first, whatever the preamble looks like; then what else
  * its first bytes are: a data set without a preamble, ZIP, TAR, another format;
- * within gzip one object, TAR, or another format.  Only what begins as none of these, or as a program, is
- * a ZIP if it ends as one.
+ * within gzip one object, TAR, or another format.  Only what begins as none of
+ * these, or as a program, is a ZIP if it ends as one.
  */
 #ifndef IMGPIPE_INTAKE_H
 #define IMGPIPE_INTAKE_H

@@ -142,7 +142,7 @@ next_tar(void *arg, void *buf, size_t len, struct imgp_err *e)
 	return imgp_tar_data(arg, buf, len, e);
 }
 
-/* How much to read at first: an object is like the one before. */
+/* Read so much at first: objects of an upload are alike. */
 static size_t
 first_chunk(const struct scan *s)
 {
@@ -207,7 +207,7 @@ scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
 	return rc;
 }
 
-/* An archive that cannot be read is a fault; a machine that cannot, an error. */
+/* A broken archive is a fault of the upload; a failed read is an error. */
 static int
 refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 {
@@ -215,7 +215,7 @@ refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 		*e = *why;
 		return -1;
 	}
-	/* No part of it may pass for the whole. */
+	/* Do not report a part as the whole. */
 	imgp_census_free(s->census);
 	s->census = imgp_census_new();
 	s->r->nlisting = 0;

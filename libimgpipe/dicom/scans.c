@@ -8,7 +8,7 @@ find_study(const struct imgp_scans *s, const char *study_uid)
 {
 	size_t i;
 
-	/* The one that was used last is the likeliest. */
+	/* Most often it is the last one used. */
 	for (i = s->n; i-- > 0;)
 		if (strcmp(s->scan[i].study_uid, study_uid) == 0)
 			return &s->scan[i];
@@ -148,7 +148,7 @@ take_series(struct imgp_scans *s, const char *study,
 	    &count) == -1 || count <= 0)
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: a number_of_instances is not positive");
-	/* An id that is no text would be taken for none. */
+	/* An id that is no string would count as absent. */
 	if (id == NULL && !imgp_json_is_null(given))
 		return imgp_fail(e, IMGP_E_JOB_TYPE,
 		    "scans: an atri_uid is not a string");

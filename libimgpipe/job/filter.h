@@ -2,8 +2,8 @@
  * The one line loop: job lines in, job lines out, as many as came in.
  *
  * A tool hands over a step for one job.  The loop reads lines of any length
- * with bounded memory, makes failed jobs of those that are none, passes on
- * untouched what the step must not see, writes each finished line at once,
+ * with bounded memory, turns lines that are not jobs into failed jobs,
+ * passes on untouched what the step must not see, writes each finished line at once,
  * names each error on standard error, and knows the exit status
  * (imgpipe(7)).  It ends the program only when standard input cannot be read
  * or standard output not be written.

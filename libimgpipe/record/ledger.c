@@ -260,7 +260,7 @@ run_batch(struct imgp_ledger *l, struct batch *b)
 
 	if (insist(l, b, &e) == 0)
 		return;
-	/* One that the database cannot bear takes the others with it: alone. */
+	/* One bad call aborts the batch: retry each alone. */
 	if (b->n > 1 && !is_temporary(&e)) {
 		for (one.n = 1, i = 0; i < b->n; i++) {
 			one.calls = &b->calls[i];

@@ -19,8 +19,8 @@ imgp_dcm_init(void)
 {
 	try {
 		OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-		/* No file can be there; in an empty one DCMTK reads what was
-		 * never written. */
+		/* A path that cannot exist: from an empty file DCMTK would read
+		 * uninitialized memory. */
 		setenv("DCMDICTPATH", "/dev/null/none", 1);
 		dcmDataDict.isDictionaryLoaded();
 	} catch (...) {
@@ -117,7 +117,7 @@ get(const void *buf, size_t len, uint32_t tag, char *value, size_t size)
 	if (c.bad())
 		return 0;
 	if (!elem->isaString()) {
-		/* Implicit and private: nobody knows its VR. */
+		/* Implicit and private: its VR is unknown. */
 		c = elem->getUint8Array(bytes);
 		if (c.good() && bytes != NULL)
 			s.assign(reinterpret_cast<const char *>(bytes),

@@ -6,7 +6,7 @@
 #include "libimgpipe/stamp/mark_priv.h"
 
 #define PEEK	((size_t)3072)		/* bytes of content at once */
-/* How far behind the head is looked, before the pixels. */
+/* Look so far behind the head, before the pixels. */
 #define BEHIND	((uint64_t)1 << 20)
 /* DCMTK takes some 30 bytes for each of a header. */
 #define REFEREE_MAX	((uint64_t)1 << 20)
@@ -81,8 +81,8 @@ imgp_mark_open(struct imgp_mark_work *w)
 }
 
 /*
- * Behind the head: may what counts still come?  A signature, or an element of the
- * head once more, which is what others might read.
+ * Can anything that matters follow the head?  A signature, or an element of the
+ * head once more, which other readers might take.
  */
 static int
 may_come(const struct imgp_mark_work *w)
@@ -107,8 +107,8 @@ feed_seen(struct imgp_mark_work *w)
 }
 
 /*
- * The head of a deflated object by the patcher, which will come by there in any
- * case.  1: it is in w->dicom; 0: it was not found so.
+ * Read the head of a deflated object with the patcher, which decodes it anyway.
+ * 1: it is in w->dicom; 0: it does not end there.
  */
 static int
 walk_by_peeks(struct imgp_mark_work *w)
@@ -129,7 +129,7 @@ walk_by_peeks(struct imgp_mark_work *w)
 			imgp_dicom_end(d);
 		if (d->state == IMGP_DICOM_MORE)
 			continue;
-		/* The next object's will hardly be longer. */
+		/* The next object's head is hardly longer. */
 		if (d->state == IMGP_DICOM_HEAD)
 			w->ahead = d->head < PEEK ? (size_t)d->head + 64 : PEEK;
 		return w->peeked = 1;
@@ -139,7 +139,7 @@ walk_by_peeks(struct imgp_mark_work *w)
 
 enum how_far { TO_PIXELS, TO_END };
 
-/* Has the walk behind the head to go on? */
+/* Must the walk continue behind the head? */
 static int
 goes_on(const struct imgp_mark_work *w, enum how_far far)
 {
@@ -147,7 +147,7 @@ goes_on(const struct imgp_mark_work *w, enum how_far far)
 	    w->dicom.state == IMGP_DICOM_HEAD && !w->dicom.tail_lost;
 }
 
-/* The head by reading, all of it, and on from there. */
+/* Read the whole head, and what follows it. */
 static int
 walk_by_reading(struct imgp_mark *o, enum how_far far)
 {
@@ -165,7 +165,7 @@ walk_by_reading(struct imgp_mark *o, enum how_far far)
 		n = imgp_content_read(w->content, buf, sizeof buf, &e);
 		if (n == -1 && d->state == IMGP_DICOM_HEAD &&
 		    strcmp(e.code, IMGP_E_ARCHIVE_DAMAGED) == 0)
-			break;		/* the check of the whole will tell */
+			break;		/* the check of the whole finds it */
 		if (n == -1)
 			return imgp_mark_failed(o, &e);
 		if (n == 0) {
@@ -204,8 +204,7 @@ decline_late(struct imgp_mark *o)
 }
 
 /*
- * What stands between head and pixels?  Looked for in what the plan has decoded,
- * or by reading.
+ * Look between head and pixels: in what the plan has decoded, or by reading.
  */
 static int
 look_behind(struct imgp_mark *o)
@@ -276,7 +275,7 @@ look_through(struct imgp_mark *o)
 	return d->late ? decline_late(o) : 0;
 }
 
-/* Is it an instance, and of what? */
+/* Is it an instance, and of which series? */
 static int
 identify(struct imgp_mark *o)
 {
@@ -336,7 +335,7 @@ find_foreign(const char *text, const char *id,
 	}
 }
 
-/* May the value that is there go?  1: it is the id already; 0: yes; -1: no. */
+/* May the present value be replaced?  1: it is the id already; 0: yes; -1: no. */
 static int
 judge_value(struct imgp_mark *o)
 {
@@ -354,7 +353,7 @@ judge_value(struct imgp_mark *o)
 		return 0;
 	if (n > 0 && strcmp(text, w->id) == 0)
 		return 1;
-	/* Of other elements, as Patient ID, no value is ever told. */
+	/* Never show a value of other elements, such as Patient ID. */
 	atri = n > 0 && find_foreign(text, w->id, foreign) &&
 	    (w->dicom.elem[IMGP_DICOM_ID].tag == IMGP_TAG(0x12, 0x71) ||
 	    w->opts->want.creator != NULL);
@@ -383,7 +382,7 @@ by_place(const void *a, const void *b)
 	return x->ins < y->ins ? -1 : 1;	/* as they were added */
 }
 
-/* A group length that is there becomes what its group has. */
+/* A group length becomes what its group has. */
 static int
 raise_group(struct imgp_mark *o)
 {
@@ -412,7 +411,7 @@ raise_group(struct imgp_mark *o)
 	return 0;
 }
 
-/* Fill w->edit; none means that the object is as it should be. */
+/* Fill w->edit; no edit: the object is right already. */
 static int
 plan_edits(struct imgp_mark *o)
 {

@@ -23,7 +23,7 @@ imgp_mark_begin_again(struct imgp_mark_work *w)
 	w->shown = 0;
 }
 
-/* The next bytes of it; nonzero: that was enough. */
+/* Feed its next bytes; nonzero: no more are needed. */
 int
 imgp_mark_read_again(void *arg, const unsigned char *p, size_t len)
 {
@@ -144,9 +144,9 @@ same_uid(const struct imgp_dicom *d, enum imgp_dicom_which which,
 
 /*
  * How DCMTK finds its way through a header of explicit VRs depends on nothing
- * but the header's shape: where it has found it once, it finds it again, and
- * needs not be asked for each of a thousand slices.  (With implicit ones, where
- * it goes by the creators of private blocks too, headers have no shape.)
+ * but the header's shape: one answer holds for a thousand slices of one shape.
+ * (With implicit VRs it also depends on the creators of private blocks: such
+ * headers have no shape.)
  */
 static int
 is_known(const struct imgp_mark_work *w, const struct imgp_dicom *d)
@@ -166,10 +166,10 @@ remember(struct imgp_mark_work *w, const struct imgp_dicom *d)
 }
 
 /*
- * What does the second reader find?  Where that is not the id, or nothing, it
- * costs the instance: whoever reads with DCMTK would not find the id either.  It
- * is not asked where it would have to guess the syntax, or to inflate, nor where
- * the data set is coded otherwise than stated: it cannot read such at all.
+ * Ask DCMTK, the second reader.  Where it finds another id or none, the instance is
+ * not stamped: DCMTK's users would not find the id.  It is not asked where it would
+ * have to guess the syntax or to inflate, nor where the data set is coded otherwise
+ * than stated: it cannot read those.
  */
 static int
 ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)

@@ -1,6 +1,5 @@
 /*
- * Decoding and encoding again, for mark.c: what can be neither spliced nor
- * patched.
+ * Decode and encode again what mark.c can neither splice nor patch.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * Provenance, for mark.c: what a stamp takes away is noted, and given back.
+ * Provenance, for mark.c: record the bytes that a stamp replaces; restore them.
  */
 #include <string.h>
 
@@ -30,7 +30,7 @@ read_at(struct imgp_mark *o, struct imgp_content *c, uint64_t *pos, uint64_t at,
 	return 0;
 }
 
-/* What the edits take away, to w->old, one after the other. */
+/* Append the bytes that the edits replace to w->old. */
 static int
 read_old(struct imgp_mark *o, struct imgp_content *c, uint64_t pos)
 {
@@ -97,8 +97,7 @@ imgp_mark_record(struct imgp_mark *o, int encoded)
 }
 
 /*
- * Turn the edits round: w->edit undoes them, in the ${size} bytes that there
- * are.
+ * Reverse the edits: w->edit then undoes them in an object of ${size} bytes.
  */
 static int
 turn_round(struct imgp_mark *o, const struct imgp_prov_record *r,
@@ -127,7 +126,7 @@ turn_round(struct imgp_mark *o, const struct imgp_prov_record *r,
 	return 0;
 }
 
-/* Is what was put in still there? */
+/* Are the inserted bytes still there? */
 static int
 check_inserted(struct imgp_mark *o, const struct imgp_prov_record *r)
 {
@@ -168,7 +167,7 @@ unpatch(struct imgp_mark *o, const struct imgp_prov_record *r)
 	return 0;
 }
 
-/* Nothing but what is compressed can be encoded again. */
+/* Only compressed data can be encoded again. */
 static int
 unencode(struct imgp_mark *o, const struct imgp_prov_record *r)
 {
@@ -176,7 +175,7 @@ unencode(struct imgp_mark *o, const struct imgp_prov_record *r)
 
 	if (imgp_mark_walk(o) == -1)
 		return -1;
-	if (w->dicom.deflated)	/* how much it inflates to, we will see */
+	if (w->dicom.deflated)	/* its inflated size is not known yet */
 		return turn_round(o, r, INT64_MAX) == -1 ? -1 :
 		    imgp_mark_recode(o);
 	if (!w->src->deflated)
@@ -185,7 +184,7 @@ unencode(struct imgp_mark *o, const struct imgp_prov_record *r)
 	    check_inserted(o, r) == -1 ? -1 : imgp_mark_recode(o);
 }
 
-/* What came out has the CRC that it came with. */
+/* Has the result the CRC of the upload as it came? */
 static int
 check_crc(struct imgp_mark *o, const struct imgp_prov_record *r)
 {

@@ -133,7 +133,7 @@ struct imgp_prov {
 	enum line	 next;		/* NONE: not read yet */
 	struct imgp_prov_record record;
 	struct imgp_zip_growth growth;
-	unsigned char	*bytes;		/* what the record's pointers mean */
+	unsigned char	*bytes;		/* what the record points into */
 	struct imgp_prov_sum sum;
 };
 
@@ -341,7 +341,7 @@ read_line(struct imgp_prov *p, struct imgp_err *e)
 	return is;
 }
 
-/* What comes from a pipe is kept, so that its end can be read first. */
+/* Keep what comes from a pipe: its last line is read first. */
 static int
 make_seekable(struct imgp_prov *p)
 {
@@ -365,7 +365,7 @@ make_seekable(struct imgp_prov *p)
 	return 0;
 }
 
-/* The sums are in the last line; without them the rest is not believed. */
+/* The last line has the sums; without them nothing else is used. */
 static int
 read_sums(struct imgp_prov *p, struct imgp_err *e)
 {

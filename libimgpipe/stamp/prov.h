@@ -14,7 +14,8 @@
  * and at the end
  *	{"source":{"sha256":…,"bytes":…,"crc":…},"stamped":{…}}
  * A CRC is the CRC-32 of what is within compressed bytes, as it came: it proves
- * what was undone where these must be made anew.  It holds no value of a header but those that were replaced.
+ * what was undone where these must be made anew.  Of header values it holds only
+ * those that were replaced.
  */
 #ifndef IMGPIPE_PROV_H
 #define IMGPIPE_PROV_H

@@ -8,7 +8,7 @@
 /* Objects that are prepared ahead, for each thread. */
 #define AHEAD	2
 
-/* One object in work. */
+/* One object that is being prepared. */
 struct slot {
 	struct imgp_mark *o;
 	struct imgp_mark_src src;
@@ -286,8 +286,8 @@ prepare(struct ring *g, struct slot *t, size_t k)
 }
 
 /*
- * Prepare the next member there is room for; 0 when there is none.  Called with
- * the lock, which is let go meanwhile.
+ * Prepare the next member; 0 when none is left or no slot is free.  Called with the
+ * lock, which is released meanwhile.
  */
 static int
 prepare_next(struct ring *g)
@@ -356,7 +356,7 @@ commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
 	return imgp_stamp_note(g->s, o, g->taken + 1, e);
 }
 
-/* Take them all, in order; who waits for one prepares another meanwhile. */
+/* Take all in order; a thread that waits for one prepares another. */
 static int
 take_all(struct ring *g, struct imgp_zip_writer *w, struct imgp_err *e)
 {
@@ -521,7 +521,7 @@ all_undone(struct imgp_stamp *s, struct imgp_err *e)
 	    "check: the provenance is of another upload");
 }
 
-/* Nobody has scanned it: that it has no image at all is told here. */
+/* It was not scanned, so report here that it has no image. */
 static void
 miss_instances(struct imgp_stamp_result *r)
 {
@@ -568,7 +568,7 @@ imgp_stamp_upload(int fd, struct imgp_out *out,
 		rc = all_undone(&s, e);
 	if (rc == 0 && opts->undo == NULL && opts->scans == NULL)
 		miss_instances(r);
-	/* What the scan counted must all have come by. */
+	/* Every instance that the scan counted must have passed. */
 	if (rc == 0 && opts->scans != NULL &&
 	    !imgp_census_equal(s.census, opts->scans))
 		rc = imgp_fail(e, IMGP_E_STAMP_COUNT,

@@ -1,5 +1,8 @@
 /*
- * Writing each series' ATRIUID into its instances, and changing nothing else.
+ * The wing stamp: an id written into DICOM headers, proved, and undone.  It must
+ * not know where the id comes from, nor where the file goes.
+ *
+ * This file: writing each series' ATRIUID into its instances, and changing nothing else.
  *
  * What is delivered is the upload's own bytes with a few spliced in: (0012,0071)
  * with the id, (0012,0060) where it is absent, and (0012,0000) corrected where

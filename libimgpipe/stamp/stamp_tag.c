@@ -3,7 +3,7 @@
 
 #include "libimgpipe/stamp/stamp.h"
 
-/* What an object is told by: not to be written over. */
+/* These identify an object and must not be overwritten. */
 static const uint32_t taken[] = {
 	IMGP_TAG(0x0008, 0x0005), IMGP_TAG(0x0008, 0x0016),
 	IMGP_TAG(0x0008, 0x0018), IMGP_TAG(0x0020, 0x000d),
@@ -14,7 +14,7 @@ static const uint32_t taken[] = {
 /*
  * What the standard (PS3.6) says of elements that are likely to carry an id, so
  * that their VR need not be stated and cannot be stated wrongly.  DCMTK's
- * dictionary is none of ours: it is a file of the site's.
+ * dictionary is not used: it is a file that a site may change.
  */
 static const struct {
 	uint32_t	 tag;

@@ -12,9 +12,9 @@
 
 /*
  * A TAR is stamped from a file that can be read at any place; what is within gzip,
- * a TAR or one object, is first unpacked into a file without a name.  What is written is that file
- * with new bytes in between; within gzip all of it is encoded again, by the
- * fast encoder and under the old header.
+ * a TAR or one object, is first unpacked into an unnamed file.  That file is written
+ * with new bytes in between; within gzip all of it is encoded again, by the fast
+ * encoder and under the old header.
  */
 
 #define BUFFER	((size_t)128 << 10)
@@ -296,7 +296,7 @@ stamp_member(struct job *j, const struct imgp_tar_member *m, size_t number,
 	return imgp_stamp_note(j->s, o, number, e);
 }
 
-/* The whole archive once: only looked at (${look}), or stamped. */
+/* Pass through the whole archive: check it (${look}), or stamp it. */
 static int
 run(struct job *j, int look, struct imgp_err *e)
 {
@@ -385,7 +385,7 @@ stamp_plain(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 	struct imgp_err why;
 	int rc;
 
-	/* All of it is looked at before anything is written. */
+	/* Check all of it before anything is written. */
 	if (run(j, 1, &why) == -1)
 		return imgp_stamp_untouched(j->s, &why, e);
 	if ((rc = run(j, 0, e)) != 0)
