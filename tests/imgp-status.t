@@ -55,8 +55,8 @@ NO_COLOR=1 script -qec 'imgp-status' /dev/null </dev/null >screen 2>/dev/null &&
 
 exits 0 'the history of an upload' imgp-status 1203
 # Not what a site's view may add.
-"$BUILD/tests/members" | awk '/optional/ { print "^  " $1 " " }' >more
-grep -v '2[0-9][0-9][0-9]-\|^  run\|^  file\|^  path' out | grep -vf more >history
+"$BUILD/tests/members" | awk '/optional/ { print "^  " $1 " " }' >optional
+grep -v '2[0-9][0-9][0-9]-\|^  run\|^  file\|^  path' out | grep -vf optional >history
 holds history 'attempt by attempt' <<'EOT'
 upload 1203, revision 1, pipeline image: to retry
   attempt 1

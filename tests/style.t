@@ -119,13 +119,14 @@ grep -lE '\bPQexec' libimgpipe/*/*.c cmd/*.c | grep -v '^libimgpipe/record/db' \
 [ ! -s "$WORK/out" ]
 ok $? 'and only libimgpipe/record/db speaks to libpq' || diag <"$WORK/out"
 
-# The library neither prints nor exits: its caller says what is to be said.  Three
+# The library neither prints nor exits: its caller says what is to be said.  Four
 # modules are the part of a tool that every tool has, and do: opt (usage, --help, a
-# setting that is wrong), filter (standard input and output, each job's errors), and
-# buf, where memory is exhausted.  Only these and cmd/ call what prints.
+# setting that is wrong), filter and outlines (standard output, each job's errors), and
+# buf, where memory is exhausted.  A forked child that cannot exec ends by _exit(127).
+# Only these and cmd/ call what prints.
 prints() {		# prints FILE...: lines that do
-	grep -nE '\b(printf|vprintf|puts|putchar|perror|psignal|exit|_exit|_Exit|v?errx?|v?warnx?|errc|warnc|syslog) *\(|\bstd(out|err)\b|\bSTDERR_FILENO\b|\bimgp_(complain|die|usage) *\(' "$@" /dev/null |
-		grep -vE '^[^:]*:[0-9]*:[	 ]*(/?\*|#include)|^libimgpipe/(base/(opt|buf)\.[ch]|job/filter\.c):'
+	grep -nE '\b(printf|vprintf|puts|putchar|perror|psignal|exit|_exit|_Exit|v?errx?|v?warnx?|errc|warnc|syslog) *\(|(^|[^"a-z_])std(out|err)\b|\b(write|dprintf|imgp_write_all) *\( *([12]|STD(OUT|ERR)_FILENO),|\bimgp_(complain|die|usage) *\(' "$@" /dev/null |
+		grep -vE '^[^:]*:[0-9]*:[	 ]*(/?\*|#include)|^libimgpipe/(base/(opt|buf|outlines)\.[ch]|job/filter\.c):|^libimgpipe/base/child\.c:.*_exit\(127\)'
 }
 prints libimgpipe/*/*.c libimgpipe/*/*.cc >"$WORK/out"
 [ ! -s "$WORK/out" ]

@@ -244,7 +244,7 @@ main(void)
 	imgp_store_close(st);
 	ok((st = imgp_store_open("file:///nonexistent/imgp", 0, &e)) == NULL,
 	    "a base that is not there");
-	is(e.code, IMGP_E_STORE_NOT_FOUND, "... is said");
+	is(e.code, IMGP_E_PLACE_MISSING, "... is said");
 	cmd = imgp_asprintf("rm -rf '%s'", dir);
 	if (system(cmd) != 0)
 		return 1;
