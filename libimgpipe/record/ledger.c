@@ -9,6 +9,7 @@
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/record/db.h"
+#include "libimgpipe/record/envelope.h"
 #include "libimgpipe/record/ledger_priv.h"
 
 struct imgp_ledger {
@@ -40,36 +41,31 @@ is_temporary(const struct imgp_err *e)
 
 /* --- answers -------------------------------------------------------------- */
 
+static void
+set_data(struct imgp_ledger_call *call, struct imgp_json *data)
+{
+	imgp_json_free(call->data);
+	call->data = data;
+}
+
 void
 imgp_ledger_take(struct imgp_ledger_call *call, const struct imgp_json *j)
 {
-	const struct imgp_error *row;
-	const char *why;
+	struct imgp_json *data;
 
 	call->err.code = NULL;
-	if (imgp_json_bool(imgp_json_get(j, "success")) == 1 &&
-	    imgp_json_is_object(imgp_json_get(j, "data"))) {
-		imgp_json_free(call->data);
-		call->data = imgp_json_copy(imgp_json_get(j, "data"));
-	} else if (imgp_json_bool(imgp_json_get(j, "success")) == 0) {
-		row = imgp_error_find(imgp_json_str(imgp_json_get(j,
-		    "error_code")));
-		why = imgp_json_str(imgp_json_get(j, "error"));
-		imgp_fail(&call->err, row == NULL ? IMGP_E_DB_REQUEST :
-		    row->code, "%s", why == NULL ? "refused" : why);
-	} else
-		imgp_fail(&call->err, IMGP_E_DB_QUERY,
-		    "the answer is not in the API's envelope");
+	if (imgp_envelope_open(j, &data, &call->err) == 0)
+		set_data(call, data);
 }
 
 static void
-take_answer(struct imgp_ledger_call *call, const char *text)
+take_rows(struct imgp_ledger_call *call, const struct imgp_rows *rows)
 {
-	struct imgp_json *j = text == NULL ? NULL :
-	    imgp_json_parse(text, strlen(text), NULL);
+	struct imgp_json *data;
 
-	imgp_ledger_take(call, j);
-	imgp_json_free(j);
+	call->err.code = NULL;
+	if (imgp_envelope_read(rows, &data, &call->err) == 0)
+		set_data(call, data);
 }
 
 void
@@ -126,8 +122,7 @@ send_requests(struct imgp_db *db, struct batch *b, int second,
 			continue;
 		free(b->texts[m]);
 		if (rc == 0) {
-			take_answer(b->calls[i], imgp_rows_count(b->rows[m]) ==
-			    1 ? imgp_rows_get(b->rows[m], 0, 0) : NULL);
+			take_rows(b->calls[i], b->rows[m]);
 			imgp_rows_free(b->rows[m]);
 		}
 		m++;

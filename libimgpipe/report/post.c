@@ -8,6 +8,7 @@
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/mail/carrier.h"
 #include "libimgpipe/record/db.h"
+#include "libimgpipe/record/envelope.h"
 #include "libimgpipe/report/post.h"
 
 struct imgp_post {
@@ -144,33 +145,6 @@ record(struct imgp_post *p, struct imgp_err *e)
 	return p->db;
 }
 
-/* Take the envelope off an answer: its data, or -1 with the error it names. */
-static int
-open_envelope(const char *text, struct imgp_json **data, struct imgp_err *e)
-{
-	struct imgp_json *answer;
-	const struct imgp_error *row;
-	const char *said;
-	int rc = -1;
-
-	if (text == NULL ||
-	    (answer = imgp_json_parse(text, strlen(text), e)) == NULL)
-		return imgp_fail(e, IMGP_E_DB_QUERY,
-		    "the record's answer cannot be read");
-	if (imgp_json_bool(imgp_json_get(answer, "success")) == 1) {
-		*data = imgp_json_copy(imgp_json_get(answer, "data"));
-		rc = 0;
-	} else {
-		row = imgp_error_find(imgp_json_str(imgp_json_get(answer,
-		    "error_code")));
-		said = imgp_json_str(imgp_json_get(answer, "error"));
-		imgp_fail(e, row == NULL ? IMGP_E_DB_QUERY : row->code, "%s",
-		    said == NULL ? "the record refused" : said);
-	}
-	imgp_json_free(answer);
-	return rc;
-}
-
 /* The statements that there are: none is built. */
 static const char *
 statement(const char *function)
@@ -213,7 +187,7 @@ imgp_post_ask(struct imgp_post *p, const char *function,
 		r = imgp_db_query(db, statement(function), 1, &param, e);
 	}
 	if (r != NULL)
-		rc = open_envelope(imgp_rows_get(r, 0, 0), data, e);
+		rc = imgp_envelope_read(r, data, e);
 	imgp_rows_free(r);
 	imgp_buf_release(&req);
 	return rc;
