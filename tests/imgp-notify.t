@@ -263,6 +263,7 @@ done
 jq -c --argjson e "$(error finish IMGP-DB-QUERY internal false false 'said here alone')" \
     '.errors += $e' finished | imgp-notify >out 2>err
 log=$(find "$ERRORS" -name '*_error_log.txt')
+is "$(stat -c %a "$log")" 600 'an error log is for its owner alone'
 is "$(grep -c '^attempt' "$log") $(grep -c 'said    try' "$log") $(grep -c 'said here alone' "$log")" \
     '2 2 1' 'an error log is made of all the record'\''s rows and what the run knows (M65)'
 is "$(basename "$log")" "$(jq -r .edc_pipeline_file.file_name finished)_error_log.txt" \

@@ -63,7 +63,7 @@ store_of(struct imgp_logs *l, const char *base)
 			return o->store;
 	o = imgp_alloc(sizeof *o);
 	o->base = imgp_strdup(base);
-	if ((o->store = imgp_store_open(base, 0, &e)) == NULL)
+	if ((o->store = imgp_store_open(base, IMGP_STORE_CLOSED, &e)) == NULL)
 		imgp_trouble_note(l->trouble, &e);
 	o->next = l->stores;
 	l->stores = o;

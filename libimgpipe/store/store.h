@@ -46,6 +46,8 @@ struct imgp_object {
 #define IMGP_STORE_PRIVATE	1u	/* spool: owned by us, nobody else may
 					 * read; made where it does not exist;
 					 * not durable: no fsync */
+#define IMGP_STORE_CLOSED	2u	/* files are made for their owner alone,
+					 * with mode 0600 */
 struct imgp_store *imgp_store_open(const char *base, unsigned int flags,
 	    struct imgp_err *e);
 void	imgp_store_close(struct imgp_store *st);	/* NULL is fine */

@@ -367,7 +367,8 @@ int
 imgp_store_file_begin(struct imgp_store *st, const char *key,
     struct imgp_temporary *t, struct imgp_err *e)
 {
-	mode_t mode = is_private(st) ? 0600 : 0666;
+	mode_t mode = st->flags & (IMGP_STORE_PRIVATE | IMGP_STORE_CLOSED) ?
+	    0600 : 0666;
 	int tries, why;
 
 	t->fd = -1;
