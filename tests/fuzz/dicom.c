@@ -168,7 +168,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	want = &wants[data[0] >> 6];
 	if (data[1] & 1)
-		lim = (struct imgp_dicom_limits){ 4, 60, 6, 3, 3000 };
+		lim = (struct imgp_dicom_limits){ 4, 60, 6, 3, 3000, 50, 1000 };
 	walk(&a, want, &lim, data + 2, size - 2, 0);
 	walk(&b, want, &lim, data + 2, size - 2, 1);
 	must_be_same(&a, &b);
