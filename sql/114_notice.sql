@@ -131,29 +131,40 @@ language sql stable as $$
 	    on f.id = n.edcpipelinefile_id;
 $$;
 
--- {"run", "others", "limit"}: the notices that lack their letter or error log, of
--- the run, or with others of every other run that is over: that holds no lease.
--- data.notices has {"run", "mail", "log", "job"} each, in the order of runs; mail
--- and log say what it lacks.
+-- The notices that lack their letter or their error log.
+create or replace view pipeline.untold as
+select n.* from pipeline.notice n
+where (n.mail and n.message_id is null) or n.ts_log is null;
+
+-- {"run", "after", "limit"}: the notices of the run that lack their letter or error
+-- log, their number above ${after}: data.notices has {"run", "mail", "log", "job"}
+-- each, in order; mail and log say what it lacks.  With others: data.runs, the other
+-- runs that have such notices and are over, which is: hold no lease.
 create or replace function pipeline.do_notice_list(req jsonb) returns jsonb
 language plpgsql stable as $$
 declare
 	own text := pipeline.want_text(req, 'run');
-	others boolean := coalesce(pipeline.want_bool(req, 'others'), false);
 	list jsonb;
 begin
+	if pipeline.want_bool(req, 'others') then
+		select coalesce(jsonb_agg(r.run order by r.run), '[]') into list
+		from (select distinct o.run from pipeline.untold o
+			where o.run is distinct from own
+			and pipeline.is_allowed(o.pipeline_code, req)
+			and not exists (
+				select from pipeline.edcpipelinefile f
+				where f.run = o.run
+				and f.lease_until > clock_timestamp())) r;
+		return pipeline.answer(jsonb_build_object('runs', list));
+	end if;
 	select coalesce(jsonb_agg(jsonb_build_object('run', n.run,
 	    'mail', n.mail and n.message_id is null, 'log', n.ts_log is null,
-	    'job', pipeline.notice_job(n)) order by n.run, n.id), '[]') into list
-	from (select * from pipeline.notice o
-		where ((o.mail and o.message_id is null) or o.ts_log is null)
+	    'job', pipeline.notice_job(n)) order by n.id), '[]') into list
+	from (select o.* from pipeline.notice o join pipeline.untold u using (id)
+		where o.run is not distinct from own
 		and pipeline.is_allowed(o.pipeline_code, req)
-		and case when not others then o.run = own
-		    else o.run is distinct from own and not exists (
-		        select from pipeline.edcpipelinefile f
-		        where f.run = o.run
-		        and f.lease_until > clock_timestamp()) end
-		order by o.run, o.id
+		and o.id > coalesce(pipeline.want_int(req, 'after'), 0)
+		order by o.id
 		limit coalesce(pipeline.want_int(req, 'limit'), 1000)) n;
 	return pipeline.answer(jsonb_build_object('notices', list));
 end $$;

@@ -7,6 +7,7 @@
 #include "libimgpipe/report/report.h"
 
 #define QUEUE_MOST	1000	/* logs; a longer queue is worked on at once */
+#define IN_VAIN_MOST	20
 
 struct waiting {
 	struct waiting	 *next;
@@ -24,6 +25,7 @@ struct imgp_errorlogs {
 	struct waiting	 *queue, **end;
 	size_t		  n;
 	struct imgp_json *written;	/* notices, an array; NULL: none */
+	int		  in_vain;	/* logs in a row that were not written */
 };
 
 /* --- the text ------------------------------------------------------------ */
@@ -192,8 +194,11 @@ write_log(struct imgp_errorlogs *l, const struct waiting *w)
 	if (!asked)
 		imgp_buf_puts(&b, "\nThe record could not be asked: what went "
 		    "wrong before this run stands there.\n");
-	if (imgp_logs_put(l->logs, w->pipeline, w->key, b.s, b.len) == 0)
+	if (imgp_logs_put(l->logs, w->pipeline, w->key, b.s, b.len) == 0) {
 		is_done(l, w->notice);
+		l->in_vain = 0;
+	} else
+		l->in_vain++;
 	imgp_buf_release(&b);
 	imgp_json_free(rows);
 }
@@ -230,6 +235,12 @@ imgp_errorlogs_work(struct imgp_errorlogs *l)
 	write_log(l, w);
 	free_waiting(w);
 	return l->queue != NULL;
+}
+
+int
+imgp_errorlogs_is_stuck(const struct imgp_errorlogs *l)
+{
+	return l->in_vain >= IN_VAIN_MOST;
 }
 
 /* The log's key, the caller's to free; NULL when the trouble was told. */

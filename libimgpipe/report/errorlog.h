@@ -24,6 +24,8 @@ void	imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,
 	    const struct imgp_json *facts);
 /* Write one log of the queue: nonzero while there are more. */
 int	imgp_errorlogs_work(struct imgp_errorlogs *l);
+/* Nonzero when the last twenty could not be written: their place is away. */
+int	imgp_errorlogs_is_stuck(const struct imgp_errorlogs *l);
 /* Tell the record which notices' logs are written. */
 void	imgp_errorlogs_note(struct imgp_errorlogs *l);
 

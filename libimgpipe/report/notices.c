@@ -6,7 +6,6 @@
 #include "libimgpipe/report/notices.h"
 
 #define PAGE	1000		/* notices asked for at once */
-#define PAGES	100		/* of them, at most: the rest is the next one's */
 
 int
 imgp_notices_of(struct imgp_job *job, int64_t *id, int *known)
@@ -20,15 +19,11 @@ imgp_notices_of(struct imgp_job *job, int64_t *id, int *known)
 }
 
 static int
-list(struct imgp_post *p, const char *run, int others, struct imgp_json **data,
-    struct imgp_err *e)
+ask(struct imgp_post *p, struct imgp_json *req, const char *run,
+    struct imgp_json **data, struct imgp_err *e)
 {
-	struct imgp_json *req = imgp_json_new_object();
-
 	*data = NULL;
 	imgp_json_set_str(req, "run", run);
-	imgp_json_set_bool(req, "others", others);
-	imgp_json_set_int(req, "limit", PAGE);
 	return imgp_post_notice(p, IMGP_LEDGER_NOTICE_LIST, req, data, e);
 }
 
@@ -87,7 +82,8 @@ take(const struct imgp_json *notice, struct imgp_runletter *letter,
 	if (job == NULL)
 		return -1;
 	facts = imgp_report_job(job);
-	if (lacks(notice, "log"))
+	/* What cannot be written now is left to the next one. */
+	if (lacks(notice, "log") && !imgp_errorlogs_is_stuck(logs))
 		imgp_errorlogs_queue(logs, job, facts);
 	if (lacks(notice, "mail") && imgp_notices_of(job, &id, &known)) {
 		url = imgp_errorlogs_url(logs, job);
@@ -100,71 +96,80 @@ take(const struct imgp_json *notice, struct imgp_runletter *letter,
 	return 0;
 }
 
+/* One page of a run's notices, those above ${*after}, which becomes the last one's
+ * number; how many there were, or -1. */
+static int
+one_page(struct imgp_post *p, const char *run, int64_t *after,
+    struct imgp_runletter *letter, struct imgp_errorlogs *logs,
+    struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object(), *data;
+	const struct imgp_json *i;
+	int n = 0;
+
+	imgp_json_set_int(req, "after", *after);
+	imgp_json_set_int(req, "limit", PAGE);
+	if (ask(p, req, run, &data, e) == -1)
+		return -1;
+	for (i = imgp_json_first(imgp_json_get(data, "notices"));
+	    i != NULL && n != -1; i = imgp_json_next(i)) {
+		imgp_json_int(imgp_json_get(imgp_json_get(imgp_json_get(i,
+		    "job"), "notice"), "id"), after);
+		n = take(i, letter, logs, e) == -1 ? -1 : n + 1;
+	}
+	imgp_json_free(data);
+	return n;
+}
+
 int
 imgp_notices_collect(struct imgp_post *p, const char *run,
     struct imgp_runletter *letter, struct imgp_errorlogs *logs,
     struct imgp_err *e)
 {
-	const struct imgp_json *i;
-	struct imgp_json *data;
-	int rc = 0;
+	int64_t after = 0;
+	int n;
 
-	if (list(p, run, 0, &data, e) == -1)
-		return -1;
-	for (i = imgp_json_first(imgp_json_get(data, "notices"));
-	    i != NULL && rc == 0; i = imgp_json_next(i))
-		rc = take(i, letter, logs, e);
-	imgp_json_free(data);
-	return rc;
+	while ((n = one_page(p, run, &after, letter, logs, e)) == PAGE)
+		;
+	return n == -1 ? -1 : 0;
 }
 
-/* One page of other runs' notices; how many there were, or -1. */
+/* Tell what the record still has of a run that is over. */
 static int
-one_page(struct imgp_post *p, const char *run, struct imgp_errorlogs *logs,
+tell(struct imgp_post *p, const char *run, struct imgp_errorlogs *logs,
     struct imgp_trouble *t, struct imgp_err *e)
 {
-	struct imgp_runletter *letter = NULL;
-	const char *of, *last = NULL;
-	const struct imgp_json *i;
-	struct imgp_json *data;
-	int n = 0;
+	struct imgp_runletter *letter = imgp_runletter_new(run, 1);
+	int rc = imgp_notices_collect(p, run, letter, logs, e);
 
-	if (list(p, run, 1, &data, e) == -1)
-		return -1;
-	for (i = imgp_json_first(imgp_json_get(data, "notices"));
-	    i != NULL && n != -1; i = imgp_json_next(i)) {
-		of = imgp_json_str(imgp_json_get(i, "run"));
-		if (letter == NULL || of == NULL || last == NULL ||
-		    strcmp(of, last) != 0) {
-			if (letter != NULL)
-				imgp_runletter_post(letter, p, t, NULL);
-			imgp_runletter_free(letter);
-			letter = imgp_runletter_new(of, 1);
-		}
-		last = of;
-		n = take(i, letter, logs, e) == -1 ? -1 : n + 1;
-	}
-	if (letter != NULL)
+	if (rc == 0)
 		imgp_runletter_post(letter, p, t, NULL);
 	imgp_runletter_free(letter);
 	while (imgp_errorlogs_work(logs))
 		;
 	imgp_errorlogs_note(logs);
-	imgp_json_free(data);
-	return n;
+	return rc;
 }
 
 void
 imgp_notices_left(struct imgp_post *p, const char *run,
     struct imgp_errorlogs *logs, struct imgp_trouble *t)
 {
+	struct imgp_json *req, *data;
+	const struct imgp_json *i;
 	struct imgp_err e;
-	int n = PAGE, pages;
 
 	if (!imgp_post_has_notices(p))
 		return;
-	for (pages = 0; n == PAGE && pages < PAGES; pages++)
-		n = one_page(p, run, logs, t, &e);
-	if (n == -1)
+	req = imgp_json_new_object();
+	imgp_json_set_bool(req, "others", 1);
+	if (ask(p, req, run, &data, &e) == -1) {
 		imgp_trouble_note(t, &e);
+		return;
+	}
+	for (i = imgp_json_first(imgp_json_get(data, "runs")); i != NULL;
+	    i = imgp_json_next(i))
+		if (tell(p, imgp_json_str(i), logs, t, &e) == -1)
+			imgp_trouble_note(t, &e);
+	imgp_json_free(data);
 }

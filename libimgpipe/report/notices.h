@@ -14,7 +14,7 @@
 int	imgp_notices_of(struct imgp_job *job, int64_t *id, int *known);
 
 /*
- * Tell what the record still has of ${run}: put failures that lack a letter into
+ * Tell what the record still has of ${run} (NULL: of none): put failures that lack a letter into
  * ${letter}, write the error logs that lack writing.  0, or -1 with ${e} when the
  * record cannot be asked; then nothing is told.
  */

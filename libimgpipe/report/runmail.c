@@ -7,7 +7,7 @@
 #include "libimgpipe/report/runmail.h"
 
 #define ERRORS_MOST	5	/* of one job */
-#define LATE	"This run ended before it could tell of these failures."
+#define LATE	"The run itself did not tell of these failures."
 
 static int64_t
 jobs(const struct imgp_runmail *m)

@@ -39,6 +39,8 @@ from (values ('["none"]', 0), ('["none", "image"]', 1)) v(p, n);
 select is(pipeline.notice_done(jsonb_build_object('pipelines', '["none"]'::jsonb,
     'logged', (select jsonb_agg(id) from pipeline.notice))) ->> 'error_code',
     'IMGP-API-DENIED', 'who may mark no other''s as done');
+select is(pg_temp.list(format('"run": "r1", "after": %s',
+    a #>> '{data,notice,id}')), '[]', 'after it there is none') from pg_temp.t;
 select is(n - 'job', '{"run": "r1", "mail": true, "log": true}',
     'mail and error log are missing') from jsonb_array_elements(
     pg_temp.list('"run": "r1"')) n;
@@ -48,11 +50,14 @@ select is(n #> '{job,errors,0}', '{"stage": "fetch", "class": "notfound",
     from jsonb_array_elements(pg_temp.list('"run": "r1"')) n;
 select is(jsonb_array_length(pg_temp.list('"run": "r2"')), 0,
     'another run''s own list has it not');
-select is(jsonb_array_length(pg_temp.list('"run": "r2", "others": true')), 1,
-    'but its list of runs that are over');
+create function pg_temp.others(run text) returns jsonb language sql as $$
+	select pipeline.notice_list(jsonb_build_object('run', run, 'others', true))
+	    #> '{data,runs}';
+$$;
+select is(pg_temp.others('r2'), '["r1"]', 'but its list of runs that are over');
 select pipeline.file_start('{"pipeline_code": "image", "run": "r1",
     "subject_event_crf_file_id": 1202}') \g /dev/null
-select is(jsonb_array_length(pg_temp.list('"run": "r2", "others": true')), 0,
+select is(pg_temp.others('r2'), '[]',
     'unless that run still holds a lease');
 select pipeline.file_release('{"run": "r1"}') \g /dev/null
 
