@@ -1,9 +1,8 @@
 /*
  * The wing mail/: one message as bytes, and the carriers that take it away.
  *
- * It must not know what a message is about: no job, no record, no pipeline but
- * as the section of the settings that hold for it.  Who is written to, what and
- * when is the business of report/.
+ * It must not know what a message is about: no job, no record, and of a pipeline
+ * only the section of its settings.  report/ decides who gets which message when.
  *
  * A carrier is named by a URL:
  *
@@ -13,8 +12,8 @@
  *	https://host/path			a webhook: JSON by POST
  *	sns:arn:aws:sns:REGION:ACCOUNT:TOPIC	Amazon SNS, Publish
  *
- * Each has a file of its own, carrier_NAME.c, whose head says what is particular
- * about it; carrier_priv.h says how to add one.
+ * Each is a file carrier_NAME.c, which begins with how it differs; carrier_priv.h
+ * says how to add one.
  */
 #ifndef IMGPIPE_CARRIER_H
 #define IMGPIPE_CARRIER_H

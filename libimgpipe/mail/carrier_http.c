@@ -2,8 +2,8 @@
 
 #include "libimgpipe/mail/carrier_http_priv.h"
 
-/* Only statuses that no repair on the other side can change refuse the message;
- * after all others (rights, address, load) it is tried again. */
+/* A status refuses the message only if no change at the receiver can help; after any
+ * other (rights, address, load) it is sent again later. */
 int
 imgp_carrier_judge(const char *who, int status, struct imgp_err *e)
 {

@@ -30,8 +30,8 @@ struct imgp_carrier_kind {
 	int	(*open)(struct imgp_carrier *c, const char *url,
 		    struct imgp_err *e);
 	/*
-	 * As imgp_carrier_send(), with ${res} zeroed.  Whoever has one outcome for
-	 * all recipients leaves ${res} alone: it is filled in from the return
+	 * As imgp_carrier_send(), with ${res} zeroed.  A carrier with one outcome
+	 * for all recipients leaves ${res} alone: it is filled in from the return
 	 * value and ${e}.
 	 */
 	int	(*send)(const struct imgp_carrier *c,

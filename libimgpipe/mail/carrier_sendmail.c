@@ -51,7 +51,7 @@ sendmail_env(void)
 	return env;
 }
 
-/* Hand over what the program takes; 0 when it wants no more. */
+/* Write as much as the program accepts; 0 when it accepts no more. */
 static int
 feed(int in, const struct imgp_buf *m, size_t *done)
 {
@@ -62,7 +62,7 @@ feed(int in, const struct imgp_buf *m, size_t *done)
 	return *done < m->len && (n != -1 || errno == EAGAIN || errno == EINTR);
 }
 
-/* Take what the program said; 0 at its end, -1 when nothing is there now. */
+/* Read the program's output; 0 at its end, -1 when there is none at the moment. */
 static int
 listen_to(int out, struct imgp_buf *said)
 {
@@ -77,11 +77,10 @@ listen_to(int out, struct imgp_buf *said)
 }
 
 /*
- * Feed the program and listen to it until it ends; what it leaves running in
- * the background may hold its output open.  Where a kernel has no ${pidfd} (-1)
- * its end is that of its output.  0; -1 when ${deadline} passed.  A
- * program that stops reading early says by its status what that means.  Takes
- * ${in}, closes it.
+ * Write the message to the program and read its output until it ends.  The pidfd
+ * tells its end, because a process that it leaves in the background may hold the
+ * output open; without one (-1) the output's end counts.  0, or -1 when ${deadline}
+ * passed.  If it stops reading early, its exit status says why.  ${in} is closed.
  */
 static int
 converse(int pidfd, int in, int out, const struct imgp_buf *m,
@@ -112,7 +111,7 @@ converse(int pidfd, int in, int out, const struct imgp_buf *m,
 	return over ? 0 : -1;
 }
 
-/* sysexits(3) as the program means them. */
+/* Exit statuses of sysexits(3). */
 static int
 sendmail_status(int status, const struct imgp_buf *said, struct imgp_err *e)
 {
@@ -213,7 +212,7 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 	late = converse(pidfd, in, out, &local, &said,
 	    imgp_clock_ms() + (int64_t)c->timeout * 1000);
 	while (said.len < SAID_MAX - 512 && listen_to(out, &said) == 1)
-		;			/* its last words */
+		;			/* the rest of its output */
 	close(out);
 	if (pidfd != -1)
 		close(pidfd);

@@ -1,11 +1,10 @@
 /*
  * smtp://[user@]host[:port][/helo-name], smtps://: SMTP by libcurl.
  *
- * smtp:// goes on only after STARTTLS with a trusted certificate (TLS 1.2 or
- * later), as enum imgp_tls says; a password is never sent without TLS.  Each
- * recipient gets a transaction of its own over one connection: libcurl reports
- * the last reply, not whose it was, and so one bad recipient would hold up the
- * others.
+ * smtp:// requires STARTTLS with a trusted certificate (TLS 1.2 or later) as enum
+ * imgp_tls says; a password is never sent without TLS.  Each recipient gets a
+ * transaction of its own over one connection, because libcurl reports only the last
+ * reply: one refused recipient would fail the others.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +21,7 @@
 
 #define PASSWORD_MAX	1024
 
-struct reader {			/* what libcurl reads the message from */
+struct reader {			/* the message, as far as libcurl has read it */
 	const char	*s;
 	size_t		 left;
 };
@@ -175,8 +174,8 @@ set_up(CURL *c, const struct imgp_carrier *s, struct imgp_err *e)
 	return 0;
 }
 
-/* Nonzero when every other recipient would fail the same way: no server, no TLS,
- * no login, no answer. */
+/* Nonzero when the other recipients would fail as well: no server, no TLS, no login,
+ * no answer. */
 static int
 is_hopeless(CURL *c, CURLcode rc)
 {

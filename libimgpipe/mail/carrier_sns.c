@@ -14,7 +14,7 @@
 #include "libimgpipe/net/cred.h"
 #include "libimgpipe/net/sigv4.h"
 
-#define SNS_TEXT_MAX	250000	/* bytes; SNS takes 262144 with all around */
+#define SNS_TEXT_MAX	250000	/* bytes; SNS takes 262144 for the request */
 #define SNS_SUBJECT_MAX	99	/* characters, ASCII */
 
 /* Copy part ${number} (from 0) of the ARN to ${dst}. */
@@ -228,7 +228,7 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 		    !imgp_cred_expired(cred, id))
 			break;
 	}
-	/* SNS answers 400 for throttling, too: that is worth another try. */
+	/* SNS answers 400 for throttling, too, which may pass. */
 	rc = a.status == 400 &&
 	    strstr(a.body.s, "<Code>Throttl") != NULL ?
 	    imgp_carrier_judge("SNS", 429, e) :

@@ -1,7 +1,7 @@
 /*
  * https://host/path: a webhook.  It gets {"text", "subject", "body",
- * "message_id"} by POST; text is subject and body together, as chat services
- * want it.  http:// is for loopback only.
+ * "message_id"} by POST; text is subject and body together, which chat services
+ * display.  http:// is for loopback only.
  */
 #include <stdlib.h>
 

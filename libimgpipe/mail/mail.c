@@ -23,7 +23,8 @@ is_atext(int c)
 	    (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Dot separated, non-empty runs of what ${ok} allows, ${len} bytes of it. */
+/* Nonzero when the ${len} bytes are non-empty parts of characters that ${ok} allows,
+ * separated by dots. */
 static int
 is_dotted(const char *s, size_t len, int (*ok)(int))
 {
@@ -196,7 +197,7 @@ quoted_printable(struct imgp_buf *out, const char *s)
 		raw = c >= 33 && c <= 126 && c != '=';
 		if ((c == ' ' || c == '\t') && !last)
 			raw = 1;
-		/* A dot or "From " at the start is changed on some ways. */
+		/* Some relays change a "." or "From " at a line's start. */
 		if (col == 0 && (c == '.' || c == 'F'))
 			raw = 0;
 		need = raw ? 1 : 3;
@@ -217,7 +218,7 @@ quoted_printable(struct imgp_buf *out, const char *s)
 		imgp_buf_puts(out, "\r\n");
 }
 
-/* Nonzero when ${s} can go as it is but for its line ends. */
+/* Nonzero when ${s} needs no encoding but of its line ends. */
 static int
 is_plain(const char *s)
 {
@@ -265,7 +266,7 @@ is_ascii(const char *s)
 	return 1;
 }
 
-/* Encoded words (RFC 2047), folded; no character is cut in two. */
+/* Encoded words (RFC 2047), folded between characters. */
 static void
 encoded_words(struct imgp_buf *out, const char *s)
 {

@@ -13,7 +13,7 @@ setting(const char *pipeline, const char *name)
 	return s == NULL ? "" : s;
 }
 
-/* Labs that are not set: the admins read in their place (post.h). */
+/* Without labs the admins get the labs' letters (post.h). */
 static char *
 key_of(enum imgp_readers who, const char *pipeline)
 {

@@ -1,6 +1,5 @@
 /*
- * Audiences: the pipelines whose readers, sender and carrier are the same.  Each
- * audience gets one letter.
+ * Audiences: pipelines with the same readers, sender and carrier share a letter.
  */
 #ifndef IMGPIPE_AUDIENCE_H
 #define IMGPIPE_AUDIENCE_H
@@ -12,12 +11,12 @@ struct imgp_audience {
 	enum imgp_readers who;
 	char		*pipeline;	/* the first of them, whose settings hold;
 					 * NULL: jobs that have none */
-	char		*key;		/* what makes it this audience */
-	void		*own;		/* whatever the letter's writer keeps */
+	char		*key;		/* readers, sender and carrier */
+	void		*own;		/* the caller's data about its letter */
 };
 
-/* The audience of ${pipeline} in ${*list}, appended to it, with own NULL, when it
- * is not there. */
+/* Find the audience of ${pipeline} in ${*list}; append one, with own NULL, if there
+ * is none. */
 struct imgp_audience *imgp_audience_of(struct imgp_audience **list,
 	    enum imgp_readers who, const char *pipeline);
 /* Nonzero when ${pipeline} is of this audience; for struct imgp_digest. */

@@ -102,7 +102,7 @@ imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f)
 	read_scans(o, f);
 }
 
-/* The next of ${list} after ${i}, of a pipeline that the reader is told of. */
+/* The next entry of ${list} after ${i} whose pipeline this reader may see. */
 static const struct imgp_json *
 next_wanted(const struct imgp_digest *d, const struct imgp_json *list,
     const struct imgp_json *i)
@@ -280,7 +280,7 @@ text_failed(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t numb
 		imgp_buf_printf(out, "   said     %s\n", f->error);
 }
 
-/* The files of one kind; at most IMGP_DIGEST_MOST of them. */
+/* List the delivered or the failed files, at most IMGP_DIGEST_MOST of them. */
 static void
 text_list(const struct imgp_digest *d, struct imgp_buf *out, int delivered,
     void (*one)(struct imgp_buf *, const struct imgp_digest_file *, int64_t))

@@ -20,8 +20,8 @@ struct imgp_digest {
 	const struct imgp_json *days;	/* NULL: no chart */
 	const struct imgp_json *post;	/* NULL: nothing about mail */
 	const char	*title;		/* such as the study's name */
-	int		 admins;		/* what failed is told file by file */
-	/* Whether the reader is to know of a pipeline's files; NULL: of all. */
+	int		 admins;		/* list each failure, too */
+	/* Whether the reader may see a pipeline's files; NULL: all of them. */
 	int		 (*wants)(void *arg, const char *pipeline);
 	void		*arg;
 };
@@ -30,10 +30,10 @@ struct imgp_digest_counts {
 	int64_t	fresh;		/* delivered */
 	int64_t	with_error;	/* of them */
 	int64_t	failed;
-	int64_t	still;		/* failing as they did before; known to admins alone */
+	int64_t	still;		/* failing as they did before; 0 for labs */
 };
 
-/* How many files of the digest its reader is told of. */
+/* Count the files that this reader may see. */
 void	imgp_digest_count(const struct imgp_digest *d,
 	    struct imgp_digest_counts *n);
 /* "trial: 3 new files, 1 failed", the caller's to free. */

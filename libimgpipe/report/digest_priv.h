@@ -1,4 +1,4 @@
-/* What the digest's forms share; digest.h is the way in. */
+/* Shared by the digest's text, HTML, CSV and JSON; callers use digest.h. */
 #ifndef IMGPIPE_DIGEST_PRIV_H
 #define IMGPIPE_DIGEST_PRIV_H
 
@@ -29,13 +29,13 @@ struct imgp_digest_file {
 	struct imgp_buf	 ids;			/* ATRIUIDs, by blanks */
 };
 
-/* Fill ${f}, whose ids must be a buffer before, from one of the digest's files. */
+/* Fill ${f} from one of the digest's files; ${f->ids} must be initialized. */
 void	imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f);
-/* The next file after ${i} (NULL: the first) that the reader is told of. */
+/* The next file after ${i} (NULL: the first) that this reader may see. */
 const struct imgp_json *imgp_digest_next(const struct imgp_digest *d,
 	    const struct imgp_json *i);
-/* The next pipeline after ${i} (NULL: the first) of whose files the reader is told
- * that they still fail; ${what} is then told: "3 files of image, since …". */
+/* The next pipeline after ${i} (NULL: the first) with files that still fail, as
+ * "3 files of image, since …" in ${what}; NULL after the last, or for labs. */
 const struct imgp_json *imgp_digest_still(const struct imgp_digest *d,
 	    const struct imgp_json *i, char *what, size_t size);
 int	imgp_digest_is_delivered(const struct imgp_json *o);

@@ -15,7 +15,7 @@ struct waiting {
 	char		 *pipeline;	/* NULL: none */
 	char		 *key;
 	int64_t		  notice;	/* of the record; 0: none */
-	int64_t		  lease;	/* that ended; -1: the line tells none */
+	int64_t		  lease;	/* that ended; -1: not in the line */
 };
 
 struct imgp_errorlogs {
@@ -75,7 +75,7 @@ is_recorded(const struct imgp_json *error, int64_t attempt,
 	return 0;
 }
 
-/* Attempts that are not counted have their number in common: the end tells them
+/* An attempt that is not counted has the number of the next one: "end" tells them
  * apart. */
 static void
 log_rows(struct imgp_buf *b, const struct imgp_json *rows)
@@ -141,7 +141,7 @@ log_text(struct imgp_buf *b, const struct imgp_json *facts,
 
 /* --- the queue ----------------------------------------------------------- */
 
-/* Remember that the notice's log is written, or cannot be. */
+/* Remember that the notice needs no log any more. */
 static void
 is_done(struct imgp_errorlogs *l, int64_t notice)
 {
@@ -186,7 +186,7 @@ write_log(struct imgp_errorlogs *l, const struct waiting *w)
 	    imgp_post_error_log(l->post, id, w->lease, &rows, &e) == -1) {
 		imgp_trouble_note(l->trouble, &e);
 		if (strcmp(e.code, IMGP_E_DB_FENCED) == 0)
-			return;		/* the line made it up */
+			return;		/* the line has another row's id */
 		asked = 0;
 	}
 	log_text(&b, w->facts, imgp_json_get(rows, "rows"),
@@ -243,7 +243,7 @@ imgp_errorlogs_is_stuck(const struct imgp_errorlogs *l)
 	return l->in_vain >= IN_VAIN_MOST;
 }
 
-/* The log's key, the caller's to free; NULL when the trouble was told. */
+/* The log's key, the caller's to free; NULL when the trouble was noted. */
 static char *
 key_of(struct imgp_errorlogs *l, struct imgp_job *job)
 {

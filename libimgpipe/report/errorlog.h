@@ -1,6 +1,6 @@
 /*
- * Error logs (M64-M66): for each job with errors one object, which tells all that
- * ever went wrong with the file.
+ * Error logs (M64-M66): one object for each job with errors, with every error of the
+ * file in any attempt.
  */
 #ifndef IMGPIPE_ERRORLOG_H
 #define IMGPIPE_ERRORLOG_H
@@ -16,8 +16,8 @@ struct imgp_errorlogs *imgp_errorlogs_new(struct imgp_logs *logs,
 	    struct imgp_post *post, struct imgp_trouble *t);
 void	imgp_errorlogs_free(struct imgp_errorlogs *l);
 
-/* The log's URL, the caller's to free; NULL when it has none, of which the trouble
- * was told unless no place is set. */
+/* The log's URL, the caller's to free; NULL when no place is set, or the trouble
+ * was noted. */
 char	*imgp_errorlogs_url(struct imgp_errorlogs *l, struct imgp_job *job);
 /* Put a job's log into the queue; ${facts} of imgp_report_job(). */
 void	imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,

@@ -51,7 +51,7 @@ base_of(const char *pipeline)
 	return base != NULL ? base : imgp_conf(pipeline, "source");
 }
 
-/* The store ${base}, opened once: a failure is told once. */
+/* The store ${base}, opened once, so that a failure is reported once. */
 static struct imgp_store *
 store_of(struct imgp_logs *l, const char *base)
 {

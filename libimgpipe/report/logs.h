@@ -10,16 +10,16 @@
 
 struct imgp_logs;
 
-/* Open logs' stores as they are needed; ${t} hears of what fails and must outlive
- * it.  Free with imgp_logs_free(), NULL is fine. */
+/* Stores are opened when first written to; failures are noted in ${t}, which must
+ * outlive it.  Free with imgp_logs_free(), NULL is fine. */
 struct imgp_logs *imgp_logs_new(struct imgp_trouble *t);
 void	imgp_logs_free(struct imgp_logs *l);
 
 /* The URL of the log ${key} of ${pipeline} (NULL: of none), the caller's to free;
  * NULL where no place is set. */
 char	*imgp_logs_url(const char *pipeline, const char *key);
-/* Write the log; what is there is replaced.  0, or -1 when ${t} was told, or no
- * place is set. */
+/* Write or replace the log.  0, or -1 when no place is set or the failure was noted
+ * in ${t}. */
 int	imgp_logs_put(struct imgp_logs *l, const char *pipeline,
 	    const char *key, const void *data, size_t len);
 

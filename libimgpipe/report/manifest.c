@@ -18,8 +18,8 @@ text_of(const struct imgp_json *o, const char *key)
 	return s == NULL ? "" : s;
 }
 
-/* Nonzero when the line can stand in a list as it is: names are made by
- * libimgpipe/names, which lets no line end and no backslash through. */
+/* Nonzero when the file can be listed unescaped.  job/names makes no name with a
+ * line end or a backslash, but the row may be older. */
 static int
 is_listable(const struct imgp_json *file, const char *pipeline)
 {

@@ -96,7 +96,7 @@ imgp_news_see(struct imgp_news *n, struct imgp_job *job)
 	if (o == IMGP_DELIVERED || o == IMGP_WITH_ERRORS)
 		file = file_of(job);
 	else if (o == IMGP_TO_RETRY || o == IMGP_FOR_GOOD) {
-		file = imgp_json_new_object();	/* counted, not named */
+		file = imgp_json_new_object();	/* only counted */
 		imgp_json_set_str(file, "status", "Failed");
 	} else
 		return;

@@ -1,6 +1,6 @@
 /*
- * New files told to the labs at a run's end, where a pipeline's setting
- * labs_at_once is yes (M76).  They stand in the nightly digest all the same.
+ * The labs' mail about new files at a run's end, where a pipeline's setting
+ * labs_at_once is yes (M76).  The nightly digest lists them as well.
  */
 #ifndef IMGPIPE_NEWS_H
 #define IMGPIPE_NEWS_H

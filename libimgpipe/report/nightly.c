@@ -26,8 +26,8 @@ release(struct material *m)
 	imgp_json_free(m->post);
 }
 
-/* How the days before the digest went, of ${pipelines} (NULL: of all), which
- * is taken over. */
+/* The daily counts before the digest, of ${pipelines} (NULL: of all), which is
+ * taken over. */
 static int
 ask_days(struct imgp_post *p, const struct imgp_json *content,
     struct imgp_json *pipelines, struct imgp_json **days, struct imgp_err *e)
@@ -57,7 +57,7 @@ or_empty(const char *s)
 	return s == NULL ? "" : s;
 }
 
-/* The pipelines whose files the audience is told of. */
+/* The pipelines whose files the audience may see. */
 static struct imgp_json *
 pipelines_of(const struct imgp_json *content, struct imgp_audience *a)
 {
@@ -72,9 +72,8 @@ pipelines_of(const struct imgp_json *content, struct imgp_audience *a)
 }
 
 /*
- * Nonzero when these readers of this pipeline get a digest.  Where no labs are
- * set the admins stand in for them, who have theirs already unless they want
- * none.
+ * Nonzero when these readers of this pipeline get a digest.  Without labs the admins
+ * get the labs' digest, but only if they get none of their own.
  */
 static int
 is_served(enum imgp_readers who, const char *pipeline)
@@ -185,8 +184,8 @@ close_digest(struct imgp_post *p, int64_t id, struct imgp_err *e)
 	return rc;
 }
 
-/* Tell a watch elsewhere that the round is done: its silence is what counts, so
- * a failure is named and no more. */
+/* Tell an outside monitor that the round is done.  It raises the alarm when it hears
+ * nothing, so a failure is only reported. */
 static void
 ping(imgp_complaint *complain)
 {
@@ -198,8 +197,8 @@ ping(imgp_complaint *complain)
 		complain(&e);
 }
 
-/* One digest, from opening it to marking it sent; ${*another}: there is more
- * than it could take. */
+/* One digest, from opening it to marking it sent; ${*another} when the next one is
+ * to be opened at once. */
 static int
 one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
     int *status, struct imgp_err *e)
@@ -236,7 +235,7 @@ imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
 	struct imgp_errorlogs *errors = imgp_errorlogs_new(logs, p, &t);
 	int another = 1, status;
 
-	/* First what runs that died could not tell. */
+	/* First the failures that killed runs did not report. */
 	imgp_notices_left(p, NULL, errors, &t);
 	imgp_errorlogs_free(errors);
 	imgp_logs_free(logs);

@@ -36,8 +36,8 @@ int	imgp_nightly_preview(struct imgp_post *p, const char *since,
 	    struct imgp_err *e);
 
 /*
- * 1 when no run has come to its end for ${seconds}, which the admins are mailed
- * once a day; 0 when one has.  ${said} is a line about it, the caller's to
+ * 1 when no run has ended for ${seconds}; the admins are then mailed, once a day.  0
+ * when one has.  ${said} is a line about it, the caller's to
  * free.  -1 and ${e} on failure.
  */
 int	imgp_nightly_watch(struct imgp_post *p, long long seconds, char **said,

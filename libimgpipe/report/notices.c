@@ -134,7 +134,7 @@ imgp_notices_collect(struct imgp_post *p, const char *run,
 	return n == -1 ? -1 : 0;
 }
 
-/* Tell what the record still has of a run that is over. */
+/* Report the open notices of a run that is over. */
 static int
 tell(struct imgp_post *p, const char *run, struct imgp_errorlogs *logs,
     struct imgp_trouble *t, struct imgp_err *e)

@@ -21,8 +21,8 @@ struct imgp_notify {
 	struct imgp_runlogs *runlogs;
 	struct imgp_news *news;
 	struct imgp_runletter *letter;
-	struct imgp_runletter *noted;	/* failures that the record has noted:
-					 * told only if it cannot be asked */
+	struct imgp_runletter *noted;	/* failures with a notice, for when the
+					 * record cannot be asked */
 };
 
 /* The run's id: that of the jobs, else of the environment; NULL: none. */
@@ -133,9 +133,9 @@ report_run(struct imgp_notify *n)
 }
 
 /*
- * The failures that the record has noted.  Its words are believed, not the lines':
- * it also knows those whose line was lost with a stage, and those that another
- * letter has told meanwhile.
+ * Take the failures with a notice from the record, not from the lines: it also has
+ * those whose line was lost with a killed stage, and leaves out those that another
+ * letter has reported since.
  */
 static void
 take_noted(struct imgp_notify *n)

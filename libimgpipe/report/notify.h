@@ -1,15 +1,14 @@
 /*
- * The wing report/: what people are told.  It asks the record, reads job lines, and
- * writes letters, logs and lists.
+ * The wing report/: letters, logs and lists for people, made from job lines and from
+ * the record.
  *
- * It must not know how a step does its work, nor change a row of an upload: of
- * the record it writes the outbox, digests, ends of runs, and which notices are
- * told.
+ * It must not know how a step does its work, and must not change an upload's row: in
+ * the record it writes only the outbox, digests, ends of runs, and which notices
+ * were reported.
  *
- * This file: the end of a run for those who look after it.  An error log for each
- * job with errors (errorlog.h), a log of the run for each pipeline (runlog.h), and
- * one mail to the admins when something new went wrong (runletter.h, notices.h;
- * M74).
+ * This file: the report at a run's end.  An error log for each job with errors
+ * (errorlog.h), a run log for each pipeline (runlog.h), and one mail to the admins if
+ * there are new failures (runletter.h, notices.h; M74).
  */
 #ifndef IMGPIPE_NOTIFY_H
 #define IMGPIPE_NOTIFY_H
@@ -30,19 +29,20 @@ struct imgp_notify *imgp_notify_new(imgp_complaint *complain,
 	    int dry_run, void (*show)(const char *text), struct imgp_err *e);
 void	imgp_notify_free(struct imgp_notify *n);
 
-/* Nonzero when nobody but this process can tell of the run's failures: the pipeline
- * API notes none, and there is no setting ledger. */
+/* Nonzero when the run's failures are lost if this process dies: the pipeline API
+ * keeps no notices, and the setting ledger is not set. */
 int	imgp_notify_is_alone(const struct imgp_notify *n);
 
-/* Take note of a finished job.  Keeps nothing of it, and seldom writes. */
+/* Take note of a finished job, which stays the caller's.  Writes only when many error
+ * logs wait. */
 void	imgp_notify_see(struct imgp_notify *n, struct imgp_job *job);
 
 /* Write one error log of those that wait: nonzero while there are more. */
 int	imgp_notify_work(struct imgp_notify *n);
 
 /*
- * The run is over: write the logs, then send the mails, then tell what runs before
- * this one left untold.  The exit status: 0, 75 when what failed may work later,
+ * The run is over: write the logs, send the mails, then report what earlier runs did
+ * not.  The exit status: 0, 75 when what failed may work later,
  * else 1.
  */
 int	imgp_notify_end(struct imgp_notify *n);

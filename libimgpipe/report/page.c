@@ -1,9 +1,8 @@
 /*
- * A page for a browser, a phone, a mail reader, light or dark.
+ * A page for browsers, phones and mail readers, light or dark.
  *
- * Colours are plain values, repeated for the dark, since mail readers do not
- * know variables; one that drops the style still shows headings, tables and
- * lists.
+ * Colours are literal and repeated for the dark scheme, because mail readers do not
+ * support CSS variables.  Without the style it is still headings, tables and lists.
  */
 #include "libimgpipe/base/markup.h"
 #include "libimgpipe/report/page.h"
@@ -109,8 +108,8 @@ imgp_page_tile(struct imgp_buf *out, const char *class, int64_t n,
 	imgp_page_element(out, "", what, "</li>\n");
 }
 
-/* Roles are said although they are implied: as blocks, on a phone, rows and
- * cells would lose them. */
+/* The roles are explicit because on a phone rows and cells are laid out as blocks,
+ * which takes their implied roles away. */
 void
 imgp_page_table(struct imgp_buf *out, const char *title,
     const char *const *column)

@@ -1,5 +1,5 @@
 /*
- * Pages that need nothing but themselves: no script, no outside reference.
+ * Self-contained pages: no script, no outside reference.
  */
 #ifndef IMGPIPE_PAGE_H
 #define IMGPIPE_PAGE_H
@@ -12,8 +12,8 @@
 void	imgp_page_element(struct imgp_buf *out, const char *open,
 	    const char *text, const char *close);
 
-/* From the document type to the heading ${title} and the line ${below} it; the
- * line ${foot} and the end. */
+/* Append the page's beginning up to the heading ${title} and the line ${below} under
+ * it; its end, with the line ${foot}. */
 void	imgp_page_open(struct imgp_buf *out, const char *title,
 	    const char *below);
 void	imgp_page_close(struct imgp_buf *out, const char *foot);
@@ -22,7 +22,7 @@ void	imgp_page_close(struct imgp_buf *out, const char *foot);
 void	imgp_page_tile(struct imgp_buf *out, const char *class, int64_t n,
 	    const char *what);
 /* A heading and a table's head; the caller adds rows and ends tbody and table.
- * Titles and columns (NULL ended) are ours and need no escape. */
+ * ${title} and ${column} (ended by NULL) are constants and not escaped. */
 void	imgp_page_table(struct imgp_buf *out, const char *title,
 	    const char *const *column);
 

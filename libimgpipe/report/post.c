@@ -130,7 +130,8 @@ imgp_post_has_record(const struct imgp_post *p)
 	return p->ledger != NULL;
 }
 
-/* The connection; one that failed is not tried again: nobody waits for mail. */
+/* The connection.  One that failed is not tried again: letters can wait for the next
+ * process. */
 static struct imgp_db *
 record(struct imgp_post *p, struct imgp_err *e)
 {
@@ -145,7 +146,7 @@ record(struct imgp_post *p, struct imgp_err *e)
 	return p->db;
 }
 
-/* The statements that there are: none is built. */
+/* All statements are constants. */
 static const char *
 statement(const char *function)
 {
@@ -286,7 +287,7 @@ build(const struct imgp_letter *l, const struct imgp_mail_list *to,
 	return rc;
 }
 
-/* What is told of a reader who was not served. */
+/* The error ${why} with the address that it concerns. */
 static int
 not_served(const struct imgp_err *why, const char *addr, struct imgp_err *e)
 {
@@ -329,7 +330,7 @@ notices(const struct imgp_letter *l)
 	return list;
 }
 
-/* Tell the API that a letter, sent without an outbox, tells of its notices. */
+/* Where there is no outbox: note that the letter reports these notices. */
 static int
 note_told(struct imgp_post *p, const struct imgp_letter *l, const char *id,
     struct imgp_err *e)
@@ -397,8 +398,8 @@ imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 	m.id = id;
 	if (imgp_post_has_record(p) && (rc = keep(p, l, &m, e)) == 0)
 		goto out;
-	/* A digest's letter is sent from the outbox or not at all, and what
-	 * another letter tells is not told again. */
+	/* A digest's letter is sent from the outbox only; failures that another
+	 * letter reports are not reported again. */
 	if (l->digest_id != 0 || (imgp_post_has_record(p) &&
 	    strcmp(e->code, IMGP_E_DB_FENCED) == 0))
 		goto out;
@@ -481,8 +482,8 @@ recipients(const struct imgp_json *array, struct imgp_mail_list *to,
 	return rc;
 }
 
-/* Send one letter of the outbox and note what became of it.  0, or -1 with
- * ${e} when it could not even be tried or noted. */
+/* Send one letter of the outbox and note the result for each reader.  0, or -1 with
+ * ${e} when it cannot be read, or the result cannot be noted. */
 static int
 deliver(struct imgp_post *p, const struct imgp_json *letter,
     void (*complain)(const struct imgp_err *), int *status, int *reached,
@@ -556,11 +557,12 @@ imgp_post_flush(struct imgp_post *p, void (*complain)(const struct imgp_err *))
 
 	if (!imgp_post_has_record(p))
 		return status;
-	/* A letter is ours for as long as its carrier may need. */
+	/* Hold the letter for as long as its carrier may need. */
 	if (imgp_conf_duration(NULL, "mail_timeout", &hold, &e) == -1)
 		hold = 60;
 	hold = 60 + 4 * hold;
-	/* Two letters in vain: the mail server is away, the rest can wait. */
+	/* After two letters that reached nobody the mail server is taken to be
+	 * away, and the rest waits. */
 	while (in_vain < 2) {
 		data = NULL;
 		req = imgp_json_new_object();

@@ -84,7 +84,7 @@ tell_hex(struct imgp_json *to, const char *key, const struct imgp_json *v)
 		imgp_json_set_str(to, key, s);
 }
 
-/* Keys that are words of ours, such as stages, places and kinds. */
+/* A key made of letters and such, as stages, places and kinds are. */
 static int
 is_word(const char *s)
 {
@@ -172,7 +172,7 @@ tell_errors(struct imgp_json *to, const char *key, const struct imgp_json *v)
 	imgp_json_set(to, key, list);
 }
 
-/* How many series and instances: the UIDs are the record's. */
+/* The number of series and instances; UIDs stay in the record. */
 static void
 tell_scans(struct imgp_json *to, const char *key, const struct imgp_json *v)
 {
@@ -209,7 +209,7 @@ is_atriuid(const char *s)
 	return b > 0 && b <= 19 && s[a + 1 + b] == '\0';
 }
 
-/* All strings of ${v}, however deep, that are ATRIUIDs; how many are not. */
+/* Collect the strings of ${v}, at any depth, that are ATRIUIDs; count the others. */
 static void
 collect(const struct imgp_json *v, struct imgp_json *ids, int64_t *others)
 {
@@ -238,7 +238,7 @@ tell_replaced(struct imgp_json *to, const char *key, const struct imgp_json *v)
 	imgp_json_set(to, key, o);
 }
 
-/* How objects and arrays are told; one that is not here is not. */
+/* How each object or array is copied; one that is not listed is left out. */
 static const struct {
 	const char	*name;
 	tell		*how;

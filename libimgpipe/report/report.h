@@ -1,11 +1,10 @@
 /*
- * What of a job may be told to people: the allow-list in front of every mail
- * and log (R67).
+ * The allow-list of job members for mails and logs (R67).
  *
- * A job line may hold more than people should read: members that other
- * programs added, an unreadable line's first bytes.  So nothing goes from a
- * job into a mail, an error log or a run log but through imgp_report_job(),
- * which copies the members with IMGP_MEMBER_TOLD and leaves all else.
+ * A job line may hold what people must not read: members that other programs added,
+ * the first bytes of an unreadable line.  So mails, error logs and run logs take a
+ * job only from imgp_report_job(), which copies the members with IMGP_MEMBER_TOLD
+ * and no others.
  */
 #ifndef IMGPIPE_REPORT_H
 #define IMGPIPE_REPORT_H
@@ -16,10 +15,10 @@
 
 enum imgp_outcome {
 	IMGP_DELIVERED,
-	IMGP_WITH_ERRORS,	/* delivered; something lesser failed (M42) */
+	IMGP_WITH_ERRORS,	/* delivered, with an error that is not fatal (M42) */
 	IMGP_TO_RETRY,		/* failed; a later run may deliver it */
 	IMGP_FOR_GOOD,		/* failed; another try does not help */
-	IMGP_UNFINISHED,	/* neither: the record was not brought to an end */
+	IMGP_UNFINISHED,	/* neither: imgp-record finish did not end it */
 	IMGP_PASSED_OVER,	/* skipped */
 	IMGP_N_OUTCOMES
 };

@@ -10,12 +10,12 @@
 struct letter {			/* of one audience */
 	int64_t		 counts[IMGP_N_OUTCOMES];
 	struct imgp_failure failures[IMGP_NOTIFY_MOST];
-	size_t		 all;		/* failures, told one by one or not */
-	int64_t		 known;		/* failures that an earlier letter told */
-	int64_t		*codes;		/* how often, as imgp_error_at() counts */
+	size_t		 all;		/* failures, listed or not */
+	int64_t		 known;		/* failures that an earlier letter reported */
+	int64_t		*codes;		/* errors, by index of imgp_error_at() */
 	int64_t		*notices;	/* of the failures that have one */
 	size_t		 n_notices;
-	struct imgp_buf	 sum;		/* names a run that has no name */
+	struct imgp_buf	 sum;		/* stands for the id of a run without one */
 };
 
 struct imgp_runletter {
@@ -179,8 +179,8 @@ imgp_runletter_sum(const struct imgp_runletter *r, enum imgp_outcome outcome)
 /* --- the letter ---------------------------------------------------------- */
 
 /*
- * What the Message-ID is made of.  The first notice names a letter that tells of
- * notices: whoever tells of them after a crash makes the same one.
+ * What the Message-ID is made of: the first notice, if there is one, so that a
+ * process that sends the letter again after a crash gives it the same id.
  */
 static char *
 about(const struct imgp_runletter *r, const struct imgp_audience *a)

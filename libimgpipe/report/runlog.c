@@ -13,7 +13,7 @@ struct runlog {			/* of one pipeline and run */
 	struct runlog	*next;
 	char		*pipeline;	/* NULL: jobs that have none */
 	char		*run;
-	FILE		*lines;		/* a temporary file; NULL: none was had */
+	FILE		*lines;		/* a temporary file; NULL: none can be made */
 };
 
 struct imgp_runlogs {

@@ -1,5 +1,5 @@
 /*
- * What the mail about a run says, as text, as a page and as CSV.
+ * The mail about a run as text, as a page and as CSV.
  */
 #ifndef IMGPIPE_RUNMAIL_H
 #define IMGPIPE_RUNMAIL_H
@@ -21,13 +21,13 @@ struct imgp_runmail {
 	const char	*title;		/* such as the study's name */
 	const char	*run;		/* its id; NULL: none */
 	const int64_t	*counts;	/* jobs, by enum imgp_outcome */
-	const int64_t	*codes;		/* errors, as imgp_error_at() counts; one
-					 * more: those of unknown codes */
+	const int64_t	*codes;		/* errors, by index of imgp_error_at(); the
+					 * last: those of unknown codes */
 	const struct imgp_failure *failures;
 	size_t		 n;		/* of them */
-	size_t		 all;		/* of which these are the first */
+	size_t		 all;		/* failures, of which these are the first */
 	int64_t		 known;		/* failures mailed before, not among them */
-	int		 late;		/* the run ended without telling */
+	int		 late;		/* the run did not report them itself */
 };
 
 /* "trial: errors with 3 of 10 files", the caller's to free. */

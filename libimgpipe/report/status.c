@@ -120,7 +120,7 @@ attention(const struct imgp_json *data, int colour, struct imgp_buf *out)
 		    (long long)num(data, "more"));
 }
 
-/* Uploads without a row, as no run could look them up. */
+/* Uploads without a row: no run could look them up. */
 static void
 lookups(const struct imgp_json *data, int colour, struct imgp_buf *out)
 {
@@ -295,7 +295,7 @@ row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
 	char s[TEXT_MAX];
 	int64_t n, last = num(row, "attempt");
 
-	/* One that failed by a fault of ours was taken back. */
+	/* An attempt that failed by a fault of ours is not counted. */
 	for (o = imgp_json_first(imgp_json_get(row, "outcomes")); o != NULL;
 	    o = imgp_json_next(o))
 		if (num(o, "attempt") > last)
@@ -383,7 +383,7 @@ imgp_status_upload_request(int64_t upload)
 	return req;
 }
 
-/* What the site's view says beyond what every view does. */
+/* The optional members of the site's view. */
 static void
 upload_members(const struct imgp_json *data, struct imgp_buf *out)
 {

@@ -1,6 +1,6 @@
 /*
- * What is where, for people and programs: made of what the record answers
- * (pipeline.status(), status_files(), status_upload()).
+ * The state of files, for people and programs, made from the answers of
+ * pipeline.status(), status_files() and status_upload().
  */
 #ifndef IMGPIPE_STATUS_H
 #define IMGPIPE_STATUS_H
@@ -10,8 +10,8 @@
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/report/post.h"
 
-/* The board: how many files are in which state, what needs a look, how the last
- * run and mail went.  ${colour}: for a terminal that shows it. */
+/* The overview: how many files are in which state, which need attention, how the
+ * last run and mail went.  ${colour}: for a terminal that shows it. */
 void	imgp_status_board(const struct imgp_json *data, int colour,
 	    struct imgp_buf *out);
 

@@ -1,13 +1,13 @@
 /*
- * What goes wrong in reporting itself.  It is never a job's fault: the operator is
- * told at once, and it counts for the exit status alone.
+ * Failures of reporting itself.  They fail no job: each is named to the operator at
+ * once and counts for the exit status.
  */
 #ifndef IMGPIPE_TROUBLE_H
 #define IMGPIPE_TROUBLE_H
 
 #include "libimgpipe/base/err.h"
 
-/* Is told of a failure, to name it to the operator. */
+/* Names a failure to the operator. */
 typedef void imgp_complaint(const struct imgp_err *);
 
 struct imgp_trouble {
