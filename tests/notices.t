@@ -47,6 +47,16 @@ like "$log" '^status +Completed' 'but its error log says it'
 is "$(sql 'select count(*) from pipeline.notice where ts_log is null')" 0 \
     'no log is left to be written'
 
+# More than the record gives at once.
+sql "select count(pipeline.lookup_failed(jsonb_build_object('run',
+    '20260102T030405Z-00000001', 'subject_event_crf_file_id', i, 'errors',
+    '[{\"error_code\":\"IMGP-LOOKUP-NOT-FOUND\",\"error\":\"none\"}]'::jsonb)))
+    from generate_series(500001, 502500) i" >made
+before=$(mails)
+env -u IMGP_SOURCE imgp-notify </dev/null 2>err
+is "$(($(mails) - before)) $(grep -l '^Subject: imgpipe: errors with 2500 files$' mail/new/* |
+    wc -l)" '1 1' 'a run has one mail, however much failed'
+
 # --- killed -----------------------------------------------------------------------------
 serve web || exit 1
 export IMGP_API_TOKEN_FILE="$WORK/token"
