@@ -94,7 +94,12 @@ begin
 	    select from pipeline.errors_of(notice_lookup.errors, 'Failed') r
 	    where r.fatal and not r.retryable);
 	n.error_code := l.error_code;
-	n.errors := notice_lookup.errors;
+	n.errors := (select jsonb_agg(jsonb_build_object('stage', r.stage,
+	    'class', coalesce(c.class, 'internal'), 'error_code', r.error_code,
+	    'error', r.error, 'fatal', r.fatal, 'retryable', r.retryable)
+	    order by r.n)
+	    from pipeline.errors_of(notice_lookup.errors, 'Failed') r
+	    left join pipeline.error_code c on c.code = r.error_code);
 	return pipeline.notice_keep(n);
 end $$;
 
