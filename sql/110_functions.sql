@@ -648,6 +648,10 @@ begin
 		and pipeline.is_allowed((select p.code from pipeline.edcpipeline p
 		    where p.id = e.edcpipeline_id), req);
 		get diagnostics n = row_count;
+		-- A run that is over has no letter in hand either.
+		update pipeline.outbox b set taken_until = null,
+		    taken_run = null, claim = null
+		where b.taken_run = by_run;
 		return pipeline.answer(jsonb_build_object('count', n));
 	end if;
 	f := pipeline.file_locked(req);

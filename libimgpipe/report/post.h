@@ -8,8 +8,8 @@
  * away or the process dies, by the next: none is lost, and none sent twice but
  * when a process dies between the carrier's answer and noting it, or needs more
  * than a minute and four times mail_timeout; then both bear the same Message-ID.
- * What a process that died had in hand is taken over when that time is over, by
- * one of the same IMGP_RUN at once.
+ * A letter that a killed process held is sent by the next one after that time; at once
+ * by one of the same IMGP_RUN, or when imgp-record release --run gave that run back.
  */
 #ifndef IMGPIPE_POST_H
 #define IMGPIPE_POST_H

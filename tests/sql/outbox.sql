@@ -73,3 +73,12 @@ select is(pipeline.run_watch('{"seconds": 3600}') #>> '{data,stale}', 'false',
 update pipeline.run set ts_finish = ts_finish - interval '2 hours';
 select is(pipeline.run_watch('{"seconds": 3600}') #>> '{data,stale}', 'true',
     'two hours ago: stale after one');
+
+-- A dead run's letters are free when the next run gives its files back.
+select pipeline.outbox_put('{"message_id": "dead", "sender": "s@x", "message": "m",
+    "subject": "s", "body": "b", "recipients": ["a@x"]}') \g /dev/null
+update pipeline.outbox set taken_until = clock_timestamp() + interval '1 h',
+    taken_run = 'dead', claim = gen_random_uuid() where message_id = 'dead';
+select pipeline.file_release('{"run": "dead"}') \g /dev/null
+select is((select taken_until from pipeline.outbox where message_id = 'dead'), null,
+    'a run that is given back holds no letter');
