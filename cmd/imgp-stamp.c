@@ -126,7 +126,12 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "--provenance wants a file");
 	imgp_dcm_init();
 	if ((status = imgp_stamp_file(&s, argv[optind], out, scans, say,
-	    &e)) == -1)
-		imgp_die(&e);
+	    &e)) == -1) {
+		/* What does not fit will not fit later either. */
+		if (!s.unstamp || strcmp(e.code, IMGP_E_STAMP_CHECK) != 0)
+			imgp_die(&e);
+		imgp_complain(&e);
+		status = IMGP_EX_ERRORS;
+	}
 	return status;
 }

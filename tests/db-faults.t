@@ -86,7 +86,7 @@ for pair in $refused; do
 	stage "${pair%:*}" 1000
 	imgp-record start <in >out 2>err
 	is "$? $(code out) $(sql -c "select last_value from public.fault")" \
-	    "1 IMGP-DB-${pair#*:} 1" "SQLSTATE ${pair%:*} is not asked again (R14)"
+	    "75 IMGP-DB-${pair#*:} 1" "SQLSTATE ${pair%:*} is not asked again (R14)"
 	{ fresh; fresh; fresh; } >in
 	stage "${pair%:*}" 1000 $((next - 1))
 	imgp-record start <in >out 2>err

@@ -19,7 +19,7 @@ with zipfile.ZipFile("many.zip", "w", zipfile.ZIP_DEFLATED,
 # One member of some size: random pixels, told by one chunk over and over.
 import os
 chunk = os.urandom(1 << 20)
-data = inst(0, h.el(0x7FE0, 0x10, b"OB", b"", 0xFFFFFFFE))
+data = inst(0, h.el(0x7FE0, 0x10, b"OB", b"", min(big << 20, 0xFFFFFFFE)))
 for name, method in (("stored.zip", zipfile.ZIP_STORED),
                      ("deflated.zip", zipfile.ZIP_DEFLATED)):
     with zipfile.ZipFile(name, "w", method, compresslevel=1) as z:

@@ -6,7 +6,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/dicom/dicom.h"
 
-enum { IN_START, IN_META, IN_DATA };
+enum { IN_START, IN_META, IN_DATA, IN_OTHER };
 enum { ROOT, ITEM, SEQUENCE, FRAGMENTS };
 
 #define UNDEFINED	UINT32_MAX
@@ -1125,13 +1125,22 @@ keep_first(struct imgp_dicom *d, const void *p, size_t len)
 	d->nfirst += len;
 }
 
-/* What is no DICOM may be a shifted file: that is not passed over in silence. */
+/*
+ * What is no DICOM may be a shifted file: that is not passed over in silence.  Its
+ * first bytes tell; ${all}: there are no more.
+ */
 static void
-look_for_shift(struct imgp_dicom *d)
+look_for_shift(struct imgp_dicom *d, int all)
 {
-	size_t at = imgp_kind_shifted(d->first, d->nfirst);
+	size_t at;
 
-	if (at == 0)
+	if (!all && d->nfirst < sizeof d->first) {
+		d->phase = IN_OTHER;
+		d->state = IMGP_DICOM_MORE;
+		return;
+	}
+	d->state = IMGP_DICOM_NOT;
+	if ((at = imgp_kind_shifted(d->first, d->nfirst)) == 0)
 		return;
 	d->state = IMGP_DICOM_BAD;
 	imgp_fail(&d->err, IMGP_E_DICOM_INVALID,
@@ -1145,6 +1154,11 @@ imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 
 	if (d->state == IMGP_DICOM_MORE && !d->preamble && !d->meta)
 		keep_first(d, p, len);
+	if (d->phase == IN_OTHER) {
+		if (d->state == IMGP_DICOM_MORE)
+			look_for_shift(d, 0);
+		return d->state;
+	}
 	if (d->inflate == NULL)
 		data_feed(d, p, len);
 	else
@@ -1154,7 +1168,7 @@ imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 			p = (const char *)p + n;
 		}
 	if (d->state == IMGP_DICOM_NOT)
-		look_for_shift(d);
+		look_for_shift(d, 0);
 	return d->state;
 }
 
@@ -1198,9 +1212,11 @@ finish(struct imgp_dicom *d)
 enum imgp_dicom_state
 imgp_dicom_end(struct imgp_dicom *d)
 {
-	finish(d);
-	if (d->state == IMGP_DICOM_NOT)
-		look_for_shift(d);
+	if (d->phase != IN_OTHER)
+		finish(d);
+	if (d->state == IMGP_DICOM_NOT || (d->phase == IN_OTHER &&
+	    d->state == IMGP_DICOM_MORE))
+		look_for_shift(d, 1);
 	return d->state;
 }
 

@@ -194,7 +194,7 @@ scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
 
 	imgp_dicom_init(&s->dicom, NULL, &s->lim->dicom);
 	rc = read_object(s, next, arg, first, &n, e);
-	if (rc == 1 && mac && s->dicom.state == IMGP_DICOM_NOT)
+	if (rc == 1 && mac && imgp_dicom_end(&s->dicom) == IMGP_DICOM_NOT)
 		rc = 0;
 	if (rc == 0)
 		rc = judge(s, i, mac, first, n, e);

@@ -167,8 +167,8 @@ fails() {		# fails STATUS CODE TITLE COMMAND...
 	is "$(grep -c . err) $(grep -o 'IMGP-[A-Z-]*' err | head -1)" "1 $_c" '... one line'
 }
 fails 1 IMGP-STORE-NOT-FOUND 'no such key' imgp-s3cp s3://imgp-src/no "$(url no)"
-fails 1 IMGP-STORE-NOT-FOUND 'no such bucket' imgp-s3cp s3://imgp-no/no "$(url no)"
-fails 1 IMGP-STORE-NOT-FOUND 'no such bucket to write to' \
+fails 1 IMGP-PLACE-MISSING 'no such bucket' imgp-s3cp s3://imgp-no/no "$(url no)"
+fails 1 IMGP-PLACE-MISSING 'no such bucket to write to' \
 	imgp-s3cp "$(url other)" s3://imgp-no/no
 fails 1 IMGP-STORE-DENIED 'a wrong secret' env AWS_SECRET_ACCESS_KEY=x \
 	imgp-s3cp s3://imgp-src/other "$(url no)"
@@ -176,7 +176,7 @@ fails 1 IMGP-STORE-DENIED 'an unknown access key' env AWS_ACCESS_KEY_ID=x:y \
 	imgp-s3cp s3://imgp-src/other "$(url no)"
 fails 1 IMGP-STORE-CREDENTIALS 'no credentials at all' env -u AWS_ACCESS_KEY_ID \
 	HOME="$WORK" imgp-s3cp s3://imgp-src/other "$(url no)"
-fails 75 IMGP-STORE-IO 'nobody listens' env AWS_ENDPOINT_URL=http://127.0.0.1:1 \
+fails 75 IMGP-STORE-UNAVAILABLE 'nobody listens' env AWS_ENDPOINT_URL=http://127.0.0.1:1 \
 	imgp-s3cp s3://imgp-src/other "$(url no)"
 fails 2 IMGP-CONFIG 'plain http to elsewhere' \
 	env AWS_ENDPOINT_URL=http://192.0.2.1 imgp-s3cp s3://imgp-src/other "$(url no)"
