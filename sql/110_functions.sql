@@ -225,6 +225,25 @@ language sql volatile as $$
 	select clock_timestamp() + interval '15 minutes';
 $$;
 
+-- edc_pipeline_file.crashes: in how many runs before this one the process that
+-- read the upload died, since it was last given up for that.
+create or replace function pipeline.with_crashes(answer jsonb, file_id bigint,
+    by_run text) returns jsonb language plpgsql stable as $$
+declare
+	crashes bigint;
+begin
+	select count(distinct l.run) into crashes
+	from pipeline.edcpipelinefileerrorlog l
+	where l.edcpipelinefile_id = file_id
+	    and l.error_code = 'IMGP-DICOM-CRASH' and l.run <> by_run
+	    and l.id > coalesce((select max(g.id)
+	        from pipeline.edcpipelinefileerrorlog g
+	        where g.edcpipelinefile_id = file_id
+	        and g.error_code = 'IMGP-JOB-CRASH'), 0);
+	return case when crashes = 0 then answer else jsonb_set(answer,
+	    '{edc_pipeline_file,crashes}', to_jsonb(crashes)) end;
+end $$;
+
 -- Claim a file for a run: the row is made or opened, the attempt counted and a
 -- new lease given.
 create or replace function pipeline.file_claim(req jsonb) returns jsonb
@@ -314,7 +333,7 @@ begin
 	delete from pipeline.lookupfailure l
 	    where l.subjecteventcrffile_id = upload
 	    and l.pipeline_code in (p.code, '');
-	return pipeline.file_json(f, true);
+	return pipeline.with_crashes(pipeline.file_json(f, true), f.id, by_run);
 end $$;
 
 -- Store the names, once for the row's life.

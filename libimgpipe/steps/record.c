@@ -68,9 +68,16 @@ static void
 take_row(struct imgp_job *job, const struct imgp_json *data)
 {
 	const struct imgp_json *row = imgp_json_get(data, "edc_pipeline_file");
+	int64_t crashes = 0;
 
-	if (imgp_json_is_object(row))
-		imgp_job_set(job, "edc_pipeline_file", imgp_json_copy(row));
+	if (!imgp_json_is_object(row))
+		return;
+	/* The claim's answer alone tells of them. */
+	imgp_job_sub_int(job, "edc_pipeline_file", "crashes", &crashes);
+	imgp_job_set(job, "edc_pipeline_file", imgp_json_copy(row));
+	if (crashes > 0)
+		imgp_job_set_sub_int(job, "edc_pipeline_file", "crashes",
+		    crashes);
 }
 
 /* --- start ---------------------------------------------------------------- */

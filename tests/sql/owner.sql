@@ -52,6 +52,20 @@ select is(pg_temp.due(1201), null, 'and is not due');
 select is(pg_temp.start(1201, ', "again": false') ->> 'status', 'Failed',
     'nor opened but by --again');
 
+-- The process that reads it dies.
+select is(pg_temp.start(1205) -> 'crashes', null, 'no process died');
+update pipeline.edcpipelinefile set lease_until = null
+    where subjecteventcrffile_id = 1205;
+select pg_temp.fail(1205, 'IMGP-DICOM-CRASH') \g /dev/null
+select is(pg_temp.row(1205), '1 IMGP-DICOM-CRASH open', 'one died: open');
+select is(pg_temp.start(1205) ->> 'crashes', '1', 'the next run is told');
+update pipeline.edcpipelinefile set lease_until = null
+    where subjecteventcrffile_id = 1205;
+select pg_temp.fail(1205, 'IMGP-JOB-CRASH-') \g /dev/null
+select is(pg_temp.row(1205), '3 IMGP-JOB-CRASH for good', 'and may give it up');
+select is(pg_temp.start(1205, ', "again": true') -> 'crashes', null,
+    'opened again, it begins anew');
+
 -- As an older release left it: for good by what is no fault of the upload.
 select pg_temp.fail(1202, 'IMGP-STORE-DENIED') \g /dev/null
 update pipeline.edcpipelinefile set status = 'Started', ts_finish = null,
