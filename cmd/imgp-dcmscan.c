@@ -11,6 +11,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/sandbox.h"
+#include "libimgpipe/steps/confine.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/work_copy.h"
 
@@ -32,10 +33,26 @@ static const struct imgp_tool tool = {
 	"FILE, or in what comes on standard input.", opts, NULL
 };
 
+/* How long a process may stand still; what is to be said of its sandbox is. */
+static unsigned int
+confine(void)
+{
+	struct imgp_err e = { NULL, "" };
+	unsigned int seconds;
+	int rc = imgp_confine_begin(&seconds, &e);
+
+	if (rc == -1)
+		imgp_die(&e);
+	if (rc == 1 && !imgp_common.quiet)
+		imgp_complain(&e);
+	return seconds;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct imgp_scan_job s = { .fd = -1 };
+	struct imgp_filter_ops ops;
 	struct imgp_err e = { NULL, "" };
 	struct imgp_job *job;
 	struct stat st;
@@ -51,8 +68,10 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "standard output is closed");
 	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
 		imgp_die(&e);
-	if (optind == argc)
-		return imgp_filter_run(&imgp_scan_ops, &s, imgp_common.jobs);
+	if (optind == argc) {
+		ops = imgp_scan_ops(confine());
+		return imgp_filter_run(&ops, &s, imgp_common.jobs);
+	}
 	/* Asked first: a pipe would wait for its writer. */
 	if (strcmp(argv[optind], "-") != 0 && stat(argv[optind], &st) == 0 &&
 	    !S_ISREG(st.st_mode)) {
@@ -63,5 +82,6 @@ main(int argc, char *argv[])
 	job = imgp_job_new();
 	if ((s.fd = imgp_work_operand(argv[optind], job, &e)) == -1)
 		imgp_die(&e);
-	return imgp_filter_one(&imgp_scan_ops, &s, job);
+	ops = imgp_scan_ops(confine());
+	return imgp_filter_one(&ops, &s, job);
 }

@@ -12,6 +12,7 @@
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/sha256.h"
 #include "libimgpipe/stamp/dcm.h"
+#include "libimgpipe/steps/confine.h"
 #include "libimgpipe/steps/stamp_file.h"
 #include "libimgpipe/steps/stamp_job.h"
 
@@ -60,11 +61,27 @@ say(enum imgp_stamp_word word, const struct imgp_err *e)
 		fprintf(stderr, "%s: %s\n", imgp_progname, e->msg);
 }
 
+/* How long a process may stand still; what is to be said of its sandbox is. */
+static unsigned int
+confine(void)
+{
+	struct imgp_err e = { NULL, "" };
+	unsigned int seconds;
+	int rc = imgp_confine_begin(&seconds, &e);
+
+	if (rc == -1)
+		imgp_die(&e);
+	if (rc == 1 && !imgp_common.quiet)
+		imgp_complain(&e);
+	return seconds;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct imgp_stamp_job s = { .dry_run = 0 };
 	const char *out = NULL, *scans = NULL;
+	struct imgp_filter_ops ops;
 	struct imgp_err e = { NULL, "" };
 	/* Asked before imgp_opt() opens something in its place. */
 	int ch, status, closed = fcntl(STDOUT_FILENO, F_GETFD) == -1;
@@ -114,7 +131,8 @@ main(int argc, char *argv[])
 		    s.provenance != NULL || s.unstamp)
 			imgp_usage(&tool, "an operand is wanted: IN");
 		imgp_dcm_init();
-		return imgp_filter_run(&imgp_stamp_ops, &s, imgp_common.jobs);
+		ops = imgp_stamp_ops(confine());
+		return imgp_filter_run(&ops, &s, imgp_common.jobs);
 	}
 	if (argc - optind != 1 || out == NULL)
 		imgp_usage(&tool, "one operand and -o OUT are wanted");

@@ -150,14 +150,28 @@ exits 75 'a step that dies costs its job alone (R59)' "$F" -j 3 alone <in
 is "$(wc -l <out)" 9 'every job has its line'
 is "$(grep -c 'IMGP-DICOM-CRASH.*"fatal":true,"retryable":true' out)" 5 \
     'crash, endless loop, wrong status, another id or place: named'
-is "$(grep -c seen out)" 2 'the others are done'
+is "$(grep -c '"bytes":{"local":7}' out)" 2 'the others are done'
 like err '13: IMGP-DICOM-CRASH: the process died of signal 11' 'by signal'
-like err '14: IMGP-DICOM-CRASH: no end after 2 s' 'by time'
+like err '14: IMGP-DICOM-CRASH: the process neither read nor wrote for 1 s' 'by time'
 like err '16: IMGP-DICOM-CRASH: the process answered for another job' 'by identity (R61)'
 
-echo '{"subject_event_crf_file_id":19}' >in
+echo '{"subject_event_crf_file_id":23}' >in
 exits 0 'a step alone' "$F" alone <in 9</dev/null
-is "$(jq .descriptors out)" 1 'has no descriptor of its parent but the pipe to it'
+is "$(jq .bytes.local out)" 1 'has no descriptor of its parent but the pipe to it'
+echo '{"subject_event_crf_file_id":19}' >in
+exits 0 'a step that dies once is tried once more' "$F" alone <in
+is "$(grep -c 'begin 19' log) $(grep -c '"bytes":{"local":7}' out)" '2 1' 'and done'
+for i in 13 16; do
+	echo "{\"subject_event_crf_file_id\":$i,\"edc_pipeline_file\":{\"id\":1,\"crashes\":1}}"
+done >in
+"$F" -j 2 alone <in >out 2>err
+is "$(jq -r '.errors[0] | .error_code + " \(.fatal) \(.retryable)"' out | sort -u)" \
+    'IMGP-JOB-CRASH true false' 'what died in an earlier run, too, is given up'
+for i in 19 20 21 22; do echo "{\"subject_event_crf_file_id\":$i}"; done >in
+rm -f log died
+exits 0 'and it is tried alone' "$F" -j 3 alone <in
+is "$(sed -n '/begin 19/,$p' log | sed 1d | sed -n '/begin 19/,/end/p' | tr '\n' ' ')" \
+    'begin 19 other end ' 'with no other beside it'
 
 # streams
 echo '{"a":1}' >in

@@ -105,16 +105,23 @@ strikes 'a typo in stamp_tag' IMGP-CONFIG env IMGP_STAMP_TAG='0012;0071 LO' imgp
 # injected CALL FAULT COMMAND...
 injected() { strace -f -o /dev/null -e trace="$1" -e inject="$1:$2" "${@:3}"; }
 if injected getpid error=EPERM true 2>/dev/null; then
-	strikes 'a kernel that refuses the sandbox' IMGP-SANDBOX \
-	    injected seccomp error=EPERM imgp-stamp
+	exits 2 'a kernel that refuses the sandbox' \
+	    injected prctl error=EPERM imgp-stamp <line
+	like err IMGP-SANDBOX '... is found before the first job'
+	is "$(cat out)" '' '... which is not taken'
+	# The first to be refused is the process that only tries it out; one that
+	# works makes one call more.
+	strace -f -o calls -e trace=prctl imgp-stamp </dev/null
+	strikes 'a sandbox that one process cannot close' IMGP-SANDBOX \
+	    injected prctl error=EPERM:when=$(($(grep -c 'prctl(' calls) + 1)) imgp-stamp
 	strikes 'a stamping process that is killed' IMGP-DICOM-CRASH \
-	    injected seccomp signal=KILL imgp-stamp
+	    injected close_range signal=KILL imgp-stamp
 	# The loader of libraries reads by the same call, in the parent alone.
 	strace -o loader -e trace=pread64 imgp-stamp </dev/null
 	strikes 'a read error of the disk' IMGP-STORE-IO \
 	    injected pread64 error=EIO:when="$(wc -l <loader)"+ imgp-stamp
 	exits 75 'a scanning process that is killed' \
-	    injected seccomp signal=KILL imgp-dcmscan <line
+	    injected close_range signal=KILL imgp-dcmscan <line
 	is "$(jq -c '[.errors[0].error_code, .errors[0].fatal]' out)" \
 	    '["IMGP-DICOM-CRASH",true]' '... fails the job'
 else

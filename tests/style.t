@@ -122,11 +122,12 @@ ok $? 'and only libimgpipe/record/db speaks to libpq' || diag <"$WORK/out"
 # The library neither prints nor exits: its caller says what is to be said.  Four
 # modules are the part of a tool that every tool has, and do: opt (usage, --help, a
 # setting that is wrong), filter and outlines (standard output, each job's errors), and
-# buf, where memory is exhausted.  A forked child that cannot exec ends by _exit(127).
-# Only these and cmd/ call what prints.
+# buf, where memory is exhausted.  A forked child ends by _exit: one that cannot exec by
+# 127 (child), a parser (worker), one that tries the sandbox (sandbox).  Only these
+# and cmd/ call what prints.
 prints() {		# prints FILE...: lines that do
 	grep -nE '\b(printf|vprintf|puts|putchar|perror|psignal|exit|_exit|_Exit|v?errx?|v?warnx?|errc|warnc|syslog) *\(|(^|[^"a-z_])std(out|err)\b|\b(write|dprintf|imgp_write_all) *\( *([12]|STD(OUT|ERR)_FILENO),|\bimgp_(complain|die|usage) *\(' "$@" /dev/null |
-		grep -vE '^[^:]*:[0-9]*:[	 ]*(/?\*|#include)|^libimgpipe/(base/(opt|buf|outlines)\.[ch]|job/filter\.c):|^libimgpipe/base/child\.c:.*_exit\(127\)'
+		grep -vE '^[^:]*:[0-9]*:[	 ]*(/?\*|#include)|^libimgpipe/(base/(opt|buf|outlines)\.[ch]|job/filter\.c):|^libimgpipe/base/(child\.c:.*_exit\(127\)|worker\.c:.*\<_exit\(|sandbox\.c:.*\<_exit\()'
 }
 prints libimgpipe/*/*.c libimgpipe/*/*.cc >"$WORK/out"
 [ ! -s "$WORK/out" ]

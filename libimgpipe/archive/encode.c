@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 #include "libimgpipe/archive/encode.h"
 #include "libimgpipe/archive/out.h"
+#include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/write.h"
 
 #define OUT	((size_t)64 << 10)
@@ -144,7 +146,7 @@ imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
 /* --- keeping --------------------------------------------------------------- */
 
 void
-imgp_spill_init(struct imgp_spill *s, const char *dir)
+imgp_spill_init(struct imgp_spill *s, int dir)
 {
 	s->n = 0;
 	imgp_buf_init(&s->mem);
@@ -169,25 +171,83 @@ imgp_spill_release(struct imgp_spill *s)
 	imgp_buf_release(&s->mem);
 }
 
-int
-imgp_tmpfile(const char *dir, struct imgp_err *e)
+/* Opened ahead, for a file system without unnamed files. */
+static int ahead[IMGP_TMPFILES];
+static size_t nahead;
+
+static int
+open_unnamed(int dir)
 {
-	char *path;
+	return openat(dir, ".", IMGP_SCRATCH_FLAGS, 0600);
+}
+
+static int
+fail_tmp(struct imgp_err *e)
+{
+	return imgp_fail_write(e, "a temporary file");
+}
+
+/* After open_unnamed() failed. */
+static int
+is_without(void)
+{
+	return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL;
+}
+
+static int
+open_named(int dir, struct imgp_err *e)
+{
+	static unsigned int number;
+	char name[64];
 	int fd;
 
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	do {
+		snprintf(name, sizeof name, ".imgp.%ld.%u", (long)getpid(),
+		    __atomic_fetch_add(&number, 1, __ATOMIC_RELAXED));
+		fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+		    0600);
+	} while (fd == -1 && errno == EEXIST);
+	if (fd == -1)
+		return fail_tmp(e);
+	if (unlinkat(dir, name, 0) == 0)
+		return fd;
+	fail_tmp(e);
+	close(fd);
+	return -1;
+}
+
+int
+imgp_tmpfile(int dir, struct imgp_err *e)
+{
+	size_t i;
+	int fd = open_unnamed(dir);
+
 	if (fd != -1)
 		return fd;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", dir);
-	/* A file system without unnamed files. */
-	path = imgp_asprintf("%s/.imgp.XXXXXX", dir);
-	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
-		imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", dir);
-	else
-		unlink(path);
-	free(path);
-	return fd;
+	if (!is_without())
+		return fail_tmp(e);
+	for (i = __atomic_load_n(&nahead, __ATOMIC_RELAXED); i > 0; )
+		if (__atomic_compare_exchange_n(&nahead, &i, i - 1, 0,
+		    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return ahead[i - 1];
+	return open_named(dir, e);
+}
+
+int
+imgp_tmpfile_ahead(int dir, size_t n, struct imgp_err *e)
+{
+	int fd = open_unnamed(dir);
+
+	if (fd != -1) {
+		close(fd);
+		return 1;
+	}
+	if (!is_without())
+		return fail_tmp(e);
+	for (nahead = 0; nahead < n && nahead < IMGP_TMPFILES; nahead++)
+		if ((ahead[nahead] = open_named(dir, e)) == -1)
+			return -1;
+	return 0;
 }
 
 static int

@@ -39,17 +39,17 @@ uint32_t imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
 
 /*
  * Bytes kept in memory up to a ceiling, then in a file without a name in
- * ${dir}.
+ * the open directory ${dir}.
  */
 struct imgp_spill {
-	const char	*dir;
+	int		 dir;
 	struct imgp_buf	 mem;
 	int		 fd;		/* -1: all is in mem */
 	uint64_t	 n;		/* bytes kept */
 };
 #define IMGP_SPILL_MEM	((size_t)1 << 20)
 
-void	imgp_spill_init(struct imgp_spill *s, const char *dir);
+void	imgp_spill_init(struct imgp_spill *s, int dir);
 void	imgp_spill_clear(struct imgp_spill *s);	/* empty, ready for use */
 void	imgp_spill_release(struct imgp_spill *s);
 /* An imgp_deflate_write; -1 with IMGP-STORE-IO or -FULL. */
@@ -58,7 +58,15 @@ int	imgp_spill_write(void *spill, const void *p, size_t len,
 /* What was kept is all there now: it can be read. */
 int	imgp_spill_done(struct imgp_spill *s, struct imgp_err *e);
 
-/* A file without a name in ${dir}, open for reading and writing, or -1. */
-int	imgp_tmpfile(const char *dir, struct imgp_err *e);
+/* A file without a name in the open directory ${dir}, open for reading and writing, or -1; from any
+ * thread, also behind a sandbox (base/sandbox.h) with ${dir} for scratch. */
+int	imgp_tmpfile(int dir, struct imgp_err *e);
+/*
+ * Before a sandbox: where the file system of ${dir} has no unnamed files, open
+ * ${n} (at most IMGP_TMPFILES) ahead for imgp_tmpfile().  1: it has them; 0: they
+ * are open; -1 with IMGP-STORE-IO.
+ */
+int	imgp_tmpfile_ahead(int dir, size_t n, struct imgp_err *e);
+#define IMGP_TMPFILES	128u
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "libimgpipe/archive/gunzip.h"
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/worker.h"
 
 #define RESERVED	0xe0	/* flags; RFC 1952: must be zero */
 
@@ -63,6 +64,7 @@ fill(struct imgp_gunzip *g, struct imgp_err *e)
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return imgp_fail_errno(e, IMGP_E_STORE_IO, "read");
+	imgp_worker_beat();
 	g->eof = n == 0;
 	g->pos += (uint64_t)n;
 	g->isal.next_in = g->in;

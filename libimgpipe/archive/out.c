@@ -6,12 +6,14 @@
 
 #include "libimgpipe/archive/out.h"
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/worker.h"
 #include "libimgpipe/base/write.h"
 
 #define BUFFER		((size_t)128 << 10)
 #define WRITE_BACK	((uint64_t)8 << 20)
 #define SMALL_COPY	((uint64_t)64 << 10)	/* below it the buffer is faster */
 #define LONG_COPY	((uint64_t)8 << 20)
+#define ONE_COPY	((size_t)32 << 20)	/* the longest without a sign of life */
 #define CHUNK		((size_t)1 << 20)
 #define PAGE		4096u
 #define AHEAD		((size_t)512)	/* a ZIP's local header, mostly */
@@ -93,6 +95,17 @@ imgp_out_write(struct imgp_out *o, const void *p, size_t len,
 }
 
 int
+imgp_file_size(int fd, uint64_t *size, struct imgp_err *e)
+{
+	off_t n = lseek(fd, 0, SEEK_END);
+
+	if (n == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "size");
+	*size = (uint64_t)n;
+	return 0;
+}
+
+int
 imgp_pread(int fd, void *buf, size_t len, uint64_t off, struct imgp_err *e)
 {
 	char *p = buf;
@@ -108,6 +121,7 @@ imgp_pread(int fd, void *buf, size_t len, uint64_t off, struct imgp_err *e)
 			return imgp_fail(e, IMGP_E_STORE_IO,
 			    "the file ends at byte %llu",
 			    (unsigned long long)off);
+		imgp_worker_beat();
 		p += n;
 		len -= (size_t)n;
 		off += (uint64_t)n;
@@ -129,6 +143,7 @@ read_ahead(struct imgp_out *o, int fd, unsigned char *p, size_t len, size_t room
 	o->nahead = 0;
 	if (n == -1 || (size_t)n < len)
 		return imgp_pread(fd, p, len, off, e);	/* which tells why */
+	imgp_worker_beat();
 	o->ahead = p + len;
 	o->nahead = (size_t)n - len;
 	o->ahead_fd = fd;
@@ -160,8 +175,9 @@ copy_range(struct imgp_out *o, int fd, uint64_t *off, uint64_t *len,
 	if (o->no_cfr)
 		return 0;
 	n = copy_file_range(fd, &from, o->fd, NULL,
-	    *len < (1u << 30) ? (size_t)*len : 1u << 30, 0);
+	    *len < ONE_COPY ? (size_t)*len : ONE_COPY, 0);
 	if (n > 0) {
+		imgp_worker_beat();
 		*off += (uint64_t)n;
 		*len -= (uint64_t)n;
 		o->n += (uint64_t)n;

@@ -47,6 +47,9 @@ int	imgp_out_flush(struct imgp_out *o, struct imgp_err *e);
 /* After a write to ${what} failed: fill ${e} from errno and return -1. */
 int	imgp_fail_write(struct imgp_err *e, const char *what);
 
+/* The size of the regular file ${fd}, without a look at more than that; -1 with
+ * IMGP-STORE-IO. */
+int	imgp_file_size(int fd, uint64_t *size, struct imgp_err *e);
 /* Read exactly ${len} bytes at ${off}; 0, or -1 with IMGP-STORE-IO. */
 int	imgp_pread(int fd, void *buf, size_t len, uint64_t off,
 	    struct imgp_err *e);

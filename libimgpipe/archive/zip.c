@@ -179,19 +179,6 @@ find_end(int fd, uint64_t size, struct ending *t, struct imgp_err *e)
 	    "its directory is not there or does not fit");
 }
 
-static int
-file_size(int fd, uint64_t *size, struct imgp_err *e)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "stat");
-	if (!S_ISREG(st.st_mode))
-		return imgp_fail(e, IMGP_E_STORE_IO, "not a regular file");
-	*size = (uint64_t)st.st_size;
-	return 0;
-}
-
 int
 imgp_zip_probe(int fd, struct imgp_err *e)
 {
@@ -199,7 +186,7 @@ imgp_zip_probe(int fd, struct imgp_err *e)
 	struct ending t;
 	uint64_t size;
 
-	if (file_size(fd, &size, e) == -1)
+	if (imgp_file_size(fd, &size, e) == -1)
 		return -1;
 	if (size < END)
 		return 0;
@@ -624,7 +611,7 @@ imgp_zip_open(int fd, const struct imgp_zip_limits *lim, struct imgp_err *e)
 	if (lim == NULL)
 		lim = &imgp_zip_limits;
 	z->fd = fd;
-	if (file_size(fd, &z->size, e) == -1 ||
+	if (imgp_file_size(fd, &z->size, e) == -1 ||
 	    find_end(fd, z->size, &z->at, e) == -1)
 		goto fail;
 	if (check_count(z, lim, e) == -1)

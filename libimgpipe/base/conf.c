@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
@@ -55,6 +56,8 @@ static const struct {
 	{ "s3_copy_bytes", "5368709120" },
 	/* the stamp */
 	{ "coordinating_center", NULL }, { "stamp_tag", "0012,0071 LO" },
+	/* the processes that read uploads */
+	{ "sandbox", "expected" }, { "stall", "60s" },
 	/* what an upload may cost (imgp-dcmscan(1)) */
 	{ "limit_members", "100000" }, { "limit_bytes", "1099511627776" },
 	{ "limit_ratio", "200" }, { "limit_series", "10000" },
@@ -80,6 +83,12 @@ struct entry {
 static struct entry *entries;
 static size_t nentries;
 static int loaded;
+
+/* What the environment had, once that is gone. */
+static struct {
+	int	 gone;
+	char	*value[NKNOWN];
+} environment;
 
 static size_t
 find(const char *name)
@@ -176,19 +185,60 @@ in_file(const char *section, size_t which)
 	return NULL;
 }
 
-const char *
-imgp_conf(const char *pipeline, const char *name)
+static const char *
+in_environment(size_t which)
 {
 	char env[64] = "IMGP_";
-	const char *s;
-	size_t which = find(name), i;
+	const char *name = known[which].name, *s;
+	size_t i;
 
-	if (which == NKNOWN)
-		abort();		/* a setting that is not in the table */
+	if (environment.gone)
+		return environment.value[which];
 	for (i = 0; name[i] != '\0' && i + 6 < sizeof env; i++)
 		env[5 + i] = (char)toupper((unsigned char)name[i]);
 	env[5 + i] = '\0';
-	if ((s = getenv(env)) != NULL && *s != '\0')
+	s = getenv(env);
+	return s != NULL && *s != '\0' ? s : NULL;
+}
+
+static void
+wipe(char *s)
+{
+	explicit_bzero(s, strlen(s));
+}
+
+void
+imgp_conf_keep(const char *const names[])
+{
+	char keep[NKNOWN] = { 0 }, **v;
+	const char *s;
+	size_t i;
+
+	for (; *names != NULL; names++) {
+		if ((i = find(*names)) == NKNOWN)
+			abort();
+		keep[i] = 1;
+		if ((s = in_environment(i)) != NULL)
+			environment.value[i] = imgp_strdup(s);
+	}
+	for (i = 0; i < nentries; i++)
+		if (!keep[entries[i].which])
+			wipe(entries[i].value);		/* as if not set */
+	for (v = environ; v != NULL && *v != NULL; v++)
+		wipe(*v);
+	clearenv();
+	environment.gone = 1;
+}
+
+const char *
+imgp_conf(const char *pipeline, const char *name)
+{
+	const char *s;
+	size_t which = find(name);
+
+	if (which == NKNOWN)
+		abort();		/* a setting that is not in the table */
+	if ((s = in_environment(which)) != NULL)
 		return s;
 	if (pipeline != NULL && *pipeline != '\0' &&
 	    (s = in_file(pipeline, which)) != NULL)

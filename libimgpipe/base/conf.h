@@ -26,6 +26,13 @@ const char *imgp_conf(const char *pipeline, const char *name);
 /* The same, where there must be a value: NULL with IMGP-CONFIG. */
 const char *imgp_conf_need(const char *pipeline, const char *name,
 	    struct imgp_err *e);
+/*
+ * From now on there are no other settings than ${names} (ended by NULL), and no
+ * environment: what both held is wiped from memory, where a process that is made
+ * from this one could read it.  Once, while there is one thread; what was
+ * returned by the environment before must not be used any more.
+ */
+void	imgp_conf_keep(const char *const names[]);
 /* A setting that is a duration, in seconds; -1 with IMGP-CONFIG. */
 int	imgp_conf_duration(const char *pipeline, const char *name,
 	    long long *seconds, struct imgp_err *e);

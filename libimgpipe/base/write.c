@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/worker.h"
 #include "libimgpipe/base/write.h"
 
 int
@@ -15,6 +16,7 @@ imgp_write_all(int fd, const void *p, size_t len)
 				continue;
 			return -1;
 		}
+		imgp_worker_beat();
 		s += n;
 		len -= (size_t)n;
 	}

@@ -79,6 +79,7 @@
 #include <zlib.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/worker.h"
 #include "libimgpipe/deflate/deflate_priv.h"
 
 #define GIVE_UP		4096		/* bytes behind mark */
@@ -1039,6 +1040,7 @@ imgp_deflate_read_fd(void *fd, uint64_t off, void *buf, size_t len,
 		if (n == 0)
 			return imgp_fail(e, IMGP_E_STORE_IO,
 			    "deflate: the file became shorter");
+		imgp_worker_beat();
 		got += (size_t)n;
 	}
 	return 0;

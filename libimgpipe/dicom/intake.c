@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <string.h>
 
 #include "libimgpipe/archive/gunzip.h"
@@ -63,17 +61,13 @@ int
 imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 {
 	unsigned char p[IMGP_KIND_FIRST];
-	struct stat st;
 	size_t n;
 	int zip = 0;
 
 	memset(u, 0, sizeof *u);
 	u->fd = fd;
-	if (fstat(fd, &st) == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "stat");
-	if (!S_ISREG(st.st_mode))
-		return imgp_fail(e, IMGP_E_STORE_IO, "not a regular file");
-	u->size = (uint64_t)st.st_size;
+	if (imgp_file_size(fd, &u->size, e) == -1)
+		return -1;
 	n = u->size < sizeof p ? (size_t)u->size : sizeof p;
 	if (imgp_pread(fd, p, n, 0, e) == -1)
 		return -1;

@@ -1,9 +1,5 @@
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,25 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/filter.h"
+#include "libimgpipe/job/isolate.h"
 
 #define CHUNK	65536
-
-/* A step in a process of its own (IMGP_ISOLATED). */
-struct child {
-	pid_t		 pid;		/* 0: free */
-	int		 fd;		/* its answer */
-	int64_t		 deadline;	/* monotonic ms; -1: none */
-	int		 killed;	/* by us, for taking too long */
-	struct imgp_job	*job;		/* as it went in */
-	struct imgp_buf	 answer;
-};
 
 struct imgp_filter {
 	const struct imgp_filter_ops *ops;
@@ -47,9 +33,8 @@ struct imgp_filter {
 	int		 in_eof;
 	int		 too_long;	/* dropping the rest of such a line */
 
-	struct child	*children;
-	size_t		 nchildren;
-	size_t		 nrunning;
+	struct imgp_isolate *isolate;	/* IMGP_ISOLATED */
+	size_t		 nisolated;	/* processes at most */
 };
 
 /* Standard output is broken: nothing can be done for the jobs that are left. */
@@ -57,11 +42,9 @@ static void
 output_broken(struct imgp_filter *f)
 {
 	int saved = errno;
-	size_t i;
 
-	for (i = 0; i < f->nchildren; i++)
-		if (f->children[i].pid > 0)
-			kill(f->children[i].pid, SIGKILL);
+	if (f->isolate != NULL)
+		imgp_isolate_kill(f->isolate);
 	if (saved == EPIPE) {
 		signal(SIGPIPE, SIG_DFL);
 		raise(SIGPIPE);
@@ -165,171 +148,38 @@ is_for_step(const struct imgp_filter *f, struct imgp_job *job)
 	}
 }
 
-/*
- * Close all descriptors above standard error but two: a child holds neither the
- * lock of a run nor anything else that its parent was given.
- */
-static void
-close_others(int a, int b)
-{
-	unsigned int low = (unsigned int)(a < b ? a : b);
-	unsigned int high = (unsigned int)(a < b ? b : a);
-
-	if (low > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0U, 0);
-}
-
-/* The child's side: one step, its job written to ${fd}.  Does not return. */
-static void
-child_main(struct imgp_filter *f, struct imgp_job *job, int fd, pid_t parent)
-{
-	struct imgp_buf b = IMGP_BUF_INIT;
-	struct imgp_err e = { NULL, "" };
-	int upload = -1;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	close(STDIN_FILENO);
-	if (f->ops->upload_fd != NULL)
-		upload = f->ops->upload_fd(f->arg);
-	close_others(fd, upload == -1 ? fd : upload);
-	if ((f->ops->confine != NULL &&
-	    f->ops->confine(job, f->arg, &e) == -1) ||
-	    f->ops->step(f, job, f->arg, &e) == -1)
-		add_error(f, job, &e);
-	imgp_job_print(job, &b);
-	if (imgp_write_all(fd, b.s, b.len) == -1)
-		_exit(1);
-	imgp_buf_release(&b);
-	imgp_job_free(job);
-	_exit(0);
-}
-
-static void
-start_child(struct imgp_filter *f, struct imgp_job *job)
-{
-	pid_t parent = getpid();
-	struct imgp_err e;
-	struct child *c;
-	int fd[2];
-
-	for (c = f->children; c->pid != 0; c++)
-		;
-	if (pipe2(fd, O_CLOEXEC) == -1) {
-		imgp_fail_errno(&e, IMGP_E_MEMORY, "pipe");
-		imgp_filter_put(f, job, &e);
-		return;
-	}
-	if ((c->pid = fork()) == 0) {
-		close(fd[0]);
-		child_main(f, job, fd[1], parent);
-	}
-	close(fd[1]);
-	if (c->pid == -1) {
-		c->pid = 0;
-		close(fd[0]);
-		imgp_fail_errno(&e, IMGP_E_MEMORY, "fork");
-		imgp_filter_put(f, job, &e);
-		return;
-	}
-	c->fd = fd[0];
-	c->job = job;
-	c->killed = 0;
-	imgp_buf_init(&c->answer);
-	c->answer.max = IMGP_JSON_MAX + 1;
-	c->deadline = f->ops->seconds == 0 ? -1 :
-	    imgp_clock_ms() + (int64_t)f->ops->seconds * 1000;
-	f->nrunning++;
-}
-
-/*
- * A process that read hostile bytes must not be able to say which file it was,
- * or where it goes.
- */
+/* In the process of one job: its step. */
 static int
-is_same_job(struct imgp_job *a, struct imgp_job *b)
+work(struct imgp_job *job, void *arg)
 {
-	static const char *const fixed[] = { "run", "job", "pipeline_code",
-	    "source", "temp", "destination", "local" };
-	int64_t x = 0, y = 0;
-	size_t i;
-
-	for (i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		if (!imgp_same_text(imgp_job_str(a, fixed[i]),
-		    imgp_job_str(b, fixed[i])))
-			return 0;
-	imgp_job_sub_int(a, "edc_pipeline_file", "lease", &x);
-	imgp_job_sub_int(b, "edc_pipeline_file", "lease", &y);
-	return x == y && imgp_job_id(a) == imgp_job_id(b) &&
-	    imgp_job_file_id(a) == imgp_job_file_id(b) &&
-	    imgp_same_text(imgp_job_sub_str(a, "edc_pipeline_file", "file_name"),
-	    imgp_job_sub_str(b, "edc_pipeline_file", "file_name"));
-}
-
-/* The child closed its end: take its answer, or make the job a failed one. */
-static void
-reap(struct imgp_filter *f, struct child *c)
-{
-	size_t nerrors = imgp_json_count(imgp_job_get(c->job, "errors"));
-	const char *code = f->ops->died == NULL ? IMGP_E_JOB_DIED :
-	    f->ops->died;
-	struct imgp_job *job = NULL;
+	struct imgp_filter *f = arg;
 	struct imgp_err e = { NULL, "" };
-	int st;
+	int rc = -1;
 
-	close(c->fd);
-	while (waitpid(c->pid, &st, 0) == -1 && errno == EINTR)
-		;
-	if (c->killed)
-		imgp_fail(&e, code, "no end after %u s", f->ops->seconds);
-	else if (WIFSIGNALED(st))
-		imgp_fail(&e, code, "the process died of signal %d",
-		    WTERMSIG(st));
-	else if (WEXITSTATUS(st) == IMGP_EX_TEMPFAIL)
-		imgp_fail(&e, IMGP_E_MEMORY, "the process ran out of memory");
-	else if (WEXITSTATUS(st) != 0)
-		imgp_fail(&e, code, "the process ended with status %d",
-		    WEXITSTATUS(st));
-	else if ((job = imgp_job_parse(c->answer.s, c->answer.len,
-	    &e)) != NULL && !is_same_job(c->job, job)) {
-		imgp_fail(&e, code, "the process answered for another job");
-		imgp_job_free(job);
-		job = NULL;
-	}
-	if (job == NULL) {
-		job = c->job;
+	if (f->ops->confine == NULL ||
+	    f->ops->confine(job, f->arg, &e) == 0)
+		rc = f->ops->step(f, job, f->arg, &e);
+	if (rc == -1)
 		add_error(f, job, &e);
-	} else {
-		imgp_job_note_line(job, imgp_job_line(c->job));
-		imgp_job_free(c->job);
-	}
-	finish_job(f, job, nerrors);
-	imgp_buf_release(&c->answer);
-	c->pid = 0;
-	f->nrunning--;
+	return rc == IMGP_STEP_KEEP ? IMGP_ISOLATE_KEEP : 0;
 }
 
+/* Here: that process is gone. */
 static void
-read_child(struct imgp_filter *f, struct child *c)
+done(struct imgp_job *job, size_t before, int keep, const struct imgp_err *e,
+    void *arg)
 {
-	char chunk[CHUNK];
-	ssize_t n;
+	struct imgp_filter *f = arg;
+	struct imgp_err why;
 
-	if ((n = read(c->fd, chunk, sizeof chunk)) == -1) {
-		if (errno == EINTR || errno == EAGAIN)
-			return;
-		n = 0;
-	}
-	if (n > 0 && imgp_buf_add(&c->answer, chunk, (size_t)n) == 0)
-		return;
-	if (n > 0) {			/* more than a line may have */
-		kill(c->pid, SIGKILL);
-	}
-	reap(f, c);
+	if (f->ops->settle != NULL &&
+	    f->ops->settle(job, keep, f->arg, &why) == -1 && e == NULL)
+		e = &why;
+	if (e != NULL && strcmp(e->code, IMGP_E_JOB_CRASH) == 0)
+		imgp_job_error(job, f->ops->stage, e, 1);	/* never as it is */
+	else if (e != NULL)
+		add_error(f, job, e);
+	finish_job(f, job, before);
 }
 
 /* One line, whatever it is, becomes one job on its way. */
@@ -375,7 +225,7 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 	}
 	imgp_job_note_line(job, f->alone ? 0 : f->line);
 	if (o->flags & IMGP_ISOLATED) {
-		start_child(f, job);
+		imgp_isolate_put(f->isolate, job);
 		return;
 	}
 	nerrors = imgp_json_count(imgp_job_get(job, "errors"));
@@ -459,34 +309,12 @@ read_input(struct imgp_filter *f)
 	f->in_eof = n == 0;
 }
 
-/* The time until the nearest of ${wait} and the children's deadlines. */
-static int
-wait_ms(const struct imgp_filter *f, int64_t wait)
-{
-	int64_t now = imgp_clock_ms(), left;
-	size_t i;
-
-	for (i = 0; i < f->nchildren; i++)
-		if (f->children[i].pid != 0 && !f->children[i].killed &&
-		    f->children[i].deadline != -1) {
-			left = f->children[i].deadline - now;
-			if (left < 0)
-				left = 0;
-			if (wait == -1 || left < wait)
-				wait = left;
-		}
-	return wait > 3600000 ? 3600000 : (int)wait;
-}
-
 /* Sleep until input, an answer, a deadline, or ${wait} ms (-1: for ever). */
 static void
 await(struct imgp_filter *f, int want_input, int64_t wait)
 {
-	struct pollfd p[2 + f->nchildren];
-	struct child *who[2 + f->nchildren];
+	struct pollfd p[2 + f->nisolated];
 	nfds_t n = 0, first;
-	size_t i;
-	int64_t now;
 
 	if (want_input) {
 		p[n].fd = STDIN_FILENO;
@@ -497,25 +325,15 @@ await(struct imgp_filter *f, int want_input, int64_t wait)
 		p[n++].events = POLLIN;
 	}
 	first = n;
-	for (i = 0; i < f->nchildren; i++)
-		if (f->children[i].pid != 0) {
-			who[n] = &f->children[i];
-			p[n].fd = f->children[i].fd;
-			p[n++].events = POLLIN;
-		}
-	if (poll(p, n, wait_ms(f, wait)) == -1) {
+	if (f->isolate != NULL)
+		n += imgp_isolate_poll(f->isolate, p + first, &wait);
+	if (poll(p, n, wait > 3600000 ? 3600000 : (int)wait) == -1) {
 		if (errno != EINTR)
 			err(IMGP_EX_TEMPFAIL, "poll");
 		return;
 	}
-	for (now = imgp_clock_ms(), i = first; i < n; i++)
-		if (p[i].revents != 0)
-			read_child(f, who[i]);
-		else if (!who[i]->killed && who[i]->deadline != -1 &&
-		    now >= who[i]->deadline) {
-			who[i]->killed = 1;
-			kill(who[i]->pid, SIGKILL);
-		}
+	if (f->isolate != NULL)
+		imgp_isolate_turn(f->isolate, p + first);
 	if (want_input && p[0].revents != 0)
 		read_input(f);
 }
@@ -527,8 +345,7 @@ loop(struct imgp_filter *f)
 	int busy, more;
 
 	for (;;) {
-		busy = (f->ops->flags & IMGP_ISOLATED) != 0 &&
-		    f->nrunning == f->nchildren;
+		busy = f->isolate != NULL && imgp_isolate_is_full(f->isolate);
 		if (!busy && take_next(f))
 			continue;
 		more = f->operands != NULL ? f->noperands > 0 : !f->in_eof ||
@@ -536,9 +353,9 @@ loop(struct imgp_filter *f)
 		wait = -1;
 		if (!busy && f->ops->idle != NULL) {
 			wait = f->ops->idle(f, f->arg, !more);
-			if (wait == -1 && !more && f->nrunning == 0)
+			if (wait == -1 && !more && imgp_isolate_jobs(f->isolate) == 0)
 				return;
-		} else if (!more && f->nrunning == 0)
+		} else if (!more && imgp_isolate_jobs(f->isolate) == 0)
 			return;
 		await(f, !busy && f->operands == NULL && !f->in_eof, wait);
 	}
@@ -547,13 +364,18 @@ loop(struct imgp_filter *f)
 static int
 run(struct imgp_filter *f, int jobs)
 {
+	const struct imgp_filter_ops *o = f->ops;
+	const struct imgp_isolate_ops isolated = { o->stage, o->seconds,
+	    o->upload_fd == NULL ? -1 : o->upload_fd(f->arg),
+	    o->died == NULL ? IMGP_E_JOB_DIED : o->died, work, done };
+
 	imgp_ready();
-	if (f->ops->flags & IMGP_ISOLATED) {
-		f->nchildren = (size_t)jobs;
-		f->children = imgp_alloc(f->nchildren * sizeof *f->children);
+	if (o->flags & IMGP_ISOLATED) {
+		f->nisolated = (size_t)jobs;
+		f->isolate = imgp_isolate_new(&isolated, f, f->nisolated);
 	}
 	loop(f);
-	free(f->children);
+	imgp_isolate_free(f->isolate);
 	imgp_buf_release(&f->in);
 	if (close(STDOUT_FILENO) == -1)		/* NFS tells of a full disk here */
 		output_broken(f);

@@ -25,6 +25,7 @@
 #define IMGP_BLANK_IS_NONE	32u	/* a blank line of input is no job */
 
 #define IMGP_STEP_HELD		1	/* see step */
+#define IMGP_STEP_KEEP		2
 
 struct imgp_filter;		/* the running loop */
 
@@ -48,6 +49,7 @@ struct imgp_filter_ops {
 	 * entries the step makes itself, by imgp_job_error(); they are named
 	 * on standard error as well.  IMGP_STEP_HELD: the step keeps the job
 	 * and gives it back later by imgp_filter_put(); not with IMGP_ISOLATED.
+	 * IMGP_STEP_KEEP: with IMGP_ISOLATED, see settle.
 	 */
 	int		(*step)(struct imgp_filter *f, struct imgp_job *job,
 	    void *arg, struct imgp_err *e);
@@ -59,17 +61,30 @@ struct imgp_filter_ops {
 	int		(*required)(struct imgp_job *job, void *arg);
 
 	/*
-	 * IMGP_ISOLATED: called in the child, before the step, to give up
-	 * rights (imgp_sandbox).  NULL: nothing.  -1 with ${e}: as by the step.
+	 * IMGP_ISOLATED: the process starts with /dev/null on 0, 1 and 2, and
+	 * with no other descriptor than its answer's and this one.  NULL: none.
+	 */
+	int		(*upload_fd)(const void *arg);
+	/*
+	 * IMGP_ISOLATED: called in the process, before the step, to open what it
+	 * needs and give up rights (imgp_sandbox).  NULL: nothing.  -1 with ${e}:
+	 * as by the step.
 	 */
 	int		(*confine)(struct imgp_job *job, void *arg,
 	    struct imgp_err *e);
-	/* IMGP_ISOLATED: the descriptor that the step reads, of those open before
-	 * it; -1, or NULL here: none.  All others are closed in the child. */
-	int		(*upload_fd)(const void *arg);
-	/* IMGP_ISOLATED: a child that takes longer is killed; 0: no limit. */
+	/*
+	 * IMGP_ISOLATED: called here when the process has ended, whatever became
+	 * of it.  ${keep}: its step returned IMGP_STEP_KEEP, its answer is taken,
+	 * and what it made is to be put in its place; else it is to be cleared
+	 * away.  -1 with ${e}: as by the step.  NULL: nothing is made.
+	 */
+	int		(*settle)(struct imgp_job *job, int keep, void *arg,
+	    struct imgp_err *e);
+	/* IMGP_ISOLATED: a process that neither reads nor writes a byte for so
+	 * long is killed; 0: none is. */
 	unsigned int	 seconds;
-	/* IMGP_ISOLATED: the code when the child dies; NULL: IMGP-JOB-DIED. */
+	/* IMGP_ISOLATED: the code when it dies, hangs or answers what it must not
+	 * (answer.h); NULL: IMGP-JOB-DIED. */
 	const char	*died;
 
 	/*

@@ -238,6 +238,23 @@ imgp_job_get(struct imgp_job *job, const char *name)
 }
 
 const char *
+imgp_job_name(const struct imgp_job *job, size_t i)
+{
+	return i < job->n ? job->m[i].key : NULL;
+}
+
+int
+imgp_job_is_same(const struct imgp_job *a, const struct imgp_job *b,
+    const char *name)
+{
+	const struct member *x = find(a, name), *y = find(b, name);
+
+	if (x == NULL || y == NULL)
+		return x == y;
+	return x->len == y->len && memcmp(x->text, y->text, x->len) == 0;
+}
+
+const char *
 imgp_job_str(struct imgp_job *job, const char *name)
 {
 	return imgp_json_str(imgp_job_get(job, name));

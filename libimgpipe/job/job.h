@@ -53,6 +53,11 @@ void	imgp_job_print(const struct imgp_job *job, struct imgp_buf *out);
 const struct imgp_json *imgp_job_get(struct imgp_job *job, const char *name);
 const char *imgp_job_str(struct imgp_job *job, const char *name);
 int	imgp_job_int(struct imgp_job *job, const char *name, int64_t *out);
+/* The name of the member at ${i} from 0; NULL past the last. */
+const char *imgp_job_name(const struct imgp_job *job, size_t i);
+/* Nonzero when the member has the same text in both, or is in neither. */
+int	imgp_job_is_same(const struct imgp_job *a, const struct imgp_job *b,
+	    const char *name);
 /* subject_event_crf_file_id, or 0 when the job has none. */
 int64_t	imgp_job_id(struct imgp_job *job);
 /* edc_pipeline_file.id, or 0 when the job has none. */

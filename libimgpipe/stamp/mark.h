@@ -30,7 +30,7 @@ struct imgp_mark_opts {
 	struct imgp_dicom_want want;
 	const char	*vr;		/* of the stamp */
 	const char	*center;	/* "" for an empty one */
-	const char	*tmpdir;
+	int		 tmpdir;
 	int		 replace, trust;
 	int		 provenance;	/* fill mark.record */
 	/*

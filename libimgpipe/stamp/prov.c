@@ -411,6 +411,12 @@ imgp_prov_open(const char *path, struct imgp_err *e)
 	return p;
 }
 
+int
+imgp_prov_fd(const struct imgp_prov *p)
+{
+	return fileno(p->fp);
+}
+
 void
 imgp_prov_free(struct imgp_prov *p)
 {

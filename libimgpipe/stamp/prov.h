@@ -68,6 +68,8 @@ struct imgp_prov;
 
 /* NULL and ${e} with IMGP-CONFIG when ${path} is no complete provenance. */
 struct imgp_prov *imgp_prov_open(const char *path, struct imgp_err *e);
+/* Its descriptor, for a process that is to read it. */
+int	imgp_prov_fd(const struct imgp_prov *p);
 void	imgp_prov_free(struct imgp_prov *p);	/* NULL is fine */
 /*
  * The next line if it is a record, or a growth, good until the next call of next:

@@ -53,7 +53,7 @@ struct imgp_stamp_opts {
 	const char	*only_id;	/* for the one series there must be */
 	struct imgp_stamp_tag tag;	/* where the id goes */
 	const char	*center;	/* (0012,0060) where absent; NULL: empty */
-	const char	*tmpdir;	/* for unnamed files, made when needed */
+	int		 tmpdir;	/* open: for unnamed files, made when needed */
 	int		 replace;	/* another value may be replaced */
 	int		 trust;		/* do not check the CRC of the source */
 	int		 cut_required;	/* an instance that is cut is fatal */
@@ -62,6 +62,9 @@ struct imgp_stamp_opts {
 	struct imgp_out	*note;
 	struct imgp_prov *undo;
 };
+
+/* How many unnamed files it may need at once with ${n} threads. */
+#define IMGP_STAMP_TMPFILES(n)	(2 * (n) + 1)
 
 #define IMGP_STAMP_REPLACED	64	/* old values that are told */
 

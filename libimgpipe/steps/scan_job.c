@@ -1,12 +1,11 @@
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/dicom/scan.h"
 #include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/scan_job.h"
-#include "libimgpipe/steps/work_copy.h"
 
 static const char *
 dicom_setting(struct imgp_job *job)
@@ -40,23 +39,11 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	const struct imgp_scan_job *s = arg;
 	struct imgp_scan_result r;
 	struct imgp_err why;
-	const char *wanted = dicom_setting(job);
-	char *path = NULL;
 	size_t i;
-	int fd = s->fd, rc;
+	int rc;
 
 	(void)f;
-	if (fd == -1) {
-		if ((path = imgp_work_path(job, e)) == NULL)
-			return -1;
-		fd = imgp_work_open(path, e);
-		free(path);
-		if (fd == -1)
-			return -1;
-	}
-	rc = imgp_scan_upload(fd, &s->lim, &r, e);
-	if (fd != s->fd)
-		close(fd);
+	rc = imgp_scan_upload(s->work.fd, &s->lim, &r, e);
 	if (rc == 0) {
 		imgp_job_set_scans(job, &r.scans);
 		set_listing(job, &r);
@@ -70,7 +57,7 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 			imgp_job_warn(job, "scan", &why);
 		}
 		/* Where no images are expected, none are missed. */
-		if (r.instances > 0 || strcmp(wanted, "no") != 0)
+		if (r.instances > 0 || strcmp(dicom_setting(job), "no") != 0)
 			imgp_job_add_faults(job, "scan", &r.faults,
 			    imgp_scan_required(job, NULL));
 	}
@@ -79,26 +66,40 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 }
 
 static int
-confine(struct imgp_job *job, void *arg, struct imgp_err *e)
-{
-	const struct imgp_scan_job *s = arg;
-
-	return imgp_work_confine(job, s->fd != -1, 0, 0, e);
-}
-
-static int
 upload_fd(const void *arg)
 {
 	return ((const struct imgp_scan_job *)arg)->fd;
 }
 
-const struct imgp_filter_ops imgp_scan_ops = {
-	.stage = "scan",
-	.flags = IMGP_ISOLATED,
-	.step = step,
-	.confine = confine,
-	.upload_fd = upload_fd,
-	.required = imgp_scan_required,
-	.seconds = 3600,
-	.died = IMGP_E_DICOM_CRASH,
-};
+static int
+confine(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	struct imgp_scan_job *s = arg;
+	const struct imgp_rights r = { .scratch = -1,
+	    .cpu_seconds = IMGP_WORK_CPU, .memory = imgp_work_memory(0) };
+
+	s->work.dir = -1;
+	s->work.fd = s->fd;
+	if (s->fd == -1 && (imgp_work_copy_find(&s->work, job, e) == -1 ||
+	    imgp_work_copy_open(&s->work, e) == -1))
+		return -1;
+	if (s->work.dir != -1)
+		close(s->work.dir);
+	s->work.dir = -1;
+	return imgp_sandbox(&r, e);
+}
+
+struct imgp_filter_ops
+imgp_scan_ops(unsigned int seconds)
+{
+	return (struct imgp_filter_ops){
+		.stage = "scan",
+		.flags = IMGP_ISOLATED,
+		.upload_fd = upload_fd,
+		.confine = confine,
+		.step = step,
+		.required = imgp_scan_required,
+		.seconds = seconds,
+		.died = IMGP_E_DICOM_CRASH,
+	};
+}

@@ -9,17 +9,20 @@
 #include "libimgpipe/dicom/limits.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/job.h"
+#include "libimgpipe/steps/work_copy.h"
 
 struct imgp_scan_job {
 	struct imgp_limits lim;
 	int		 fd;		/* the upload; -1: the job's local */
+	struct imgp_work_copy work;	/* by us */
 };
 
 /*
  * For imgp_filter_run(), whose arg is a struct imgp_scan_job.  What is wrong
- * with single members becomes entries in "errors".
+ * with single members becomes entries in "errors".  A process that neither reads
+ * nor writes a byte for ${seconds} is killed.
  */
-extern const struct imgp_filter_ops imgp_scan_ops;
+struct imgp_filter_ops imgp_scan_ops(unsigned int seconds);
 
 /* Nonzero when the job's pipeline says dicom = required; an
  * imgp_filter_ops.required. */

@@ -7,14 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/archive/encode.h"
+#include "libimgpipe/archive/out.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/hex.h"
+#include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/base/worker.h"
 #include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_job.h"
-#include "libimgpipe/steps/work_copy.h"
 
 int
 imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
@@ -32,6 +35,7 @@ imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
 			imgp_fail_errno(e, IMGP_E_STORE_IO, "the file again");
 			goto out;
 		}
+		imgp_worker_beat();
 		imgp_sha256_add(h, buf, (size_t)n);
 		*bytes += n;
 	}
@@ -78,19 +82,6 @@ source_sum(struct imgp_job *job, int fd, struct imgp_prov_sum *sum,
 	return 0;
 }
 
-static int
-create(const char *path, struct imgp_err *e)
-{
-	int fd;
-
-	unlink(path);		/* of a run that was killed */
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	    0600);
-	if (fd == -1)
-		imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
-	return fd;
-}
-
 /* Stamp ${fd} into ${to}, noting it in ${note}: as imgp_stamp_upload(). */
 static int
 stamp_noted(struct imgp_stamp_job *s, struct imgp_job *job, int fd, int to,
@@ -125,45 +116,6 @@ stamp_noted(struct imgp_stamp_job *s, struct imgp_job *job, int fd, int to,
 	return rc;
 }
 
-/*
- * Stamp ${fd} and put the result in place of ${path}, its provenance beside it.
- * Nothing is synced: after a power cut the spool is thrown away whole.
- */
-static int
-replace_local(struct imgp_stamp_job *s, struct imgp_job *job, int fd,
-    const char *path, struct imgp_err *e)
-{
-	char *tmp = imgp_asprintf("%s.stamp", path);
-	char *tmpnote = imgp_asprintf("%s.prov.new", path);
-	char *prov = imgp_asprintf("%s.prov", path);
-	struct imgp_stamp_result r;
-	int to, note = -1, rc = -1, keep;
-
-	if ((to = create(tmp, e)) == -1 || (note = create(tmpnote, e)) == -1)
-		goto out;
-	memset(&r, 0, sizeof r);
-	rc = stamp_noted(s, job, fd, to, note, &r, e);
-	tell(job, &r);
-	keep = rc == 0 && r.stamped > 0 && !s->dry_run;
-	if (keep && (rename(tmpnote, prov) == -1 || rename(tmp, path) == -1))
-		rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
-		    "rename the stamped file");
-	if (close(to) == -1 && rc != -1)
-		rc = imgp_fail_errno(e, IMGP_E_STORE_IO, "the stamped file");
-	to = -1;
-out:
-	if (to != -1)
-		close(to);
-	if (note != -1)
-		close(note);
-	unlink(tmp);		/* gone already when it was kept */
-	unlink(tmpnote);
-	free(prov);
-	free(tmpnote);
-	free(tmp);
-	return rc == -1 ? -1 : 0;
-}
-
 int
 imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
     struct imgp_err *e)
@@ -183,28 +135,61 @@ imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
 }
 
 /*
+ * What is beside the work copy: the result and its provenance until they are
+ * complete, and the provenance.
+ */
+enum beside { RESULT, NOTE, PROVENANCE };
+
+static void
+name_beside(const struct imgp_work_copy *w, enum beside which,
+    char name[NAME_MAX + 16])
+{
+	static const char *const suffix[] = { ".stamp", ".prov.new", ".prov" };
+
+	snprintf(name, NAME_MAX + 16, "%s%s", w->name, suffix[which]);
+}
+
+static int
+create(const struct imgp_work_copy *w, enum beside which, struct imgp_err *e)
+{
+	char name[NAME_MAX + 16];
+	int fd;
+
+	name_beside(w, which, name);
+	unlinkat(w->dir, name, 0);	/* of a run that was killed */
+	fd = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd == -1)
+		imgp_fail_write(e, "the stamped file");
+	return fd;
+}
+
+/*
  * A run that was killed may have stamped the work copy after the line was made:
  * it left a provenance beside it.  Then the line's sums are not believed.
  */
 static int
-refresh_sums(struct imgp_job *job, int fd, const char *path,
-    struct imgp_err *e)
+has_stale_sums(struct imgp_job *job, const struct imgp_work_copy *w)
 {
-	char *prov, hex[65];
+	char name[NAME_MAX + 16];
 	struct stat st;
 	int64_t bytes;
-	int stale;
 
 	if (imgp_job_sub_str(job, "sha256", "local") == NULL)
 		return 0;
-	if (fstat(fd, &st) == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "the work copy");
-	prov = imgp_asprintf("%s.prov", path);
-	stale = access(prov, F_OK) == 0 || imgp_job_sub_int(job, "bytes",
-	    "local", &bytes) == -1 || bytes != st.st_size;
-	free(prov);
-	if (!stale)
-		return 0;
+	name_beside(w, PROVENANCE, name);
+	return fstatat(w->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    fstat(w->fd, &st) == -1 ||
+	    imgp_job_sub_int(job, "bytes", "local", &bytes) == -1 ||
+	    bytes != st.st_size;
+}
+
+static int
+refresh_sums(struct imgp_job *job, int fd, struct imgp_err *e)
+{
+	char hex[65];
+	int64_t bytes;
+
 	if (imgp_stamp_sum(fd, hex, &bytes, e) == -1)
 		return -1;
 	imgp_job_set_sub_str(job, "sha256", "local", hex);
@@ -213,56 +198,120 @@ refresh_sums(struct imgp_job *job, int fd, const char *path,
 }
 
 static int
+open_all(struct imgp_stamp_job *s, struct imgp_job *job, struct imgp_err *e)
+{
+	if (imgp_stamp_settings(s, imgp_job_str(job, "pipeline_code"),
+	    e) == -1 || imgp_work_copy_find(&s->work, job, e) == -1 ||
+	    imgp_work_copy_open(&s->work, e) == -1 ||
+	    (s->to = create(&s->work, RESULT, e)) == -1 ||
+	    (s->note = create(&s->work, NOTE, e)) == -1 ||
+	    imgp_tmpfile_ahead(s->work.dir, IMGP_STAMP_TMPFILES(
+	    (size_t)s->opts.threads), e) == -1)
+		return -1;
+	s->stale = has_stale_sums(job, &s->work);
+	return 0;
+}
+
+/* In the process: open what it needs, give up everything else. */
+static int
+confine(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	struct imgp_stamp_job *s = arg;
+	struct imgp_rights r = { .scratch = -1, .cpu_seconds = IMGP_WORK_CPU,
+	    .memory = imgp_work_memory(s->opts.threads) };
+	struct imgp_scans scans = IMGP_SCANS_INIT;
+
+	if (imgp_job_get_scans(job, &scans, e) == -1)
+		return -1;
+	s->series = imgp_scans_series(&scans);
+	imgp_scans_release(&scans);
+	if (s->series > 0) {
+		if (open_all(s, job, e) == -1)
+			return -1;
+		r.writes = 1;
+		r.scratch = s->work.dir;
+		r.threads = s->opts.threads > 1;
+	}
+	return imgp_sandbox(&r, e);
+}
+
+static int
 step(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
 {
 	struct imgp_stamp_job *s = arg;
 	struct imgp_scans scans = IMGP_SCANS_INIT;
-	char *path = NULL, *dir = NULL;
-	int fd = -1, rc = -1;
+	struct imgp_stamp_result r;
+	int rc = -1;
 
 	(void)f;
-	if (imgp_job_get_scans(job, &scans, e) == -1)
+	if (s->series == 0)
+		return 0;		/* no image: nothing to stamp */
+	if (imgp_job_get_scans(job, &scans, e) == -1 ||
+	    (s->stale && refresh_sums(job, s->work.fd, e) == -1))
 		goto out;
-	if (imgp_scans_series(&scans) == 0) {
-		rc = 0;		/* no image: nothing to stamp */
-		goto out;
-	}
-	if ((path = imgp_work_path(job, e)) == NULL ||
-	    (fd = imgp_work_open(path, e)) == -1 ||
-	    refresh_sums(job, fd, path, e) == -1)
-		goto out;
-	dir = imgp_strndup(path, (size_t)(strrchr(path, '/') - path));
 	s->opts.lim = &s->lim;
 	s->opts.scans = &scans;
-	s->opts.tmpdir = dir;
-	if (imgp_stamp_settings(s, imgp_job_str(job, "pipeline_code"),
-	    e) == -1)
-		goto out;
-	rc = replace_local(s, job, fd, path, e);
+	s->opts.tmpdir = s->work.dir;
+	memset(&r, 0, sizeof r);
+	rc = stamp_noted(s, job, s->work.fd, s->to, s->note, &r, e);
+	tell(job, &r);
+	if (close(s->to) == -1 && rc != -1)
+		rc = imgp_fail_write(e, "the stamped file");
+	if (rc == 0 && r.stamped > 0 && !s->dry_run)
+		rc = IMGP_STEP_KEEP;
+	else if (rc == 1)
+		rc = 0;
 out:
-	if (fd != -1)
-		close(fd);
-	free(dir);
-	free(path);
 	imgp_scans_release(&scans);
 	return rc;
 }
 
+/*
+ * Here: the stamped file takes the place of the work copy, its provenance beside
+ * it; or both are removed.  Nothing is synced: after a power cut the spool is
+ * thrown away whole.
+ */
 static int
-confine(struct imgp_job *job, void *arg, struct imgp_err *e)
+settle(struct imgp_job *job, int keep, void *arg, struct imgp_err *e)
 {
-	const struct imgp_stamp_job *s = arg;
+	char result[NAME_MAX + 16], note[NAME_MAX + 16], prov[NAME_MAX + 16];
+	struct imgp_work_copy w;
+	int rc = 0;
 
-	return imgp_work_confine(job, 0, 1, s->opts.threads, e);
+	(void)arg;
+	if (imgp_job_get(job, "scans") == NULL)
+		return 0;
+	if (imgp_work_copy_find(&w, job, e) == -1)
+		return keep ? -1 : 0;	/* there was nothing either */
+	name_beside(&w, RESULT, result);
+	name_beside(&w, NOTE, note);
+	name_beside(&w, PROVENANCE, prov);
+	if (keep && (renameat(w.dir, note, w.dir, prov) == -1 ||
+	    renameat(w.dir, result, w.dir, w.name) == -1))
+		rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
+		    "rename the stamped file");
+	if (!keep || rc == -1) {
+		if (unlinkat(w.dir, result, 0) == -1 && errno != ENOENT)
+			rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
+			    "remove the stamped file");
+		unlinkat(w.dir, note, 0);
+	}
+	imgp_work_copy_close(&w);
+	return rc;
 }
 
-const struct imgp_filter_ops imgp_stamp_ops = {
-	.stage = "stamp",
-	.flags = IMGP_ISOLATED,
-	.step = step,
-	.confine = confine,
-	.required = imgp_scan_required,
-	.seconds = 3600,
-	.died = IMGP_E_DICOM_CRASH,
-};
+struct imgp_filter_ops
+imgp_stamp_ops(unsigned int seconds)
+{
+	return (struct imgp_filter_ops){
+		.stage = "stamp",
+		.flags = IMGP_ISOLATED,
+		.confine = confine,
+		.step = step,
+		.settle = settle,
+		.required = imgp_scan_required,
+		.seconds = seconds,
+		.died = IMGP_E_DICOM_CRASH,
+	};
+}

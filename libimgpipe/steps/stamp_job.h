@@ -10,6 +10,7 @@
 #include "libimgpipe/dicom/limits.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/stamp/stamp.h"
+#include "libimgpipe/steps/work_copy.h"
 
 struct imgp_stamp_job {
 	struct imgp_limits lim;
@@ -23,6 +24,12 @@ struct imgp_stamp_job {
 	int		 has_crc;	/* by us: what was within gzip */
 	uint32_t	 old_crc;
 	int		 dry_run;
+
+	/* By us, in the process of a job: */
+	struct imgp_work_copy work;
+	int		 to, note;	/* the result and its provenance */
+	size_t		 series;
+	int		 stale;		/* the line's sums may be another's */
 };
 
 /* Set what opts takes from the settings of ${pipeline}; -1 with IMGP-CONFIG. */
@@ -38,8 +45,9 @@ int	imgp_stamp_sum(int fd, char hex[65], int64_t *bytes,
  * the file at "local" and puts the result in its place, atomically; it sets
  * sha256.local and bytes.local, and writes its provenance (prov.h) beside it as
  * <local>.prov.  Where nothing is to be done, or nothing can be, the file stays
- * as it is.
+ * as it is.  A process that neither reads nor writes a byte for ${seconds} is
+ * killed.
  */
-extern const struct imgp_filter_ops imgp_stamp_ops;
+struct imgp_filter_ops imgp_stamp_ops(unsigned int seconds);
 
 #endif

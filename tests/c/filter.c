@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,17 @@ count_descriptors(void)
 	return n;
 }
 
+/* A line of the file "log", whole. */
+static void
+note(const char *line)
+{
+	int fd = open("log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	if (fd == -1 || dprintf(fd, "%s\n", line) < 0)
+		abort();
+	close(fd);
+}
+
 static int
 alone(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
@@ -86,16 +98,29 @@ alone(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	case 16:
 		imgp_job_set_int(job, "subject_event_crf_file_id", 17);
 		return 0;
-	case 19:
-		imgp_job_set_int(job, "descriptors", count_descriptors());
+	case 23:
+		imgp_job_set_sub_int(job, "bytes", "local",
+		    count_descriptors());
 		return 0;
 	case 18:
 		imgp_job_set_str(job, "destination", "file:///elsewhere");
 		return 0;
-	default:
-		break;
+	case 3: case 4:
+		return pass(f, job, arg, e);
+	case 19:
+		note("begin 19");
+		if (open("died", O_WRONLY | O_CREAT | O_EXCL, 0600) != -1)
+			raise(SIGKILL);
+		/* FALLTHROUGH */
+	case 20: case 21: case 22:
+		note("other");
+		note("end");
+		/* FALLTHROUGH */
+	default:		/* something that a stage may add */
+		imgp_job_set_sub_int(job, "bytes", "local", 7);
+		return 0;
 	}
-	return pass(f, job, arg, e);
+	return 0;
 }
 
 int
@@ -119,7 +144,7 @@ main(int argc, char *argv[])
 	} else if (strcmp(mode, "alone") == 0) {
 		ops.step = alone;
 		ops.flags = IMGP_ISOLATED;
-		ops.seconds = 2;
+		ops.seconds = 1;
 		ops.died = IMGP_E_DICOM_CRASH;
 	} else if (strcmp(mode, "sees") == 0) {
 		ops.stage = "notify";

@@ -6,6 +6,7 @@
  * had to be compressed anew (F4, F40, I2).
  * make fuzz-stamp [FUZZ_SECONDS=60]
  */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "libimgpipe/base/buf.h"
@@ -27,7 +28,7 @@ begin(void)
 	lim.zip = (struct imgp_zip_limits){ 64, 1 << 23, 200, 1 << 20 };
 	lim.series = 100;
 	opts.lim = &lim;
-	opts.tmpdir = "/tmp";
+	opts.tmpdir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	opts.threads = 1;
 	must(imgp_stamp_tag_parse("0012,0071", &opts.tag, &e) == 0);
 }

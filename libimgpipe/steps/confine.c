@@ -1,0 +1,38 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/ready.h"
+#include "libimgpipe/base/sandbox.h"
+#include "libimgpipe/steps/confine.h"
+
+#define LONGEST	86400		/* seconds */
+
+/* What the processes of this tool, and their parent, may still ask for. */
+static const char *const needed[] = { "spool", "dicom", "cut",
+	"coordinating_center", "stamp_tag", NULL };
+
+int
+imgp_confine_begin(unsigned int *seconds, struct imgp_err *e)
+{
+	const char *wanted = imgp_conf(NULL, "sandbox");
+	int required = strcmp(wanted, "require") == 0;
+	long long stall;
+	int rc;
+
+	if (!required && strcmp(wanted, "expected") != 0)
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "sandbox: neither \"expected\" nor \"require\"");
+	if (imgp_conf_duration(NULL, "stall", &stall, e) == -1)
+		return -1;
+	if (stall < 1 || stall > LONGEST)
+		return imgp_fail(e, IMGP_E_CONFIG,
+		    "stall: not from 1s to 24h");
+	*seconds = (unsigned int)stall;
+	rc = imgp_sandbox_probe(e);
+	if (rc == -1 || (rc == 1 && required))
+		return -1;
+	imgp_ready();		/* its pipe is named in the environment */
+	imgp_conf_keep(needed);
+	return rc;
+}
