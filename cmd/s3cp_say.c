@@ -14,19 +14,16 @@
 static const char *
 owner_of(const char *bucket)
 {
-	static const char *const names[][2] = {
-		{ "source", "source_owner" }, { "temp", "temp_owner" },
-		{ "destination", "destination_owner" },
-		{ "logs", "logs_owner" },
-	};
+	static const char *const places[] = { "source", "temp",
+	    "destination", "logs" };
 	size_t i, n = strlen(bucket);
 	const char *base;
 
-	for (i = 0; i < sizeof names / sizeof *names; i++)
-		if ((base = imgp_conf(NULL, names[i][0])) != NULL &&
+	for (i = 0; i < sizeof places / sizeof *places; i++)
+		if ((base = imgp_conf(NULL, places[i])) != NULL &&
 		    strncmp(base, bucket, n) == 0 &&
 		    (base[n] == '/' || base[n] == '\0'))
-			return imgp_conf(NULL, names[i][1]);
+			return imgp_conf_owner(NULL, places[i]);
 	return NULL;
 }
 

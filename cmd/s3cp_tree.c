@@ -96,7 +96,7 @@ open_temp(const struct imgp_tree *t, const char *to)
 	    strncmp(url, "s3://", 5) != 0 || strncmp(to, "s3://", 5) != 0 ||
 	    (st = imgp_store_open(url, 0, NULL)) == NULL)
 		return NULL;
-	imgp_store_set_owner(st, imgp_conf(NULL, "temp_owner"));
+	imgp_store_set_owner(st, imgp_conf_owner(NULL, "temp"));
 	imgp_store_probe_in(st);
 	return st;
 }

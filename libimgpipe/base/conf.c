@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -262,6 +263,15 @@ imgp_conf_need(const char *pipeline, const char *name, struct imgp_err *e)
 	env[i] = '\0';
 	imgp_fail(e, IMGP_E_CONFIG, "IMGP_%s is not set", env);
 	return NULL;
+}
+
+const char *
+imgp_conf_owner(const char *pipeline, const char *place)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "%s_owner", place);
+	return imgp_conf(pipeline, name);
 }
 
 int

@@ -33,6 +33,9 @@ const char *imgp_conf_need(const char *pipeline, const char *name,
  * returned by the environment before must not be used any more.
  */
 void	imgp_conf_keep(const char *const names[]);
+/* The account that must own the bucket of ${place}, "logs" for one: the setting
+ * logs_owner, or NULL. */
+const char *imgp_conf_owner(const char *pipeline, const char *place);
 /* A setting that is a duration, in seconds; -1 with IMGP-CONFIG. */
 int	imgp_conf_duration(const char *pipeline, const char *name,
 	    long long *seconds, struct imgp_err *e);

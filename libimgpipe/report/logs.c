@@ -9,7 +9,7 @@
 
 struct open_store {
 	struct open_store *next;
-	char		  *base;
+	char		  *base;	/* behind the bucket's owner */
 	struct imgp_store *store;	/* NULL: cannot be opened */
 };
 
@@ -43,28 +43,39 @@ imgp_logs_free(struct imgp_logs *l)
 	free(l);
 }
 
+/* The setting that says where logs lie. */
+static const char *
+place_of(const char *pipeline)
+{
+	return imgp_conf(pipeline, "logs") != NULL ? "logs" : "source";
+}
+
 static const char *
 base_of(const char *pipeline)
 {
-	const char *base = imgp_conf(pipeline, "logs");
-
-	return base != NULL ? base : imgp_conf(pipeline, "source");
+	return imgp_conf(pipeline, place_of(pipeline));
 }
 
-/* The store ${base}, opened once, so that a failure is reported once. */
+/* The store ${base} in a bucket of ${owner}, opened once, so that a failure is
+ * reported once. */
 static struct imgp_store *
-store_of(struct imgp_logs *l, const char *base)
+store_of(struct imgp_logs *l, const char *base, const char *owner)
 {
+	char *name = imgp_asprintf("%s %s", owner == NULL ? "" : owner, base);
 	struct open_store *o;
 	struct imgp_err e;
 
 	for (o = l->stores; o != NULL; o = o->next)
-		if (strcmp(o->base, base) == 0)
+		if (strcmp(o->base, name) == 0) {
+			free(name);
 			return o->store;
+		}
 	o = imgp_alloc(sizeof *o);
-	o->base = imgp_strdup(base);
+	o->base = name;
 	if ((o->store = imgp_store_open(base, IMGP_STORE_CLOSED, &e)) == NULL)
 		imgp_trouble_note(l->trouble, &e);
+	else
+		imgp_store_set_owner(o->store, owner);
 	o->next = l->stores;
 	l->stores = o;
 	return o->store;
@@ -83,7 +94,8 @@ imgp_logs_put(struct imgp_logs *l, const char *pipeline, const char *key,
     const void *data, size_t len)
 {
 	const char *base = base_of(pipeline);
-	struct imgp_store *store = base == NULL ? NULL : store_of(l, base);
+	struct imgp_store *store = base == NULL ? NULL : store_of(l, base,
+	    imgp_conf_owner(pipeline, place_of(pipeline)));
 	struct imgp_err e;
 	char *url;
 	int rc;

@@ -117,6 +117,7 @@ write_both(struct imgp_post *p, const struct imgp_json *content, char *pipeline,
 
 	if (base == NULL || (store = imgp_store_open(base, 0, e)) == NULL)
 		goto out;
+	imgp_store_set_owner(store, imgp_conf_owner(pipeline, "destination"));
 	imgp_digest_csv(&d, &fresh);
 	if (sums(p, pipeline, &all, e) == -1 ||
 	    put(store, base, pipeline, "SHA256SUMS", &all, e) == -1 ||

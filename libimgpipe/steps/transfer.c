@@ -23,9 +23,9 @@ static const struct {
 	[DELIVER] = { "temp", "destination", "temp", "destination", "deliver" },
 };
 
-/* A store that is open, by its base. */
+/* A store that is open, by its base and the owner of its bucket. */
 struct base {
-	char		*url;
+	char		*name;		/* the owner, a space, the URL */
 	struct imgp_store *store;
 	struct base	*next;
 };
@@ -76,7 +76,7 @@ imgp_transfer_free(struct imgp_transfer *t)
 	while ((b = t->bases) != NULL) {
 		t->bases = b->next;
 		imgp_store_close(b->store);
-		free(b->url);
+		free(b->name);
 		free(b);
 	}
 	pthread_mutex_destroy(&t->lock);
@@ -101,36 +101,39 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
     struct imgp_err *e)
 {
 	int is_spool = strcmp(setting, "spool") == 0;
-	const char *value = imgp_conf_need(imgp_job_str(job, "pipeline_code"),
-	    setting, e);
+	const char *pipeline = imgp_job_str(job, "pipeline_code");
+	const char *value = imgp_conf_need(pipeline, setting, e);
+	const char *owner = is_spool ? NULL : imgp_conf_owner(pipeline,
+	    setting);
 	struct imgp_store *st = NULL;
 	struct imgp_err why;
 	struct base *b;
-	char *url, owner[32];
+	char *name, *url;
 
 	if (value == NULL)
 		return NULL;
-	snprintf(owner, sizeof owner, "%s_owner", setting);
 	url = is_spool ? imgp_asprintf("file://%s", value) :
 	    imgp_strdup(value);
+	name = imgp_asprintf("%s %s", owner == NULL ? "" : owner, url);
 	pthread_mutex_lock(&t->lock);
-	for (b = t->bases; b != NULL && strcmp(b->url, url) != 0; b = b->next)
+	for (b = t->bases; b != NULL && strcmp(b->name, name) != 0; b = b->next)
 		;
 	if (b == NULL && (st = imgp_store_open(url,
 	    is_spool ? IMGP_STORE_PRIVATE : 0, e)) != NULL) {
 		if (!is_spool)
-			imgp_store_set_owner(st, imgp_conf(
-			    imgp_job_str(job, "pipeline_code"), owner));
+			imgp_store_set_owner(st, owner);
 		if (strcmp(setting, "temp") == 0)
 			imgp_store_probe_in(st);
 		b = imgp_alloc(sizeof *b);
-		b->url = imgp_strdup(url);
+		b->name = name;
+		name = NULL;
 		b->store = st;
 		b->next = t->bases;
 		t->bases = b;
 	} else if (b != NULL)
 		st = b->store;
 	pthread_mutex_unlock(&t->lock);
+	free(name);
 	free(url);
 	if (st == NULL && strcmp(e->code, IMGP_E_PLACE_INVALID) == 0) {
 		why = *e;
