@@ -67,6 +67,15 @@ is "$?" 1 'other bytes at the destination (R31)'
 is "$(code out) $(cat "dst/$KEY")" 'IMGP-STORE-EXISTS other' '... are never replaced'
 is "$(jq -r '.errors[0].stage + " " + .errors[0].class' out)" \
 	'deliver conflict' '... and named as a conflict of deliver'
+is "$(tree tmp)$(tree spool)" '' '... and no copy is left: nobody will fetch it'
+imgp-s3cp source local <line1 | imgp-s3cp --keep local temp >staged
+exits 1 '... with --keep' imgp-s3cp --keep temp destination <staged
+is "$(tree tmp) $(tree spool)" "./812/$NAME ./$RUN/812/upload" '... the copies are'
+mv "tmp/812/$NAME" moved
+ln -s ../outside "tmp/812/$NAME"
+exits 75 '... and after a failure that may pass' imgp-s3cp temp destination <staged
+is "$(ls tmp/812) $(tree spool)" "$NAME ./$RUN/812/upload" '... they stay'
+rm -r tmp/812 spool
 rm "dst/$KEY"
 job ',"sha256":{"source":"'"${SUM//[0-9]/0}"'"}' >changed
 exits 1 'a changed upload (M44)' imgp-s3cp source local <changed

@@ -423,6 +423,14 @@ clear_up(struct imgp_transfer *t, struct imgp_job *job)
 		imgp_job_warn(job, "deliver", &e);
 }
 
+static int
+is_final(const struct imgp_err *e)
+{
+	const struct imgp_error *row = imgp_error_find(e->code);
+
+	return row != NULL && !row->retryable;
+}
+
 int
 imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
     struct imgp_err *e)
@@ -442,5 +450,10 @@ imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
 		plan(job);
 		return 0;
 	}
-	return move(t, job, src, dst, e);
+	if (move(t, job, src, dst, e) == 0)
+		return 0;
+	/* No later stage sees a job that fails here. */
+	if (t->hop == DELIVER && is_final(e))
+		clear_up(t, job);
+	return -1;
 }

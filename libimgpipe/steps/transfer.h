@@ -36,7 +36,8 @@ int	imgp_transfer_sees_failed(const struct imgp_transfer *t);
  * Do the hop for ${job}: move and verify the object, note its place, size and
  * SHA-256, remove what was moved from local or temp.  Doing it again is fine:
  * what is where it should be, with the bytes that the job promises, is done.
- * A failed job's local and temp are removed.  0, or -1 and ${e}.  May be called
+ * The local and temp of a job that failed before, or that fails for good in the
+ * last hop, are removed.  0, or -1 and ${e}.  May be called
  * from several threads at once, each with a job of its own.
  */
 int	imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
