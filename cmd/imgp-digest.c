@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
@@ -151,7 +152,8 @@ main(int argc, char *argv[])
 	int rc;
 
 	options(&w, argc, argv);
-	if ((p = imgp_post_open(&e)) == NULL)
+	if (imgp_conf_load_but(imgp_complain, &e) == -1 ||
+	    (p = imgp_post_open(&e)) == NULL)
 		imgp_die(&e);
 	if (!imgp_post_has_record(p)) {
 		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "

@@ -13,6 +13,7 @@
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/lookup.h"
+#include "libimgpipe/steps/settings.h"
 
 /* --- options -------------------------------------------------------------- */
 
@@ -95,7 +96,7 @@ configure(struct imgp_lookup_opts *o, const char *wait, const char *interval,
 	struct imgp_err e = { NULL, "" };
 	struct imgp_lookup *l;
 
-	if (imgp_conf_load(&e) == -1 ||
+	if (imgp_settings_check(&e) == -1 ||
 	    (o->source = imgp_conf_need(NULL, "source", &e)) == NULL)
 		imgp_die(&e);
 	o->interval_ms = duration(interval, "interval", &e);
@@ -108,7 +109,7 @@ configure(struct imgp_lookup_opts *o, const char *wait, const char *interval,
 		o->backoff = imgp_conf(NULL, "backoff");
 	l = imgp_lookup_new(o);
 	/* One that is away for now is waited for; one that is wrong is not. */
-	if (imgp_lookup_reach(l, &e) == -1 &&
+	if (imgp_lookup_check(l, &e) == -1 &&
 	    strcmp(e.code, IMGP_E_DB_UNAVAILABLE) != 0)
 		imgp_die(&e);
 	return l;

@@ -7,6 +7,7 @@
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/record.h"
+#include "libimgpipe/steps/settings.h"
 
 enum { OPT_AGAIN = 256, OPT_RUN, OPT_UNCOUNTED };
 
@@ -90,7 +91,7 @@ main(int argc, char *argv[])
 	int rc;
 
 	run = options(&r, argc, argv);
-	if (imgp_conf_load(&e) == -1)
+	if (imgp_settings_check(&e) == -1)
 		imgp_die(&e);
 	r.dry_run = imgp_common.dry_run;
 	if (!r.dry_run && (r.ledger = imgp_ledger_open(

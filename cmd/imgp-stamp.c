@@ -13,6 +13,7 @@
 #include "libimgpipe/base/sha256.h"
 #include "libimgpipe/stamp/dcm.h"
 #include "libimgpipe/steps/confine.h"
+#include "libimgpipe/steps/settings.h"
 #include "libimgpipe/steps/stamp_file.h"
 #include "libimgpipe/steps/stamp_job.h"
 
@@ -122,7 +123,9 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "standard output is closed");
 	s.opts.threads = imgp_common.jobs;
 	s.dry_run = imgp_common.dry_run;
-	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
+	if (imgp_settings_check_stamp(&e) == -1 ||
+	    imgp_limits_load(&s.lim, &e) == -1 || (s.tag != NULL &&
+	    imgp_stamp_tag_parse(s.tag, &s.opts.tag, &e) == -1))
 		imgp_die(&e);
 	s.opts.lim = &s.lim;
 	imgp_sha256_only();

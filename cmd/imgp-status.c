@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
@@ -124,6 +125,7 @@ board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 
 	imgp_json_set_int(req, "limit", w->json ? 1000 : 20);
 	ask(p, "status", req, &data);
+	imgp_status_leave_out(data);
 	if (w->json) {
 		imgp_json_print(data, b);
 		imgp_buf_puts(b, "\n");
@@ -192,7 +194,8 @@ main(int argc, char *argv[])
 	int rc = IMGP_EX_OK;
 
 	options(&w, argc, argv);
-	if ((p = imgp_post_open(&e)) == NULL)
+	if (imgp_conf_load_but(imgp_complain, &e) == -1 ||
+	    (p = imgp_post_open(&e)) == NULL)
 		imgp_die(&e);
 	if (!imgp_post_has_record(p)) {
 		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "

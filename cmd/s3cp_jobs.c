@@ -1,5 +1,5 @@
 /* imgp-s3cp, first way: a filter that moves the object of each job line. */
-#include <stddef.h>
+#include <string.h>
 
 #include "cmd/s3cp.h"
 #include "libimgpipe/base/opt.h"
@@ -48,6 +48,10 @@ s3cp_jobs(const char *from, const char *to, unsigned int flags)
 	if (r.transfer == NULL)
 		imgp_die(&e);
 	ops.stage = imgp_transfer_stage(r.transfer);
+	/* The first of a run's three asks for all, before a row is made. */
+	if (strcmp(ops.stage, "fetch") == 0 &&
+	    imgp_transfer_credentials(&e) == -1)
+		imgp_die(&e);
 	if (imgp_transfer_sees_failed(r.transfer))
 		ops.flags = IMGP_SEES_FAILED;
 	if (imgp_common.jobs > 1) {

@@ -96,3 +96,7 @@ and exists (select from pipeline.edcpipelinefileerrorlog e
 and not exists (
 	select from pipeline.waived w where w.edcpipeline_id = p.id
 	and w.subjecteventcrffile_id = u.subject_event_crf_file_id);
+
+-- The pipelines there are, for imgp-lookup, which sees no table.
+create or replace view pipeline.registered as
+select code from pipeline.edcpipeline;

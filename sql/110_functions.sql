@@ -797,7 +797,25 @@ language sql stable as $$
 	    on true;
 $$;
 
--- {}: the digest that is to be sent, data as digest_json() with "digest_id".
+-- What a digest may tell of; the pipeline of a look-up may be unknown.
+create or replace view pipeline.digestible as
+select o.id, false as is_lookup, p.code as pipeline_code, o.digest_id
+from pipeline.outcome o
+join pipeline.edcpipelinefile f on f.id = o.edcpipelinefile_id
+join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+union all
+select n.id, true, n.pipeline_code, n.digest_id
+from pipeline.notice n where n.edcpipelinefile_id is null;
+
+-- What is in no digest yet, but of the pipelines "without".
+create or replace function pipeline.undigested(req jsonb)
+returns setof pipeline.digestible language sql stable as $$
+	select d.* from pipeline.digestible d where d.digest_id is null
+	and (req -> 'without' ? d.pipeline_code) is not true;
+$$;
+
+-- {"without"} (codes of pipelines whose news wait; null: none): the digest that is
+-- to be sent, data as digest_json() with "digest_id".
 -- Opening freezes it: until it is sent, the same is answered (M73).  With
 -- data.another there is more than it takes, or it was left by a digest that died:
 -- open the next at once.
@@ -809,27 +827,36 @@ declare
 	lookups bigint[];
 	full_one boolean;
 	resumed boolean;
+	waits text;
 begin
 	lock table pipeline.digest in share row exclusive mode;
 	select * into d from pipeline.digest where ts_sent is null;
 	resumed := d.id is not null;
-	if not resumed then
+	if resumed then
+		select min(p.pipeline_code) into waits from pipeline.digestible p
+		where p.digest_id = d.id and req -> 'without' ? p.pipeline_code;
+		if waits is not null then
+			perform pipeline.deny('IMGP-CONFIG', format('digest %s '
+			    'was left unfinished and has files of pipeline '
+			    '"%s": mend its settings first', d.id, waits));
+		end if;
+	else
 		insert into pipeline.digest (since, until)
 		values ((select max(s.until) from pipeline.digest s),
 		    clock_timestamp()) returning * into d;
 		with mine as (
 			update pipeline.outcome o set digest_id = d.id
-			where o.id in (select n.id from pipeline.outcome n
-			    where n.digest_id is null
-			    order by n.id limit pipeline.digest_most())
+			where o.id in (select u.id
+			    from pipeline.undigested(req) u
+			    where not u.is_lookup
+			    order by u.id limit pipeline.digest_most())
 			returning o.id)
 		select coalesce(array_agg(id), '{}') into ids from mine;
 		with mine as (
 			update pipeline.notice o set digest_id = d.id
-			where o.id in (select n.id from pipeline.notice n
-			    where n.digest_id is null
-			    and n.edcpipelinefile_id is null
-			    order by n.id limit pipeline.digest_most())
+			where o.id in (select u.id
+			    from pipeline.undigested(req) u where u.is_lookup
+			    order by u.id limit pipeline.digest_most())
 			returning o.id)
 		select coalesce(array_agg(id), '{}') into lookups from mine;
 		update pipeline.digest g set content =
@@ -841,11 +868,8 @@ begin
 	    (select count(*) from pipeline.outcome o where o.digest_id = d.id),
 	    (select count(*) from pipeline.notice n where n.digest_id = d.id));
 	return pipeline.answer(d.content || jsonb_build_object('digest_id', d.id,
-	    'another', (full_one or resumed) and (
-	        exists (select from pipeline.outcome o where o.digest_id is null)
-	        or exists (select from pipeline.notice n
-	            where n.digest_id is null
-	            and n.edcpipelinefile_id is null))));
+	    'another', (full_one or resumed) and
+	        exists (select from pipeline.undigested(req))));
 end $$;
 
 -- {"digest_id"}: it went out.

@@ -27,7 +27,8 @@ revoke all on all functions in schema pipeline from public, imgp_lookup,
 grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest;
 grant execute on function pipeline.version() to imgp_lookup, imgp_record,
     imgp_digest;
-grant select on pipeline.upload, pipeline.pending, pipeline.due to imgp_lookup;
+grant select on pipeline.upload, pipeline.pending, pipeline.due,
+    pipeline.registered to imgp_lookup;
 grant execute on function pipeline.file_start(jsonb),
     pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
     pipeline.file_renew(jsonb), pipeline.file_release(jsonb),

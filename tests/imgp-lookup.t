@@ -195,7 +195,7 @@ is "$(jq -c '[.retries.lookup, .errors[0].error_code, .errors[0].retryable]' out
 exits 75 'a database that is away' env IMGP_REPLICA="host=$WORK user=x" \
     imgp-lookup 1201
 is "$(jq -r '.errors[0].error_code' out)" IMGP-DB-UNAVAILABLE 'gives 75 (R17)'
-exits 75 'a user without the right' env IMGP_REPLICA="$IMGP_LEDGER" imgp-lookup 1201
+exits 2 'a user without the right' env IMGP_REPLICA="$IMGP_LEDGER" imgp-lookup 1201
 like err IMGP-DB-DENIED 'says so (R14)'
 exits 2 'a connection string that is none' env IMGP_REPLICA='a b password=secret' \
     imgp-lookup 1201

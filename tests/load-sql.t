@@ -126,8 +126,8 @@ has() {			# has ROLE: all that the role may do in the schema
 	    'USAGE, SELECT, UPDATE') end
 	    order by 1" | tr '\n' ' '
 }
-is "$(has imgp_lookup)" 'due select pending select upload select version() ' \
-    'imgp_lookup reads three views and the version, and that is all'
+is "$(has imgp_lookup)" 'due select pending select registered select upload select version() ' \
+    'imgp_lookup reads four views and the version, and that is all'
 is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
  file_start() lookup_failed() notice_done() notice_list() version() " \
     'imgp_record executes its functions alone'

@@ -46,8 +46,9 @@ ours 'an expired token' IMGP-STORE-CREDENTIALS ExpiredToken env
 faults '999 PUT /img/ status 403 AccessDenied'
 ours 'a policy that denies PUT' IMGP-STORE-DENIED AccessDenied env
 faults
-ours 'no credentials' IMGP-STORE-CREDENTIALS credentials \
-    env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY
+# shellcheck disable=SC2086
+exits 2 'no credentials' env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY imgp-run $ids
+like err 'IMGP-STORE-CREDENTIALS: .*credentials' '... is said before the first claim'
 mended
 
 IMGP_DESTINATION=file://$WORK/images
@@ -101,7 +102,9 @@ strikes() {
 	ok $? '... and nothing is delivered'
 }
 before=$(find images -type f | wc -l)
-strikes 'a typo in stamp_tag' IMGP-CONFIG env IMGP_STAMP_TAG='0012;0071 LO' imgp-stamp
+exits 2 'a typo in stamp_tag' env IMGP_STAMP_TAG='0012;0071 LO' imgp-stamp <line
+like err 'IMGP-CONFIG: stamp_tag: ' '... is named'
+is "$(wc -c <out)" 0 '... and no job is taken'
 # injected CALL FAULT COMMAND...
 injected() { strace -f -o /dev/null -e trace="$1" -e inject="$1:$2" "${@:3}"; }
 if injected getpid error=EPERM true 2>/dev/null; then

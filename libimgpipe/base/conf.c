@@ -8,69 +8,108 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/conf_priv.h"
 #include "libimgpipe/base/ini.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/secret.h"
 
-/* Every setting there is, with its default (NULL: none). */
+#define PART	"number 5242880 5368709120"	/* S3's own limits */
+#define UINT	"number 1 4294967295"
+#define COUNT	"number 1 1073741824"
+
+/*
+ * Every setting there is, with its default (NULL: none) and its form (NULL: any
+ * text here, and looked at by what uses it).
+ */
 static const struct {
 	const char	*name;
 	const char	*value;
+	const char	*form;		/* conf_priv.h */
 } known[] = {
 	/* places and connections */
-	{ "source", NULL }, { "temp", NULL }, { "destination", NULL },
-	{ "logs", NULL }, { "spool", NULL }, { "database", NULL },
-	{ "replica", NULL }, { "ledger", NULL }, { "api_token_file", NULL },
-	{ "db_wait", "60s" }, { "db_timeout", "60s" },
-	{ "api_auth", "token" }, { "api_tls", "required" },
-	{ "api_ca_file", NULL }, { "api_cert_file", NULL },
-	{ "api_key_file", NULL }, { "api_timeout", "90s" },
-	{ "api_spelling", "right" }, { "api_revisions", "yes" },
+	{ "source", NULL, "place" },
+	{ "temp", NULL, "place" },
+	{ "destination", NULL, "place" },
+	{ "logs", NULL, "place" },
+	{ "spool", NULL, "path" },
+	{ "database", NULL, NULL },
+	{ "replica", NULL, NULL },
+	{ "ledger", NULL, NULL },
+	{ "api_token_file", NULL, NULL },
+	{ "db_wait", "60s", "time 0 31622400" },
+	{ "db_timeout", "60s", "time 1 86400" },
+	{ "api_auth", "token", "of token certificate loopback" },
+	{ "api_tls", "required", "of required elsewhere" },
+	{ "api_ca_file", NULL, NULL },
+	{ "api_cert_file", NULL, NULL },
+	{ "api_key_file", NULL, NULL },
+	{ "api_timeout", "90s", "time 0 31622400" },
+	{ "api_spelling", "right", "of right page" },
+	{ "api_revisions", "yes", "of yes no" },
 	/* look-up */
-	{ "wait", "15m" }, { "interval", "30s" },
-	{ "backoff", "10m 1h 6h 24h" },
+	{ "wait", "15m", "time 0 31622400" },
+	{ "interval", "30s", "time 1 31622400" },
+	{ "backoff", "10m 1h 6h 24h", "times" },
 	/* what a pipeline wants */
-	{ "dicom", "expected" }, { "extra", "expected" },
-	{ "cut", "expected" },
+	{ "dicom", "expected", "of required expected no" },
+	{ "extra", "expected", "of required expected" },
+	{ "cut", "expected", "of required expected" },
 	/* names; the members are those of the job line */
 	{ "job_name", "{subject_id}_{subject_event_crf_id}_{ddfile_name}_"
-	    "{file_version_code}_{run_timestamp}" },
-	{ "destination_path", "quarantine/{ddcrf_name}{ddfile_name}/" },
+	    "{file_version_code}_{run_timestamp}", NULL },
+	{ "destination_path", "quarantine/{ddcrf_name}{ddfile_name}/", NULL },
 	{ "destination_name", "{ddcrf_name}_{ddfile_name}_{participant_code}_"
 	    "{event_code}_{subject_event_crf_id}_{revision_number}_"
-	    "{edc_pipeline_file.id}_{timestamp}{extension}" },
-	{ "temp_key", "{edc_pipeline_file.id}/{file_name}" },
+	    "{edc_pipeline_file.id}_{timestamp}{extension}", NULL },
+	{ "temp_key", "{edc_pipeline_file.id}/{file_name}", NULL },
 	{ "error_log_key", "image_pipelines/error_logs/{pipeline_code}/"
-	    "{file_name}_error_log.txt" },
+	    "{file_name}_error_log.txt", NULL },
 	{ "unmatched_log_key", "image_pipelines/error_logs/_unmatched/"
-	    "{input_sha256}_{run_timestamp}_error_log.txt" },
+	    "{input_sha256}_{run_timestamp}_error_log.txt", NULL },
 	{ "provenance_key", "image_pipelines/provenance/{pipeline_code}/"
-	    "{file_name}.prov" },
+	    "{file_name}.prov", NULL },
 	{ "run_log_key", "image_pipelines/run_logs/{pipeline_code}/"
-	    "{run}.jsonl" },
+	    "{run}.jsonl", NULL },
 	/* S3 */
-	{ "source_owner", NULL }, { "temp_owner", NULL },
-	{ "destination_owner", NULL }, { "logs_owner", NULL },
-	{ "s3_patience", "5m" }, { "s3_part_bytes", "33554432" },
-	{ "s3_multipart_bytes", "1073741824" },
-	{ "s3_copy_bytes", "5368709120" },
+	{ "source_owner", NULL, "account" },
+	{ "temp_owner", NULL, "account" },
+	{ "destination_owner", NULL, "account" },
+	{ "logs_owner", NULL, "account" },
+	{ "s3_patience", "5m", "time 0 31622400" },
+	{ "s3_part_bytes", "33554432", PART },
+	{ "s3_multipart_bytes", "1073741824", PART },
+	{ "s3_copy_bytes", "5368709120", PART },
 	/* the stamp */
-	{ "coordinating_center", NULL }, { "stamp_tag", "0012,0071 LO" },
+	{ "coordinating_center", NULL, NULL },
+	{ "stamp_tag", "0012,0071 LO", NULL },
 	/* the processes that read uploads */
-	{ "sandbox", "expected" }, { "stall", "60s" },
+	{ "sandbox", "expected", "of expected require" },
+	{ "stall", "60s", "time 1 86400" },
 	/* what an upload may cost (imgp-dcmscan(1)) */
-	{ "limit_members", "100000" }, { "limit_bytes", "1099511627776" },
-	{ "limit_ratio", "200" }, { "limit_series", "10000" },
-	{ "limit_header", "16777216" }, { "limit_elements", "1000000" },
-	{ "limit_items", "100000" }, { "limit_depth", "64" },
+	{ "limit_members", "100000", UINT },
+	{ "limit_bytes", "1099511627776", "number 1 9223372036854775807" },
+	{ "limit_ratio", "200", UINT },
+	{ "limit_series", "10000", UINT },
+	{ "limit_header", "16777216", COUNT },
+	{ "limit_elements", "1000000", COUNT },
+	{ "limit_items", "100000", COUNT },
+	{ "limit_depth", "64", "number 1 64" },
 	/* mail */
-	{ "mail", NULL }, { "mail_from", NULL }, { "mail_tls", "auto" },
-	{ "mail_password_file", NULL }, { "mail_ca_file", NULL },
-	{ "mail_timeout", "60s" }, { "mail_title", "imgpipe" },
-	{ "admins", "root@localhost" }, { "labs", NULL }, { "success", "digest" },
-	{ "digest_empty", "yes" }, { "labs_at_once", "no" },
-	{ "manifest", "no" }, { "ping", NULL },
+	{ "mail", NULL, NULL },
+	{ "mail_from", NULL, NULL },
+	{ "mail_tls", "auto", "of auto required no" },
+	{ "mail_password_file", NULL, NULL },
+	{ "mail_ca_file", NULL, NULL },
+	{ "mail_timeout", "60s", "time 0 31622400" },
+	{ "mail_title", "imgpipe", NULL },
+	{ "admins", "root@localhost", NULL },
+	{ "labs", NULL, NULL },
+	{ "success", "digest", "of digest immediate off" },
+	{ "digest_empty", "yes", "of yes no" },
+	{ "labs_at_once", "no", "of yes no" },
+	{ "manifest", "no", "of yes no" },
+	{ "ping", NULL, NULL },
 };
 
 #define NKNOWN	(sizeof known / sizeof *known)
@@ -79,11 +118,13 @@ struct entry {
 	char	*section;	/* "" above the first */
 	size_t	 which;		/* position in known[] */
 	char	*value;
+	int	 wrong;		/* it, or another of its section */
 };
 
 static struct entry *entries;
 static size_t nentries;
 static int loaded;
+static imgp_conf_warn *on_wrong;	/* of imgp_conf_load_but() */
 
 /* What the environment had, once that is gone. */
 static struct {
@@ -115,6 +156,7 @@ take(void *arg, const char *section, const char *key, const char *value,
 	entries = imgp_realloc(entries, nentries + 1, sizeof *entries);
 	entries[nentries].section = imgp_strdup(section);
 	entries[nentries].which = which;
+	entries[nentries].wrong = 0;
 	entries[nentries++].value = imgp_strdup(value);
 	return 0;
 }
@@ -158,19 +200,141 @@ check_mode(const char *path, struct imgp_err *e)
 	return 0;
 }
 
+/* The name of a setting in the environment, such as IMGP_SPOOL. */
+static const char *
+env_name(const char *name, char env[64])
+{
+	size_t i;
+
+	memcpy(env, "IMGP_", 5);
+	for (i = 0; name[i] != '\0' && i + 6 < 64; i++)
+		env[5 + i] = (char)toupper((unsigned char)name[i]);
+	env[5 + i] = '\0';
+	return env;
+}
+
+static int
+check(size_t which, const char *where, const char *value, struct imgp_err *e)
+{
+	struct imgp_err why;
+
+	if (known[which].form == NULL || value == NULL || *value == '\0' ||
+	    imgp_conf_form(known[which].form, value, &why) == 0)
+		return 0;
+	return imgp_fail(e, IMGP_E_CONFIG, "%s%s: %s", where,
+	    known[which].name, why.msg);
+}
+
+static int
+check_env(struct imgp_err *e)
+{
+	char env[64];
+	size_t i;
+
+	for (i = 0; i < NKNOWN; i++)
+		if (check(i, "", getenv(env_name(known[i].name, env)), e) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+check_entry(const struct entry *n, struct imgp_err *e)
+{
+	char where[80] = "";
+
+	if (*n->section != '\0')
+		snprintf(where, sizeof where, "[%.70s] ", n->section);
+	return check(n->which, where, n->value, e);
+}
+
+void
+imgp_conf_leave_out(const char *pipeline)
+{
+	size_t i;
+
+	for (i = 0; i < nentries; i++)
+		if (strcmp(entries[i].section, pipeline) == 0)
+			entries[i].wrong = 1;
+}
+
 int
-imgp_conf_load(struct imgp_err *e)
+imgp_conf_is_left_out(const char *pipeline)
+{
+	size_t i;
+
+	for (i = 0; pipeline != NULL && i < nentries; i++)
+		if (entries[i].wrong &&
+		    strcmp(entries[i].section, pipeline) == 0)
+			return 1;
+	return 0;
+}
+
+const char *
+imgp_conf_section(size_t at)
+{
+	size_t i, j;
+
+	for (i = 0; i < nentries; i++) {
+		for (j = 0; j < i && strcmp(entries[j].section,
+		    entries[i].section) != 0; j++)
+			;
+		if (j == i && *entries[i].section != '\0' && at-- == 0)
+			return entries[i].section;
+	}
+	return NULL;
+}
+
+int
+imgp_conf_load_but(imgp_conf_warn *tell, struct imgp_err *e)
 {
 	const char *path = getenv("IMGP_CONFIG");
+	size_t i;
 
 	if (loaded)
 		return 0;
-	if (path != NULL && *path != '\0' &&
+	on_wrong = tell;
+	if ((path != NULL && *path != '\0' &&
 	    (imgp_ini_read(path, 0, take, NULL, e) == -1 ||
-	    check_mode(path, e) == -1))
+	    check_mode(path, e) == -1)) || check_env(e) == -1)
 		return -1;
+	for (i = 0; i < nentries; i++) {
+		if (check_entry(&entries[i], e) == 0)
+			continue;
+		if (tell == NULL || *entries[i].section == '\0')
+			return -1;
+		if (!imgp_conf_is_left_out(entries[i].section))
+			tell(e);
+		imgp_conf_leave_out(entries[i].section);
+	}
 	loaded = 1;
 	return 0;
+}
+
+int
+imgp_conf_check(imgp_conf_look *fn, struct imgp_err *e)
+{
+	struct imgp_err why;
+	const char *code;
+	size_t i;
+
+	if (fn(NULL, e) == -1)
+		return -1;
+	for (i = 0; (code = imgp_conf_section(i)) != NULL; i++) {
+		if (imgp_conf_is_left_out(code) || fn(code, &why) == 0)
+			continue;
+		imgp_fail(e, why.code, "[%.70s] %s", code, why.msg);
+		if (on_wrong == NULL)
+			return -1;
+		on_wrong(e);
+		imgp_conf_leave_out(code);
+	}
+	return 0;
+}
+
+int
+imgp_conf_load(struct imgp_err *e)
+{
+	return imgp_conf_load_but(NULL, e);
 }
 
 static const char *
@@ -189,16 +353,12 @@ in_file(const char *section, size_t which)
 static const char *
 in_environment(size_t which)
 {
-	char env[64] = "IMGP_";
-	const char *name = known[which].name, *s;
-	size_t i;
+	char env[64];
+	const char *s;
 
 	if (environment.gone)
 		return environment.value[which];
-	for (i = 0; name[i] != '\0' && i + 6 < sizeof env; i++)
-		env[5 + i] = (char)toupper((unsigned char)name[i]);
-	env[5 + i] = '\0';
-	s = getenv(env);
+	s = getenv(env_name(known[which].name, env));
 	return s != NULL && *s != '\0' ? s : NULL;
 }
 
@@ -254,15 +414,11 @@ imgp_conf_need(const char *pipeline, const char *name, struct imgp_err *e)
 {
 	const char *s = imgp_conf(pipeline, name);
 	char env[64];
-	size_t i;
 
-	if (s != NULL)
-		return s;
-	for (i = 0; name[i] != '\0' && i + 1 < sizeof env; i++)
-		env[i] = (char)toupper((unsigned char)name[i]);
-	env[i] = '\0';
-	imgp_fail(e, IMGP_E_CONFIG, "IMGP_%s is not set", env);
-	return NULL;
+	if (s == NULL)
+		imgp_fail(e, IMGP_E_CONFIG, "%s is not set",
+		    env_name(name, env));
+	return s;
 }
 
 const char *

@@ -9,13 +9,36 @@
 #ifndef IMGPIPE_CONF_H
 #define IMGPIPE_CONF_H
 
+#include <stddef.h>
+
 #include "libimgpipe/base/err.h"
 
 /*
- * Read the file once; further calls do nothing.  0, or -1 with IMGP-CONFIG
- * naming file and line.
+ * Read the file once, and hold every setting of the environment and of all its
+ * sections against its form; further calls do nothing.  0, or -1 with
+ * IMGP-CONFIG naming file and line, or section and setting.
  */
 int	imgp_conf_load(struct imgp_err *e);
+
+/*
+ * The same for whoever only shows: ${tell} is told what is wrong in the section
+ * of a pipeline, and that pipeline is to be left out.
+ */
+typedef void imgp_conf_warn(const struct imgp_err *e);
+int	imgp_conf_load_but(imgp_conf_warn *tell, struct imgp_err *e);
+void	imgp_conf_leave_out(const char *pipeline);
+int	imgp_conf_is_left_out(const char *pipeline);	/* NULL: no */
+/* The section at position ${at} from 0, or NULL past the last. */
+const char *imgp_conf_section(size_t at);
+
+/*
+ * Have ${fn} look at the settings of no pipeline (NULL), then at those of each
+ * section that is not left out.  0, or -1 with its ${e}, which names the
+ * section.  After imgp_conf_load_but() a section's fault is told and the
+ * pipeline left out.
+ */
+typedef int imgp_conf_look(const char *pipeline, struct imgp_err *e);
+int	imgp_conf_check(imgp_conf_look *fn, struct imgp_err *e);
 
 /*
  * The value of the setting ${name} for ${pipeline} (its code; NULL: none), or

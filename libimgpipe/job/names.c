@@ -199,8 +199,8 @@ add_job_member(struct imgp_buf *out, struct imgp_job *job, const char *member,
 
 /* The text that stands for {${member}}. */
 static int
-add_member(struct imgp_buf *out, const struct fill *f, const char *member,
-    struct imgp_err *e)
+add_member(struct imgp_buf *out, const struct fill *f, const char *setting,
+    const char *member, struct imgp_err *e)
 {
 	const char *run = f->run != NULL ? f->run : imgp_job_str(f->job, "run");
 	const struct imgp_member *known;
@@ -235,7 +235,8 @@ add_member(struct imgp_buf *out, const struct fill *f, const char *member,
 	    (known->flags & IMGP_MEMBER_NAMES))
 		return add_job_member(out, f->job, member, e);
 	return imgp_fail(e, IMGP_E_NAME_TEMPLATE,
-	    "{%.40s} is nothing that this template can name", member);
+	    "%s: {%.40s} is nothing that this template can name", setting,
+	    member);
 }
 
 /* Fill in ${template}, the setting ${setting}. */
@@ -257,7 +258,7 @@ expand(const char *setting, const char *template, const struct fill *f,
 				    "%s: a brace without its other", setting);
 			memcpy(member, p + 1, len);
 			member[len] = '\0';
-			if (add_member(out, f, member, e) == -1)
+			if (add_member(out, f, setting, member, e) == -1)
 				return -1;
 			n = len + 2;
 			continue;
@@ -496,6 +497,74 @@ imgp_names_local(struct imgp_job *job, const char *spool, char **out,
 	    len == 1 ? 0 : (int)len, spool, run,
 	    (long long)imgp_job_file_id(job));
 	return 0;
+}
+
+/* A job that has all that a template can name. */
+static struct imgp_job *
+any_job(const char *pipeline)
+{
+	struct imgp_job *job = imgp_job_new();
+	const struct imgp_member *m;
+
+	for (m = imgp_members; m->name != NULL; m++)
+		if (!(m->flags & IMGP_MEMBER_NAMES))
+			continue;
+		else if (m->types & IMGP_MEMBER_STR)
+			imgp_job_set_str(job, m->name, ".x");
+		else
+			imgp_job_set_int(job, m->name, 1);
+	imgp_job_set_str(job, "run", "20190118T220000Z-00000001");
+	if (pipeline != NULL)
+		imgp_job_set_str(job, "pipeline_code", pipeline);
+	imgp_job_set_sub_int(job, "edc_pipeline_file", "id", 1);
+	imgp_job_set_sub_str(job, "edc_pipeline_file", "ts_create",
+	    "2019-01-18T22:00:00Z");
+	imgp_job_set_sub_str(job, "edc_pipeline_file", "file_name", "x");
+	return job;
+}
+
+static int
+any_temp_key(struct imgp_job *job, char **out, struct imgp_err *e)
+{
+	return imgp_names_temp_key(job, "x", out, e);
+}
+
+static int
+any_run_log_key(struct imgp_job *job, char **out, struct imgp_err *e)
+{
+	return imgp_names_run_log_key(imgp_job_str(job, "pipeline_code"),
+	    imgp_job_str(job, "run"), out, e);
+}
+
+/* That of a job without a row. */
+static int
+any_unmatched_key(struct imgp_job *job, char **out, struct imgp_err *e)
+{
+	imgp_job_set_sub_int(job, "edc_pipeline_file", "id", 0);
+	return imgp_names_error_log_key(job, out, e);
+}
+
+int
+imgp_names_check(const char *pipeline, struct imgp_err *e)
+{
+	static int (*const make[])(struct imgp_job *job, char **out,
+	    struct imgp_err *e) = { imgp_names_job,
+	    imgp_names_destination_path, imgp_names_destination_name,
+	    any_temp_key, imgp_names_error_log_key, imgp_names_provenance_key,
+	    any_run_log_key, any_unmatched_key };
+	struct imgp_job *job = any_job(pipeline);
+	struct imgp_err why;
+	int rc = 0;
+	char *name;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < sizeof make / sizeof *make; i++)
+		if ((rc = make[i](job, &name, &why)) == 0)
+			free(name);
+		else
+			imgp_fail(e, IMGP_E_CONFIG, "%s", why.msg);
+	imgp_job_free(job);
+	return rc;
 }
 
 /* ${name}, which is ${len} bytes, ends with ${tail} and has more before it. */

@@ -25,6 +25,13 @@
  * fit together), IMGP-NAME-TEMPLATE or IMGP-JOB-TYPE.
  */
 
+/*
+ * Make each of these names with the templates of ${pipeline} (NULL: those of no
+ * section) for an upload that has all members.  0, or -1 with IMGP-CONFIG
+ * naming the setting.
+ */
+int	imgp_names_check(const char *pipeline, struct imgp_err *e);
+
 /* "job" (M54): from subject, event form, field, version code, run's start. */
 int	imgp_names_job(struct imgp_job *job, char **out, struct imgp_err *e);
 /* The destination's path below the place, with its last '/' (M10, M11). */

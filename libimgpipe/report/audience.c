@@ -30,7 +30,7 @@ imgp_audience_has(void *audience, const char *pipeline)
 {
 	const struct imgp_audience *a = audience;
 	char *key = key_of(a->who, pipeline);
-	int same = strcmp(key, a->key) == 0;
+	int same = strcmp(key, a->key) == 0 && !imgp_conf_is_left_out(pipeline);
 
 	free(key);
 	return same;

@@ -143,7 +143,8 @@ imgp_manifest_write(struct imgp_post *p, const struct imgp_json *content,
 
 	for (i = imgp_json_first(imgp_json_get(content, "pipelines"));
 	    i != NULL; i = imgp_json_next(i)) {
-		if (imgp_json_str(i) == NULL || strcmp(imgp_conf(
+		if (imgp_json_str(i) == NULL ||
+		    imgp_conf_is_left_out(imgp_json_str(i)) || strcmp(imgp_conf(
 		    imgp_json_str(i), "manifest"), "yes") != 0)
 			continue;
 		pipeline = imgp_strdup(imgp_json_str(i));

@@ -57,6 +57,14 @@ or_empty(const char *s)
 	return s == NULL ? "" : s;
 }
 
+/* A pipeline whose settings are wrong is left out (imgp_conf_load_but()). */
+static int
+is_shown(void *unused, const char *pipeline)
+{
+	(void)unused;
+	return !imgp_conf_is_left_out(pipeline);
+}
+
 /* The pipelines whose files the audience may see. */
 static struct imgp_json *
 pipelines_of(const struct imgp_json *content, struct imgp_audience *a)
@@ -80,6 +88,8 @@ is_served(enum imgp_readers who, const char *pipeline)
 {
 	int digest = strcmp(imgp_conf(pipeline, "success"), "digest") == 0;
 
+	if (imgp_conf_is_left_out(pipeline))
+		return 0;
 	return who == IMGP_TO_ADMINS ? digest :
 	    !digest || imgp_conf(pipeline, "labs") != NULL;
 }
@@ -197,6 +207,22 @@ ping(imgp_complaint *complain)
 		complain(&e);
 }
 
+/* What is asked for: the news of the pipelines that are not left out. */
+static struct imgp_json *
+without(void)
+{
+	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_json *codes = imgp_json_new_array();
+	const char *code;
+	size_t i;
+
+	for (i = 0; (code = imgp_conf_section(i)) != NULL; i++)
+		if (imgp_conf_is_left_out(code))
+			imgp_json_append_str(codes, code);
+	imgp_json_set(req, "without", codes);
+	return req;
+}
+
 /* One digest, from opening it to marking it sent; ${*another} when the next one is
  * to be opened at once. */
 static int
@@ -207,8 +233,8 @@ one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
 	int64_t id;
 	int rc = -1;
 
-	if (imgp_post_ask(p, "digest_open", imgp_json_new_object(), &m.content,
-	    e) == -1 || ask_post(p, &m.post, e) == -1)
+	if (imgp_post_ask(p, "digest_open", without(), &m.content, e) == -1 ||
+	    ask_post(p, &m.post, e) == -1)
 		goto out;
 	if (imgp_json_int(imgp_json_get(m.content, "digest_id"), &id) == -1) {
 		imgp_fail(e, IMGP_E_DB_QUERY, "the digest has no id");
@@ -269,7 +295,7 @@ imgp_nightly_preview(struct imgp_post *p, const char *since, const char *until,
 	struct imgp_json *req = imgp_json_new_object();
 	struct material m = { NULL, NULL };
 	struct imgp_digest d = { .title = imgp_conf(NULL, "mail_title"),
-	    .admins = 1 };
+	    .admins = 1, .wants = is_shown };
 	struct imgp_json *days = NULL;
 	int rc = -1;
 

@@ -10,6 +10,7 @@
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/record/envelope.h"
 #include "libimgpipe/report/post.h"
+#include "libimgpipe/steps/settings.h"
 
 struct imgp_post {
 	const char	*ledger;	/* NULL: none that libpq reaches */
@@ -74,23 +75,23 @@ readers(const char *pipeline, enum imgp_readers who, struct imgp_mail_list *to,
 }
 
 static int
-check_settings(struct imgp_err *e)
+check_mail(const char *pipeline, struct imgp_err *e)
 {
 	struct imgp_mail_list to;
 	struct imgp_carrier *c;
 	char *from, *addr = NULL;
 	int rc = -1;
 
-	if ((c = imgp_carrier_open(NULL, e)) == NULL)
+	if ((c = imgp_carrier_open(pipeline, e)) == NULL)
 		return -1;
 	imgp_carrier_free(c);
-	from = sender(NULL);
+	from = sender(pipeline);
 	if ((addr = imgp_mail_address(from, e)) == NULL)
 		goto out;
-	rc = readers(NULL, IMGP_TO_ADMINS, &to, e);
+	rc = readers(pipeline, IMGP_TO_ADMINS, &to, e);
 	imgp_mail_list_release(&to);
 	if (rc == 0) {
-		rc = readers(NULL, IMGP_TO_LABS, &to, e);
+		rc = readers(pipeline, IMGP_TO_LABS, &to, e);
 		imgp_mail_list_release(&to);
 	}
 out:
@@ -104,7 +105,7 @@ imgp_post_open(struct imgp_err *e)
 {
 	struct imgp_post *p;
 
-	if (imgp_conf_load(e) == -1 || check_settings(e) == -1)
+	if (imgp_settings_check(e) == -1 || imgp_conf_check(check_mail, e) == -1)
 		return NULL;
 	p = imgp_alloc(sizeof *p);
 	p->ledger = find_ledger();

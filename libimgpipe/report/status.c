@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/csv.h"
 #include "libimgpipe/base/date.h"
 #include "libimgpipe/base/table.h"
@@ -60,6 +61,33 @@ paint_of(const char *state)
 		if (strcmp(known[i].state, state) == 0)
 			return known[i].paint;
 	return IMGP_PLAIN;
+}
+
+static int
+is_left_out(const struct imgp_json *o)
+{
+	return imgp_conf_is_left_out(imgp_json_str(imgp_json_get(o,
+	    "pipeline_code")));
+}
+
+void
+imgp_status_leave_out(struct imgp_json *data)
+{
+	static const char *const lists[] = { "states", "attention", "lookups" };
+	const struct imgp_json *i;
+	struct imgp_json *kept;
+	size_t k;
+
+	for (k = 0; k < sizeof lists / sizeof *lists; k++) {
+		if (!imgp_json_is_array(imgp_json_get(data, lists[k])))
+			continue;
+		kept = imgp_json_new_array();
+		for (i = imgp_json_first(imgp_json_get(data, lists[k]));
+		    i != NULL; i = imgp_json_next(i))
+			if (!is_left_out(i))
+				imgp_json_append(kept, imgp_json_copy(i));
+		imgp_json_set(data, lists[k], kept);
+	}
 }
 
 /* --- the board ----------------------------------------------------------- */
@@ -459,6 +487,8 @@ imgp_status_csv(const struct imgp_json *files, struct imgp_buf *out,
 
 	for (i = imgp_json_first(files); i != NULL; i = imgp_json_next(i)) {
 		*last = num(i, "edc_pipeline_file_id");
+		if (is_left_out(i))
+			continue;
 		imgp_csv_int(out, *last);
 		imgp_csv_int(out, num(i, "subject_event_crf_file_id"));
 		imgp_csv_int(out, num(i, "revision_number"));

@@ -202,8 +202,9 @@ settle(struct imgp_filter *f, struct imgp_lookup *l, struct held *h,
 	h->done = 1;
 }
 
-int
-imgp_lookup_reach(struct imgp_lookup *l, struct imgp_err *e)
+/* Connect and check the schema, where that is not done. */
+static int
+reach(struct imgp_lookup *l, struct imgp_err *e)
 {
 	if (l->db == NULL && (l->db = imgp_db_open(l->o.replica,
 	    IMGP_DB_READ_ONLY, 0, e)) != NULL &&
@@ -212,6 +213,27 @@ imgp_lookup_reach(struct imgp_lookup *l, struct imgp_err *e)
 		l->db = NULL;
 	}
 	return l->db == NULL ? -1 : 0;
+}
+
+int
+imgp_lookup_check(struct imgp_lookup *l, struct imgp_err *e)
+{
+	static const char sql[] = "select count(*), coalesce(bool_or(code = "
+	    "$1), $1 is null) from pipeline.registered";
+	struct imgp_rows *r;
+	int rc = 0;
+
+	if (reach(l, e) == -1 ||
+	    (r = imgp_db_query(l->db, sql, 1, &l->o.pipeline, e)) == NULL)
+		return -1;
+	if (strcmp(imgp_rows_get(r, 0, 0), "0") == 0)
+		rc = imgp_fail(e, IMGP_E_CONFIG, "no pipeline is registered: "
+		    "pipeline.edcpipeline is empty");
+	else if (strcmp(imgp_rows_get(r, 0, 1), "t") != 0)
+		rc = imgp_fail(e, IMGP_E_CONFIG, "--pipeline: no pipeline "
+		    "\"%.40s\" is registered", l->o.pipeline);
+	imgp_rows_free(r);
+	return rc;
 }
 
 /* One query for ${h}[0..n-1]; NULL and ${e} when it could not be asked. */
@@ -227,7 +249,7 @@ ask_for(struct imgp_lookup *l, const struct held *h, size_t n, struct imgp_err *
 		if (!h[i].passes)
 			ask[m++] = h[i].ask;
 	/* A standby cancels a query that is in the way of its replay. */
-	while (imgp_lookup_reach(l, e) == 0 &&
+	while (reach(l, e) == 0 &&
 	    (u = imgp_uploads_get(l->db, ask, m, e)) == NULL &&
 	    --again > 0 && strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0)
 		;
@@ -430,7 +452,7 @@ imgp_lookup_pending(struct imgp_lookup *l, size_t *n, struct imgp_err *e)
 	char **line;
 	size_t i;
 
-	if (imgp_lookup_reach(l, e) == -1 || (r = ask_pending(l, e)) == NULL)
+	if (reach(l, e) == -1 || (r = ask_pending(l, e)) == NULL)
 		return NULL;
 	*n = imgp_rows_count(r);
 	line = imgp_alloc((*n + 1) * sizeof *line);

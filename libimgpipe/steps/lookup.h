@@ -34,9 +34,12 @@ struct imgp_lookup;
 struct imgp_lookup *imgp_lookup_new(const struct imgp_lookup_opts *o);
 void	imgp_lookup_free(struct imgp_lookup *l);	/* NULL is fine */
 
-/* Connect and check the schema, where that is not done: 0, or -1 with ${e}, which
- * is IMGP-DB-UNAVAILABLE where it may help to wait. */
-int	imgp_lookup_reach(struct imgp_lookup *l, struct imgp_err *e);
+/*
+ * Connect, check the schema, and that pipelines are registered, among them that of
+ * the options: 0, or -1 with ${e}, which is IMGP-DB-UNAVAILABLE where it may help to
+ * wait.
+ */
+int	imgp_lookup_check(struct imgp_lookup *l, struct imgp_err *e);
 
 /*
  * For struct imgp_filter_ops.  A line may be an id, a source key, a place or a job

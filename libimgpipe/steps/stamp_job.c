@@ -120,12 +120,8 @@ int
 imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
     struct imgp_err *e)
 {
-	const char *cut = imgp_conf(pipeline, "cut");
-
-	s->opts.cut_required = strcmp(cut, "required") == 0;
-	if (!s->opts.cut_required && strcmp(cut, "expected") != 0)
-		return imgp_fail(e, IMGP_E_CONFIG,
-		    "cut: neither \"expected\" nor \"required\"");
+	s->opts.cut_required = strcmp(imgp_conf(pipeline, "cut"),
+	    "required") == 0;
 	s->opts.center = imgp_conf(pipeline, "coordinating_center");
 	if (s->opts.center != NULL &&
 	    imgp_stamp_check_center(s->opts.center, e) == -1)

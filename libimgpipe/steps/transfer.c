@@ -8,6 +8,7 @@
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/job/names.h"
+#include "libimgpipe/net/aws.h"
 #include "libimgpipe/steps/transfer.h"
 #include "libimgpipe/store/store.h"
 
@@ -36,6 +37,34 @@ struct imgp_transfer {
 	pthread_mutex_t	 lock;		/* of bases */
 	struct base	*bases;
 };
+
+static int
+look_for_key(const char *pipeline, struct imgp_err *e)
+{
+	static const char *const places[] = { "source", "temp", "destination",
+	    "logs" };
+	struct imgp_aws_key key;
+	const char *place;
+	size_t i;
+
+	for (i = 0; i < sizeof places / sizeof *places; i++) {
+		place = imgp_conf(pipeline, places[i]);
+		if (place == NULL || strncmp(place, "s3://", 5) != 0)
+			continue;
+		if (imgp_aws_key(&key, NULL, e) == -1)
+			return strcmp(e->code, IMGP_E_STORE_UNAVAILABLE) == 0 ?
+			    0 : -1;
+		imgp_aws_key_release(&key);
+		break;
+	}
+	return 0;
+}
+
+int
+imgp_transfer_credentials(struct imgp_err *e)
+{
+	return imgp_conf_check(look_for_key, e);
+}
 
 struct imgp_transfer *
 imgp_transfer_new(const char *from, const char *to, unsigned int flags,

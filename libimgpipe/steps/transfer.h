@@ -43,4 +43,10 @@ int	imgp_transfer_sees_failed(const struct imgp_transfer *t);
 int	imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
 	    struct imgp_err *e);
 
+/*
+ * Where a place of any pipeline is in S3: find the credentials, as the first
+ * request would.  0, also where their source is away for now; or -1 with ${e}.
+ */
+int	imgp_transfer_credentials(struct imgp_err *e);
+
 #endif
