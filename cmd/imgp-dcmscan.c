@@ -11,6 +11,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/sandbox.h"
+#include "libimgpipe/dicom/check_rule.h"
 #include "libimgpipe/steps/confine.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/work_copy.h"
@@ -66,7 +67,9 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "one operand at most: FILE or -");
 	if (closed)
 		imgp_usage(&tool, "standard output is closed");
-	if (imgp_conf_load(&e) == -1 || imgp_limits_load(&s.lim, &e) == -1)
+	if (imgp_conf_load(&e) == -1 ||
+	    imgp_conf_check(imgp_check_settings, &e) == -1 ||
+	    imgp_limits_load(&s.lim, &e) == -1)
 		imgp_die(&e);
 	if (optind == argc) {
 		ops = imgp_scan_ops(confine());

@@ -19,7 +19,15 @@ begin
 	    (old.id, old.edcpipeline_id, old.subjecteventcrffile_id,
 	    old.revision_number, old.ts_create) or
 	    (old.file_name is not null and (new.file_name, new.file_path)
-	    is distinct from (old.file_name, old.file_path)) then
+	    is distinct from (old.file_name, old.file_path) and
+	    -- Opened again after it disagreed with the EDC, before any series
+	    -- of it was known, it gets a name anew.
+	    not coalesce(new.file_name is null and
+	        new.reopened > old.reopened and
+	        (old.error_code like 'IMGP-CHECK-%' or
+	        old.error_code = 'IMGP-NAME-PARTICIPANT') and not exists (
+	        select from pipeline.edcpipelinefiledicom d
+	        where d.edcpipelinefile_id = old.id), false)) then
 		raise exception 'file % keeps its key, time and name', old.id
 		    using errcode = 'IM001';
 	end if;

@@ -255,6 +255,7 @@ declare
 	by_claim text := pipeline.want_text(req, 'claim');
 	again boolean := coalesce(pipeline.want_bool(req, 'again'), false);
 	anew boolean;
+	rename boolean;
 	p pipeline.edcpipeline;
 	f pipeline.edcpipelinefile;
 	current bigint;
@@ -320,10 +321,18 @@ begin
 	end if;
 	-- Whoever opens it has seen that the source is another: let it be.
 	anew := f.failed_for_good and f.error_code = 'IMGP-SOURCE-CHANGED';
+	-- Or has had the EDC mended, of which the name is made.  It is free to change
+	-- where no attempt ever came as far as to the series: none was stored.
+	rename := f.failed_for_good and (f.error_code like 'IMGP-CHECK-%' or
+	    f.error_code = 'IMGP-NAME-PARTICIPANT') and not exists (
+	        select from pipeline.edcpipelinefiledicom d
+	        where d.edcpipelinefile_id = f.id);
 	update pipeline.edcpipelinefile e set
 	    status = 'Started', has_error = false, failed_for_good = false,
 	    error_code = null, ts_finish = null, attempt = e.attempt + 1,
 	    reopened = e.reopened + e.failed_for_good::integer,
+	    file_name = case when rename is not true then e.file_name end,
+	    file_path = case when rename is not true then e.file_path end,
 	    lease = pipeline.new_lease(), lease_until = pipeline.lease_end(),
 	    run = by_run, claim = by_claim,
 	    source_etag = case when anew is not true then e.source_etag end,
@@ -506,12 +515,27 @@ begin
 	    from pipeline.notice n where n.lease = f.lease), '{}');
 end $$;
 
+-- The warnings of a request, at most 16, as pipeline.outcome keeps them.
+create or replace function pipeline.warnings_of(req jsonb) returns jsonb
+language plpgsql stable as $$
+declare
+	warnings jsonb := coalesce(nullif(req -> 'warnings', 'null'), '[]');
+begin
+	if jsonb_typeof(warnings) <> 'array' then
+		perform pipeline.deny('IMGP-DB-REQUEST', 'warnings is not an array');
+	end if;
+	return (select jsonb_agg(jsonb_build_object('stage', r.stage,
+	    'error_code', r.error_code, 'error', r.error) order by r.n)
+	    from pipeline.errors_of(warnings, 'Completed') r where r.n <= 16);
+end $$;
+
 create or replace function pipeline.finish_store(req jsonb) returns jsonb
 language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile := pipeline.file_locked(req);
 	outcome text := pipeline.want_status(req);
 	errors jsonb := coalesce(nullif(req -> 'errors', 'null'), '[]');
+	warnings jsonb := pipeline.warnings_of(req);
 	worst record;
 begin
 	if outcome is null or outcome not in ('Completed', 'Failed') then
@@ -557,12 +581,13 @@ begin
 	        where r.fatal and not r.retryable) and
 	        worst.owner not in ('ours', 'service'),
 	    error_code = worst.error_code,
+	    has_warning = warnings is not null,
 	    lease_until = null, ts_finish = clock_timestamp()
 	where e.id = f.id returning * into f;
 	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status,
-	    has_error, error_code, error)
+	    has_error, error_code, error, warnings)
 	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
-	    worst.error);
+	    worst.error, warnings);
 	perform pipeline.notice_end(f);
 	if f.status = 'Failed' and worst.fatal and worst.owner = 'ours' then
 		update pipeline.edcpipelinefile e	-- no attempt of the upload's
@@ -612,7 +637,7 @@ begin
 	        'pipeline_code'), '')));
 end $$;
 
--- A row, {"lease", "status", "has_error", "errors", "sha256",
+-- A row, {"lease", "status", "has_error", "errors", "warnings", "sha256",
 -- "bytes"}: the end of an attempt.
 create or replace function pipeline.do_file_finish(req jsonb) returns jsonb
 language sql as $$
@@ -769,7 +794,9 @@ language sql stable as $$
 	            'instances', coalesce(sum(s.number_of_instances), 0))
 	            from pipeline.edcpipelinefiledicom s
 	            where s.edcpipelinefile_id = f.id),
-	        'ts', pipeline.utc(l.ts)) order by l.id), '[]') ||
+	        'ts', pipeline.utc(l.ts)) || case when l.warnings is null
+	            then '{}' else jsonb_build_object('warnings', l.warnings)
+	            end order by l.id), '[]') ||
 	        (select coalesce(jsonb_agg(jsonb_build_object(
 	        'pipeline_code', n.pipeline_code,
 	        'subject_event_crf_file_id', n.subjecteventcrffile_id,

@@ -6,6 +6,7 @@ create or replace function pipeline.state_of(f pipeline.edcpipelinefile)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
 	select case
 	    when f.status = 'Completed' and f.has_error then 'with errors'
+	    when f.status = 'Completed' and f.has_warning then 'with warnings'
 	    when f.status = 'Completed' then 'delivered'
 	    when f.status = 'Failed' and f.failed_for_good then 'failed'
 	    when f.status = 'Failed' then 'to retry'
@@ -59,7 +60,7 @@ begin
 	    'state', s.state, 'files', s.files, 'oldest', pipeline.utc(s.oldest))
 	    order by s.code, array_position(array['waiting', 'started',
 	    'in progress', 'left', 'to retry', 'failed', 'with errors',
-	    'delivered'], s.state)), '[]') into states
+	    'with warnings', 'delivered'], s.state)), '[]') into states
 	from (select p.code, pipeline.state_of(f) as state, count(*) as files,
 		    min(coalesce(f.ts_finish, f.ts_create)) as oldest
 		from pipeline.edcpipelinefile f
@@ -148,7 +149,8 @@ begin
 	        where l.edcpipelinefile_id = f.id),
 	    'outcomes', (select coalesce(jsonb_agg(jsonb_build_object(
 	        'attempt', o.attempt, 'status', o.status, 'has_error',
-	        o.has_error, 'ts', pipeline.utc(o.ts), 'digest_id', o.digest_id,
+	        o.has_error, 'warnings', coalesce(o.warnings, '[]'),
+	        'ts', pipeline.utc(o.ts), 'digest_id', o.digest_id,
 	        'ts_sent', pipeline.utc(g.ts_sent)) order by o.id), '[]')
 	        from pipeline.outcome o
 	        left join pipeline.digest g on g.id = o.digest_id

@@ -55,6 +55,10 @@ static const struct {
 	{ "dicom", "expected", "of required expected no" },
 	{ "extra", "expected", "of required expected" },
 	{ "cut", "expected", "of required expected" },
+	/* what headers are held against (dicom/checks.h) */
+	{ "check_patient", "off", NULL },
+	{ "check_date", "off", NULL },
+	{ "check_modality", "off", NULL },
 	/* names; the members are those of the job line */
 	{ "job_name", "{subject_id}_{subject_event_crf_id}_{ddfile_name}_"
 	    "{file_version_code}_{run_timestamp}", NULL },

@@ -40,9 +40,15 @@ const struct imgp_dicom_limits imgp_dicom_limits = {
 	.ratio = 200,
 	.ratio_from = (uint64_t)64 << 20,
 };
-const struct imgp_dicom_want imgp_dicom_want = { IMGP_TAG_SERIES_ID, NULL };
+const struct imgp_dicom_want imgp_dicom_want = { IMGP_TAG_SERIES_ID, NULL, 0 };
 
 static void data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len);
+
+/* The elements noted aside, from IMGP_DICOM_ASIDE on. */
+static const uint32_t aside[IMGP_DICOM_ELEMENTS - IMGP_DICOM_ASIDE] = {
+	IMGP_TAG(0x0008, 0x0020), IMGP_TAG(0x0008, 0x0060),
+	IMGP_TAG(0x0010, 0x0010), IMGP_TAG(0x0010, 0x0020),
+};
 
 static uint32_t
 get16(const unsigned char *p, int big)
@@ -188,6 +194,14 @@ imgp_dicom_init(struct imgp_dicom *d, const struct imgp_dicom_want *want,
 		el[IMGP_DICOM_ID].tag = id | 0xffff;
 		el[IMGP_DICOM_ID].len = id & 0xff;
 	}
+	d->aside = UINT32_MAX;
+	for (i = IMGP_DICOM_ASIDE; want->aside != 0 && i < IMGP_DICOM_ELEMENTS;
+	    i++)
+		if (want->aside & IMGP_DICOM_WANTS(i)) {
+			el[i].tag = aside[i - IMGP_DICOM_ASIDE];
+			d->aside = 0;
+			d->asides = 1;
+		}
 	d->stop = el[IMGP_DICOM_NUMBER].tag;
 	if (el[IMGP_DICOM_ID].tag > d->stop)
 		d->stop = el[IMGP_DICOM_ID].tag;
@@ -342,7 +356,7 @@ finish_head(struct imgp_dicom *d, uint64_t at)
 	const char *s;
 	int i, n = 0;
 
-	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
+	for (i = 0; i < IMGP_DICOM_ASIDE; i++) {
 		el = &d->elem[i];
 		if (el->tag != 0 && !el->present && el->off == ENDLESS)
 			el->off = el->end = at;
@@ -377,11 +391,45 @@ is_of_head(const struct imgp_dicom *d, uint32_t tag)
 {
 	int i;
 
-	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++)
+	for (i = 0; i < IMGP_DICOM_ASIDE; i++)
 		if (d->elem[i].tag == tag && tag != 0 && i != IMGP_DICOM_GROUP &&
 		    i != IMGP_DICOM_GROUP_END)
 			return 1;
 	return 0;
+}
+
+/*
+ * A top-level element of those noted aside?  Where its value is at ${p}, it is
+ * kept; where that is to come (NULL), it is grabbed.
+ */
+static void
+note_aside(struct imgp_dicom *d, uint32_t tag, uint32_t len,
+    const unsigned char *p)
+{
+	struct imgp_dicom_elem *el;
+	int i;
+
+	d->aside = UINT32_MAX;
+	for (i = IMGP_DICOM_ASIDE; i < IMGP_DICOM_ELEMENTS; i++) {
+		el = &d->elem[i];
+		if (el->tag > tag && el->tag < d->aside)
+			d->aside = el->tag;
+		if (el->tag != tag)
+			continue;
+		if (el->present || len == UNDEFINED) {
+			el->present = 2;
+			continue;
+		}
+		el->present = 1;
+		el->len = len;
+		if (p == NULL)
+			d->grab = el;
+		else {
+			el->kept = len < IMGP_DICOM_VALUE ? len :
+			    IMGP_DICOM_VALUE;
+			memcpy(el->value, p, el->kept);
+		}
+	}
 }
 
 /* Note a top-level element; -1 when the walk is over. */
@@ -396,7 +444,7 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 		return 0;
 	creator = uses_block(d, tag);
 	note_blocks(d, tag, d->pos);
-	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
+	for (i = 0; i < IMGP_DICOM_ASIDE; i++) {
 		el = &d->elem[i];
 		if (el->tag == 0)
 			continue;
@@ -430,7 +478,7 @@ note(struct imgp_dicom *d, uint32_t tag, uint32_t len, uint64_t value)
 	if (tag > d->noted)
 		d->noted = tag;
 	d->watch = UINT32_MAX;
-	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
+	for (i = 0; i < IMGP_DICOM_ASIDE; i++) {
 		el = &d->elem[i];
 		if (el->tag > d->noted && el->tag < d->watch)
 			d->watch = el->tag;
@@ -588,6 +636,8 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 				finish_head(d, d->pos);
 			else if (note(d, tag, len, value) == -1)
 				return;
+			else if (d->asides)
+				note_aside(d, tag, len, NULL);
 		} else if (is_of_head(d, tag) || (d->creator != NULL &&
 		    tag >> 16 == d->elem[IMGP_DICOM_GROUP].tag >> 16))
 			d->late = 1;
@@ -1039,8 +1089,11 @@ step_over(struct imgp_dicom *d, const unsigned char **p, size_t *len)
 		shape(d, tag, h + 4, n);
 		d->n_elem++;
 		d->at = tag;
-		if (d->state == IMGP_DICOM_MORE)
+		if (d->state == IMGP_DICOM_MORE) {
+			if (tag >= d->aside)
+				note_aside(d, tag, n, h + head);
 			d->prev = tag;
+		}
 		d->pos += head + n;
 		h += head + n;
 	}

@@ -63,12 +63,19 @@ enum imgp_dicom_which {
 	IMGP_DICOM_GROUP_END,		/* (gggg,FFFF): off, or end where it is
 					 * present, is where the stamp's group
 					 * ends, if GROUP is present */
+	/* Noted aside where they are wanted (present, len, kept and value alone): an
+	 * object is what it is without them. */
+	IMGP_DICOM_STUDY_DATE,		/* (0008,0020) */
+	IMGP_DICOM_MODALITY,		/* (0008,0060) */
+	IMGP_DICOM_PATIENT_NAME,	/* (0010,0010) */
+	IMGP_DICOM_PATIENT_ID,		/* (0010,0020) */
 	IMGP_DICOM_ELEMENTS
 };
+#define IMGP_DICOM_ASIDE	IMGP_DICOM_STUDY_DATE	/* the first of those */
 
 struct imgp_dicom_elem {
 	uint32_t	 tag;		/* 0: not looked for */
-	int		 present;
+	int		 present;	/* 2: twice, of those noted aside alone */
 	uint64_t	 off;		/* of its tag; where it is absent, of the
 					 * first element with a greater tag */
 	uint64_t	 end;		/* past its value; = off where absent */
@@ -99,7 +106,9 @@ struct imgp_dicom_want {
 					 * given, (odd group, 00ee): the block is
 					 * found */
 	const char	*creator;	/* of a private block, or NULL */
+	unsigned int	 aside;		/* IMGP_DICOM_WANTS(which), or'ed */
 };
+#define IMGP_DICOM_WANTS(which)	(1u << (which))
 extern const struct imgp_dicom_want imgp_dicom_want;	/* (0012,0071) */
 
 struct imgp_dicom_frame {
@@ -156,6 +165,9 @@ struct imgp_dicom {
 	uint64_t	 meta_end;
 	uint32_t	 prev, stop, n_elem, n_item, n_disorder;
 	uint32_t	 noted, watch;	/* no noted element has a tag between */
+	uint32_t	 aside;		/* the least tag of those to note aside that may
+					 * come yet, where tags ascend */
+	int		 asides;	/* there are such */
 	uint32_t	 at;		/* the element that is read, for err */
 	unsigned char	 block[32];	/* private blocks in use, a bit each */
 	uint32_t	 creators, ids;	/* below it creator_off, id_off are known */

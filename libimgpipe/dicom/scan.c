@@ -18,6 +18,8 @@ struct scan {
 	struct imgp_scan_result *r;
 	struct imgp_census *census;
 	struct imgp_content *content;
+	struct imgp_checks *checks;	/* NULL: none */
+	struct imgp_dicom_want want;
 	uint64_t head;			/* bytes that the last instance took */
 	struct imgp_dicom dicom;
 };
@@ -192,7 +194,7 @@ scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
 	size_t n;
 	int rc;
 
-	imgp_dicom_init(&s->dicom, NULL, &s->lim->dicom);
+	imgp_dicom_init(&s->dicom, &s->want, &s->lim->dicom);
 	rc = read_object(s, next, arg, first, &n, e);
 	if (rc == 1 && mac && imgp_dicom_end(&s->dicom) == IMGP_DICOM_NOT)
 		rc = 0;
@@ -203,6 +205,8 @@ scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
 		imgp_faults_add(&s->r->faults, i, e);
 		rc = 0;
 	}
+	if (rc == 0 && s->checks != NULL)
+		imgp_checks_add(s->checks, &s->dicom);
 	imgp_dicom_release(&s->dicom);
 	return rc;
 }
@@ -222,6 +226,8 @@ refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 	s->r->faults.n = s->r->warnings.n = 0;
 	imgp_faults_add(&s->r->faults, 0, why);
 	count(s, "archive");
+	if (s->checks != NULL)
+		imgp_checks_cut(s->checks);
 	return 0;
 }
 
@@ -313,7 +319,8 @@ scan_gzip(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
 
 int
 imgp_scan_upload(int fd, const struct imgp_limits *lim,
-    struct imgp_scan_result *r, struct imgp_err *e)
+    struct imgp_checks *checks, struct imgp_scan_result *r,
+    struct imgp_err *e)
 {
 	struct imgp_deflate_fd from = { fd, 0 };
 	struct imgp_intake u;
@@ -327,6 +334,10 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	memset(&s, 0, offsetof(struct scan, dicom));
 	s.lim = lim;
 	s.r = r;
+	s.want = imgp_dicom_want;
+	s.checks = checks;
+	if (checks != NULL)
+		s.want.aside = imgp_checks_want(checks);
 	s.census = imgp_census_new();
 	s.content = imgp_content_new();
 	switch (u.kind) {
@@ -349,6 +360,8 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 		    "an archive of a format that is not supported");
 		imgp_faults_add(&r->faults, 0, &why);
 		count(&s, u.what);
+		if (checks != NULL)
+			imgp_checks_cut(checks);
 		break;
 	case IMGP_INTAKE_DICOM:
 		imgp_content_open(s.content, imgp_deflate_read_fd, &from,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "libimgpipe/base/err.h"
+#include "libimgpipe/dicom/checks.h"
 #include "libimgpipe/dicom/faults.h"
 #include "libimgpipe/dicom/limits.h"
 #include "libimgpipe/dicom/scans.h"
@@ -32,12 +33,14 @@ struct imgp_scan_result {
 
 /*
  * Scan the upload that ${fd}, a regular file, holds; ${r} is filled, release it
- * with imgp_scan_release().  An archive that cannot be read wholly and safely
+ * with imgp_scan_release(), and its objects are counted in ${checks} (NULL:
+ * nothing is checked).  An archive that cannot be read wholly and safely
  * is a fault, and gives no scans at all.  -1 and ${e} only when reading failed
  * (IMGP-STORE-IO) or ran into a limit of the whole.
  */
 int	imgp_scan_upload(int fd, const struct imgp_limits *lim,
-	    struct imgp_scan_result *r, struct imgp_err *e);
+	    struct imgp_checks *checks, struct imgp_scan_result *r,
+	    struct imgp_err *e);
 void	imgp_scan_release(struct imgp_scan_result *r);
 
 #endif

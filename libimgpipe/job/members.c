@@ -32,6 +32,7 @@ const struct imgp_member imgp_members[] = {
 	{ "file_version_code", STR, COLUMN | NAMES },
 	{ "extension", STR, COLUMN | NAMES | EMPTY },
 	{ "site_code", STR, OPTIONAL | TOLD },
+	{ "event_date", STR, OPTIONAL },
 	{ "replica_lag_s", INT | NUM, TOLD },
 	/* where it is */
 	{ "source", STR, 0 },

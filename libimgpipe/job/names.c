@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -388,6 +389,49 @@ imgp_names_destination_name(struct imgp_job *job, char **out,
 	struct fill f = { .job = job };
 
 	return make_segment("destination_name", 1, NAME_MAX_BYTES, &f, out, e);
+}
+
+/* Is ${part} in ${name}, and no longer word of which it is a piece? */
+static int
+has_word(const char *name, const char *part)
+{
+	size_t n = strlen(part);
+	const char *at;
+
+	for (at = name; (at = strstr(at, part)) != NULL; at++)
+		if ((at == name || !isalnum((unsigned char)at[-1])) &&
+		    !isalnum((unsigned char)at[n]))
+			return 1;
+	return 0;
+}
+
+int
+imgp_names_check_kept(struct imgp_job *job, const char *file_name,
+    struct imgp_err *e)
+{
+	const char *template = imgp_conf_need(imgp_job_str(job,
+	    "pipeline_code"), "destination_name", e);
+	struct fill f = { .job = job };
+	struct imgp_buf code = IMGP_BUF_INIT;
+	struct imgp_err why;
+	char *own = NULL;
+	int rc = -1;
+
+	if (template == NULL)
+		return -1;
+	if (strstr(template, "{participant_code}") == NULL)
+		return 0;
+	if ((imgp_names_destination_name(job, &own, &why) == 0 &&
+	    strcmp(own, file_name) == 0))
+		rc = 0;
+	else if (expand("destination_name", "{participant_code}", &f, &code,
+	    e) == 0)
+		rc = has_word(file_name, code.s) ? 0 :
+		    imgp_fail(e, IMGP_E_NAME_PARTICIPANT, "the file's name has "
+		    "another participant_code than the EDC");
+	imgp_buf_release(&code);
+	free(own);
+	return rc;
 }
 
 int

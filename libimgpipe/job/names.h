@@ -40,6 +40,12 @@ int	imgp_names_destination_path(struct imgp_job *job, char **out,
 /* The destination's file name with extension (M12-M16). */
 int	imgp_names_destination_name(struct imgp_job *job, char **out,
 	    struct imgp_err *e);
+/*
+ * May ${file_name}, which a row keeps, still be the job's?  Where the template has
+ * {participant_code} it must hold today's; else -1 with IMGP-NAME-PARTICIPANT.
+ */
+int	imgp_names_check_kept(struct imgp_job *job, const char *file_name,
+	    struct imgp_err *e);
 /* The key in IMGP_TEMP (M17): <edc_pipeline_file.id>/<file name>. */
 int	imgp_names_temp_key(struct imgp_job *job, const char *file_name,
 	    char **out, struct imgp_err *e);

@@ -98,8 +98,23 @@ imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f)
 	f->row = int_of(o, "edc_pipeline_file_id", 0);
 	f->revision = int_of(o, "revision_number", 0);
 	f->attempt = int_of(o, "attempt", 0);
+	f->warnings = imgp_json_get(o, "warnings");
 	read_place(o, f);
 	read_scans(o, f);
+}
+
+const struct imgp_json *
+imgp_digest_warning(const struct imgp_digest_file *f, const struct imgp_json *i,
+    const struct imgp_error **code, char *said, size_t size)
+{
+	for (i = i == NULL ? imgp_json_first(f->warnings) : imgp_json_next(i);
+	    i != NULL; i = imgp_json_next(i))
+		if ((*code = imgp_error_find(imgp_json_str(imgp_json_get(i,
+		    "error_code")))) != NULL)
+			break;
+	if (i != NULL)
+		imgp_digest_str(i, "error", said, size);
+	return i;
 }
 
 /* The next entry of ${list} after ${i} whose pipeline this reader may see. */
@@ -222,6 +237,20 @@ imgp_digest_human(int64_t bytes, char *dst, size_t size)
 /* --- text ---------------------------------------------------------------- */
 
 static void
+text_warnings(struct imgp_buf *out, const struct imgp_digest_file *f)
+{
+	const struct imgp_json *i = NULL;
+	const struct imgp_error *code;
+	char said[IMGP_DIGEST_LINE];
+
+	while ((i = imgp_digest_warning(f, i, &code, said,
+	    sizeof said)) != NULL)
+		imgp_buf_printf(out, "   warning      %s\n"
+		    "                %s\n                %s\n", code->code,
+		    code->meaning, said);
+}
+
+static void
 text_new(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 {
 	char size[32];
@@ -252,6 +281,7 @@ text_new(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
 		    "of an unknown code" : f->code->code);
 	if (f->has_error && f->code != NULL)
 		imgp_buf_printf(out, "                %s\n", f->code->meaning);
+	text_warnings(out, f);
 }
 
 static void
@@ -371,6 +401,23 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 
 /* --- CSV ----------------------------------------------------------------- */
 
+/* Their codes, by blanks. */
+static void
+csv_warnings(struct imgp_buf *out, const struct imgp_digest_file *f)
+{
+	struct imgp_buf codes = IMGP_BUF_INIT;
+	const struct imgp_json *i = NULL;
+	const struct imgp_error *code;
+	char said[IMGP_DIGEST_LINE];
+
+	while ((i = imgp_digest_warning(f, i, &code, said,
+	    sizeof said)) != NULL)
+		imgp_buf_printf(&codes, "%s%s", codes.len == 0 ? "" : " ",
+		    code->code);
+	imgp_csv_str(out, codes.len == 0 ? "" : codes.s, 1);
+	imgp_buf_release(&codes);
+}
+
 void
 imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 {
@@ -381,7 +428,7 @@ imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 	imgp_buf_puts(out, "file_name,place,pipeline_code,participant_code,"
 	    "event_code,subject_event_crf_file_id,revision_number,"
 	    "edc_pipeline_file_id,bytes,sha256,scans,instances,atri_uids,"
-	    "status,has_error,error_code,ts\r\n");
+	    "status,has_error,error_code,ts,warnings\r\n");
 	while ((i = imgp_digest_next(d, i)) != NULL) {
 		if (!imgp_digest_is_delivered(i) && !d->admins)
 			continue;
@@ -402,13 +449,32 @@ imgp_digest_csv(const struct imgp_digest *d, struct imgp_buf *out)
 		imgp_csv_str(out, f->delivered ? "Completed" : "Failed", 0);
 		imgp_csv_str(out, f->has_error ? "true" : "false", 0);
 		imgp_csv_str(out, f->code == NULL ? "" : f->code->code, 0);
-		imgp_csv_str(out, f->ts, 1);
+		imgp_csv_str(out, f->ts, 0);
+		csv_warnings(out, f);
 	}
 	imgp_buf_release(&f->ids);
 	free(f);
 }
 
 /* --- JSON ---------------------------------------------------------------- */
+
+static struct imgp_json *
+json_warnings(const struct imgp_digest_file *f)
+{
+	struct imgp_json *list = imgp_json_new_array(), *o;
+	const struct imgp_json *i = NULL;
+	const struct imgp_error *code;
+	char said[IMGP_DIGEST_LINE];
+
+	while ((i = imgp_digest_warning(f, i, &code, said,
+	    sizeof said)) != NULL) {
+		o = imgp_json_new_object();
+		imgp_json_set_str(o, "error_code", code->code);
+		imgp_json_set_str(o, "error", said);
+		imgp_json_append(list, o);
+	}
+	return list;
+}
 
 static struct imgp_json *
 json_file(const struct imgp_digest_file *f)
@@ -434,6 +500,8 @@ json_file(const struct imgp_digest_file *f)
 	imgp_json_set_bool(o, "has_error", f->has_error);
 	if (f->code != NULL)
 		imgp_json_set_str(o, "error_code", f->code->code);
+	if (imgp_json_count(f->warnings) > 0)
+		imgp_json_set(o, "warnings", json_warnings(f));
 	imgp_json_set_str(o, "ts", f->ts);
 	return o;
 }

@@ -149,6 +149,23 @@ cell(struct imgp_buf *out, const char *of, const char *text)
 }
 
 static void
+warnings(struct imgp_buf *out, const struct imgp_digest_file *f)
+{
+	const struct imgp_json *i = NULL;
+	const struct imgp_error *code;
+	char said[IMGP_DIGEST_LINE];
+
+	while ((i = imgp_digest_warning(f, i, &code, said,
+	    sizeof said)) != NULL) {
+		imgp_page_element(out, "<div class=\"flag\">warning ",
+		    code->code, ": ");
+		imgp_page_element(out, "", code->meaning, "</div>\n");
+		imgp_page_element(out, "<div class=\"small\">", said,
+		    "</div>\n");
+	}
+}
+
+static void
 new_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 {
 	char size[32], scans[64];
@@ -166,6 +183,7 @@ new_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 			imgp_page_element(out, ": ", f->code->meaning, "");
 		imgp_buf_puts(out, "</div>\n");
 	}
+	warnings(out, f);
 	imgp_buf_puts(out, "</th>");
 	cell(out, "participant", f->participant);
 	cell(out, "event", f->event);

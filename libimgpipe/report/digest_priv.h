@@ -27,10 +27,16 @@ struct imgp_digest_file {
 	int64_t		 upload, row, revision, attempt;
 	int64_t		 scans, instances;
 	struct imgp_buf	 ids;			/* ATRIUIDs, by blanks */
+	const struct imgp_json *warnings;	/* the record's; NULL: none */
 };
 
 /* Fill ${f} from one of the digest's files; ${f->ids} must be initialized. */
 void	imgp_digest_read(const struct imgp_json *o, struct imgp_digest_file *f);
+/* The next warning of ${f} after ${i} (NULL: the first) that has a known code, and
+ * what was said, made printable; NULL after the last. */
+const struct imgp_json *imgp_digest_warning(const struct imgp_digest_file *f,
+	    const struct imgp_json *i, const struct imgp_error **code,
+	    char *said, size_t size);
 /* The next file after ${i} (NULL: the first) that this reader may see. */
 const struct imgp_json *imgp_digest_next(const struct imgp_digest *d,
 	    const struct imgp_json *i);

@@ -50,6 +50,19 @@ log_replaced(struct imgp_buf *b, const struct imgp_json *facts)
 	imgp_buf_puts(b, "\n");
 }
 
+/* What this run was told though it failed nothing. */
+static void
+log_warnings(struct imgp_buf *b, const struct imgp_json *facts)
+{
+	const struct imgp_json *i = imgp_json_first(imgp_json_get(facts,
+	    "warnings"));
+
+	if (i != NULL)
+		imgp_buf_puts(b, "\nwarnings\n");
+	for (; i != NULL; i = imgp_json_next(i))
+		imgp_report_error(b, "    ", i);
+}
+
 static int
 same(const struct imgp_json *a, const struct imgp_json *b, const char *key)
 {
@@ -136,6 +149,7 @@ log_text(struct imgp_buf *b, const struct imgp_json *facts,
 		}
 		imgp_report_error(b, "    ", i);
 	}
+	log_warnings(b, facts);
 	log_replaced(b, facts);
 }
 

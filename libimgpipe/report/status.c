@@ -52,6 +52,7 @@ paint_of(const char *state)
 		enum imgp_paint	 paint;
 	} known[] = {
 		{ "delivered", IMGP_GREEN }, { "with errors", IMGP_YELLOW },
+		{ "with warnings", IMGP_YELLOW },
 		{ "failed", IMGP_RED }, { "to retry", IMGP_YELLOW },
 		{ "left", IMGP_YELLOW },
 	};
@@ -315,6 +316,21 @@ row_scans(const struct imgp_json *row, struct imgp_buf *out)
 	imgp_buf_puts(out, "\n");
 }
 
+static void
+row_warnings(const struct imgp_json *outcome, int colour, struct imgp_buf *out)
+{
+	const struct imgp_json *i;
+	char s[TEXT_MAX];
+
+	for (i = imgp_json_first(imgp_json_get(outcome, "warnings"));
+	    i != NULL; i = imgp_json_next(i)) {
+		imgp_buf_printf(out, "    %s", when(outcome, "ts", s));
+		imgp_buf_printf(out, "  %-7s ", str(i, "stage", s));
+		imgp_paint(out, str(i, "error_code", s), IMGP_YELLOW, colour);
+		imgp_buf_printf(out, ": warning: %s\n", str(i, "error", s));
+	}
+}
+
 /* Attempts in order: what went wrong in each, then its end. */
 static void
 row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
@@ -345,6 +361,7 @@ row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
 		    o != NULL; o = imgp_json_next(o)) {
 			if (num(o, "attempt") != n)
 				continue;
+			row_warnings(o, colour, out);
 			imgp_buf_printf(out, "    %s", when(o, "ts", s));
 			imgp_buf_printf(out, "  %s%s", str(o, "status", s),
 			    imgp_json_bool(imgp_json_get(o, "has_error")) ==

@@ -218,6 +218,8 @@ take_start(struct imgp_job *job, const struct imgp_json *data,
 		imgp_job_skip(job, IMGP_E_SKIP_BUSY);
 	else if (path == NULL || name == NULL)
 		return imgp_fail(e, IMGP_E_DB_QUERY, "the answer has no names");
+	else if (imgp_names_check_kept(job, name, e) == -1)
+		return -1;
 	else
 		return set_places(job, path, name, e);
 	return 0;
@@ -309,6 +311,7 @@ ask_finish(struct imgp_record *r, struct imgp_job *job, struct imgp_err *e)
 	imgp_json_set_str(req, "status", failed ? "Failed" : "Completed");
 	imgp_json_set_bool(req, "has_error", imgp_job_has_errors(job));
 	copy(req, job, "errors");
+	copy(req, job, "warnings");
 	copy(req, job, "sha256");
 	copy(req, job, "bytes");
 	return req;

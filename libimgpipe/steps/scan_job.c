@@ -32,35 +32,87 @@ set_listing(struct imgp_job *job, const struct imgp_scan_result *r)
 	imgp_job_set(job, "listing", o);
 }
 
+/* What the upload's headers are held against; a plain command knows no EDC, and has
+ * NULL.  -1 with IMGP-CONFIG. */
+static int
+new_checks(struct imgp_job *job, int is_plain, struct imgp_checks **c,
+    struct imgp_err *e)
+{
+	const struct imgp_check_facts facts = {
+		.participant_code = imgp_job_str(job, "participant_code"),
+		.event_date = imgp_job_str(job, "event_date"),
+		.ddcrf_name = imgp_job_str(job, "ddcrf_name"),
+		.ddfile_name = imgp_job_str(job, "ddfile_name"),
+	};
+
+	*c = is_plain ? NULL : imgp_checks_new(imgp_job_str(job,
+	    "pipeline_code"), &facts, e);
+	return is_plain || *c != NULL ? 0 : -1;
+}
+
+/* Where no images are ${expected} and none came, only what disagrees is said. */
+static void
+tell_checks(struct imgp_job *job, const struct imgp_checks *c, int expected)
+{
+	enum imgp_check_level level;
+	enum imgp_check which;
+	struct imgp_err e;
+
+	for (which = 0; c != NULL && which < IMGP_CHECK_KINDS; which++) {
+		level = imgp_checks_tell(c, which, &e);
+		if (level == IMGP_CHECK_OFF || (!expected &&
+		    imgp_checks_count(c, which)->disagree == 0))
+			continue;
+		if (level == IMGP_CHECK_WARN)
+			imgp_job_warn(job, "scan", &e);
+		else
+			imgp_job_error(job, "scan", &e,
+			    level == IMGP_CHECK_REQUIRED);
+	}
+}
+
+static void
+take_result(struct imgp_job *job, struct imgp_scan_result *r,
+    const struct imgp_checks *checks)
+{
+	struct imgp_err why;
+	int expected;
+	size_t i;
+
+	imgp_job_set_scans(job, &r->scans);
+	set_listing(job, r);
+	if (r->instances == 0 && r->faults.n == 0) {
+		imgp_fail(&why, IMGP_E_DICOM_NONE,
+		    "no DICOM instance was found");
+		imgp_faults_add(&r->faults, 0, &why);
+	}
+	for (i = 0; i < r->warnings.n; i++) {
+		imgp_fault_text(&r->warnings.fault[i], &why);
+		imgp_job_warn(job, "scan", &why);
+	}
+	/* Where no images are expected, none are missed. */
+	expected = r->instances > 0 || strcmp(dicom_setting(job), "no") != 0;
+	if (expected)
+		imgp_job_add_faults(job, "scan", &r->faults,
+		    imgp_scan_required(job, NULL));
+	tell_checks(job, checks, expected);
+}
+
 static int
 step(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
 {
 	const struct imgp_scan_job *s = arg;
+	struct imgp_checks *checks;
 	struct imgp_scan_result r;
-	struct imgp_err why;
-	size_t i;
 	int rc;
 
 	(void)f;
-	rc = imgp_scan_upload(s->work.fd, &s->lim, &r, e);
-	if (rc == 0) {
-		imgp_job_set_scans(job, &r.scans);
-		set_listing(job, &r);
-		if (r.instances == 0 && r.faults.n == 0) {
-			imgp_fail(&why, IMGP_E_DICOM_NONE,
-			    "no DICOM instance was found");
-			imgp_faults_add(&r.faults, 0, &why);
-		}
-		for (i = 0; i < r.warnings.n; i++) {
-			imgp_fault_text(&r.warnings.fault[i], &why);
-			imgp_job_warn(job, "scan", &why);
-		}
-		/* Where no images are expected, none are missed. */
-		if (r.instances > 0 || strcmp(dicom_setting(job), "no") != 0)
-			imgp_job_add_faults(job, "scan", &r.faults,
-			    imgp_scan_required(job, NULL));
-	}
+	if (new_checks(job, s->fd != -1, &checks, e) == -1)
+		return -1;
+	if ((rc = imgp_scan_upload(s->work.fd, &s->lim, checks, &r, e)) == 0)
+		take_result(job, &r, checks);
+	imgp_checks_free(checks);
 	imgp_scan_release(&r);
 	return rc;
 }

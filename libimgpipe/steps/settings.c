@@ -1,4 +1,5 @@
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/dicom/check_rule.h"
 #include "libimgpipe/job/names.h"
 #include "libimgpipe/stamp/stamp.h"
 #include "libimgpipe/steps/settings.h"
@@ -19,7 +20,8 @@ look_at_stamp(const char *pipeline, struct imgp_err *e)
 static int
 look(const char *pipeline, struct imgp_err *e)
 {
-	return imgp_names_check(pipeline, e) == -1 ? -1 :
+	return imgp_names_check(pipeline, e) == -1 ||
+	    imgp_check_settings(pipeline, e) == -1 ? -1 :
 	    look_at_stamp(pipeline, e);
 }
 

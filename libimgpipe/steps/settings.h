@@ -8,8 +8,8 @@
 
 /*
  * Load the settings (base/conf.h) and hold those of every section against what
- * uses them: the names' templates, the stamp's tag, the coordinating center.  No
- * request, no file but IMGP_CONFIG.  0, or -1 with IMGP-CONFIG naming section
+ * uses them: the names' templates, the checks of headers, the stamp's tag, the
+ * coordinating center.  No request, no file but IMGP_CONFIG.  0, or -1 with IMGP-CONFIG naming section
  * and setting; after imgp_conf_load_but() a section's fault is told and its
  * pipeline left out.
  */

@@ -10,10 +10,10 @@
 #include "tests/fuzz/fuzz.h"
 
 static const struct imgp_dicom_want wants[] = {
-	{ IMGP_TAG_SERIES_ID, NULL },
-	{ IMGP_TAG(0x0013, 0x0010), "ATRI" },
-	{ IMGP_TAG(0x0020, 0x4000), NULL },
-	{ IMGP_TAG(0x0009, 0x0001), "GEMS_IDEN_01" },
+	{ IMGP_TAG_SERIES_ID, NULL, ~0u },
+	{ IMGP_TAG(0x0013, 0x0010), "ATRI", 0 },
+	{ IMGP_TAG(0x0020, 0x4000), NULL, 0 },
+	{ IMGP_TAG(0x0009, 0x0001), "GEMS_IDEN_01", 0 },
 };
 
 /* Each chunk in memory of its own: reading past it is seen. */
@@ -79,7 +79,7 @@ must_fit(const struct imgp_dicom *d, const uint8_t *p, size_t size)
 	char uid[IMGP_UID_MAX + 1];
 	int i, n = 0;
 
-	for (i = 0; i < IMGP_DICOM_ELEMENTS; i++) {
+	for (i = 0; i < IMGP_DICOM_ASIDE; i++) {
 		el = &d->elem[i];
 		if (el->tag == 0)
 			continue;

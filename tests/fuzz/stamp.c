@@ -106,7 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	note = fuzz_file("", 0);
 	imgp_out_init(&out, to);
 	imgp_out_init(&notes, note);
-	rc = imgp_scan_upload(fd, &lim, &scan, &e);
+	rc = imgp_scan_upload(fd, &lim, NULL, &scan, &e);
 	must(rc == 0 || e.code != NULL);
 	if (rc == -1 || scan.instances == 0) {
 		if (rc == 0)
