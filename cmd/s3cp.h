@@ -29,6 +29,8 @@ int	s3cp_tree(const struct imgp_tree *which, const char *from,
 struct imgp_store *s3cp_store_of(const char *url, struct imgp_err *e);
 /* Under -v: how much was copied, to ${to} unless that is NULL. */
 void	s3cp_say_copied(const char *to, const struct imgp_copied *copied);
+/* What somebody should know of a copy that was made, unless under -q. */
+void	s3cp_say_warnings(const struct imgp_copied *copied);
 /* Under -v: why it is not known whether the service has create-only writes. */
 void	s3cp_say_unprobed(void);
 /* Where URLs are copied, no upload waits: the status when nothing could be

@@ -32,6 +32,7 @@ say(const char *from, const char *to, const struct imgp_copied *copied)
 	if (copied->by_length && !imgp_common.quiet)
 		fprintf(stderr, "%s: %s: has no SHA-256 with it, only its "
 		    "length was compared\n", imgp_progname, from);
+	s3cp_say_warnings(copied);
 	if (imgp_common.verbose)
 		s3cp_say_copied(NULL, copied);
 }

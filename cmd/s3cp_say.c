@@ -59,6 +59,15 @@ s3cp_say_copied(const char *to, const struct imgp_copied *c)
 }
 
 void
+s3cp_say_warnings(const struct imgp_copied *copied)
+{
+	int i;
+
+	for (i = 0; i < copied->nwarnings && !imgp_common.quiet; i++)
+		imgp_complain(&copied->warnings[i]);
+}
+
+void
 s3cp_say_unprobed(void)
 {
 	const char *why = imgp_store_probe_failed();

@@ -49,6 +49,9 @@ on_done(void *arg, const char *from, const char *to,
 	o->existed += copied->existed;
 	o->by_length += copied->by_length;
 	o->bytes += copied->object.bytes;
+	if (copied->nwarnings > 0)
+		imgp_meter_end(&o->meter);
+	s3cp_say_warnings(copied);
 	if (imgp_common.verbose)
 		s3cp_say_copied(to, copied);
 	else

@@ -71,6 +71,8 @@ static const struct field {
 	{ IMGP_S3XML_UPLOADS, "NextUploadIdMarker", TEXT, 0,
 	    AT(next_upload_id) },
 	{ IMGP_S3XML_UPLOADS, "EncodingType", ENCODING, 0, 0 },
+	{ IMGP_S3XML_TAGS, "Result/Tag/Key", KEY, 1, OF(key) },
+	{ IMGP_S3XML_TAGS, "Result/Tag/Value", KEY, 1, OF(value) },
 	{ IMGP_S3XML_STS, "Result/Credentials/AccessKeyId", TEXT, 0,
 	    AT(access_key) },
 	{ IMGP_S3XML_STS, "Result/Credentials/SecretAccessKey", TEXT, 0,
@@ -84,7 +86,8 @@ static const struct field {
 static const struct {
 	const char		*root;
 	enum imgp_s3xml_kind	 kind;
-	const char		*item;		/* begins one of items */
+	const char		*item;		/* begins one of items: below the
+						 * root, or below ${result} */
 	const char		*result;	/* read as "Result" */
 } roots[] = {
 	{ "Error", IMGP_S3XML_ERROR, NULL, NULL },
@@ -96,6 +99,7 @@ static const struct {
 	{ "CompleteMultipartUploadResult", IMGP_S3XML_COMPLETE, NULL, NULL },
 	{ "ListPartsResult", IMGP_S3XML_PARTS, "Part", NULL },
 	{ "ListMultipartUploadsResult", IMGP_S3XML_UPLOADS, "Upload", NULL },
+	{ "Tagging", IMGP_S3XML_TAGS, "Tag", "TagSet" },
 	{ "AssumeRoleResponse", IMGP_S3XML_STS, NULL, "AssumeRoleResult" },
 	{ "AssumeRoleWithWebIdentityResponse", IMGP_S3XML_STS, NULL,
 	    "AssumeRoleWithWebIdentityResult" },
@@ -160,6 +164,20 @@ begin_root(struct state *st, const char *name)
 		st->x->kind = roots[st->root].kind;
 }
 
+/* Nonzero when the element ${name} that begins is one of items. */
+static int
+is_item(const struct state *st, const char *name)
+{
+	const char *item = roots[st->root].item;
+
+	if (item == NULL || strcmp(name, item) != 0)
+		return 0;
+	if (roots[st->root].result == NULL)
+		return st->depth == 1;
+	return st->depth == 2 && st->ends[1] == strlen("Result") &&
+	    memcmp(st->path, "Result", strlen("Result")) == 0;
+}
+
 static void XMLCALL
 begin(void *arg, const XML_Char *qname, const XML_Char **attributes)
 {
@@ -177,8 +195,7 @@ begin(void *arg, const XML_Char *qname, const XML_Char **attributes)
 	if (st->depth == 0) {
 		begin_root(st, name);
 	} else if (st->root < NROOTS) {
-		if (st->depth == 1 && roots[st->root].item != NULL &&
-		    strcmp(name, roots[st->root].item) == 0)
+		if (is_item(st, name))
 			new_item(st->x);
 		if (st->depth == 1 && roots[st->root].result != NULL &&
 		    strcmp(name, roots[st->root].result) == 0)
@@ -390,7 +407,8 @@ incomplete(const struct imgp_s3xml *x)
 			return "an entry without its name";
 		if (x->kind == IMGP_S3XML_UPLOADS && item->upload_id == NULL)
 			return "an upload without its id";
-		if (x->kind != IMGP_S3XML_UPLOADS && item->size == -1)
+		if (x->kind != IMGP_S3XML_UPLOADS &&
+		    x->kind != IMGP_S3XML_TAGS && item->size == -1)
 			return "an entry without its size";
 	}
 	if (x->truncated && (x->next == NULL || *x->next == '\0'))
@@ -490,6 +508,7 @@ imgp_s3xml_release(struct imgp_s3xml *x)
 
 	for (i = 0; i < x->nitems; i++) {
 		free(x->items[i].key);
+		free(x->items[i].value);
 		free(x->items[i].etag);
 		free(x->items[i].upload_id);
 		free(x->items[i].time);

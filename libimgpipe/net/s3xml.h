@@ -26,12 +26,15 @@ enum imgp_s3xml_kind {
 	IMGP_S3XML_COMPLETE,	/* CompleteMultipartUploadResult */
 	IMGP_S3XML_PARTS,	/* ListPartsResult */
 	IMGP_S3XML_UPLOADS,	/* ListMultipartUploadsResult */
+	IMGP_S3XML_TAGS,	/* Tagging (GetObjectTagging) */
 	IMGP_S3XML_STS		/* an STS answer with Credentials */
 };
 
-/* An object, a part or an upload of a listing; text is NULL where absent. */
+/* An object, a part, an upload or a tag of a listing; text is NULL where absent. */
 struct imgp_s3xml_item {
-	char	*key;		/* object, upload: decoded if encoding-type=url */
+	char	*key;		/* object, upload: decoded if encoding-type=url;
+				 * tag */
+	char	*value;		/* tag */
 	char	*etag;		/* object, part: as imgp_s3xml_etag() */
 	char	*upload_id;	/* upload */
 	char	*time;		/* LastModified or Initiated, ISO 8601 */
@@ -53,7 +56,7 @@ struct imgp_s3xml {
 	char	*etag;
 	/* initiate, parts */
 	char	*upload_id;
-	/* list, parts, uploads */
+	/* list, parts, uploads, tags */
 	struct imgp_s3xml_item *items;
 	size_t	 nitems;
 	char	**prefixes;	/* CommonPrefixes, decoded like keys */
@@ -72,7 +75,7 @@ struct imgp_s3xml {
  * Parse ${len} bytes at ${p}.  0 and ${x}, to be released; or -1 with
  * IMGP-STORE-IO and ${x} empty, which may be released, where the body is not
  * well-formed, passes a limit, has a document type declaration, is a listing
- * with an entry without key or a size that is no number, an INITIATE without
+ * with an entry without key or (but for tags) a size that is no number, an INITIATE without
  * upload id, or a truncated listing that does not say how to continue.  An ETag
  * may be missing anywhere (rgw's Complete).  The message repeats nothing of the
  * body.

@@ -171,6 +171,22 @@ store_of(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
 	return st;
 }
 
+/* Copy, and note in ${job} what somebody should know of it. */
+static int
+copy_noted(struct imgp_transfer *t, struct imgp_job *job,
+    const struct imgp_copy *copy, struct imgp_copied *copied,
+    struct imgp_err *e)
+{
+	const char *stage = hops[t->hop].stage;
+	int i, rc = imgp_store_copy(copy, copied, e);
+
+	if (copied->retries > 0)
+		imgp_job_retried(job, stage, copied->retries);
+	for (i = 0; rc == 0 && i < copied->nwarnings; i++)
+		imgp_job_warn(job, stage, &copied->warnings[i]);
+	return rc;
+}
+
 /* What ${job} says its object at the place ${at} holds.  -1 where that cannot be
  * read: then it could not be checked either. */
 static int
@@ -288,9 +304,7 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 		goto out;
 	}
 	copy.to = local;
-	rc = imgp_store_copy(&copy, &copied, e);
-	if (copied.retries > 0)
-		imgp_job_retried(job, "fetch", copied.retries);
+	rc = copy_noted(t, job, &copy, &copied, e);
 	if (rc == -1)
 		goto out;
 	if ((rc = is_as_recorded(job, recorded.sha256, &copied.object,
@@ -366,10 +380,8 @@ store_provenance(struct imgp_transfer *t, struct imgp_job *job,
 		goto out;
 	to = imgp_place_join(imgp_conf(imgp_job_str(job, "pipeline_code"),
 	    base), key);
-	rc = imgp_store_copy(&(struct imgp_copy){ .src = spool, .from = prov,
-	    .dst = logs, .to = to }, &copied, e);
-	if (copied.retries > 0)
-		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
+	rc = copy_noted(t, job, &(struct imgp_copy){ .src = spool,
+	    .from = prov, .dst = logs, .to = to }, &copied, e);
 out:
 	free(prov);
 	free(key);
@@ -414,9 +426,7 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 		copy.flags |= IMGP_COPY_READBACK;
 	if (t->hop == DELIVER && store_provenance(t, job, e) == -1)
 		return -1;
-	rc = imgp_store_copy(&copy, &copied, e);
-	if (copied.retries > 0)
-		imgp_job_retried(job, hops[t->hop].stage, copied.retries);
+	rc = copy_noted(t, job, &copy, &copied, e);
 	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 &&
 	    is_done(dst, to, &want, &copied.object))
 		rc = 0;

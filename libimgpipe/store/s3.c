@@ -36,7 +36,7 @@
 #define ASKED_MAX	3600000		/* ms: the most a server may ask for */
 #define SKEW_MAX	86400		/* s */
 
-#define HEADERS_MAX	(IMGP_S3_META_MAX + 24)
+#define HEADERS_MAX	(IMGP_S3_META_MAX + 20)
 #define WHAT		384
 
 struct imgp_s3 {
@@ -248,6 +248,21 @@ imgp_s3_answer_release(struct imgp_s3_answer *a)
 	imgp_buf_release(&a->meta);
 }
 
+const char *
+imgp_s3_answer_meta(const struct imgp_s3_answer *a, const char *name)
+{
+	const char *p = a->meta.s, *value;
+	size_t i;
+
+	for (i = 0; i < a->nmeta; i++) {
+		value = p + strlen(p) + 1;
+		if (strcasecmp(p, name) == 0)
+			return value;
+		p = value + strlen(value) + 1;
+	}
+	return NULL;
+}
+
 /* Forget the last attempt's answer, but count on. */
 static void
 clear_answer(struct imgp_s3_answer *a)
@@ -282,15 +297,51 @@ header_is(const char *p, size_t len, const char *name, char *dst, size_t size)
 	return 1;
 }
 
-/* Keep the header line ${p} if a copy of the object must have it, too. */
+/*
+ * Add the value of Content-Encoding without the token aws-chunked, which says how
+ * the object was once sent and not what it is; some services keep it.
+ */
+static void
+add_encoding(struct imgp_buf *to, const char *p, size_t len)
+{
+	static const char chunked[] = "aws-chunked";
+	const char *end = p + len, *comma, *s, *whole = p;
+	size_t n, at = to->len;
+	int dropped = 0;
+
+	for (; p < end; p = comma + 1) {
+		if ((comma = memchr(p, ',', (size_t)(end - p))) == NULL)
+			comma = end;
+		for (s = p; s < comma && isspace((unsigned char)*s); s++)
+			;
+		for (n = (size_t)(comma - s); n > 0 &&
+		    isspace((unsigned char)s[n - 1]); n--)
+			;
+		if (n == sizeof chunked - 1 && strncasecmp(s, chunked, n) == 0) {
+			dropped = 1;
+			continue;
+		}
+		if (n > 0 && to->len > at)
+			imgp_buf_puts(to, ",");
+		imgp_buf_add(to, s, n);
+	}
+	if (!dropped) {
+		imgp_buf_cut(to, at);
+		imgp_buf_add(to, whole, len);
+	}
+}
+
+/* Keep the header line ${p} if it says what the object is or how it is kept. */
 static void
 keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
 {
 	static const char *const names[] = { "x-amz-meta-", "Cache-Control:",
 	    "Content-Disposition:", "Content-Encoding:", "Content-Language:",
-	    "Expires:" };
+	    "Content-Type:", "Expires:", "x-amz-website-redirect-location:",
+	    "x-amz-storage-class:", "x-amz-server-side-encryption",
+	    "x-amz-tagging-count:", "x-amz-missing-meta:" };
 	const char *colon = memchr(p, ':', len), *value;
-	size_t i;
+	size_t i, before = a->meta.len, at;
 
 	for (i = 0; i < sizeof names / sizeof *names; i++)
 		if (len > strlen(names[i]) && strncasecmp(p, names[i],
@@ -304,12 +355,18 @@ keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
 	for (value = colon + 1; value < p + len && (*value == ' ' ||
 	    *value == '\t'); value++)
 		;
-	/* How it was sent is no matter of how it is kept. */
-	if (value >= p + len || strncasecmp(value, "aws-chunked", 11) == 0)
-		return;
 	imgp_buf_add(&a->meta, p, (size_t)(colon - p));
 	imgp_buf_add(&a->meta, "", 1);
-	imgp_buf_add(&a->meta, value, (size_t)(p + len - value));
+	at = a->meta.len;
+	if (strcmp(names[i], "Content-Encoding:") != 0)
+		imgp_buf_add(&a->meta, value, (size_t)(p + len - value));
+	else
+		add_encoding(&a->meta, value, (size_t)(p + len - value));
+	/* An empty list of encodings is none; an empty value may mean much. */
+	if (a->meta.len == at && strcmp(names[i], "Content-Encoding:") == 0) {
+		imgp_buf_cut(&a->meta, before);
+		return;
+	}
 	imgp_buf_add(&a->meta, "", 1);
 	a->nmeta++;
 }
@@ -336,7 +393,6 @@ on_header(void *arg, const char *p, size_t len)
 	if (header_is(p, len, "ETag", a->etag, sizeof a->etag) ||
 	    header_is(p, len, "x-amz-version-id", a->version,
 	    sizeof a->version) ||
-	    header_is(p, len, "Content-Type", a->type, sizeof a->type) ||
 	    header_is(p, len, "x-amz-bucket-region", t->region,
 	    sizeof t->region) ||
 	    header_is(p, len, "Date", t->date, sizeof t->date))
@@ -434,7 +490,8 @@ add_line(struct lines *l, const char *name, const char *value)
 		return -1;
 	l->at[l->n++] = l->text.len;
 	imgp_buf_puts(&l->text, name);
-	imgp_buf_puts(&l->text, ": ");
+	/* By ';' curl sends a header that has no value, and by ':' none. */
+	imgp_buf_puts(&l->text, *value == '\0' ? ";" : ": ");
 	imgp_buf_add(&l->text, value, strlen(value) + 1);
 	return 0;
 }

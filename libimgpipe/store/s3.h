@@ -36,7 +36,7 @@ long	imgp_s3_skew(void);
 /* "libcurl 7.88.1, OpenSSL/3.0.19" */
 const char *imgp_s3_version(void);
 
-#define IMGP_S3_META_MAX	40	/* headers of metadata that a request can have */
+#define IMGP_S3_META_MAX	48	/* headers of metadata that a request can have */
 
 /* What a server said. */
 struct imgp_s3_answer {
@@ -48,8 +48,8 @@ struct imgp_s3_answer {
 	char	etag[128];		/* as it was sent, or "" */
 	char	sha256[IMGP_SHA256_HEX]; /* our metadata, or "" */
 	char	version[128];		/* x-amz-version-id, or "" */
-	char	type[128];		/* Content-Type, or "" */
-	/* Further headers that a copy of the object must have: name and value,
+	/* The headers that say what the object is and how it is kept, as they
+	 * were sent but for aws-chunked in Content-Encoding: name and value,
 	 * each with a NUL, and how many headers. */
 	struct imgp_buf meta;
 	size_t	nmeta;
@@ -59,6 +59,10 @@ struct imgp_s3_answer {
 /* Empty, as if no server had said anything; and given back. */
 void	imgp_s3_answer_init(struct imgp_s3_answer *a);
 void	imgp_s3_answer_release(struct imgp_s3_answer *a);
+/* The value of the header ${name} of ${a->meta}; NULL: it has none.  Valid as long
+ * as ${a} is. */
+const char *imgp_s3_answer_meta(const struct imgp_s3_answer *a,
+	    const char *name);
 
 #define IMGP_S3_AGAIN		(-2)	/* by begin(): repeat the request */
 #define IMGP_S3_MAY_BE_ERROR	1u	/* a 200 counts when its body is a

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,6 +116,21 @@ imgp_store_expected(const struct imgp_move *m, const struct imgp_object *got,
 		    "%.300s: SHA-256 %.12s..., %.12s... was promised", key,
 		    got->sha256, want->sha256);
 	return 0;
+}
+
+void
+imgp_store_warn(struct imgp_copied *copied, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (copied->nwarnings == IMGP_COPIED_WARNINGS)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	imgp_fail(&copied->warnings[copied->nwarnings++], IMGP_E_STORE_METADATA,
+	    "%s", text);
 }
 
 void

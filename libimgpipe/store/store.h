@@ -12,7 +12,8 @@
  * attempt at the same object removes them.
  *
  * Errors: IMGP-STORE-NOT-FOUND, -ARCHIVED, -UNAVAILABLE, -DENIED, -CREDENTIALS,
- * -EXISTS, -FULL, -IO, -INTEGRITY, IMGP-PLACE-INVALID, -OUTSIDE and -MISSING,
+ * -EXISTS, -FULL, -IO, -INTEGRITY, -METADATA, IMGP-PLACE-INVALID, -OUTSIDE and
+ * -MISSING,
  * IMGP-NAME-TOO-LONG, IMGP-CONFIG; messages name the place and the cause.
  */
 #ifndef IMGPIPE_STORE_H
@@ -88,6 +89,8 @@ struct imgp_copy {
 	const struct imgp_progress *progress;	/* NULL: nobody asks */
 };
 
+#define IMGP_COPIED_WARNINGS	4
+
 struct imgp_copied {
 	struct imgp_object object;	/* what now lies at the target */
 	int	existed;		/* it lay there before (IMGP_COPY_CREATE) */
@@ -95,6 +98,9 @@ struct imgp_copied {
 	int64_t	resumed;		/* bytes that a killed attempt had sent */
 	int	by_length;		/* only its length was compared: no sum
 					 * was known */
+	/* The copy is made, but somebody should know (IMGP-STORE-METADATA). */
+	struct imgp_err warnings[IMGP_COPIED_WARNINGS];
+	int	nwarnings;
 };
 
 /*

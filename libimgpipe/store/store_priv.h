@@ -86,6 +86,10 @@ int	imgp_store_file_commit(struct imgp_store *st, const char *key,
 /* Close ${t}, and remove it unless it was committed. */
 void	imgp_store_file_end(struct imgp_temporary *t);
 
+/* Note that the copy is made, but not all is well with it: IMGP-STORE-METADATA.
+ * More than IMGP_COPIED_WARNINGS are dropped. */
+void	imgp_store_warn(struct imgp_copied *copied, const char *fmt, ...)
+	    __attribute__((__format__(printf, 2, 3)));
 /* Fill ${e} for a system call on ${key} that failed with errno; -1. */
 int	imgp_store_errno(struct imgp_err *e, const char *key);
 /* Compare ${got} with what ${m} expects (IMGP-STORE-INTEGRITY). */

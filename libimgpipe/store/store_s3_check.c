@@ -182,16 +182,13 @@ imgp_store_s3_verify(const struct imgp_s3_target *t, struct imgp_err *e)
 }
 
 void
-imgp_store_s3_drop_if_wrong(const struct imgp_s3_target *t,
-    const struct imgp_err *e)
+imgp_store_s3_drop(const struct imgp_s3_target *t)
 {
 	struct imgp_s3_request r = { .method = "DELETE", .key = t->key };
 	const struct imgp_copied *copied = t->m->copied;
 	struct imgp_s3_answer a;
 	int ours;
 
-	if (copied->existed || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
-		return;
 	/* Without a sum nothing tells whose it is: then it stays. */
 	ours = imgp_store_s3_head(t->s3, t->key, &a, NULL) == 0 &&
 	    a.sha256[0] != '\0' &&
@@ -201,4 +198,13 @@ imgp_store_s3_drop_if_wrong(const struct imgp_s3_target *t,
 		return;
 	(void)imgp_s3_do(t->s3, &r, &a, NULL);
 	imgp_s3_answer_release(&a);
+}
+
+void
+imgp_store_s3_drop_if_wrong(const struct imgp_s3_target *t,
+    const struct imgp_err *e)
+{
+	if (!t->m->copied->existed &&
+	    strcmp(e->code, IMGP_E_STORE_INTEGRITY) == 0)
+		imgp_store_s3_drop(t);
 }

@@ -1,6 +1,5 @@
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/store/store_s3_precond_priv.h"
@@ -22,38 +21,6 @@ copy_source(struct imgp_s3 *s3, const char *key, const char *version)
 }
 
 /* --- what is known of the source ------------------------------------------------ */
-
-/*
- * The headers that a copy of ${o} must have, from those of its source ${a},
- * whichever way it is copied (R33): their number in ${*n}.
- */
-static int
-collect_meta(const struct imgp_s3_answer *a, const struct imgp_object *o,
-    const char *from, struct imgp_header *h, size_t *n, struct imgp_err *e)
-{
-	const char *name = a->meta.s, *value;
-	size_t i;
-
-	*n = 0;
-	h[(*n)++] = (struct imgp_header){ "Content-Type", a->type[0] == '\0' ?
-	    "application/octet-stream" : a->type };
-	if (o->sha256[0] != '\0')
-		h[(*n)++] = (struct imgp_header){ "x-amz-meta-sha256",
-		    o->sha256 };
-	for (i = 0; i < a->nmeta; i++) {
-		value = name + strlen(name) + 1;
-		if (o->sha256[0] == '\0' ||
-		    strcasecmp(name, "x-amz-meta-sha256") != 0) {
-			if (*n == IMGP_S3_META_MAX)
-				return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
-				    "%s: more than %d headers of metadata",
-				    from, IMGP_S3_META_MAX);
-			h[(*n)++] = (struct imgp_header){ name, value };
-		}
-		name = value + strlen(value) + 1;
-	}
-	return 0;
-}
 
 /* The job line says all that HEAD would, and the copy can be held to it. */
 static int
@@ -99,17 +66,17 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
 
 /* --- the copy -------------------------------------------------------------------- */
 
-/* CopyObject; the answer's status in ${p->status}. */
+/* CopyObject, create-only where ${create}. */
 static int
-copy_whole(struct imgp_parts *p, const struct imgp_object *o,
+copy_object(struct imgp_parts *p, const struct imgp_object *o, int create,
     struct imgp_err *e)
 {
-	struct imgp_header h[8 + IMGP_S3_META_MAX];
+	struct imgp_header h[12 + IMGP_S3_META_MAX];
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
 	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_s3_answer a;
 	size_t n = 0;
-	int create, rc;
+	int rc;
 
 	h[n++] = (struct imgp_header){ "x-amz-copy-source", p->source };
 	if (p->match != NULL)
@@ -118,28 +85,74 @@ copy_whole(struct imgp_parts *p, const struct imgp_object *o,
 	if (o->sha256[0] != '\0') {
 		h[n++] = (struct imgp_header){ "x-amz-metadata-directive",
 		    "REPLACE" };
-		memcpy(h + n, p->meta, p->nmeta * sizeof *h);
-		n += p->nmeta;
+		if (p->meta->tags.len > 0)
+			h[n++] = (struct imgp_header){
+			    "x-amz-tagging-directive", "REPLACE" };
+		memcpy(h + n, p->meta->h, p->meta->n * sizeof *h);
+		n += p->meta->n;
 	}
+	n += imgp_store_s3_kept(p->meta, p->encrypt, h + n);
 	if (p->owner != NULL)
 		h[n++] = (struct imgp_header){
 		    "x-amz-source-expected-bucket-owner", p->owner };
-	create = (p->m->flags & IMGP_COPY_CREATE) &&
-	    !imgp_precond_refused(IMGP_PRECOND_CREATE_COPY);
 	if (create)
 		h[n++] = (struct imgp_header){ "If-None-Match", "*" };
 	r.nheaders = n;
 	rc = imgp_s3_do(p->s3, &r, &a, e);
 	p->m->copied->retries += a.retries;
-	if (rc == -1 && a.status == 501 && create) {
-		imgp_precond_refuse(IMGP_PRECOND_CREATE_COPY);
-		r.nheaders = n - 1;
-		imgp_s3_answer_release(&a);
-		rc = imgp_s3_do(p->s3, &r, &a, e);
-		p->m->copied->retries += a.retries;
-	}
 	p->status = a.status;
+	p->encrypted = imgp_s3_answer_meta(&a, IMGP_S3_ENCRYPTION) != NULL;
 	imgp_s3_answer_release(&a);
+	return rc;
+}
+
+/* The same, at a service that may not know create-only copies. */
+static int
+copy_whole(struct imgp_parts *p, const struct imgp_object *o,
+    struct imgp_err *e)
+{
+	int create = (p->m->flags & IMGP_COPY_CREATE) &&
+	    !imgp_precond_refused(IMGP_PRECOND_CREATE_COPY);
+	int rc = copy_object(p, o, create, e);
+
+	if (rc == -1 && p->status == 501 && create) {
+		imgp_precond_refuse(IMGP_PRECOND_CREATE_COPY);
+		rc = copy_object(p, o, 0, e);
+	}
+	return rc;
+}
+
+/* Nonzero when the copy is encrypted, as an answer says or HEAD. */
+static int
+is_encrypted(const struct imgp_parts *p)
+{
+	struct imgp_s3_answer a;
+	int is = p->encrypted;
+
+	if (is)
+		return 1;
+	is = imgp_store_s3_head(p->s3, p->key, &a, NULL) == 0 &&
+	    imgp_s3_answer_meta(&a, IMGP_S3_ENCRYPTION) != NULL;
+	imgp_s3_answer_release(&a);
+	return is;
+}
+
+/* A copy is encrypted as its bucket has it.  Where that is not at all, and the
+ * source is, ask for it, over the copy that we just made. */
+static int
+encrypt(struct imgp_parts *p, const struct imgp_s3_target *t,
+    struct imgp_err *e)
+{
+	int rc;
+
+	if (p->meta->nsse == 0 || is_encrypted(p))
+		return 0;
+	p->encrypt = 1;
+	rc = copy_object(p, t->want, 0, e);
+	if (rc == 0 && !is_encrypted(p))
+		rc = imgp_store_s3_unencrypted(p->s3, p->key, p->meta, e);
+	if (rc == -1)
+		imgp_store_s3_drop(t);
 	return rc;
 }
 
@@ -198,6 +211,8 @@ copy_and_verify(struct imgp_parts *p, const struct imgp_s3_target *t,
 		p->match = NULL;
 		rc = copy_once(p, t->want, e);
 	}
+	if (rc == 0 && goes_whole(t->want))
+		rc = encrypt(p, t, e);
 	/* Some servers ignore the precondition.  An ETag equal to the source's
 	 * proves the bytes; nothing else that HEAD shows does. */
 	if (rc == 0 && (rc = imgp_store_s3_verify(t, e)) == -1)
@@ -211,18 +226,21 @@ imgp_store_s3_copy(struct imgp_store *src, const char *from,
     struct imgp_err *e)
 {
 	struct imgp_object *o = &m->copied->object;
-	struct imgp_header meta[IMGP_S3_META_MAX];
 	struct imgp_s3_answer a;
+	struct imgp_s3_meta meta = IMGP_S3_META_INIT;
 	struct imgp_s3_target t = { .s3 = dst->s3, .key = to, .want = o,
 	    .etag = a.etag, .src = src, .from = from, .m = m };
+	struct imgp_s3_source its = { .s3 = src->s3, .key = from, .a = &a,
+	    .staged = m->expect != NULL, .copied = m->copied };
 	struct imgp_parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
 	    .one = imgp_parts_copy, .owner = imgp_s3_owner(src->s3),
-	    .match = a.etag, .meta = meta };
+	    .match = a.etag, .meta = &meta };
 	char *source = NULL;
 	int rc = -1;
 
 	if (look_at_source(src, from, m, o, &a, e) == -1 ||
-	    collect_meta(&a, o, from, meta, &p.nmeta, e) == -1)
+	    imgp_store_s3_meta(&its, o->sha256, !goes_whole(o), &meta,
+	    e) == -1)
 		goto out;
 	if ((m->flags & IMGP_COPY_CREATE) && !(goes_whole(o) &&
 	    imgp_precond_obeyed(IMGP_PRECOND_CREATE_COPY)) &&
@@ -232,9 +250,11 @@ imgp_store_s3_copy(struct imgp_store *src, const char *from,
 	}
 	p.source = source = copy_source(src->s3, from, a.version);
 	p.total = o->bytes;
-	rc = copy_and_verify(&p, &t, e);
+	if ((rc = copy_and_verify(&p, &t, e)) == 0 && !m->copied->existed)
+		imgp_store_s3_tag(dst->s3, to, &meta, m->copied);
 out:
 	imgp_s3_answer_release(&a);
+	imgp_store_s3_meta_release(&meta);
 	free(source);
 	return rc;
 }

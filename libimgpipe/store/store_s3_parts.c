@@ -143,19 +143,25 @@ imgp_parts_do(struct imgp_parts *p, int (*in_order)(struct imgp_parts *p,
 
 /* --- uploads in parts --------------------------------------------------------------- */
 
-/* CreateMultipartUpload: its id, percent-encoded, the caller's; NULL and ${e}. */
+/* CreateMultipartUpload: its id, percent-encoded, the caller's; NULL and ${e}.
+ * ${*encrypts}: the object will be encrypted. */
 static char *
-begin_upload(const struct imgp_parts *p, struct imgp_err *e)
+create_upload(const struct imgp_parts *p, int *encrypts, struct imgp_err *e)
 {
+	struct imgp_header h[IMGP_S3_META_MAX + 4];
 	struct imgp_s3_request r = { .method = "POST", .key = p->key,
-	    .query = "uploads=", .headers = p->meta, .nheaders = p->nmeta,
+	    .query = "uploads=", .headers = h, .nheaders = p->meta->n,
 	    .flags = IMGP_S3_MAY_BE_ERROR };
 	struct imgp_buf encoded = IMGP_BUF_INIT;
 	struct imgp_s3_answer a;
 	struct imgp_s3xml x;
-	int rc = imgp_s3_do(p->s3, &r, &a, e);
+	int rc;
 
+	memcpy(h, p->meta->h, p->meta->n * sizeof *h);
+	r.nheaders += imgp_store_s3_kept(p->meta, p->encrypt, h + r.nheaders);
+	rc = imgp_s3_do(p->s3, &r, &a, e);
 	p->m->copied->retries += a.retries;
+	*encrypts = imgp_s3_answer_meta(&a, IMGP_S3_ENCRYPTION) != NULL;
 	if (rc == 0 && (rc = imgp_store_s3_xml(&a, IMGP_S3XML_INITIATE, p->key,
 	    &x, e)) == 0) {
 		imgp_sigv4_encode(&encoded, x.upload_id, 0);
@@ -163,6 +169,27 @@ begin_upload(const struct imgp_parts *p, struct imgp_err *e)
 	}
 	imgp_s3_answer_release(&a);
 	return rc == -1 ? NULL : imgp_buf_steal(&encoded);
+}
+
+/* The same, of an object that is encrypted where its source is. */
+static char *
+begin_upload(struct imgp_parts *p, struct imgp_err *e)
+{
+	int encrypts;
+	char *upload = create_upload(p, &encrypts, e);
+
+	if (upload != NULL && !encrypts && p->meta->nsse > 0 && !p->encrypt) {
+		imgp_multi_abort(p->s3, p->key, upload);
+		free(upload);
+		p->encrypt = 1;
+		upload = create_upload(p, &encrypts, e);
+	}
+	if (upload == NULL || encrypts || p->meta->nsse == 0)
+		return upload;
+	imgp_multi_abort(p->s3, p->key, upload);
+	free(upload);
+	imgp_store_s3_unencrypted(p->s3, p->key, p->meta, e);
+	return NULL;
 }
 
 /* Nonzero when ${o} lies at the key, so the upload was completed. */

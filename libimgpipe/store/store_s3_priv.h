@@ -1,8 +1,9 @@
 /*
  * What the files of the S3 store share: store_s3.c (open, head, remove, list),
  * store_s3_check.c (what lies at a key), store_s3_put.c (uploads),
- * store_s3_copy.c (copies), store_s3_get.c (downloads), store_s3_parts.c
- * (transfers in parts) and store_s3_multi.c (multipart uploads left open).
+ * store_s3_copy.c (copies), store_s3_meta.c (what a copy has of its source beside
+ * the bytes), store_s3_get.c (downloads), store_s3_parts.c (transfers in parts)
+ * and store_s3_multi.c (multipart uploads left open).
  */
 #ifndef IMGPIPE_STORE_S3_PRIV_H
 #define IMGPIPE_STORE_S3_PRIV_H
@@ -71,9 +72,62 @@ int	imgp_store_s3_verify(const struct imgp_s3_target *t,
  */
 void	imgp_store_s3_drop_if_wrong(const struct imgp_s3_target *t,
 	    const struct imgp_err *e);
+/* Remove the object if by its metadata it is ours. */
+void	imgp_store_s3_drop(const struct imgp_s3_target *t);
 /* GET all of it, and note size and sum in ${o}. */
 int	imgp_store_s3_sum(struct imgp_s3 *s3, const char *key,
 	    struct imgp_object *o, int64_t *retries, struct imgp_err *e);
+
+/* --- store_s3_meta.c --- */
+
+#define IMGP_S3_ENCRYPTION	"x-amz-server-side-encryption"
+
+/* The source of a copy, as HEAD showed it. */
+struct imgp_s3_source {
+	struct imgp_s3	*s3;
+	const char	*key;
+	const struct imgp_s3_answer *a;
+	int		 staged;	/* we put it there ourselves: how it is
+					 * kept was not asked for */
+	struct imgp_copied *copied;	/* gets the warnings */
+};
+
+/* What a copy is to have of its source.  Text points into the source's answer. */
+struct imgp_s3_meta {
+	struct imgp_header h[IMGP_S3_META_MAX]; /* what it is, its tags too */
+	size_t		 n;
+	struct imgp_buf	 tags;		/* the value of x-amz-tagging, or empty */
+	struct imgp_buf	 tag_set;	/* the same as XML */
+	size_t		 ntags;
+	/* How the source is kept: a copy does not have it unless it is asked for. */
+	struct imgp_header class;	/* name NULL: none to be asked for */
+	struct imgp_header sse[3];	/* its encryption */
+	size_t		 nsse;		/* 0: none */
+};
+#define IMGP_S3_META_INIT	{ .tags = IMGP_BUF_INIT, .tag_set = IMGP_BUF_INIT }
+
+/*
+ * Fill in ${meta}, which is IMGP_S3_META_INIT, to be released in either case.
+ * ${sha256} (or "") stands in place of what the source has as x-amz-meta-sha256.
+ * -1 and ${e} where something cannot be carried: IMGP-STORE-METADATA, or why the
+ * tags could not be read.
+ */
+int	imgp_store_s3_meta(const struct imgp_s3_source *from,
+	    const char *sha256, int in_parts, struct imgp_s3_meta *meta,
+	    struct imgp_err *e);
+
+void	imgp_store_s3_meta_release(struct imgp_s3_meta *meta);
+/* See to it that the copy at ${key} has the tags of ${meta}: rgw takes those of the
+ * requests that make an object in parts or with other metadata, and drops them. */
+void	imgp_store_s3_tag(struct imgp_s3 *s3, const char *key,
+	    const struct imgp_s3_meta *meta, struct imgp_copied *copied);
+/* Add to ${h} what says how a copy is kept: its class and, where it must be
+ * asked for, its encryption.  How many headers (at most 4). */
+size_t	imgp_store_s3_kept(const struct imgp_s3_meta *meta, int encrypt,
+	    struct imgp_header *h);
+/* -1 and ${e}: the source is encrypted, and a copy at ${key} would not be. */
+int	imgp_store_s3_unencrypted(struct imgp_s3 *s3, const char *key,
+	    const struct imgp_s3_meta *meta, struct imgp_err *e);
 
 /* --- imgp_store_kind's upload and put, copy, download --- */
 
@@ -103,8 +157,10 @@ struct imgp_parts {
 	int		 fd;		/* the file on our side */
 	const char	*upload;	/* UploadId, percent-encoded */
 	const char	*source, *match, *owner; /* copy: of the source */
-	const struct imgp_header *meta;	/* what the object is to have */
-	size_t		 nmeta;
+	const struct imgp_s3_meta *meta; /* what the object is to have */
+	int		 encrypt;	/* ask for its encryption: the bucket does
+					 * not encrypt by itself */
+	int		 encrypted;	/* the last answer said so */
 	char		(*etags)[128];	/* of the parts that are there, or "" */
 	int		 anew;		/* resume no open upload */
 	int		 replace;	/* replace what lies there */

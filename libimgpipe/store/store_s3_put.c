@@ -109,13 +109,12 @@ upload_in_parts(const struct imgp_s3_target *target, int fd,
     const struct stat *before, struct imgp_err *e)
 {
 	struct imgp_s3_target t = *target;
-	struct imgp_header meta[] = {
+	const struct imgp_s3_meta meta = { .h = {
 		{ "Content-Type", "application/octet-stream" },
 		{ "x-amz-meta-sha256", t.want->sha256 },
-	};
+	    }, .n = 2, .tags = IMGP_BUF_INIT, .tag_set = IMGP_BUF_INIT };
 	struct imgp_parts p = { .s3 = t.s3, .key = t.key, .m = t.m, .fd = fd,
-	    .total = t.want->bytes, .one = imgp_parts_put, .meta = meta,
-	    .nmeta = sizeof meta / sizeof *meta };
+	    .total = t.want->bytes, .one = imgp_parts_put, .meta = &meta };
 	char etag[128];
 	int rc;
 

@@ -172,6 +172,25 @@ listings(void)
 }
 
 static void
+tags(void)
+{
+	takes("<Tagging" NS "><TagSet><Tag><Key>a b</Key><Value>1&amp;</Value>"
+	    "</Tag><Tag><Key>c</Key><Value></Value></Tag></TagSet></Tagging>",
+	    IMGP_S3XML_TAGS, "Tagging (R33)");
+	ok(x.nitems == 2, "... two tags");
+	is(x.nitems == 2 ? x.items[0].key : NULL, "a b", "... key");
+	is(x.nitems == 2 ? x.items[0].value : NULL, "1&", "... value");
+	is(x.nitems == 2 ? x.items[1].value : NULL, "", "... none");
+	takes("<Tagging><TagSet/></Tagging>", IMGP_S3XML_TAGS, "no tags");
+	ok(x.nitems == 0, "... none");
+	takes("<Tagging><Tag><Key>a</Key></Tag></Tagging>", IMGP_S3XML_TAGS,
+	    "a tag in no set");
+	ok(x.nitems == 0, "... is none");
+	no("<Tagging><TagSet><Tag><Value>a</Value></Tag></TagSet></Tagging>",
+	    "a tag without a key");
+}
+
+static void
 sts(void)
 {
 	takes("<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/"
@@ -326,6 +345,7 @@ main(void)
 	errors();
 	results();
 	listings();
+	tags();
 	sts();
 	hostile();
 	etags();

@@ -30,6 +30,7 @@ LOCK = threading.RLock()
 OBJECTS = {}            # path: (bytes, headers)
 UPLOADS = {}            # id: (path, headers, {number: bytes})
 FAULTS = []
+ENCRYPTION = "x-amz-server-side-encryption"
 ERROR = ('<?xml version="1.0" encoding="UTF-8"?>'
          "<Error><Code>%s</Code><Message>%s</Message>%s</Error>")
 
@@ -143,11 +144,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return data
 
     def metadata(self):
-        """Of a request that makes an object."""
+        """Of a request that makes an object: what it is, and how it is kept."""
         return {k.lower(): v for k, v in self.headers.items()
-                if k.lower().startswith("x-amz-meta-")
-                or k.lower() in ("content-type", "cache-control",
-                                 "content-encoding", "content-disposition")}
+                if k.lower().startswith(("x-amz-meta-", ENCRYPTION))
+                or k.lower() in ("content-type", "cache-control", "expires",
+                                 "content-encoding", "content-disposition",
+                                 "content-language", "x-amz-storage-class",
+                                 "x-amz-website-redirect-location",
+                                 "x-amz-missing-meta", "x-amz-tagging")}
+
+    @staticmethod
+    def shown(headers):
+        """The headers of an object as an answer has them: tags are counted."""
+        headers = dict(headers)
+        tags = headers.pop("x-amz-tagging", "")
+        if tags and "x-amz-meta-count-hidden" not in headers:
+            headers["x-amz-tagging-count"] = str(len(tags.split("&")))
+        return headers
+
+    @staticmethod
+    def tags(headers):
+        """GetObjectTagging's answer."""
+        return "<Tagging><TagSet>%s</TagSet></Tagging>" % "".join(
+            "<Tag><Key>%s</Key><Value>%s</Value></Tag>" % (
+                html.escape(k), html.escape(v))
+            for k, v in urllib.parse.parse_qsl(
+                headers.get("x-amz-tagging", ""), keep_blank_values=True))
 
     def take_fault(self):
         """The fault for this request, if any."""
@@ -284,6 +306,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if found is None:
             return self.error(404, "NoSuchKey")
         data, headers = found
+        if "tagging" in query:
+            return self.answer(200, self.tags(headers))
+        headers = self.shown(headers)
         tag = headers["ETag"]
         if self.headers.get("If-Match", tag) != tag:
             return self.error(412, "PreconditionFailed")
@@ -372,9 +397,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data = bytes([data[0] ^ 1]) + data[1:]
         return data, found[1]
 
+    def put_tags(self, path):
+        """PutObjectTagging."""
+        body = self.read_body()
+        if body is None:
+            return None
+        found = re.findall(r"<Key>([^<]*)</Key><Value>([^<]*)<", body.decode())
+        with LOCK:
+            OBJECTS[path][1]["x-amz-tagging"] = urllib.parse.urlencode(
+                [(html.unescape(k), html.unescape(v)) for k, v in found],
+                quote_via=urllib.parse.quote)
+        return self.answer(200)
+
     def on_put(self, path, query):
         """PUT of an object, a part, a copy or a part's copy."""
         what, arg = self.fault or ("", "")
+        if "tagging" in query:
+            return self.put_tags(path)
         headers = self.metadata()
         copying = "x-amz-copy-source" in self.headers
         if copying:
@@ -383,8 +422,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if found is None:
                 return None
             data = found[0]
+            kept = {k: v for k, v in headers.items()
+                    if k.startswith(ENCRYPTION) or k == "x-amz-storage-class"}
             if self.headers.get("x-amz-metadata-directive") != "REPLACE":
-                headers = {k: v for k, v in found[1].items() if k != "ETag"}
+                headers = {k: v for k, v in found[1].items() if k != "ETag"
+                           and not k.startswith(ENCRYPTION)
+                           and k != "x-amz-storage-class"}
+                headers.update(kept)
+            replaces = self.headers.get(
+                "x-amz-metadata-directive") == "REPLACE"
+            if self.headers.get("x-amz-tagging-directive") != "REPLACE" or \
+                    what == "as-rgw":
+                headers.pop("x-amz-tagging", None)
+                if "x-amz-tagging" in found[1] and not (
+                        what == "as-rgw" and replaces):
+                    headers["x-amz-tagging"] = found[1]["x-amz-tagging"]
         else:
             data = self.read_body()
             if data is None:
@@ -393,6 +445,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.fault = None
             return self.error(200, "InternalError")
         tag = arg if what == "opaque" else etag_of(data)
+        if what == "plain":         # it encrypts nothing, whoever asks
+            headers = {k: v for k, v in headers.items()
+                       if not k.startswith(ENCRYPTION)}
         with LOCK:
             if "uploadId" in query:
                 if query["uploadId"] not in UPLOADS:
@@ -405,7 +460,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 OBJECTS[path] = (data, dict(headers, ETag=tag))
         kind = "CopyPartResult" if "uploadId" in query else "CopyObjectResult"
         return self.answer(200, "<%s><ETag>%s</ETag></%s>" % (
-            kind, tag, kind) if copying else b"", {"ETag": tag})
+            kind, tag, kind) if copying else b"", dict(
+                {k: v for k, v in headers.items()
+                 if k.startswith(ENCRYPTION)}, ETag=tag))
 
     def on_post(self, path, query):
         """Begin or complete an upload."""
@@ -416,10 +473,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with LOCK:
             if "uploads" in query:
                 name = "u%d=&+" % time.monotonic_ns()
-                UPLOADS[name] = (path, self.metadata(), {})
+                kept = {k: v for k, v in self.metadata().items()
+                        if what != "plain" or not k.startswith(ENCRYPTION)}
+                if what == "as-rgw":
+                    kept.pop("x-amz-tagging", None)
+                UPLOADS[name] = (path, kept, {})
                 return self.answer(200, "<InitiateMultipartUploadResult>"
                     "<UploadId>%s</UploadId></InitiateMultipartUploadResult>"
-                    % name.replace("&", "&amp;"))
+                    % name.replace("&", "&amp;"), {
+                        k: v for k, v in kept.items()
+                        if k.startswith(ENCRYPTION)})
             if what == "200-error":
                 self.fault = None
                 return self.error(200, "InternalError")
