@@ -43,7 +43,7 @@ for f in dir link fifo; do
 	fails 1 "IMGP-STORE-DENIED: .*/$f: not a regular file" "a $f as FROM" \
 		imgp-s3cp "$(url $f)" s3://src/x
 done
-fails 2 'IMGP-CONFIG: s3_part_bytes: not a number of bytes from 5242880' \
+fails 2 'IMGP-CONFIG: s3_part_bytes: not a number from 5242880' \
 	'a size that is no number' env IMGP_S3_PART_BYTES=64M \
 	imgp-s3cp "$(url small)" s3://src/x
 fails 2 'IMGP-CONFIG: s3_part_bytes' 'parts that S3 would refuse (R33)' \
