@@ -649,6 +649,7 @@ list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
 		close(dir);
 		return -1;
 	}
+	rewinddir(dp);		/* the base's descriptor shares its position */
 	while (rc != 1 && (errno = 0, d = readdir(dp)) != NULL) {
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
 		    strncmp(d->d_name, HIDDEN, sizeof HIDDEN - 1) == 0)

@@ -104,6 +104,21 @@ lists(struct imgp_store *st, const char *prefix, const char *want)
 	free(url);
 }
 
+static void
+test_listing_twice(struct imgp_store *st)
+{
+	struct imgp_buf first = IMGP_BUF_INIT, second = IMGP_BUF_INIT;
+	struct imgp_err e = { NULL, "" };
+
+	ok(imgp_store_list(st, base, count, &first, &e) == 0 &&
+	    imgp_store_list(st, base, count, &second, &e) == 0,
+	    "the base is listed twice");
+	ok(first.len > 0, "... there is something");
+	is(second.s, first.s, "... the same both times");
+	imgp_buf_release(&first);
+	imgp_buf_release(&second);
+}
+
 /* The name of the first temporary for the target ${name}. */
 static char *
 temporary(const char *name, int slot)
@@ -237,6 +252,7 @@ main(void)
 	test_leftovers(st);
 	test_rival(st);
 	test_create_only(st);
+	test_listing_twice(st);
 	lists(st, "b", "/b/c/d:3 ");
 	lists(st, "nothing", "");
 	test_removing(st);
