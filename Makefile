@@ -43,6 +43,7 @@ imgp-stamp_PKGS		= libcrypto zlib libisal dcmtk
 imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
+imgp-verify_PKGS	= libpq libcrypto libcurl expat
 imgp-supervise_PKGS	=
 imgp-tally_PKGS		=
 # What else belongs to a tool: files of cmd/.

@@ -1,8 +1,6 @@
 /*
  * imgp-status: what is where (imgp-status(1)).
  */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,19 +103,6 @@ ask(struct imgp_post *p, const char *function, struct imgp_json *req,
 	return 0;
 }
 
-/* Print what was gathered; a full disk ends the tool. */
-static void
-print(struct imgp_buf *b)
-{
-	if (fwrite(b->s, 1, b->len, stdout) != b->len ||
-	    fflush(stdout) == EOF) {
-		fprintf(stderr, "imgp-status: standard output: %s\n",
-		    strerror(errno));
-		exit(IMGP_EX_TEMPFAIL);
-	}
-	imgp_buf_clear(b);
-}
-
 static void
 board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 {
@@ -133,7 +118,7 @@ board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 		imgp_status_metrics(data, b);
 	else
 		imgp_status_board(data, w->colour, b);
-	print(b);
+	imgp_print(b);
 	imgp_json_free(data);
 }
 
@@ -154,7 +139,7 @@ all_files(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 		ask(p, "status_files", req, &data);
 		n = imgp_json_count(imgp_json_get(data, "files"));
 		imgp_status_csv(imgp_json_get(data, "files"), b, &last);
-		print(b);
+		imgp_print(b);
 		imgp_json_free(data);
 	} while (n == PAGE);
 }
@@ -179,7 +164,7 @@ upload(struct imgp_post *p, const struct wish *w, const char *operand,
 		imgp_buf_puts(b, "\n");
 	} else
 		imgp_status_upload(data, id, w->colour, b);
-	print(b);
+	imgp_print(b);
 	imgp_json_free(data);
 	return unknown;
 }

@@ -10,6 +10,16 @@ begin
 		end if;
 		return new;
 	end if;
+	-- Completed is left by a repair alone, which changes nothing else.
+	if old.status = 'Completed' and new.status = 'Failed' and
+	    not new.failed_for_good and (new.lease, new.attempt, new.ts_finish,
+	    new.sha256_source, new.sha256_destination) is not distinct from
+	    (old.lease, old.attempt, old.ts_finish, old.sha256_source,
+	    old.sha256_destination) and exists (
+	    select from pipeline.repair r where r.edcpipelinefile_id = old.id
+	    and r.lease = old.lease) then
+		return new;
+	end if;
 	if old.status = 'Completed' then
 		raise exception 'file % is Completed: it changes no more', old.id
 		    using errcode = 'IM001';

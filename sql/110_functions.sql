@@ -114,11 +114,22 @@ begin
 	        'no such status')) end;
 end $$;
 
+-- Nonzero: how often it was opened again, as its object was gone.
+create or replace function pipeline.repairs_of(f pipeline.edcpipelinefile)
+returns bigint language sql stable as $$
+	select count(*) from pipeline.repair r where r.edcpipelinefile_id = f.id;
+$$;
+
+-- What all answers say of a row.  sha256_destination: of a file that is delivered
+-- once more, the bytes that it must have again.
 create or replace function pipeline.file_json(f pipeline.edcpipelinefile,
     holds boolean) returns jsonb
 language sql stable as $$
 	select jsonb_build_object('edc_pipeline_file', jsonb_strip_nulls(
-	    jsonb_build_object('sha256_source', f.sha256_source)) ||
+	    jsonb_build_object('sha256_source', f.sha256_source,
+	    'sha256_destination', case when f.status <> 'Completed'
+	        and f.sha256_destination is not null
+	        and pipeline.repairs_of(f) > 0 then f.sha256_destination end)) ||
 	    jsonb_build_object('id', f.id, 'status', f.status,
 	    'has_error', f.has_error, 'file_name', f.file_name,
 	    'file_path', f.file_path, 'ts_create', pipeline.utc(f.ts_create),
@@ -193,13 +204,23 @@ end $$;
 -- stays: under the same revision other bytes are found by it (M44).
 create or replace function pipeline.tells_content(req jsonb) returns boolean
 language sql immutable as $$
-	select req ? 'source_etag' or req ? 'bytes' or req ? 'sha256';
+	select req ?| array['source_etag', 'bytes', 'sha256', 'etag', 'version_id',
+	    'destination'];
 $$;
 create or replace function pipeline.note_content(f pipeline.edcpipelinefile,
     req jsonb) returns pipeline.edcpipelinefile language sql as $$
 	update pipeline.edcpipelinefile e set
 	    source_etag = coalesce(e.source_etag,
-	        pipeline.want_text(req, 'source_etag')),
+	        pipeline.want_text(req, 'source_etag'),
+	        pipeline.want_text(req -> 'etag', 'source')),
+	    source_version_id = coalesce(e.source_version_id,
+	        pipeline.want_text(req -> 'version_id', 'source')),
+	    destination = coalesce(pipeline.want_text(req, 'destination'),
+	        e.destination),
+	    destination_etag = coalesce(pipeline.want_text(req -> 'etag',
+	        'destination'), e.destination_etag),
+	    destination_version_id = coalesce(pipeline.want_text(
+	        req -> 'version_id', 'destination'), e.destination_version_id),
 	    bytes_source = coalesce(e.bytes_source,
 	        pipeline.want_int(req -> 'bytes', 'source')),
 	    sha256_source = coalesce(e.sha256_source,
@@ -336,6 +357,8 @@ begin
 	    lease = pipeline.new_lease(), lease_until = pipeline.lease_end(),
 	    run = by_run, claim = by_claim,
 	    source_etag = case when anew is not true then e.source_etag end,
+	    source_version_id = case when anew is not true
+	        then e.source_version_id end,
 	    bytes_source = case when anew is not true then e.bytes_source end,
 	    sha256_source = case when anew is not true then e.sha256_source end
 	where e.id = f.id returning * into f;
@@ -549,6 +572,12 @@ begin
 		return pipeline.file_ended(f);	-- asked again
 	end if;
 	perform pipeline.check_lease(f, req);
+	if outcome = 'Completed' and pipeline.repairs_of(f) > 0 and
+	    pipeline.want_text(req -> 'sha256', 'destination') is distinct from
+	    f.sha256_destination then
+		perform pipeline.deny('IMGP-DELIVERED-OTHER',
+		    'the bytes are not those that were delivered before');
+	end if;
 	if outcome = 'Completed' and exists (
 	    select from jsonb_array_elements(errors) e
 	    where (e -> 'fatal') = 'true') then
@@ -585,9 +614,10 @@ begin
 	    lease_until = null, ts_finish = clock_timestamp()
 	where e.id = f.id returning * into f;
 	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status,
-	    has_error, error_code, error, warnings)
+	    has_error, error_code, error, warnings, redelivered)
 	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
-	    worst.error, warnings);
+	    worst.error, warnings,
+	    f.status = 'Completed' and pipeline.repairs_of(f) > 0);
 	perform pipeline.notice_end(f);
 	if f.status = 'Failed' and worst.fatal and worst.owner = 'ours' then
 		update pipeline.edcpipelinefile e	-- no attempt of the upload's
@@ -830,6 +860,7 @@ select o.id, false as is_lookup, p.code as pipeline_code, o.digest_id
 from pipeline.outcome o
 join pipeline.edcpipelinefile f on f.id = o.edcpipelinefile_id
 join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+where not o.redelivered
 union all
 select n.id, true, n.pipeline_code, n.digest_id
 from pipeline.notice n where n.edcpipelinefile_id is null;
@@ -933,7 +964,7 @@ begin
 	select coalesce(array_agg(o.id), '{}') into ids
 	from pipeline.outcome o
 	left join pipeline.digest d on d.id = o.digest_id
-	where o.ts <= t_until and
+	where not o.redelivered and o.ts <= t_until and
 	    (o.ts > t_since or (t_since is null and d.ts_sent is null));
 	select coalesce(array_agg(n.id), '{}') into lookups
 	from pipeline.notice n

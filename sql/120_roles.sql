@@ -1,11 +1,12 @@
--- Least privilege: three roles without login, which a site grants to the users
--- that its tools log in as.  imgp_lookup reads views; imgp_record and
--- imgp_digest execute functions and see no table.
+-- Least privilege: four roles without login, which a site grants to the users
+-- that its tools log in as.  imgp_lookup reads views; imgp_record, imgp_digest and
+-- imgp_repair execute functions and see no table.
 do $$
 declare
 	r text;
 begin
-	foreach r in array array['imgp_lookup', 'imgp_record', 'imgp_digest'] loop
+	foreach r in array array['imgp_lookup', 'imgp_record', 'imgp_digest',
+	    'imgp_repair'] loop
 		if not exists (select from pg_roles where rolname = r) then
 			begin
 				execute format('create role %I nologin', r);
@@ -18,15 +19,17 @@ end $$;
 
 revoke all on schema pipeline from public;
 revoke all on all tables in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest;
+    imgp_record, imgp_digest, imgp_repair;
 revoke all on all sequences in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest;
+    imgp_record, imgp_digest, imgp_repair;
 revoke all on all functions in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest;
+    imgp_record, imgp_digest, imgp_repair;
 
-grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest;
+grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest,
+    imgp_repair;
 grant execute on function pipeline.version() to imgp_lookup, imgp_record,
-    imgp_digest;
+    imgp_digest, imgp_repair;
+grant execute on function pipeline.repair(jsonb) to imgp_repair;
 grant select on pipeline.upload, pipeline.pending, pipeline.due,
     pipeline.registered to imgp_lookup;
 grant execute on function pipeline.file_start(jsonb),
@@ -42,5 +45,6 @@ grant execute on function pipeline.error_log(jsonb),
     pipeline.outbox_state(jsonb), pipeline.run_end(jsonb),
     pipeline.run_watch(jsonb), pipeline.status(jsonb),
     pipeline.status_files(jsonb), pipeline.status_upload(jsonb),
+    pipeline.verify_uploads(jsonb), pipeline.verify_files(jsonb),
     pipeline.notice_list(jsonb), pipeline.notice_done(jsonb)
     to imgp_digest;

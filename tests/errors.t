@@ -17,8 +17,8 @@ is "$(awk -F'\t' '$6 == "" || NF != 6' tsv)" '' 'and says what to do'
 # Who raises it: a source, or a reason to skip the SQL functions.
 while IFS=$'\t' read -r code _; do
 	name=${code#IMGP-}
-	grep -rqw -- "IMGP_E_${name//-/_}" "$ROOT/libimgpipe" "$ROOT/cmd" \
-	    --include='*.c' --include='*.cc' ||
+	grep -rqw --include='*.c' --include='*.cc' -e "IMGP_E_${name//-/_}" \
+	    "$ROOT/libimgpipe" "$ROOT/cmd" ||
 	    grep -q -- "'$code'" "$ROOT"/sql/1*.sql || echo "$code"
 done <tsv >unraised
 is "$(cat unraised)" '' 'something raises each'

@@ -134,7 +134,8 @@ is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
 is "$(has imgp_digest)" "digest_days() digest_open() digest_preview()\
  digest_resend() digest_sent() error_log() notice_done() notice_list() outbox_done() outbox_put()\
  outbox_state() outbox_take() run_end() run_watch() status() status_files()\
- status_upload() version() " 'imgp_digest executes its functions alone'
+ status_upload() verify_files() verify_uploads() version() " 'imgp_digest executes its functions alone'
+is "$(has imgp_repair)" 'repair() version() ' 'imgp_repair that which opens a row alone'
 sql -c 'create role stranger'
 is "$(has stranger)" '' 'everybody else may nothing'
 is "$(sql -c "select proname from pg_proc where prosecdef and

@@ -1,4 +1,5 @@
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -211,4 +212,16 @@ imgp_die(const struct imgp_err *e)
 	default:
 		exit(IMGP_EX_ERRORS);
 	}
+}
+
+void
+imgp_print(struct imgp_buf *b)
+{
+	if (fwrite(b->s, 1, b->len, stdout) != b->len ||
+	    fflush(stdout) == EOF) {
+		fprintf(stderr, "%s: standard output: %s\n", imgp_progname,
+		    strerror(errno));
+		exit(IMGP_EX_TEMPFAIL);
+	}
+	imgp_buf_clear(b);
 }

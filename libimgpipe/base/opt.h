@@ -56,4 +56,9 @@ void	imgp_complain(const struct imgp_err *e);
  * ours or a service's otherwise, else 1. */
 void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
 
+/* Write ${b} to standard output and empty it.  Where that cannot be done, as on a
+ * full disk, say so and exit with 75. */
+struct imgp_buf;
+void	imgp_print(struct imgp_buf *b);
+
 #endif

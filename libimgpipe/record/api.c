@@ -343,7 +343,8 @@ update_op(const struct imgp_json *req, enum imgp_ledger_op *op,
     struct imgp_err *e)
 {
 	static const char *const stored[] = { "file_name", "file_path",
-	    "source_etag", "bytes", "sha256", NULL };
+	    "source_etag", "bytes", "sha256", "etag", "version_id",
+	    "destination", NULL };
 	const struct imgp_json *status = imgp_json_get(req, "status");
 	const char *s = imgp_json_str(status);
 

@@ -43,6 +43,15 @@ copy(struct imgp_json *req, struct imgp_job *job, const char *name)
 		imgp_json_set(req, name, imgp_json_copy(j));
 }
 
+static void
+copy_content(struct imgp_json *req, struct imgp_job *job)
+{
+	copy(req, job, "sha256");
+	copy(req, job, "bytes");
+	copy(req, job, "etag");
+	copy(req, job, "version_id");
+}
+
 /* The request of a job that has a row and its lease. */
 static struct imgp_json *
 ask_row(struct imgp_job *job, struct imgp_err *e)
@@ -238,8 +247,7 @@ ask_scans(struct imgp_record *r, struct imgp_job *job, struct imgp_err *e)
 		return NULL;
 	if ((req = ask_row(job, e)) != NULL) {
 		imgp_json_set(req, "scans", imgp_scans_json(&s, 1));
-		copy(req, job, "sha256");
-		copy(req, job, "bytes");
+		copy_content(req, job);
 	}
 	imgp_scans_release(&s);
 	return req;
@@ -312,8 +320,9 @@ ask_finish(struct imgp_record *r, struct imgp_job *job, struct imgp_err *e)
 	imgp_json_set_bool(req, "has_error", imgp_job_has_errors(job));
 	copy(req, job, "errors");
 	copy(req, job, "warnings");
-	copy(req, job, "sha256");
-	copy(req, job, "bytes");
+	if (!failed)
+		copy(req, job, "destination");
+	copy_content(req, job);
 	return req;
 }
 

@@ -313,6 +313,8 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 		goto out;
 	}
 	note(job, "source", &copied.object);
+	note_text(job, "etag", "source", copied.source_etag);
+	note_text(job, "version_id", "source", copied.source_version);
 	note(job, "local", &copied.object);
 	imgp_job_set_str(job, "local", local);
 out:
@@ -404,6 +406,21 @@ drop_local(struct imgp_transfer *t, struct imgp_job *job, struct imgp_err *e)
 	return rc == -1 ? -1 : drop(t, job, "local", "spool", e);
 }
 
+/* A file whose object was gone is delivered once more with the bytes that it had
+ * (imgp-verify(1)). */
+static int
+is_as_delivered(struct imgp_job *job, const struct imgp_object *want,
+    struct imgp_err *e)
+{
+	const char *before = imgp_job_sub_str(job, "edc_pipeline_file",
+	    "sha256_destination");
+
+	if (before == NULL || strcmp(before, want->sha256) == 0)
+		return 0;
+	return imgp_fail(e, IMGP_E_DELIVERED_OTHER, "the file has SHA-256 "
+	    "%.12s..., %.12s... was delivered before", want->sha256, before);
+}
+
 static int
 move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
     struct imgp_store *dst, struct imgp_err *e)
@@ -424,7 +441,8 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	if ((t->flags & IMGP_TRANSFER_READBACK) ||
 	    strncmp(to, "file://", 7) == 0)
 		copy.flags |= IMGP_COPY_READBACK;
-	if (t->hop == DELIVER && store_provenance(t, job, e) == -1)
+	if (t->hop == DELIVER && (is_as_delivered(job, &want, e) == -1 ||
+	    store_provenance(t, job, e) == -1))
 		return -1;
 	rc = copy_noted(t, job, &copy, &copied, e);
 	if (rc == -1 && strcmp(e->code, IMGP_E_STORE_NOT_FOUND) == 0 &&
@@ -436,10 +454,8 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	if (rc == -1)
 		return -1;
 	note(job, hops[t->hop].to, &copied.object);
-	if (t->hop == STAGE) {
-		note_text(job, "etag", "temp", copied.object.etag);
-		note_text(job, "version_id", "temp", copied.object.version);
-	}
+	note_text(job, "etag", hops[t->hop].to, copied.object.etag);
+	note_text(job, "version_id", hops[t->hop].to, copied.object.version);
 	if (t->flags & IMGP_TRANSFER_KEEP)
 		return 0;
 	/* Remove what was moved, and what an earlier hop kept. */

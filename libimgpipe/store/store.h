@@ -93,6 +93,9 @@ struct imgp_copy {
 
 struct imgp_copied {
 	struct imgp_object object;	/* what now lies at the target */
+	/* What S3 called the source of a download, or "". */
+	char	source_etag[128];
+	char	source_version[128];
 	int	existed;		/* it lay there before (IMGP_COPY_CREATE) */
 	int64_t	retries;		/* requests that had to be repeated */
 	int64_t	resumed;		/* bytes that a killed attempt had sent */
@@ -128,8 +131,8 @@ int	imgp_store_remove(struct imgp_store *st, const char *url,
 
 /*
  * Call ${fn} for every object below ${prefix} (a place ending with '/' or the
- * base itself), in no particular order; a nonzero answer ends the listing with
- * success.  In a directory ${fn} also gets what is neither regular file nor
+ * base itself), in no particular order, with its size and in S3 its ETag; a nonzero
+ * answer ends the listing with success.  In a directory ${fn} also gets what is neither regular file nor
  * directory, with -1 bytes; a directory that cannot be read fails the listing
  * once everything else has been listed.
  */

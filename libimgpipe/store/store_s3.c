@@ -197,6 +197,8 @@ tell(const struct imgp_s3xml *x, const char *bucket, const char *prefix,
 			    "the server lists %.200s", bucket, prefix,
 			    x->items[i].key);
 		object.bytes = x->items[i].size;
+		snprintf(object.etag, sizeof object.etag, "%s",
+		    x->items[i].etag == NULL ? "" : x->items[i].etag);
 		url = imgp_asprintf("s3://%s/%s", bucket, x->items[i].key);
 		enough = fn(arg, url, &object) != 0;
 		free(url);

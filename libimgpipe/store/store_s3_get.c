@@ -53,6 +53,11 @@ get_begin(void *arg, const struct imgp_s3_answer *a, struct imgp_err *e)
 	if (a->status == 200 || g->end > a->total)
 		g->end = a->total;	/* ranges are not for every server */
 	snprintf(g->match, sizeof g->match, "%s", a->etag);
+	if (g->m != NULL) {
+		memcpy(g->m->copied->source_etag, a->etag, sizeof a->etag);
+		memcpy(g->m->copied->source_version, a->version,
+		    sizeof a->version);
+	}
 	return g->d == NULL ? 0 : g->d->room(g->d->arg, a->total, e);
 }
 
@@ -157,6 +162,9 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 		    a.length != 0)
 			rc = imgp_store_s3_changed(key, e);
 		memcpy(meta, a.sha256, IMGP_SHA256_HEX);
+		memcpy(g->m->copied->source_etag, a.etag, sizeof a.etag);
+		memcpy(g->m->copied->source_version, a.version,
+		    sizeof a.version);
 		g->total = g->end = 0;
 	} else if (rc == -1 && a.status == 412)
 		rc = imgp_store_s3_changed(key, e);

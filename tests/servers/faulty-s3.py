@@ -369,10 +369,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                         "true" if more else "false",
                         "<NextContinuationToken>%s</NextContinuationToken>"
                         % page[-1] if more else "", "".join(
-                            "<Contents><Key>%s</Key><Size>%d</Size><LastModified>"
+                            "<Contents><Key>%s</Key><Size>%d</Size>"
+                            "<ETag>%s</ETag><LastModified>"
                             "2019-01-18T15:04:05.000Z</LastModified></Contents>"
                             % (urllib.parse.quote(k),
-                               len(OBJECTS["/" + bucket + k][0]))
+                               len(OBJECTS["/" + bucket + k][0]),
+                               OBJECTS["/" + bucket + k][1].get("ETag", ""))
                             for k in page)))
 
     def source(self):

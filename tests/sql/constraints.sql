@@ -118,6 +118,12 @@ union all values
         message, subject, body) values (''s@x'', ''<1@x>'', ''m'', ''s'', ''b'')'),
     ('outboxrecipient_status_check',
         'update pipeline.outboxrecipient set status = ''lost'''),
+    ('repair_reason_check', 'insert into pipeline.repair (edcpipelinefile_id, lease,
+        reason) values (1, 1, '''')'),
+    ('repair_edcpipelinefile_id_fkey', 'insert into pipeline.repair
+        (edcpipelinefile_id, lease, reason) values (0, 1, ''r'')'),
+    ('repair_edcpipelinefile_id_lease_key', 'insert into pipeline.repair
+        (edcpipelinefile_id, lease, reason) values (1, 1, ''r''), (1, 1, ''s'')'),
     ('outboxrecipient_outbox_id_fkey', 'insert into pipeline.outboxrecipient
         (outbox_id, address) values (0, ''a@x'')'),
     ('error_code_owner_check', 'insert into pipeline.error_code (code, class, owner,
