@@ -236,6 +236,9 @@ imgp-lookup 1209 >in
 rows >before
 exits 0 'a dry run' imgp-record -n start <in
 is "$(jq -c .planned out)" true 'says so in the line'
+is "$(jq -r .temp,.destination out)" "file://$WORK/temp/{edc_pipeline_file.id}/DAT_datscan_zip_TRC-0305_SCV_5109_1_{edc_pipeline_file.id}_{timestamp}.zip
+file://$WORK/destination/quarantine/DATdatscan_zip/DAT_datscan_zip_TRC-0305_SCV_5109_1_{edc_pipeline_file.id}_{timestamp}.zip" \
+    'with the names to be (F11)'
 rows >after
 cmp -s before after
 ok $? 'and changes nothing'

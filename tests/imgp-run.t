@@ -32,6 +32,9 @@ check-invariants() { "$ROOT/tests/check-invariants" "$@"; }
 exits 0 'a dry run (F10)' imgp-run -n 1201 1202
 is "$(jq -r .subject_event_crf_file_id out | xargs)" '1201 1202' \
 	'gives a line for each'
+is "$(jq -r .destination out | sed 's/.*[/]//' | head -1)" \
+	'MRI_mri_zip_TRC-0301_SCV_5101_1_{edc_pipeline_file.id}_{timestamp}.zip' \
+	'with the names to be (F11)'
 { check-invariants --dump; ls -A spool; } >after
 cmp -s before after && [ "$(ls -A spool)" = .lock ]
 ok $? 'and writes nothing (F10)'

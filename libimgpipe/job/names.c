@@ -198,6 +198,16 @@ add_job_member(struct imgp_buf *out, struct imgp_job *job, const char *member,
 	return add_component(out, member, s, e);
 }
 
+/* Is it one of a dry run, which has no row yet, and ${member} of the row? */
+static int
+is_to_come(struct imgp_job *job, const char *member)
+{
+	return (strcmp(member, "timestamp") == 0 ||
+	    strcmp(member, "edc_pipeline_file.id") == 0) &&
+	    imgp_json_bool(imgp_job_get(job, "planned")) == 1 &&
+	    imgp_job_file_id(job) <= 0;
+}
+
 /* The text that stands for {${member}}. */
 static int
 add_member(struct imgp_buf *out, const struct fill *f, const char *setting,
@@ -207,6 +217,10 @@ add_member(struct imgp_buf *out, const struct fill *f, const char *setting,
 	const struct imgp_member *known;
 	char digits[24];
 
+	if (is_to_come(f->job, member)) {
+		imgp_buf_printf(out, "{%s}", member);
+		return 0;
+	}
 	if (strcmp(member, "timestamp") == 0)
 		return add_timestamp(out, f->job, e);
 	if (strcmp(member, "run_timestamp") == 0)

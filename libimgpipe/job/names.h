@@ -10,6 +10,9 @@
  * component with another control or a format character (Cc, Cf: bidirectional
  * and zero-width ones), a noncharacter, '/', '\', or that is "." or "..", is
  * refused, never mapped.  An empty component is allowed only for {extension}.
+ *
+ * In a job that is "planned" and has no row, {edc_pipeline_file.id} and
+ * {timestamp} stay as they are: the row will give them.
  */
 #ifndef IMGPIPE_NAMES_H
 #define IMGPIPE_NAMES_H

@@ -234,6 +234,21 @@ take_start(struct imgp_job *job, const struct imgp_json *data,
 	return 0;
 }
 
+/* A dry run asks nobody: what the places would be, if the job gets a row. */
+static int
+plan_start(struct imgp_job *job, struct imgp_err *e)
+{
+	char *path = NULL, *name = NULL;
+	int rc = -1;
+
+	if (imgp_names_destination_path(job, &path, e) == 0 &&
+	    imgp_names_destination_name(job, &name, e) == 0)
+		rc = set_places(job, path, name, e);
+	free(path);
+	free(name);
+	return rc;
+}
+
 /* --- scans ---------------------------------------------------------------- */
 
 static struct imgp_json *
@@ -453,6 +468,8 @@ flush(struct imgp_filter *f, struct imgp_record *r)
 		if (r->dry_run) {
 			imgp_job_set(r->held[i], "planned",
 			    imgp_json_parse("true", 4, NULL));
+			if (r->verb->op == IMGP_LEDGER_START)
+				plan_start(r->held[i], &errs[i]);
 			continue;
 		}
 		r->op = r->verb->op;
