@@ -44,6 +44,7 @@ imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-verify_PKGS	= libpq libcrypto libcurl expat
+imgp-explain_PKGS	= libpq libcrypto libcurl expat
 imgp-supervise_PKGS	=
 imgp-tally_PKGS		=
 # What else belongs to a tool: files of cmd/.
@@ -51,7 +52,7 @@ imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-supervise imgp-tally
+LIBEXEC_TOOLS		= imgp-explain imgp-supervise imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))

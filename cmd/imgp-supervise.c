@@ -12,6 +12,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +33,14 @@
 
 enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
-    OPT_AGAIN, OPT_NOW };
+    OPT_AGAIN, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON };
 
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
 	"[-nqv0] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [--from FILE]",
 	"[-nqv] [-j N] [--pipeline CODE] --pending [--again] [--now]",
+	"[--pipeline CODE] --explain [--json] ID ...",
+	"--explain-error CODE",
 	NULL
 };
 static const struct imgp_opt opts[] = {
@@ -52,6 +56,11 @@ static const struct imgp_opt opts[] = {
 	{ OPT_AGAIN, "again", NULL, "open what failed for good" },
 	{ OPT_NOW, "now", NULL,
 	    "with --pending, also what failed a short while ago" },
+	{ OPT_EXPLAIN, "explain", NULL,
+	    "say what a run would do with each upload, and why" },
+	{ OPT_JSON, "json", NULL, "with --explain, as JSON" },
+	{ OPT_EXPLAIN_ERROR, "explain-error", "CODE",
+	    "say what an error code means" },
 	{ 0, NULL, NULL, NULL }
 };
 static const struct imgp_tool tool = { "imgp-run", synopsis,
@@ -68,6 +77,8 @@ struct options {
 	struct words lookup;	/* imgp-lookup's own */
 	const char *from;	/* NULL: standard input */
 	int	 null, pending, again, now;
+	int	 explain, json;
+	const char *code;	/* to be explained; NULL: none */
 };
 
 static void
@@ -112,7 +123,48 @@ parse(int argc, char *argv[], struct options *o)
 			break;
 		case OPT_AGAIN: o->again = 1; break;
 		case OPT_NOW: o->now = 1; break;
+		case OPT_EXPLAIN: o->explain = 1; break;
+		case OPT_JSON: o->json = 1; break;
+		case OPT_EXPLAIN_ERROR: o->code = optarg; break;
 		}
+}
+
+/*
+ * Another program explains: no run, no script, nothing is written.  It lies beside
+ * this one.
+ */
+static _Noreturn void
+explain(const struct options *o, char *name, int n, char *operands[])
+{
+	char **argv = imgp_alloc(((size_t)n + o->lookup.n + 4) * sizeof *argv);
+	char path[PATH_MAX], *slash;
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
+	struct imgp_err e;
+	size_t k = 0, i;
+	sigset_t none;
+
+	if (o->null || o->pending || o->again || o->now || o->from != NULL ||
+	    (o->code != NULL) == o->explain || (o->json && !o->explain) ||
+	    (n > 0) != o->explain)
+		imgp_usage(&tool, "--explain goes with ids, --json and "
+		    "--pipeline, --explain-error with nothing else");
+	argv[k++] = name;
+	for (i = 0; i < o->lookup.n; i++)
+		argv[k++] = imgp_strdup(o->lookup.w[i]);
+	if (o->json)
+		argv[k++] = imgp_strdup("--json");
+	argv[k++] = imgp_strdup(o->explain ? "--" : "--error");
+	if (!o->explain)
+		argv[k++] = imgp_strdup(o->code);
+	memcpy(argv + k, operands, (size_t)n * sizeof *argv);
+	path[len == -1 ? 0 : len] = '\0';
+	if ((slash = strrchr(path, '/')) != NULL)
+		strcpy(slash + 1, "imgp-explain");
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(path, argv);
+	imgp_fail_errno(&e, IMGP_E_CONFIG, path);
+	imgp_die(&e);
 }
 
 /* What does not fit together, and standard input where it is FILE. */
@@ -283,6 +335,8 @@ main(int argc, char *argv[])
 	parse(argc - 1, argv + 1, &o);
 	argv += 1 + optind;
 	argc -= 1 + optind;
+	if (o.explain || o.json || o.code != NULL)
+		explain(&o, argv[-optind], argc, argv);
 	check(&o, argc, argv);
 	s.verbose = imgp_common.verbose > 0;
 	settle(&s);

@@ -46,5 +46,6 @@ grant execute on function pipeline.error_log(jsonb),
     pipeline.run_watch(jsonb), pipeline.status(jsonb),
     pipeline.status_files(jsonb), pipeline.status_upload(jsonb),
     pipeline.verify_uploads(jsonb), pipeline.verify_files(jsonb),
+    pipeline.explain(jsonb),
     pipeline.notice_list(jsonb), pipeline.notice_done(jsonb)
     to imgp_digest;

@@ -354,20 +354,19 @@ imgp_lookup_idle(struct imgp_filter *f, void *arg, int eof)
 	return l->o.interval_ms;
 }
 
-/* The key below the source place; -1 with ${e} when it is outside. */
-static int
-key_of(const struct imgp_lookup *l, const char *s, const char **key,
+int
+imgp_lookup_key(const char *source, const char *s, const char **key,
     struct imgp_err *e)
 {
-	size_t len = strlen(l->o.source);
+	size_t len = strlen(source);
 
 	if (strstr(s, "://") == NULL) {
 		*key = s;
 		return 0;
 	}
-	if (imgp_place_within(s, l->o.source, e) == -1)
+	if (imgp_place_within(s, source, e) == -1)
 		return -1;
-	while (len > 0 && l->o.source[len - 1] == '/')
+	while (len > 0 && source[len - 1] == '/')
 		len--;
 	*key = s + len + 1;
 	return 0;
@@ -394,8 +393,8 @@ imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	if (!h->passes)
 		imgp_job_set_str(job, "run", l->o.run);
 	if (!h->passes && h->ask.id == 0) {
-		h->passes = key_of(l, imgp_job_str(job, "source"), &key,
-		    &h->why) == -1;
+		h->passes = imgp_lookup_key(l->o.source,
+		    imgp_job_str(job, "source"), &key, &h->why) == -1;
 		h->ask.key = h->key = key == NULL ? NULL : imgp_strdup(key);
 	}
 	if (++l->nfresh == BATCH)

@@ -48,6 +48,10 @@ int	imgp_lookup_check(struct imgp_lookup *l, struct imgp_err *e);
  */
 struct imgp_job *imgp_lookup_accept(const char *line, size_t len, void *lookup,
 	    struct imgp_err *e);
+/* The key of ${s}, a key or a place below the place ${source}, of which ${*key} is
+ * a part; -1 with ${e} when it lies outside. */
+int	imgp_lookup_key(const char *source, const char *s, const char **key,
+	    struct imgp_err *e);
 int	imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *lookup,
 	    struct imgp_err *e);
 int64_t	imgp_lookup_idle(struct imgp_filter *f, void *lookup, int eof);
