@@ -108,5 +108,5 @@ x: 2
 400d: 2
 100000000000000000s: 2
 EOT
-like err 'IMGP-CONFIG: backoff is not a list of durations' 'by its name'
+like err 'IMGP-CONFIG: backoff: not a list of durations' 'by its name'
 done_testing

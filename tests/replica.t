@@ -169,7 +169,7 @@ is "$(code out | uniq)" 'In Progress' 'goes on'
 imgp-lookup 1203 >in
 exits 0 'a new file' imgp-record start <in
 is "$(jq -s '.[0].edc_pipeline_file as $l | .[1].edc_pipeline_file |
-    .id > $l.id and .lease > $l.lease' lost out)" true \
+    .id > $l.id and .lease != $l.lease' lost out)" true \
     'gets neither the lost row'"'"'s id nor its lease (R16)'
 imgp-lookup 1206 | imgp-record start >out
 is "$(code out)" Started 'and the lost one starts anew'
