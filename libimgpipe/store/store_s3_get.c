@@ -118,8 +118,8 @@ get_init(struct get *g, const char *key, int fd, int64_t offset, int64_t len)
 	get_again(g);
 }
 
-static int
-get_part(struct imgp_parts *p, int i, int64_t offset, int64_t len,
+int
+imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
     int64_t *retries, struct imgp_err *e)
 {
 	struct imgp_s3_answer a;
@@ -129,7 +129,8 @@ get_part(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	(void)i;
 	get_init(&g, p->key, p->fd, offset, len);
 	g.total = p->total;
-	snprintf(g.match, sizeof g.match, "%s", p->match);
+	snprintf(g.match, sizeof g.match, "%s", p->match == NULL ? "" :
+	    p->match);
 	get_again(&g);
 	rc = imgp_s3_do(p->s3, &g.r, &a, e);
 	*retries += a.retries;
@@ -177,7 +178,7 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 		p.total = g->total;
 		p.size = imgp_parts_size(g->total);
 		p.match = g->match;
-		p.one = get_part;
+		p.one = imgp_parts_get;
 		rc = imgp_parts_do(&p, sum_part, g->sum, e);
 	}
 	if (rc == 0) {

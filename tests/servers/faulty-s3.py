@@ -418,6 +418,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.put_tags(path)
         headers = self.metadata()
         copying = "x-amz-copy-source" in self.headers
+        if copying and what in ("no-copy", "no-method"):
+            return self.error(501 if what == "no-copy" else 405,
+                              "NotImplemented" if what == "no-copy"
+                              else "MethodNotAllowed")
+        if copying and what == "copy-ignored":
+            copying = False         # an upload of nothing
         if copying:
             with LOCK:
                 found = self.source()
