@@ -339,7 +339,8 @@ keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
 	    "Content-Disposition:", "Content-Encoding:", "Content-Language:",
 	    "Content-Type:", "Expires:", "x-amz-website-redirect-location:",
 	    "x-amz-storage-class:", "x-amz-server-side-encryption",
-	    "x-amz-tagging-count:", "x-amz-missing-meta:" };
+	    "x-amz-tagging-count:", "x-amz-missing-meta:",
+	    "x-amz-checksum-" };
 	const char *colon = memchr(p, ':', len), *value;
 	size_t i, before = a->meta.len, at;
 

@@ -3,7 +3,8 @@
  * store_s3_check.c (what lies at a key), store_s3_put.c (uploads),
  * store_s3_copy.c (copies), store_s3_meta.c (what a copy has of its source beside
  * the bytes), store_s3_get.c (downloads), store_s3_parts.c (transfers in parts)
- * store_s3_multi.c (multipart uploads left open)
+ * store_s3_sums.c (the sums that a service keeps), store_s3_multi.c (multipart
+ * uploads left open)
  * and store_s3_relay.c (copies by a service that cannot copy).
  */
 #ifndef IMGPIPE_STORE_S3_PRIV_H
@@ -228,6 +229,16 @@ int	imgp_parts_read(int fd, int64_t offset, int64_t len,
 /* The same, added to ${sum}. */
 int	imgp_parts_sum(int fd, int64_t offset, int64_t len,
 	    struct imgp_sha256 *sum);
+
+/* --- store_s3_sums.c --- */
+
+/*
+ * Nonzero when the service's own sum of the object ${key} with ${etag} is that of the
+ * ${len} bytes of ${fd}: its ETag, where that is an MD5, whole or of parts whose
+ * size it tells, or one of x-amz-checksum-*; ${by} gets the header's name.
+ */
+int	imgp_store_s3_bears_out(struct imgp_s3 *s3, const char *key,
+	    const char *etag, int fd, int64_t len, char by[64]);
 
 /* --- store_s3_relay.c --- */
 
