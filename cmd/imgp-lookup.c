@@ -2,6 +2,7 @@
  * imgp-lookup: from an id or a source key to what the EDC knows of the upload
  * (imgp-lookup(1)).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,8 +11,10 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/record/db.h"
+#include "libimgpipe/steps/event.h"
 #include "libimgpipe/steps/lookup.h"
 #include "libimgpipe/steps/settings.h"
 
@@ -57,7 +60,7 @@ static const char *const synopsis[] = {
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-lookup", synopsis,
-	"Look up uploads in the EDC: ids, source keys, places or job lines.",
+	"Look up uploads in the EDC: ids, source keys, places, job lines or events.",
 	opts, libs
 };
 
@@ -73,6 +76,53 @@ duration(const char *opt, const char *name, struct imgp_err *e)
 		imgp_usage(&tool, "--%s: no duration such as 30s, 15m", name);
 	return s * 1000;
 }
+
+/* --- events --------------------------------------------------------------- */
+
+static void
+take(void *arg, const char *line, size_t len)
+{
+	imgp_filter_take(arg, line, len);
+}
+
+static void
+passed(void *arg, const char *what)
+{
+	char s[80];
+
+	(void)arg;
+	imgp_printable(s, sizeof s, what, strlen(what));
+	if (!imgp_common.quiet)
+		fprintf(stderr, "imgp-lookup: passed over: %s\n", s);
+}
+
+static void
+complain(void *arg, const struct imgp_err *e)
+{
+	(void)arg;
+	imgp_complain(e);
+}
+
+/* For struct imgp_filter_ops: messages among the lines. */
+static int
+expand(struct imgp_filter *f, const char *line, size_t len, void *arg)
+{
+	static struct imgp_event_sink k = { take, passed, complain, NULL };
+	static struct imgp_event_lines *lines;
+
+	(void)arg;
+	k.arg = f;
+	if (lines == NULL)
+		lines = imgp_event_lines_new(&k);
+	if (line != NULL)
+		return imgp_event_lines_add(lines, line, len);
+	imgp_event_lines_end(lines);
+	imgp_event_lines_free(lines);
+	lines = NULL;
+	return 0;
+}
+
+/* --- the rest of its settings ------------------------------------------------ */
 
 /* The id of this run; to be freed. */
 static char *
@@ -120,6 +170,7 @@ main(int argc, char *argv[])
 {
 	static const struct imgp_filter_ops ops = {
 		.stage = "lookup", .accept = imgp_lookup_accept,
+		.expand = expand,
 		.step = imgp_lookup_step, .idle = imgp_lookup_idle,
 		/* All jobs come to the step, so that they leave in order. */
 		.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED |

@@ -2,15 +2,19 @@
  * imgp-tally: the helper of imgp-run; only scripts start it.
  *
  *	imgp-tally pass [--skip N] [--summary FILE] <finished
+ *	imgp-tally keep INPUTS <input
  *	imgp-tally missing INPUTS FINISHED
  *	imgp-tally fail CODE <jobs or input lines
  *
  * pass hands finished job lines on, counts them, and knows the run's exit
- * status.  missing names the inputs that have no finished line.  fail makes
+ * status.  keep hands input lines on, each of which is in the file INPUTS by then;
+ * for messages that tell of objects it takes the lines that they stand for.  missing
+ * names the inputs that have no finished line.  fail makes
  * failed jobs.
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,11 +32,13 @@
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/job/tally.h"
+#include "libimgpipe/steps/event.h"
 
 enum { OPT_SKIP = 256, OPT_SUMMARY };
 
 static const char *const synopsis[] = {
 	"[--skip N] [--summary FILE] pass",
+	"[-q] keep INPUTS",
 	"missing INPUTS FINISHED",
 	"fail CODE",
 	NULL
@@ -102,6 +108,78 @@ pass(size_t skip, const char *summary_path)
 		rc = imgp_exit_worse(rc, IMGP_EX_TEMPFAIL);
 	}
 	return rc;
+}
+
+/* --- keep --------------------------------------------------------------- */
+
+/* Where input lines go.  The file has each first: what a stage took and lost is
+ * found there. */
+struct keeping {
+	int	 fd;
+	int	 broken;		/* errno of a write to standard output */
+};
+
+static void
+keep_line(void *arg, const char *line, size_t len)
+{
+	struct keeping *k = arg;
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_add(&b, line, len);
+	imgp_buf_puts(&b, "\n");
+	if (imgp_write_all(k->fd, b.s, b.len) == -1)
+		err(IMGP_EX_TEMPFAIL, "the file of input lines");
+	if (!k->broken && imgp_write_all(STDOUT_FILENO, b.s, b.len) == -1)
+		k->broken = errno;
+	imgp_buf_release(&b);
+}
+
+static void
+keep_passed(void *arg, const char *what)
+{
+	char s[80];
+
+	(void)arg;
+	imgp_printable(s, sizeof s, what, strlen(what));
+	if (!imgp_common.quiet)
+		fprintf(stderr, "%s: passed over: %s\n", imgp_progname, s);
+}
+
+static void
+keep_complain(void *arg, const struct imgp_err *e)
+{
+	(void)arg;
+	imgp_complain(e);
+}
+
+static int
+keep(const char *path)
+{
+	struct keeping k = { open(path, O_WRONLY | O_CREAT | O_TRUNC |
+	    O_CLOEXEC, 0600), 0 };
+	const struct imgp_event_sink sink = { keep_line, keep_passed,
+	    keep_complain, &k };
+	struct imgp_event_lines *events = imgp_event_lines_new(&sink);
+	size_t size = 0, len;
+	char *line = NULL;
+	ssize_t n;
+
+	/* The name under which a person started this. */
+	imgp_progname = "imgp-run";
+	if (k.fd == -1)
+		err(IMGP_EX_TEMPFAIL, "%s", path);
+	imgp_ready();
+	while ((n = getline(&line, &size, stdin)) != -1) {
+		len = (size_t)n - (line[n - 1] == '\n');
+		if (!imgp_event_lines_add(events, line, len))
+			keep_line(&k, line, len);
+	}
+	if (ferror(stdin))
+		err(IMGP_EX_TEMPFAIL, "standard input");
+	imgp_event_lines_end(events);
+	imgp_event_lines_free(events);
+	free(line);
+	return 0;
 }
 
 /* --- missing ---------------------------------------------------------- */
@@ -211,9 +289,11 @@ main(int argc, char *argv[])
 		imgp_die(&e);
 	if (argc == 1 && strcmp(argv[0], "pass") == 0)
 		return pass((size_t)skip, summary);
+	if (argc == 2 && strcmp(argv[0], "keep") == 0)
+		return keep(argv[1]);
 	if (argc == 3 && strcmp(argv[0], "missing") == 0)
 		return missing(argv[1], argv[2]);
 	if (argc == 2 && strcmp(argv[0], "fail") == 0)
 		return fail(argv[1]);
-	imgp_usage(&tool, "pass, missing or fail, with operands");
+	imgp_usage(&tool, "pass, keep, missing or fail, with operands");
 }

@@ -32,6 +32,8 @@ struct imgp_filter {
 	size_t		 in_seen;	/* bytes looked at for a newline */
 	int		 in_eof;
 	int		 too_long;	/* dropping the rest of such a line */
+	int		 expanding;	/* within ops->expand */
+	int		 ended;		/* ops->expand knows of the end */
 
 	struct imgp_isolate *isolate;	/* IMGP_ISOLATED */
 	size_t		 nisolated;	/* processes at most */
@@ -182,6 +184,28 @@ done(struct imgp_job *job, size_t before, int keep, const struct imgp_err *e,
 	finish_job(f, job, before);
 }
 
+static void	take(struct imgp_filter *, const char *, size_t, int);
+
+void
+imgp_filter_take(struct imgp_filter *f, const char *line, size_t len)
+{
+	take(f, line, len, len > IMGP_JSON_MAX);
+}
+
+/* Does the line (NULL: the end) stand for other jobs, which are taken instead? */
+static int
+expand(struct imgp_filter *f, const char *s, size_t len)
+{
+	int rc;
+
+	if (f->ops->expand == NULL || f->operands != NULL || f->expanding)
+		return 0;
+	f->expanding = 1;
+	rc = f->ops->expand(f, s, len, f->arg);
+	f->expanding = 0;
+	return rc;
+}
+
 /* One line, whatever it is, becomes one job on its way. */
 static void
 take(struct imgp_filter *f, const char *s, size_t len, int too_long)
@@ -192,7 +216,9 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 	size_t nerrors;
 	int rc;
 
-	f->line++;
+	f->line += !f->expanding;
+	if (!too_long && expand(f, s, len))
+		return;
 	if ((o->flags & IMGP_BLANK_IS_NONE) && f->operands == NULL &&
 	    !too_long && imgp_is_blank(s, len))
 		return;
@@ -268,8 +294,12 @@ take_next(struct imgp_filter *f)
 			f->in_seen = 0;
 			return 0;
 		}
-		if (nl == NULL && len == 0)
+		if (nl == NULL && len == 0) {
+			if (!f->ended)
+				expand(f, NULL, 0);
+			f->ended = 1;
 			return 0;
+		}
 		if (nl != NULL)
 			len = (size_t)(nl - s);
 		f->in_pos += len + (nl != NULL);

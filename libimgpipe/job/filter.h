@@ -44,6 +44,14 @@ struct imgp_filter_ops {
 	    struct imgp_err *e);
 
 	/*
+	 * A line may stand for any number of others: 1 when it does, and each was
+	 * handed to imgp_filter_take(); 0 when it stands for itself.  Called with
+	 * NULL at the end of input.  Not for operands.  NULL: no line does.
+	 */
+	int		(*expand)(struct imgp_filter *f, const char *line,
+	    size_t len, void *arg);
+
+	/*
 	 * Do the tool's one thing to ${job}: 0, or -1 with ${e}, which becomes
 	 * an entry in the job's "errors" and a line on standard error.  More
 	 * entries the step makes itself, by imgp_job_error(); they are named
@@ -106,6 +114,9 @@ struct imgp_filter_ops {
  * input order with ${jobs} = 1 unless jobs are held.
  */
 int	imgp_filter_run(const struct imgp_filter_ops *ops, void *arg, int jobs);
+
+/* Within expand: take ${line} as if it had been read. */
+void	imgp_filter_take(struct imgp_filter *f, const char *line, size_t len);
 
 /*
  * Give back a job that the step held: with ${e} it gets that error (as if the

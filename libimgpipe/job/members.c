@@ -36,6 +36,7 @@ const struct imgp_member imgp_members[] = {
 	{ "replica_lag_s", INT | NUM, TOLD },
 	/* where it is */
 	{ "source", STR, 0 },
+	{ "sequencer", STR, 0 },
 	{ "edc_pipeline_file", OBJ, TOLD },
 	{ "temp", STR, 0 },
 	{ "destination", STR, TOLD },

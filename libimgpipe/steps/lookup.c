@@ -23,6 +23,7 @@ struct held {
 	struct imgp_job	*job;
 	struct imgp_upload_ask ask;
 	char		*key;		/* ask.key, to be freed */
+	const char	*sequencer;	/* of its event, the job's; NULL: none */
 	int64_t		 tries;		/* beyond the first */
 	int		 passes;	/* it needs no row */
 	struct imgp_err	 why;		/* and failed for this, if code is set */
@@ -372,6 +373,23 @@ imgp_lookup_key(const char *source, const char *s, const char **key,
 	return 0;
 }
 
+/* Of several events for one object the latest counts; of those that are held it
+ * can be told which it is. */
+static void
+pass_older(struct imgp_lookup *l, struct held *new)
+{
+	struct held *h;
+
+	for (h = l->held; h < new; h++)
+		if (!h->passes && h->sequencer != NULL &&
+		    strcmp(h->key, new->key) == 0) {
+			h = strcmp(h->sequencer, new->sequencer) < 0 ? h : new;
+			imgp_job_skip(h->job, IMGP_E_SKIP_DUPLICATE);
+			h->passes = 1;
+			return;
+		}
+}
+
 int
 imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
     struct imgp_err *e)
@@ -397,6 +415,9 @@ imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 		    imgp_job_str(job, "source"), &key, &h->why) == -1;
 		h->ask.key = h->key = key == NULL ? NULL : imgp_strdup(key);
 	}
+	if (!h->passes && h->key != NULL &&
+	    (h->sequencer = imgp_job_str(job, "sequencer")) != NULL)
+		pass_older(l, h);
 	if (++l->nfresh == BATCH)
 		try_fresh(f, l);
 	return IMGP_STEP_HELD;

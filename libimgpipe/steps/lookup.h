@@ -44,7 +44,7 @@ int	imgp_lookup_check(struct imgp_lookup *l, struct imgp_err *e);
 /*
  * For struct imgp_filter_ops.  A line may be an id, a source key, a place or a job
  * line.  All jobs must come to the step, failed and skipped ones too, so that they
- * leave in order.
+ * leave in order.  Messages that tell of objects are made lines before (event.h).
  */
 struct imgp_job *imgp_lookup_accept(const char *line, size_t len, void *lookup,
 	    struct imgp_err *e);

@@ -289,7 +289,7 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	const char *source = imgp_job_need_str(job, "source", e);
 	struct imgp_copy copy = { .src = src, .from = source, .dst = dst };
 	struct imgp_copied copied = { .existed = 0 };
-	struct imgp_object recorded;
+	struct imgp_object recorded, told = IMGP_OBJECT_UNKNOWN;
 	char *local = NULL;
 	int rc = -1;
 
@@ -302,6 +302,12 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 		    e)) == 0)
 			plan(job);
 		goto out;
+	}
+	/* Not fetched before: what an event told of is pinned (event.h). */
+	if (recorded.sha256[0] == '\0') {
+		memcpy(told.etag, recorded.etag, sizeof told.etag);
+		memcpy(told.version, recorded.version, sizeof told.version);
+		copy.expect = &told;
 	}
 	copy.to = local;
 	rc = copy_noted(t, job, &copy, &copied, e);

@@ -118,8 +118,8 @@ get_init(struct get *g, const char *key, int fd, int64_t offset, int64_t len)
 	get_again(g);
 }
 
-int
-imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
+static int
+get_part(struct imgp_parts *p, int i, int64_t offset, int64_t len,
     int64_t *retries, struct imgp_err *e)
 {
 	struct imgp_s3_answer a;
@@ -129,8 +129,7 @@ imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	(void)i;
 	get_init(&g, p->key, p->fd, offset, len);
 	g.total = p->total;
-	snprintf(g.match, sizeof g.match, "%s", p->match == NULL ? "" :
-	    p->match);
+	snprintf(g.match, sizeof g.match, "%s", p->match);
 	get_again(&g);
 	rc = imgp_s3_do(p->s3, &g.r, &a, e);
 	*retries += a.retries;
@@ -143,26 +142,18 @@ imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	return rc;
 }
 
-/* What the object says of itself. */
-struct claims {
-	char	sha256[IMGP_SHA256_HEX];	/* x-amz-meta-sha256, or "" */
-	char	encoding[64];			/* Content-Encoding, or "" */
-};
-
-static void
-take_claims(struct claims *c, const struct imgp_s3_answer *a)
+/* The object is not the one that was asked for. */
+static int
+is_stale(const char *key, struct imgp_err *e)
 {
-	const char *encoding = imgp_s3_answer_meta(a, "Content-Encoding");
-
-	memcpy(c->sha256, a->sha256, sizeof c->sha256);
-	snprintf(c->encoding, sizeof c->encoding, "%s",
-	    encoding == NULL ? "" : encoding);
+	return imgp_fail(e, IMGP_E_SOURCE_STALE,
+	    "%.256s: it was replaced since it was told of", key);
 }
 
 /* The whole object, once: its first bytes, then the rest in parts. */
 static int
 download_once(struct imgp_store *st, const char *key, struct get *g,
-    struct imgp_object *got, struct claims *claims, struct imgp_err *e)
+    struct imgp_object *got, char meta[IMGP_SHA256_HEX], struct imgp_err *e)
 {
 	struct imgp_s3_answer a;
 	struct imgp_parts p = { .s3 = st->s3, .key = key, .m = g->m,
@@ -170,7 +161,7 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 	int rc = imgp_s3_do(st->s3, &g->r, &a, e);
 
 	g->m->copied->retries += a.retries;
-	take_claims(claims, &a);
+	memcpy(meta, a.sha256, IMGP_SHA256_HEX);
 	if (rc == -1 && a.status == 416 && g->offset == 0) {
 		/* No range of an empty object is valid; HEAD shows its
 		 * headers. */
@@ -178,24 +169,28 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 		if ((rc = imgp_store_s3_head(st->s3, key, &a, e)) == 0 &&
 		    a.length != 0)
 			rc = imgp_store_s3_changed(key, e);
-		take_claims(claims, &a);
-		snprintf(g->match, sizeof g->match, "%s", a.etag);
+		memcpy(meta, a.sha256, IMGP_SHA256_HEX);
 		memcpy(g->m->copied->source_etag, a.etag, sizeof a.etag);
 		memcpy(g->m->copied->source_version, a.version,
 		    sizeof a.version);
 		g->total = g->end = 0;
 	} else if (rc == -1 && a.status == 412)
-		rc = imgp_store_s3_changed(key, e);
+		rc = g->total < 0 ? is_stale(key, e) :
+		    imgp_store_s3_changed(key, e);
 	else if (rc == 0 && g->offset != g->end)
 		rc = imgp_fail(e, IMGP_E_STORE_IO, "%s: %lld bytes of %lld",
 		    key, (long long)g->offset, (long long)g->end);
 	imgp_s3_answer_release(&a);
+	if (rc == 0 && g->m->expect != NULL &&
+	    g->m->expect->version[0] != '\0' &&
+	    strcmp(g->m->expect->version, g->m->copied->source_version) != 0)
+		rc = is_stale(key, e);
 	if (rc == 0 && g->offset < g->total) {
 		p.start = g->offset;
 		p.total = g->total;
 		p.size = imgp_parts_size(g->total);
 		p.match = g->match;
-		p.one = imgp_parts_get;
+		p.one = get_part;
 		rc = imgp_parts_do(&p, sum_part, g->sum, e);
 	}
 	if (rc == 0) {
@@ -205,48 +200,6 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 	return rc;
 }
 
-/*
- * The bytes have another sum than their metadata says.  They were not damaged on the
- * way where the service's own sum bears them out: then somebody wrote the sum of
- * something else there, which is told.
- */
-static int
-judge_claim(struct imgp_store *st, const char *key, const struct get *g,
-    const struct claims *claims, struct imgp_move *m, struct imgp_err *e)
-{
-	const struct imgp_object *got = &m->copied->object;
-	char by[64];
-
-	if (imgp_store_s3_bears_out(st->s3, key, g->match, g->fd, got->bytes,
-	    by)) {
-		imgp_store_warn(m->copied, "s3://%s/%.200s: x-amz-meta-sha256 "
-		    "says %.12s..., the bytes have %.12s..., as %s bears out",
-		    imgp_s3_bucket(st->s3), key, claims->sha256, got->sha256,
-		    by);
-		return 0;
-	}
-	return imgp_fail(e, IMGP_E_STORE_INTEGRITY, "s3://%s/%.200s: SHA-256 "
-	    "%.12s..., its metadata x-amz-meta-sha256 says %.12s..., and no sum "
-	    "of the service bears the bytes out", imgp_s3_bucket(st->s3), key,
-	    got->sha256, claims->sha256);
-}
-
-/* Is what was downloaded what it should be? */
-static int
-judge_download(struct imgp_store *st, const char *key, const struct get *g,
-    const struct claims *claims, struct imgp_move *m, struct imgp_err *e)
-{
-	const struct imgp_object *got = &m->copied->object;
-	int promised = m->expect != NULL && m->expect->sha256[0] != '\0';
-
-	if (imgp_store_expected(m, got, key, e) == -1)
-		return -1;
-	if (!promised && claims->sha256[0] != '\0' &&
-	    strcmp(claims->sha256, got->sha256) != 0)
-		return judge_claim(st, key, g, claims, m, e);
-	return 0;
-}
-
 int
 imgp_store_s3_download(struct imgp_store *st, const char *key,
     const struct imgp_download *d, struct imgp_move *m, struct imgp_err *e)
@@ -254,7 +207,7 @@ imgp_store_s3_download(struct imgp_store *st, const char *key,
 	struct imgp_object *got = &m->copied->object;
 	struct imgp_err own = { NULL, "" };
 	int64_t first = imgp_store_s3_setting("s3_part_bytes");
-	struct claims claims;
+	char meta[IMGP_SHA256_HEX];
 	struct get g;
 	int tries, rc = -1;
 
@@ -265,22 +218,28 @@ imgp_store_s3_download(struct imgp_store *st, const char *key,
 		g.d = d;
 		g.m = m;
 		g.sum = imgp_sha256_new();
-		rc = download_once(st, key, &g, got, &claims, e);
+		if (m->expect != NULL && m->expect->etag[0] != '\0') {
+			snprintf(g.match, sizeof g.match, "%s",
+			    m->expect->etag);
+			get_again(&g);
+		}
+		rc = download_once(st, key, &g, got, meta, e);
 		imgp_sha256_free(g.sum);
+		if (rc == 0 && meta[0] != '\0' &&
+		    strcmp(meta, got->sha256) != 0)
+			rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY,
+			    "s3://%s/%.256s: SHA-256 %.12s..., its metadata "
+			    "says %.12s...", imgp_s3_bucket(st->s3), key,
+			    got->sha256, meta);
 		if (rc == 0)
-			rc = judge_download(st, key, &g, &claims, m, e);
-		m->copied->by_length = claims.sha256[0] == '\0' &&
-		    (m->expect == NULL || m->expect->sha256[0] == '\0');
+			rc = imgp_store_expected(m, got, key, e);
+		m->copied->by_length = meta[0] == '\0' && (m->expect == NULL ||
+		    m->expect->sha256[0] == '\0');
 		if (rc == 0 || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
 			break;
 		m->copied->retries++;
 		if (ftruncate(d->fd, 0) == -1)
 			return imgp_store_errno(e, key);
 	}
-	if (rc == 0 && claims.encoding[0] != '\0' &&
-	    strcmp(claims.encoding, "identity") != 0)
-		imgp_store_warn(m->copied, "s3://%s/%.256s: stored with "
-		    "Content-Encoding: %s; its bytes are taken as they lie there",
-		    imgp_s3_bucket(st->s3), key, claims.encoding);
 	return rc;
 }
