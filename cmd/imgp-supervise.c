@@ -163,7 +163,7 @@ explain(const struct options *o, char *name, int n, char *operands[])
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, argv);
-	imgp_fail_errno(&e, IMGP_E_CONFIG, path);
+	imgp_fail_errno(&e, IMGP_E_CONFIG, "%s", path);
 	imgp_die(&e);
 }
 

@@ -172,7 +172,7 @@ put("kanji", ["", "ISO 2022 IR 87"], 0x00100010, "PN",
     b"Yamada^TRC-0301=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B")
 # "TRC-0301" as the second half of a name in two-byte characters
 put("hidden", ["", "ISO 2022 IR 87"], 0x00100010, "PN",
-    b"Yamada=\x1b$B;3EDTRC-0301\x1b(B")
+    b"Yamada=\x1b$B;3E!TRC-0301\x1b(B")
 put("long", "ISO_IR 192", 0x00100010, "PN", b"A" * 63 + b"^" + b"B" * 63 + b"^TRC-0301")
 # PatientID twice: the header is read all the same.
 raw = open(sys.argv[1], "rb").read()
