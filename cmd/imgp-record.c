@@ -103,6 +103,9 @@ main(int argc, char *argv[])
 		rc = IMGP_EX_OK;
 	} else {
 		ops.stage = imgp_record_name(r.verb);
+		/* The other subcommands take what is in hand to its end. */
+		if (imgp_record_op(r.verb) == IMGP_LEDGER_START)
+			ops.ask = imgp_record_ask;
 		/* All jobs come to the step, so that they leave in order. */
 		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED;
 		rc = imgp_filter_run(&ops, &r, imgp_common.jobs);

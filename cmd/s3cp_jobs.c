@@ -28,6 +28,15 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	    imgp_transfer_job(r->transfer, job, e);
 }
 
+static int
+ask(struct imgp_job *job, const char *code, void *arg, struct imgp_err *e)
+{
+	const struct run *r = arg;
+
+	(void)code;
+	return imgp_transfer_ask(r->transfer, job, e);
+}
+
 static int64_t
 idle(struct imgp_filter *f, void *arg, int eof)
 {
@@ -40,7 +49,7 @@ idle(struct imgp_filter *f, void *arg, int eof)
 int
 s3cp_jobs(const char *from, const char *to, unsigned int flags)
 {
-	struct imgp_filter_ops ops = { .step = step };
+	struct imgp_filter_ops ops = { .step = step, .ask = ask };
 	struct imgp_err e = { NULL, "" };
 	struct run r = { imgp_transfer_new(from, to, flags, &e), NULL };
 	int rc;

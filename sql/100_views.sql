@@ -55,6 +55,8 @@ and not exists (
 -- each failed by a fault of its own (null: the last failure was not its own, or
 -- there was none) and when it last did; and, where opened is true, what failed for
 -- good by a fault that was ours or a service's, as the dictionary sees it today.
+-- What is late has failed before, by whatever: it goes last, so that what hinders it
+-- alone hinders no other.
 create or replace view pipeline.due as
 with own as (
 	select p.code, f.subjecteventcrffile_id, f.revision_number,
@@ -73,7 +75,12 @@ lookups as (
 	where coalesce(c.owner, 'upload') = 'upload')
 select u.subject_event_crf_file_id, u.pipeline_code, false as opened,
     greatest(own.failures, l.failures) as failures,
-    greatest(own.ts, l.ts) as ts
+    greatest(own.ts, l.ts) as ts,
+    exists (select from pipeline.edcpipelinefile f
+	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+	where p.code = u.pipeline_code and f.status = 'Failed'
+	and f.subjecteventcrffile_id = u.subject_event_crf_file_id
+	and f.revision_number = u.revision_number) as late
 from pipeline.pending u
 left join own on own.code = u.pipeline_code
     and own.subjecteventcrffile_id = u.subject_event_crf_file_id
@@ -81,7 +88,7 @@ left join own on own.code = u.pipeline_code
 left join lookups l on l.pipeline_code = u.pipeline_code
     and l.subjecteventcrffile_id = u.subject_event_crf_file_id
 union all
-select u.subject_event_crf_file_id, u.pipeline_code, true, null, null
+select u.subject_event_crf_file_id, u.pipeline_code, true, null, null, true
 from pipeline.edcpipelinefile f
 join pipeline.edcpipeline p on p.id = f.edcpipeline_id
 join pipeline.upload u on u.pipeline_code = p.code

@@ -183,4 +183,34 @@ exits 2 'a directory as standard input is wrong usage' "$F" pass <.
 exits 2 'wrong options are status 2' "$F" --nonsense
 exits 0 '--help is status 0' "$F" --help
 like out '^usage: filter MODE' 'and prints the usage'
+# The same fault of ours in three jobs: the thing itself is asked, once.
+jobs() { for i; do printf '{"v":1,"subject_event_crf_file_id":%d}\n' "$i"; done; }
+jobs 1 2 3 4 5 >in
+ASK=bad exits 75 'a place that refuses three jobs, and refuses when asked' $F breaks <in
+is "$(grep -c . out)" 3 '... takes no more'
+is "$(grep -c '^asked' err)" 1 '... is asked once'
+like err '^asked for 3: IMGP-STORE-DENIED' '... after the third'
+like err '^filter: IMGP-STORE-DENIED: the place refuses' '... says what it says'
+like err '^filter: 3 jobs in a row failed by IMGP-STORE-DENIED: no more are taken' '... and what follows'
+exits 75 'a place that works when asked' $F breaks <in
+is "$(grep -c . out)" 5 '... goes on: it was the objects'
+jobs 1 2 10 3 4 20 5 6 >in
+ASK=bad exits 75 'a success between' $F breaks <in
+is "$(grep -c . out) $(grep -c '^asked' err)" '8 0' '... and nobody asks'
+jobs 1 2 201 3 4 >in
+ASK=bad exits 75 'a fault of the upload between' $F breaks <in
+is "$(grep -c . out) $(grep -c '^asked' err)" '5 0' '... is as good'
+jobs 101 102 103 104 >in
+ASK=bad exits 75 'archived objects' $F breaks <in
+is "$(grep -c . out) $(grep -c '^asked' err)" '4 0' '... stop nothing: each is one object'"'"'s'
+jobs $(seq 1 9) $(seq 11 19) >in
+exits 75 'a place that works' $F breaks <in
+is "$(grep '^asked' err | cut -d: -f1 | paste -sd' ')" 'asked for 3 asked for 9' \
+    '... is asked ever less often'
+jobs 1 2 3 10 4 5 6 >in
+exits 75 'after a success' $F breaks <in
+is "$(grep '^asked' err | cut -d: -f1 | paste -sd' ')" 'asked for 3 asked for 6' \
+    '... three suffice again'
+(jobs 1 2 3; seq 100000 2>/dev/null; echo $? >writer) | ASK=bad $F breaks >out 2>err
+is "$(cat writer)" 141 'whoever writes the jobs is told by a broken pipe'
 done_testing

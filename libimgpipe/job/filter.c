@@ -1,5 +1,6 @@
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/breaker.h"
 #include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/isolate.h"
@@ -34,6 +36,9 @@ struct imgp_filter {
 	int		 too_long;	/* dropping the rest of such a line */
 	int		 expanding;	/* within ops->expand */
 	int		 ended;		/* ops->expand knows of the end */
+
+	struct imgp_breaker breaker;
+	int		 stopped;	/* by it */
 
 	struct imgp_isolate *isolate;	/* IMGP_ISOLATED */
 	size_t		 nisolated;	/* processes at most */
@@ -117,12 +122,41 @@ add_error(struct imgp_filter *f, struct imgp_job *job,
 	    o->required != NULL && o->required(job, f->arg));
 }
 
+/* The breaker tripped: take no more lines.  Whoever writes them is to notice. */
+static void
+stop_taking(struct imgp_filter *f, struct imgp_job *job,
+    const struct imgp_err *e)
+{
+	int fd;
+
+	f->stopped = 1;
+	f->status = imgp_exit_worse(f->status, IMGP_EX_TEMPFAIL);
+	imgp_complain(e);
+	fprintf(stderr, "%s: %u jobs in a row failed by %s: no more are "
+	    "taken\n", imgp_progname, f->breaker.in_a_row, f->breaker.code);
+	imgp_breaker_tell_run(job);
+	if (f->operands == NULL &&
+	    (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1) {
+		dup2(fd, STDIN_FILENO);
+		close(fd);
+	}
+	f->in_eof = 1;
+	f->in_pos = f->in.len;
+	f->in_seen = 0;
+	f->noperands = 0;
+}
+
 /* A job that no step will see again. */
 static void
 finish_job(struct imgp_filter *f, struct imgp_job *job, size_t nerrors)
 {
+	struct imgp_err e = { NULL, "" };
+
 	complain_since(job, nerrors);
 	emit(f, job);
+	if (f->ops->ask != NULL && !f->stopped && imgp_breaker_note(&f->breaker,
+	    job, nerrors, f->ops->ask, f->arg, &e) == -1)
+		stop_taking(f, job, &e);
 	imgp_job_free(job);
 }
 
@@ -372,7 +406,7 @@ static void
 loop(struct imgp_filter *f)
 {
 	int64_t wait;
-	int busy, more;
+	int busy, more, stopped;
 
 	for (;;) {
 		busy = f->isolate != NULL && imgp_isolate_is_full(f->isolate);
@@ -382,7 +416,10 @@ loop(struct imgp_filter *f)
 		    f->in_pos < f->in.len;
 		wait = -1;
 		if (!busy && f->ops->idle != NULL) {
+			stopped = f->stopped;
 			wait = f->ops->idle(f, f->arg, !more);
+			if (f->stopped != stopped)
+				continue;	/* this is the end of input */
 			if (wait == -1 && !more && imgp_isolate_jobs(f->isolate) == 0)
 				return;
 		} else if (!more && imgp_isolate_jobs(f->isolate) == 0)

@@ -16,6 +16,7 @@
 
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/job/breaker.h"
 #include "libimgpipe/job/job.h"
 
 #define IMGP_SEES_FAILED	1u	/* the step gets failed jobs too */
@@ -94,6 +95,15 @@ struct imgp_filter_ops {
 	/* IMGP_ISOLATED: the code when it dies, hangs or answers what it must not
 	 * (answer.h); NULL: IMGP-JOB-DIED. */
 	const char	*died;
+
+	/*
+	 * Asked when the same fault of ours, or of a service, met three jobs
+	 * in a row (job/breaker.h), in the loop's own thread and process.  If
+	 * it answers -1, the loop names both on standard error, closes
+	 * standard input, finishes what it has begun and returns 75: the jobs
+	 * that were not taken have no line.  NULL: every job is tried.
+	 */
+	imgp_breaker_ask *ask;
 
 	/*
 	 * Where jobs are held: called whenever no complete line waits, and

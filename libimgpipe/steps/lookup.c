@@ -50,7 +50,7 @@ static const char pending[] =
     "  d.ts + make_interval(secs => ($3::jsonb ->> (least(d.failures,"
     "  jsonb_array_length($3::jsonb)) - 1)::integer)::float8)"
     "  <= clock_timestamp())"
-    " order by 1, 2";
+    " order by d.late, 1, 2";
 
 struct imgp_lookup *
 imgp_lookup_new(const struct imgp_lookup_opts *o)
@@ -235,6 +235,15 @@ imgp_lookup_check(struct imgp_lookup *l, struct imgp_err *e)
 		    "\"%.40s\" is registered", l->o.pipeline);
 	imgp_rows_free(r);
 	return rc;
+}
+
+int
+imgp_lookup_ask(struct imgp_job *job, const char *code, void *lookup,
+    struct imgp_err *e)
+{
+	(void)job;
+	(void)code;
+	return imgp_lookup_check(lookup, e);
 }
 
 /* One query for ${h}[0..n-1]; NULL and ${e} when it could not be asked. */

@@ -40,6 +40,9 @@ void	imgp_lookup_free(struct imgp_lookup *l);	/* NULL is fine */
  * wait.
  */
 int	imgp_lookup_check(struct imgp_lookup *l, struct imgp_err *e);
+/* The same, for struct imgp_filter_ops. */
+int	imgp_lookup_ask(struct imgp_job *job, const char *code, void *lookup,
+	    struct imgp_err *e);
 
 /*
  * For struct imgp_filter_ops.  A line may be an id, a source key, a place or a job

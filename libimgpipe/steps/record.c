@@ -537,3 +537,17 @@ imgp_record_run(struct imgp_record *r, const char *run, struct imgp_err *e)
 		*e = c.err;
 	return c.err.code != NULL ? -1 : 0;
 }
+
+int
+imgp_record_ask(struct imgp_job *job, const char *code, void *arg,
+    struct imgp_err *e)
+{
+	const struct imgp_record *r = arg;
+	struct imgp_record renew = { .verb = imgp_record_find("renew"),
+	    .ledger = r->ledger };
+	const char *run = imgp_job_str(job, "run");
+
+	(void)code;
+	return run == NULL || r->dry_run ? 0 :
+	    imgp_record_run(&renew, run, e);
+}

@@ -43,6 +43,11 @@ int	imgp_record_step(struct imgp_filter *f, struct imgp_job *job, void *record,
 	    struct imgp_err *e);
 int64_t	imgp_record_idle(struct imgp_filter *f, void *record, int eof);
 
+/* Where start fails job after job: ask the ledger to renew what the job's run
+ * holds. */
+int	imgp_record_ask(struct imgp_job *job, const char *code, void *record,
+	    struct imgp_err *e);
+
 /* renew, release: all leases of the run ${run} in one request; -1 with ${e}. */
 int	imgp_record_run(struct imgp_record *r, const char *run,
 	    struct imgp_err *e);

@@ -5,6 +5,7 @@
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/dicom/scan.h"
 #include "libimgpipe/job/job_dicom.h"
+#include "libimgpipe/steps/confine.h"
 #include "libimgpipe/steps/scan_job.h"
 
 static const char *
@@ -141,6 +142,15 @@ confine(struct imgp_job *job, void *arg, struct imgp_err *e)
 	return imgp_sandbox(&r, e);
 }
 
+static int
+ask(struct imgp_job *job, const char *code, void *arg, struct imgp_err *e)
+{
+	(void)job;
+	(void)code;
+	(void)arg;
+	return imgp_confine_ask(0, e);
+}
+
 struct imgp_filter_ops
 imgp_scan_ops(unsigned int seconds)
 {
@@ -150,6 +160,7 @@ imgp_scan_ops(unsigned int seconds)
 		.upload_fd = upload_fd,
 		.confine = confine,
 		.step = step,
+		.ask = ask,
 		.required = imgp_scan_required,
 		.seconds = seconds,
 		.died = IMGP_E_DICOM_CRASH,

@@ -16,6 +16,7 @@
 #include "libimgpipe/base/sha256.h"
 #include "libimgpipe/base/worker.h"
 #include "libimgpipe/job/job_dicom.h"
+#include "libimgpipe/steps/confine.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_job.h"
 
@@ -297,6 +298,15 @@ settle(struct imgp_job *job, int keep, void *arg, struct imgp_err *e)
 	return rc;
 }
 
+static int
+ask(struct imgp_job *job, const char *code, void *arg, struct imgp_err *e)
+{
+	(void)job;
+	(void)code;
+	(void)arg;
+	return imgp_confine_ask(1, e);
+}
+
 struct imgp_filter_ops
 imgp_stamp_ops(unsigned int seconds)
 {
@@ -306,6 +316,7 @@ imgp_stamp_ops(unsigned int seconds)
 		.confine = confine,
 		.step = step,
 		.settle = settle,
+		.ask = ask,
 		.required = imgp_scan_required,
 		.seconds = seconds,
 		.died = IMGP_E_DICOM_CRASH,

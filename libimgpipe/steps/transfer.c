@@ -518,3 +518,58 @@ imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
 		clear_up(t, job);
 	return -1;
 }
+
+/* Ask the store below ${setting} beside ${url}, which is where ${job} has or wants
+ * its object. */
+static int
+ask_beside(struct imgp_transfer *t, struct imgp_job *job, const char *setting,
+    const char *url, int write, struct imgp_err *e)
+{
+	struct imgp_store *st = store_of(t, job, setting, e);
+
+	return st == NULL ? -1 : imgp_store_ask(st, url, write &&
+	    !(t->flags & IMGP_TRANSFER_DRY), e);
+}
+
+static int
+ask_logs(struct imgp_transfer *t, struct imgp_job *job, struct imgp_err *e)
+{
+	const char *base = logs_base(job);
+	char *key, *url;
+	int rc;
+
+	if (imgp_names_provenance_key(job, &key, e) == -1)
+		return 0;		/* this job's trouble */
+	url = imgp_place_join(imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    base), key);
+	rc = ask_beside(t, job, base, url, 1, e);
+	free(key);
+	free(url);
+	return rc;
+}
+
+int
+imgp_transfer_ask(struct imgp_transfer *t, struct imgp_job *job,
+    struct imgp_err *e)
+{
+	const char *from = imgp_job_str(job, hops[t->hop].from);
+	const char *to = imgp_job_str(job, hops[t->hop].to);
+	const char *spool = imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    "spool");
+	char *local = NULL;
+	int rc = 0;
+
+	if (t->hop == FETCH)
+		to = spool != NULL && imgp_names_local(job, spool, &local,
+		    e) == 0 ? local : NULL;
+	if (from == NULL || to == NULL)
+		goto out;		/* this job's trouble */
+	rc = ask_beside(t, job, hops[t->hop].from_base, from, 0, e);
+	if (rc == 0)
+		rc = ask_beside(t, job, hops[t->hop].to_base, to, 1, e);
+	if (rc == 0 && t->hop == DELIVER)
+		rc = ask_logs(t, job, e);
+out:
+	free(local);
+	return rc;
+}

@@ -49,4 +49,11 @@ int	imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
  */
 int	imgp_transfer_credentials(struct imgp_err *e);
 
+/*
+ * Ask the places of ${job}'s pipeline themselves whether what this way needs of
+ * them can be had: reading, writing.  No upload is touched.  0, or -1 and ${e}.
+ */
+int	imgp_transfer_ask(struct imgp_transfer *t, struct imgp_job *job,
+	    struct imgp_err *e);
+
 #endif

@@ -790,7 +790,7 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 		return THROTTLE;
 	if (a->status / 100 == 2 || a->status == 500 || a->status == 502 ||
 	    a->status == 503 || a->status == 504 || is_one_of(a->code, troubled) ||
-	    is_one_of(a->code, torn))
+	    (is_one_of(a->code, torn) && !(t->r->flags & IMGP_S3_WRONG_SUM)))
 		return FAULT;
 	return FINAL;
 }

@@ -68,6 +68,8 @@ const char *imgp_s3_answer_meta(const struct imgp_s3_answer *a,
 #define IMGP_S3_MAY_BE_ERROR	1u	/* a 200 counts when its body is a
 					 * result, not <Error> (R24) */
 #define IMGP_S3_LAST		2u	/* sent even when a signal asks to stop */
+#define IMGP_S3_WRONG_SUM	4u	/* the body's sum is wrong on purpose: that
+					 * the server says so is no fault */
 
 struct imgp_s3_request {
 	const char	*method;

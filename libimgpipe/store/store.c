@@ -197,6 +197,30 @@ is_base(const struct imgp_store *st, const char *url)
 }
 
 int
+imgp_store_ask(struct imgp_store *st, const char *url, int write,
+    struct imgp_err *e)
+{
+	char *near = key_of(st, url, e), *slash, *key;
+	struct imgp_object o;
+	struct imgp_err why;
+	int rc;
+
+	if (near == NULL)
+		return -1;
+	slash = strrchr(near, '/');
+	key = imgp_asprintf("%.*simgp-ask",
+	    slash == NULL ? 0 : (int)(slash + 1 - near), near);
+	free(near);
+	rc = write ? st->kind->ask(st, key, &why) :
+	    st->kind->head(st, key, 0, &o, &why);
+	free(key);
+	if (rc == 0 || strcmp(why.code, IMGP_E_STORE_NOT_FOUND) == 0)
+		return 0;
+	*e = why;
+	return -1;
+}
+
+int
 imgp_store_list(struct imgp_store *st, const char *prefix,
     imgp_store_found *fn, void *arg, struct imgp_err *e)
 {

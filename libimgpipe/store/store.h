@@ -125,6 +125,15 @@ int	imgp_store_put(struct imgp_store *st, const char *url, const void *data,
 int	imgp_store_head(struct imgp_store *st, const char *url, int sum,
 	    struct imgp_object *object, struct imgp_err *e);
 
+/*
+ * Ask the store itself, not for an object: whether this login may read beside
+ * ${url} (a name that is not there is looked for) or, with ${write}, may write
+ * there (a temporary file; in S3 a byte with a wrong sum, which is refused).  No
+ * object stays.  0, or -1 and ${e}.
+ */
+int	imgp_store_ask(struct imgp_store *st, const char *url, int write,
+	    struct imgp_err *e);
+
 /* Remove ${url}.  0 also when nothing lay there. */
 int	imgp_store_remove(struct imgp_store *st, const char *url,
 	    struct imgp_err *e);

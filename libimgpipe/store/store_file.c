@@ -25,13 +25,15 @@ static int	file_remove(struct imgp_store *, const char *,
 		    struct imgp_err *);
 static int	file_put(struct imgp_store *, const char *, const void *, size_t,
 		    struct imgp_err *);
+static int	file_ask(struct imgp_store *, const char *, struct imgp_err *);
 static int	file_list(struct imgp_store *, const char *, imgp_store_found *,
 		    void *, struct imgp_err *);
 static int	file_upload(struct imgp_store *, const char *, int,
 		    struct imgp_move *, struct imgp_err *);
 
 const struct imgp_store_kind imgp_store_file_kind = {
-	file_close, file_head, file_remove, file_put, file_list, file_upload,
+	file_close, file_head, file_remove, file_put, file_ask, file_list,
+	file_upload,
 	NULL, NULL
 };
 
@@ -572,6 +574,21 @@ file_put(struct imgp_store *st, const char *key, const void *data, size_t len,
 		imgp_store_errno(e, key);
 	else
 		rc = imgp_store_file_commit(st, key, &t, &m, e);
+	imgp_store_file_end(&t);
+	return rc;
+}
+
+static int
+file_ask(struct imgp_store *st, const char *key, struct imgp_err *e)
+{
+	static const char page[4096];	/* a disk that is full has no room for */
+	struct imgp_temporary t;
+	int rc = 0;
+
+	if (imgp_store_file_begin(st, key, &t, e) == -1)
+		return -1;
+	if (imgp_write_all(t.fd, page, sizeof page) == -1)
+		rc = imgp_store_errno(e, key);
 	imgp_store_file_end(&t);
 	return rc;
 }

@@ -33,6 +33,9 @@ struct imgp_store_kind {
 		    struct imgp_err *e);
 	int	(*put)(struct imgp_store *st, const char *key,
 		    const void *data, size_t len, struct imgp_err *e);
+	/* Try to write at ${key}, where no object is, and leave nothing. */
+	int	(*ask)(struct imgp_store *st, const char *key,
+		    struct imgp_err *e);
 	int	(*list)(struct imgp_store *st, const char *prefix,
 		    imgp_store_found *fn, void *arg, struct imgp_err *e);
 	/* Make the regular file open at ${fd} the object ${key}. */

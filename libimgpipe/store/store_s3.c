@@ -21,7 +21,8 @@ static int	s3_remove(struct imgp_store *, const char *, struct imgp_err *);
 static int	s3_list(struct imgp_store *, const char *, imgp_store_found *,
 		    void *, struct imgp_err *);
 const struct imgp_store_kind imgp_store_s3_kind = {
-	s3_close, s3_head, s3_remove, imgp_store_s3_put, s3_list,
+	s3_close, s3_head, s3_remove, imgp_store_s3_put, imgp_store_s3_ask,
+	s3_list,
 	imgp_store_s3_upload, imgp_store_s3_download, imgp_store_s3_copy
 };
 

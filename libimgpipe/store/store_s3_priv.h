@@ -135,6 +135,9 @@ int	imgp_store_s3_upload(struct imgp_store *st, const char *key, int fd,
 	    struct imgp_move *m, struct imgp_err *e);
 int	imgp_store_s3_put(struct imgp_store *st, const char *key,
 	    const void *data, size_t len, struct imgp_err *e);
+/* Try to write at ${key}, and leave nothing there. */
+int	imgp_store_s3_ask(struct imgp_store *st, const char *key,
+	    struct imgp_err *e);
 int	imgp_store_s3_copy(struct imgp_store *src, const char *from,
 	    struct imgp_store *dst, const char *to, struct imgp_move *m,
 	    struct imgp_err *e);

@@ -22,6 +22,7 @@ struct put {
 	int		 fd;
 	const struct imgp_object *o;	/* size and sum */
 	int		 create;	/* If-None-Match: * */
+	unsigned int	 flags;		/* IMGP_S3_WRONG_SUM */
 	struct imgp_move *m;
 };
 
@@ -48,7 +49,8 @@ put_whole(const struct put *p, struct imgp_s3_answer *a, struct imgp_err *e)
 		{ "If-None-Match", "*" },
 	};
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
-	    .headers = h, .nheaders = 3, .payload = p->o->sha256,
+	    .headers = h, .nheaders = 3, .flags = p->flags,
+	    .payload = p->o->sha256,
 	    .data = p->data, .fd = p->fd, .len = p->o->bytes,
 	    .sent = report_sent, .arg = p->m };
 	int rc;
@@ -84,6 +86,27 @@ imgp_store_s3_put(struct imgp_store *st, const char *key, const void *data,
 	rc = put_whole(&p, &a, e);
 	imgp_s3_answer_release(&a);
 	return rc;
+}
+
+/*
+ * A byte is sent with the sum of none: whoever may write is told that they
+ * differ, others that they may not.  A server that checks no sums keeps it.
+ */
+int
+imgp_store_s3_ask(struct imgp_store *st, const char *key, struct imgp_err *e)
+{
+	struct imgp_copied copied = { .object = { .bytes = 1,
+	    .sha256 = IMGP_SHA256_EMPTY } };
+	struct imgp_move m = { .copied = &copied };
+	struct put p = { .s3 = st->s3, .key = key, .fd = -1, .data = "?",
+	    .o = &copied.object, .flags = IMGP_S3_WRONG_SUM, .m = &m };
+	struct imgp_s3_answer a;
+	int rc = put_whole(&p, &a, e);
+
+	imgp_s3_answer_release(&a);
+	if (rc == 0)
+		return st->kind->remove(st, key, e);
+	return strcmp(e->code, IMGP_E_STORE_INTEGRITY) == 0 ? 0 : -1;
 }
 
 /* --- a file in parts --------------------------------------------------------- */

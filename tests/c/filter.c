@@ -123,6 +123,30 @@ alone(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	return 0;
 }
 
+/* Every job but each tenth is refused; ask() answers as ASK says. */
+static int
+refused(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	(void)f;
+	(void)arg;
+	if (imgp_job_id(job) % 10 == 0)
+		return 0;
+	return imgp_fail(e, imgp_job_id(job) < 100 ? IMGP_E_STORE_DENIED :
+	    imgp_job_id(job) < 200 ? IMGP_E_STORE_ARCHIVED :
+	    IMGP_E_STORE_NOT_FOUND, "refused");
+}
+
+static int
+ask(struct imgp_job *job, const char *code, void *arg, struct imgp_err *e)
+{
+	(void)arg;
+	fprintf(stderr, "asked for %lld: %s\n", (long long)imgp_job_id(job),
+	    code);
+	return getenv("ASK") == NULL ? 0 :
+	    imgp_fail(e, IMGP_E_STORE_DENIED, "the place refuses");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -149,6 +173,10 @@ main(int argc, char *argv[])
 	} else if (strcmp(mode, "sees") == 0) {
 		ops.stage = "notify";
 		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED;
+	} else if (strcmp(mode, "breaks") == 0) {
+		ops.stage = "fetch";
+		ops.step = refused;
+		ops.ask = ask;
 	}
 	if (optind < argc)
 		return imgp_filter_operands(&ops, NULL, 1, argv + optind,

@@ -202,6 +202,21 @@ fails 2 IMGP-CONFIG 'plain http to elsewhere' \
 	env AWS_ENDPOINT_URL=http://192.0.2.1 imgp-s3cp s3://imgp-src/other "$(url no)"
 [ ! -e no ]; ok $? 'and no file was made'
 unlike err 'imgptestsecret' 'no secret is said (R66)'
+# Three jobs whose work copies are gone: the places are asked, and are not at fault.
+mkdir -p spool/x
+for i in 1 2 3 4; do
+	printf '{"v":1,"subject_event_crf_file_id":%d,"pipeline_code":"x","run":"%s",' \
+	    $i 20260102T030405Z-0000000a
+	printf '"local":"%s/%d","temp":"s3://imgp-tmp/ask/%d"}\n' "$(url spool/x)" $i $i
+done >asking
+export IMGP_SPOOL="$WORK/spool" IMGP_TEMP=s3://imgp-tmp
+exits 75 'jobs whose work copies are gone' imgp-s3cp local temp <asking
+is "$(grep -c . out)" 4 '... a place that works when asked is used on'
+is "$(keys imgp-tmp | grep -c ask; uploads imgp-tmp)" '0
+0' '... and keeps nothing of it'
+exits 75 '... with a wrong secret' env AWS_SECRET_ACCESS_KEY=x imgp-s3cp local temp <asking
+is "$(grep -c . out)" 3 '... one that does not is left alone'
+like err 'IMGP-STORE-DENIED: PUT s3://imgp-tmp/ask/imgp-ask' '... and named'
 if command -v faketime >/dev/null && ! is_sanitized "$BUILD/bin/imgp-s3cp"; then
 	exits 0 'a clock that is an hour slow (R25)' faketime -f -1h \
 		imgp-s3cp --replace s3://imgp-src/other "$(url back)"
