@@ -53,7 +53,8 @@ and not exists (
 
 -- What imgp-lookup --pending takes from: all of pipeline.pending, with how often
 -- each failed by a fault of its own (null: the last failure was not its own, or
--- there was none) and when it last did; and, where opened is true, what failed for
+-- there was none) and when it last did; IMGP-STORE-INTEGRITY counts with these, as
+-- the same bytes and metadata mostly come again; and, where opened is true, what failed for
 -- good by a fault that was ours or a service's, as the dictionary sees it today.
 -- What is late has failed before, by whatever: it goes last, so that what hinders it
 -- alone hinders no other.
@@ -63,12 +64,14 @@ with own as (
 	    f.ts_finish as ts, (select count(*) from pipeline.outcome o
 		left join pipeline.error_code c on c.code = o.error_code
 		where o.edcpipelinefile_id = f.id and o.status = 'Failed'
-		and coalesce(c.owner, 'upload') = 'upload') as failures
+		and (coalesce(c.owner, 'upload') = 'upload'
+		    or c.code = 'IMGP-STORE-INTEGRITY')) as failures
 	from pipeline.edcpipelinefile f
 	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
 	left join pipeline.error_code c on c.code = f.error_code
 	where f.status = 'Failed' and not f.failed_for_good
-	and coalesce(c.owner, 'upload') = 'upload'),
+	and (coalesce(c.owner, 'upload') = 'upload'
+	    or c.code = 'IMGP-STORE-INTEGRITY')),
 lookups as (
 	select l.* from pipeline.lookupfailure l
 	left join pipeline.error_code c on c.code = l.error_code

@@ -58,6 +58,11 @@ for i in 4 5 6; do
 done
 run 7; fails IMGP-MEMORY true 1202
 is "$(pending | grep -c 1202)" 1 'a fault of ours between does not make it wait'
+run b; fails IMGP-STORE-INTEGRITY true 1203
+is "$(pending | grep -c 1203)" 0 'bytes that are not what their metadata says wait, too'
+earlier '10 min'
+is "$(pending | grep -c 1203)" 1 'ten minutes at first'
+run c; fails IMGP-STORE-DENIED true 1203
 sql -c "update edc.subjecteventcrffile set revisionnumber = 2 where id = 1202"
 run 8; fails IMGP-STORE-NOT-FOUND true 1202
 earlier '10 min'

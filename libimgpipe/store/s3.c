@@ -339,7 +339,8 @@ keep_meta(struct imgp_s3_answer *a, const char *p, size_t len)
 	    "Content-Disposition:", "Content-Encoding:", "Content-Language:",
 	    "Content-Type:", "Expires:", "x-amz-website-redirect-location:",
 	    "x-amz-storage-class:", "x-amz-server-side-encryption",
-	    "x-amz-tagging-count:", "x-amz-missing-meta:" };
+	    "x-amz-tagging-count:", "x-amz-missing-meta:",
+	    "x-amz-checksum-" };
 	const char *colon = memchr(p, ':', len), *value;
 	size_t i, before = a->meta.len, at;
 
@@ -605,6 +606,10 @@ is_one_of(const char *s, const char *const *list)
 	return 0;
 }
 
+/* Glacier's two words for an object that must be restored first. */
+static const char *const archived[] = { "InvalidObjectState",
+    "ObjectNotInActiveTierError", NULL };
+
 /* "GET s3://bucket/key", as messages begin. */
 static void
 describe(const struct imgp_s3 *s3, const struct imgp_s3_request *r,
@@ -612,6 +617,15 @@ describe(const struct imgp_s3 *s3, const struct imgp_s3_request *r,
 {
 	snprintf(what, WHAT, "%s s3://%.64s/%.256s", r->method, s3->bucket,
 	    r->key == NULL ? "" : r->key);
+}
+
+/* Nonzero when the error ${a}, an answer to ${r}, is about the source of a copy. */
+static int
+is_about_source(const struct imgp_s3_request *r, const struct imgp_s3_answer *a)
+{
+	return r->source != NULL && (is_one_of(a->code, archived) ||
+	    (a->status == 404 && strcmp(a->code, "NoSuchBucket") != 0 &&
+	    strcmp(a->code, "NoSuchUpload") != 0));
 }
 
 /* No answer came. */
@@ -661,9 +675,6 @@ code_of(const struct imgp_s3_answer *a)
 {
 	static const char *const full[] = { "QuotaExceeded",
 	    "InsufficientCapacity", NULL };
-	/* Glacier's two words for an object that must be restored first. */
-	static const char *const archived[] = { "InvalidObjectState",
-	    "ObjectNotInActiveTierError", NULL };
 	static const char *const broken[] = { "BadDigest",
 	    "XAmzContentSHA256Mismatch", "InvalidDigest",
 	    "XAmzContentChecksumMismatch", "IncompleteBody", NULL };
@@ -678,6 +689,8 @@ code_of(const struct imgp_s3_answer *a)
 		return IMGP_E_STORE_ARCHIVED;
 	if (strcmp(a->code, "NoSuchBucket") == 0)
 		return IMGP_E_PLACE_MISSING;
+	if (a->status == 501 || a->status == 405)
+		return IMGP_E_STORE_UNSUPPORTED;
 	if (is_one_of(a->code, throttled) || is_one_of(a->code, troubled) ||
 	    a->status == 429 || a->status >= 500)
 		return IMGP_E_STORE_UNAVAILABLE;
@@ -765,6 +778,10 @@ judge_error(struct imgp_s3 *s3, const struct attempt *t,
 			snprintf(message, sizeof message, "%s", x.message);
 	}
 	imgp_s3xml_release(&x);
+	if (t->r->source != NULL)
+		snprintf(what, WHAT, is_about_source(t->r, a) ? "copying %.320s" :
+		    "copying %.150s to s3://%.64s/%.150s", t->r->source,
+		    s3->bucket, t->r->key);
 	imgp_fail(e, code_of(a), "%s: status %ld%s%s%s%s", what, a->status,
 	    a->code[0] == '\0' ? "" : " ", a->code,
 	    message[0] == '\0' ? "" : ": ", message);

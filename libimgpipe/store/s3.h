@@ -78,6 +78,9 @@ struct imgp_s3_request {
 	const struct imgp_header *headers; /* beside the usual; signed */
 	size_t		 nheaders;
 	unsigned int	 flags;
+	/* What a copy copies, as messages name it: what is not there, or is
+	 * archived, is that.  NULL: it is no copy. */
+	const char	*source;
 	/* The body: its SHA-256 in hex (NULL: no body), and ${len} bytes of
 	 * ${data}, or where that is NULL of ${fd} from ${offset}. */
 	const char	*payload;

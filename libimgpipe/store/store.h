@@ -12,9 +12,8 @@
  * attempt at the same object removes them.
  *
  * Errors: IMGP-STORE-NOT-FOUND, -ARCHIVED, -UNAVAILABLE, -DENIED, -CREDENTIALS,
- * -EXISTS, -FULL, -IO, -INTEGRITY, -METADATA, IMGP-PLACE-INVALID, -OUTSIDE and
- * -MISSING,
- * IMGP-NAME-TOO-LONG, IMGP-CONFIG; messages name the place and the cause.
+ * -UNSUPPORTED, -EXISTS, -FULL, -IO, -INTEGRITY, -METADATA, IMGP-PLACE-INVALID,
+ * -OUTSIDE and -MISSING, IMGP-NAME-TOO-LONG, IMGP-CONFIG; messages name the place and the cause.
  */
 #ifndef IMGPIPE_STORE_H
 #define IMGPIPE_STORE_H

@@ -81,22 +81,35 @@ imgp_store_s3_sum(struct imgp_s3 *s3, const char *key, struct imgp_object *o,
 }
 
 /*
- * Read the object, and where nobody knows what it should sum to its source.  1:
- * they are the same bytes, ${got}; 0: they are not, ${should} is wanted; -1.
+ * Read the object; and its source, where nobody knows what it should sum to, or its
+ * metadata alone says so and is not right.  1: they are the same bytes, ${got};
+ * 0: they are not, ${should} is wanted; -1.
  */
 static int
 read_both(const struct imgp_s3_target *t, struct imgp_object *got,
     struct imgp_object *should, struct imgp_err *e)
 {
+	const struct imgp_object *expect = t->m->expect;
 	int64_t *retries = &t->m->copied->retries;
+	int claimed = t->src != NULL && t->want->sha256[0] != '\0' &&
+	    (expect == NULL || expect->sha256[0] == '\0');
 
 	*should = *t->want;
-	if (imgp_store_s3_sum(t->s3, t->key, got, retries, e) == -1 ||
-	    (should->sha256[0] == '\0' && imgp_store_s3_sum(t->src->s3,
-	    t->from, should, retries, e) == -1))
+	if (imgp_store_s3_sum(t->s3, t->key, got, retries, e) == -1)
 		return -1;
-	return got->bytes == should->bytes &&
-	    strcmp(got->sha256, should->sha256) == 0;
+	claimed = claimed && strcmp(got->sha256, should->sha256) != 0;
+	if ((claimed || should->sha256[0] == '\0') && imgp_store_s3_sum(
+	    t->src->s3, t->from, should, retries, e) == -1)
+		return -1;
+	if (got->bytes != should->bytes ||
+	    strcmp(got->sha256, should->sha256) != 0)
+		return 0;
+	if (claimed)
+		imgp_store_warn(t->m->copied, "s3://%s/%.200s: "
+		    "x-amz-meta-sha256 says %.12s..., the bytes have %.12s..., "
+		    "in the copy, too", imgp_s3_bucket(t->src->s3), t->from,
+		    t->want->sha256, got->sha256);
+	return 1;
 }
 
 /* --- before a write ----------------------------------------------------------- */

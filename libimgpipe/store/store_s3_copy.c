@@ -66,14 +66,14 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
 
 /* --- the copy -------------------------------------------------------------------- */
 
-/* CopyObject, create-only where ${create}. */
+/* CopyObject, create-only where ${create}.  ${p->lacks}: the service has it not. */
 static int
 copy_object(struct imgp_parts *p, const struct imgp_object *o, int create,
     struct imgp_err *e)
 {
 	struct imgp_header h[12 + IMGP_S3_META_MAX];
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
-	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR };
+	    .headers = h, .flags = IMGP_S3_MAY_BE_ERROR, .source = p->url };
 	struct imgp_s3_answer a;
 	size_t n = 0;
 	int rc;
@@ -102,24 +102,28 @@ copy_object(struct imgp_parts *p, const struct imgp_object *o, int create,
 	p->m->copied->retries += a.retries;
 	p->status = a.status;
 	p->encrypted = imgp_s3_answer_meta(&a, IMGP_S3_ENCRYPTION) != NULL;
+	p->lacks = rc == -1 && !create && imgp_relay_is_for(&a, 1);
 	imgp_s3_answer_release(&a);
 	return rc;
 }
 
-/* The same, at a service that may not know create-only copies. */
+/* The same, at a service that may not know create-only copies, or none. */
 static int
 copy_whole(struct imgp_parts *p, const struct imgp_object *o,
     struct imgp_err *e)
 {
-	int create = (p->m->flags & IMGP_COPY_CREATE) &&
-	    !imgp_precond_refused(IMGP_PRECOND_CREATE_COPY);
-	int rc = copy_object(p, o, create, e);
+	int only = (p->m->flags & IMGP_COPY_CREATE) != 0;
+	int create = only && !imgp_precond_refused(IMGP_PRECOND_CREATE_COPY);
+	int rc;
 
-	if (rc == -1 && p->status == 501 && create) {
+	if (imgp_relay_wanted(1))
+		return imgp_relay_whole(p, o, only, e);
+	rc = copy_object(p, o, create, e);
+	if (rc == -1 && (p->status == 501 || p->status == 405) && create) {
 		imgp_precond_refuse(IMGP_PRECOND_CREATE_COPY);
 		rc = copy_object(p, o, 0, e);
 	}
-	return rc;
+	return rc == -1 && p->lacks ? imgp_relay_whole(p, o, only, e) : rc;
 }
 
 /* Nonzero when the copy is encrypted, as an answer says or HEAD. */
@@ -234,8 +238,9 @@ imgp_store_s3_copy(struct imgp_store *src, const char *from,
 	    .staged = m->expect != NULL, .copied = m->copied };
 	struct imgp_parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
 	    .one = imgp_parts_copy, .owner = imgp_s3_owner(src->s3),
-	    .match = a.etag, .meta = &meta };
-	char *source = NULL;
+	    .match = a.etag, .meta = &meta, .from_s3 = src->s3, .from = from };
+	char *source = NULL, *url = imgp_asprintf("s3://%s/%s",
+	    imgp_s3_bucket(src->s3), from);
 	int rc = -1;
 
 	if (look_at_source(src, from, m, o, &a, e) == -1 ||
@@ -249,6 +254,7 @@ imgp_store_s3_copy(struct imgp_store *src, const char *from,
 		goto out;
 	}
 	p.source = source = copy_source(src->s3, from, a.version);
+	p.url = url;
 	p.total = o->bytes;
 	if ((rc = copy_and_verify(&p, &t, e)) == 0 && !m->copied->existed)
 		imgp_store_s3_tag(dst->s3, to, &meta, m->copied);
@@ -256,5 +262,6 @@ out:
 	imgp_s3_answer_release(&a);
 	imgp_store_s3_meta_release(&meta);
 	free(source);
+	free(url);
 	return rc;
 }

@@ -118,8 +118,8 @@ get_init(struct get *g, const char *key, int fd, int64_t offset, int64_t len)
 	get_again(g);
 }
 
-static int
-get_part(struct imgp_parts *p, int i, int64_t offset, int64_t len,
+int
+imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
     int64_t *retries, struct imgp_err *e)
 {
 	struct imgp_s3_answer a;
@@ -129,7 +129,8 @@ get_part(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	(void)i;
 	get_init(&g, p->key, p->fd, offset, len);
 	g.total = p->total;
-	snprintf(g.match, sizeof g.match, "%s", p->match);
+	snprintf(g.match, sizeof g.match, "%s", p->match == NULL ? "" :
+	    p->match);
 	get_again(&g);
 	rc = imgp_s3_do(p->s3, &g.r, &a, e);
 	*retries += a.retries;
@@ -150,10 +151,26 @@ is_stale(const char *key, struct imgp_err *e)
 	    "%.256s: it was replaced since it was told of", key);
 }
 
+/* What the object says of itself. */
+struct claims {
+	char	sha256[IMGP_SHA256_HEX];	/* x-amz-meta-sha256, or "" */
+	char	encoding[64];			/* Content-Encoding, or "" */
+};
+
+static void
+take_claims(struct claims *c, const struct imgp_s3_answer *a)
+{
+	const char *encoding = imgp_s3_answer_meta(a, "Content-Encoding");
+
+	memcpy(c->sha256, a->sha256, sizeof c->sha256);
+	snprintf(c->encoding, sizeof c->encoding, "%s",
+	    encoding == NULL ? "" : encoding);
+}
+
 /* The whole object, once: its first bytes, then the rest in parts. */
 static int
 download_once(struct imgp_store *st, const char *key, struct get *g,
-    struct imgp_object *got, char meta[IMGP_SHA256_HEX], struct imgp_err *e)
+    struct imgp_object *got, struct claims *claims, struct imgp_err *e)
 {
 	struct imgp_s3_answer a;
 	struct imgp_parts p = { .s3 = st->s3, .key = key, .m = g->m,
@@ -161,7 +178,7 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 	int rc = imgp_s3_do(st->s3, &g->r, &a, e);
 
 	g->m->copied->retries += a.retries;
-	memcpy(meta, a.sha256, IMGP_SHA256_HEX);
+	take_claims(claims, &a);
 	if (rc == -1 && a.status == 416 && g->offset == 0) {
 		/* No range of an empty object is valid; HEAD shows its
 		 * headers. */
@@ -169,7 +186,8 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 		if ((rc = imgp_store_s3_head(st->s3, key, &a, e)) == 0 &&
 		    a.length != 0)
 			rc = imgp_store_s3_changed(key, e);
-		memcpy(meta, a.sha256, IMGP_SHA256_HEX);
+		take_claims(claims, &a);
+		snprintf(g->match, sizeof g->match, "%s", a.etag);
 		memcpy(g->m->copied->source_etag, a.etag, sizeof a.etag);
 		memcpy(g->m->copied->source_version, a.version,
 		    sizeof a.version);
@@ -190,7 +208,7 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 		p.total = g->total;
 		p.size = imgp_parts_size(g->total);
 		p.match = g->match;
-		p.one = get_part;
+		p.one = imgp_parts_get;
 		rc = imgp_parts_do(&p, sum_part, g->sum, e);
 	}
 	if (rc == 0) {
@@ -200,6 +218,48 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 	return rc;
 }
 
+/*
+ * The bytes have another sum than their metadata says.  They were not damaged on the
+ * way where the service's own sum bears them out: then somebody wrote the sum of
+ * something else there, which is told.
+ */
+static int
+judge_claim(struct imgp_store *st, const char *key, const struct get *g,
+    const struct claims *claims, struct imgp_move *m, struct imgp_err *e)
+{
+	const struct imgp_object *got = &m->copied->object;
+	char by[64];
+
+	if (imgp_store_s3_bears_out(st->s3, key, g->match, g->fd, got->bytes,
+	    by)) {
+		imgp_store_warn(m->copied, "s3://%s/%.200s: x-amz-meta-sha256 "
+		    "says %.12s..., the bytes have %.12s..., as %s bears out",
+		    imgp_s3_bucket(st->s3), key, claims->sha256, got->sha256,
+		    by);
+		return 0;
+	}
+	return imgp_fail(e, IMGP_E_STORE_INTEGRITY, "s3://%s/%.200s: SHA-256 "
+	    "%.12s..., its metadata x-amz-meta-sha256 says %.12s..., and no sum "
+	    "of the service bears the bytes out", imgp_s3_bucket(st->s3), key,
+	    got->sha256, claims->sha256);
+}
+
+/* Is what was downloaded what it should be? */
+static int
+judge_download(struct imgp_store *st, const char *key, const struct get *g,
+    const struct claims *claims, struct imgp_move *m, struct imgp_err *e)
+{
+	const struct imgp_object *got = &m->copied->object;
+	int promised = m->expect != NULL && m->expect->sha256[0] != '\0';
+
+	if (imgp_store_expected(m, got, key, e) == -1)
+		return -1;
+	if (!promised && claims->sha256[0] != '\0' &&
+	    strcmp(claims->sha256, got->sha256) != 0)
+		return judge_claim(st, key, g, claims, m, e);
+	return 0;
+}
+
 int
 imgp_store_s3_download(struct imgp_store *st, const char *key,
     const struct imgp_download *d, struct imgp_move *m, struct imgp_err *e)
@@ -207,7 +267,7 @@ imgp_store_s3_download(struct imgp_store *st, const char *key,
 	struct imgp_object *got = &m->copied->object;
 	struct imgp_err own = { NULL, "" };
 	int64_t first = imgp_store_s3_setting("s3_part_bytes");
-	char meta[IMGP_SHA256_HEX];
+	struct claims claims;
 	struct get g;
 	int tries, rc = -1;
 
@@ -223,23 +283,22 @@ imgp_store_s3_download(struct imgp_store *st, const char *key,
 			    m->expect->etag);
 			get_again(&g);
 		}
-		rc = download_once(st, key, &g, got, meta, e);
+		rc = download_once(st, key, &g, got, &claims, e);
 		imgp_sha256_free(g.sum);
-		if (rc == 0 && meta[0] != '\0' &&
-		    strcmp(meta, got->sha256) != 0)
-			rc = imgp_fail(e, IMGP_E_STORE_INTEGRITY,
-			    "s3://%s/%.256s: SHA-256 %.12s..., its metadata "
-			    "says %.12s...", imgp_s3_bucket(st->s3), key,
-			    got->sha256, meta);
 		if (rc == 0)
-			rc = imgp_store_expected(m, got, key, e);
-		m->copied->by_length = meta[0] == '\0' && (m->expect == NULL ||
-		    m->expect->sha256[0] == '\0');
+			rc = judge_download(st, key, &g, &claims, m, e);
+		m->copied->by_length = claims.sha256[0] == '\0' &&
+		    (m->expect == NULL || m->expect->sha256[0] == '\0');
 		if (rc == 0 || strcmp(e->code, IMGP_E_STORE_INTEGRITY) != 0)
 			break;
 		m->copied->retries++;
 		if (ftruncate(d->fd, 0) == -1)
 			return imgp_store_errno(e, key);
 	}
+	if (rc == 0 && claims.encoding[0] != '\0' &&
+	    strcmp(claims.encoding, "identity") != 0)
+		imgp_store_warn(m->copied, "s3://%s/%.256s: stored with "
+		    "Content-Encoding: %s; its bytes are taken as they lie there",
+		    imgp_s3_bucket(st->s3), key, claims.encoding);
 	return rc;
 }

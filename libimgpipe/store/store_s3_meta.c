@@ -210,7 +210,8 @@ is_kept_so(const char *name)
 	    "x-amz-tagging-count", "x-amz-missing-meta", NULL };
 
 	return is_one_of(name, names) || strncasecmp(name, IMGP_S3_ENCRYPTION,
-	    strlen(IMGP_S3_ENCRYPTION)) == 0;
+	    strlen(IMGP_S3_ENCRYPTION)) == 0 ||
+	    strncasecmp(name, "x-amz-checksum-", 15) == 0;
 }
 
 int

@@ -346,11 +346,15 @@ imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	};
 	struct imgp_s3_request r = { .method = "PUT", .key = p->key,
 	    .query = query, .headers = h, .nheaders = 2,
-	    .flags = IMGP_S3_MAY_BE_ERROR };
+	    .flags = IMGP_S3_MAY_BE_ERROR, .source = p->url };
 	struct imgp_s3_answer a;
 	struct imgp_s3xml x;
-	int rc;
+	int rc, lacks;
 
+	if (imgp_relay_wanted(0)) {
+		free(query);
+		return imgp_parts_relay(p, i, offset, len, retries, e);
+	}
 	if (p->match != NULL)
 		h[r.nheaders++] = (struct imgp_header){
 		    "x-amz-copy-source-if-match", p->match };
@@ -372,11 +376,12 @@ imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 			    x.etag);
 		imgp_s3xml_release(&x);
 	}
-	if (rc == -1)
+	lacks = rc == -1 && imgp_relay_is_for(&a, 0);
+	if (rc == -1 && !lacks)
 		failed(p, &a);
 	imgp_s3_answer_release(&a);
 	free(query);
-	return rc;
+	return lacks ? imgp_parts_relay(p, i, offset, len, retries, e) : rc;
 }
 
 int

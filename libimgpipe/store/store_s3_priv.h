@@ -3,7 +3,9 @@
  * store_s3_check.c (what lies at a key), store_s3_put.c (uploads),
  * store_s3_copy.c (copies), store_s3_meta.c (what a copy has of its source beside
  * the bytes), store_s3_get.c (downloads), store_s3_parts.c (transfers in parts)
- * and store_s3_multi.c (multipart uploads left open).
+ * store_s3_sums.c (the sums that a service keeps), store_s3_multi.c (multipart
+ * uploads left open)
+ * and store_s3_relay.c (copies by a service that cannot copy).
  */
 #ifndef IMGPIPE_STORE_S3_PRIV_H
 #define IMGPIPE_STORE_S3_PRIV_H
@@ -159,11 +161,16 @@ struct imgp_parts {
 
 	int		 fd;		/* the file on our side */
 	const char	*upload;	/* UploadId, percent-encoded */
-	const char	*source, *match, *owner; /* copy: of the source */
+	/* Of a copy's source: as x-amz-copy-source has it, its ETag or NULL, and
+	 * its bucket's owner or NULL; as messages have it; where it is. */
+	const char	*source, *match, *owner, *url;
+	struct imgp_s3	*from_s3;
+	const char	*from;
 	const struct imgp_s3_meta *meta; /* what the object is to have */
 	int		 encrypt;	/* ask for its encryption: the bucket does
 					 * not encrypt by itself */
 	int		 encrypted;	/* the last answer said so */
+	int		 lacks;		/* the service has no CopyObject */
 	char		(*etags)[128];	/* of the parts that are there, or "" */
 	int		 anew;		/* resume no open upload */
 	int		 replace;	/* replace what lies there */
@@ -209,6 +216,11 @@ int	imgp_parts_put(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 int	imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len, int64_t *retries, struct imgp_err *e);
 
+/* GET the part ${i} of ${p->key} into ${p->fd}, at the offset that it has in the
+ * object; ${p->match} as above. */
+int	imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
+	    int64_t *retries, struct imgp_err *e);
+
 /* Nonzero: the file is as ${before} says, so what was summed is what was sent. */
 int	imgp_parts_unchanged(int fd, const struct stat *before);
 /* -1 and ${e}, after imgp_parts_read() or imgp_parts_sum() failed, for ${key}. */
@@ -220,6 +232,31 @@ int	imgp_parts_read(int fd, int64_t offset, int64_t len,
 /* The same, added to ${sum}. */
 int	imgp_parts_sum(int fd, int64_t offset, int64_t len,
 	    struct imgp_sha256 *sum);
+
+/* --- store_s3_sums.c --- */
+
+/*
+ * Nonzero when the service's own sum of the object ${key} with ${etag} is that of the
+ * ${len} bytes of ${fd}: its ETag, where that is an MD5, whole or of parts whose
+ * size it tells, or one of x-amz-checksum-*; ${by} gets the header's name.
+ */
+int	imgp_store_s3_bears_out(struct imgp_s3 *s3, const char *key,
+	    const char *etag, int fd, int64_t len, char by[64]);
+
+/* --- store_s3_relay.c --- */
+
+/* Nonzero when ${a}, which failed a copy of a part or a ${whole} one, says that the
+ * service cannot copy so; that is remembered. */
+int	imgp_relay_is_for(const struct imgp_s3_answer *a, int whole);
+/* Nonzero when it has said so before. */
+int	imgp_relay_wanted(int whole);
+/* The copy of a part by GET and PUT, with one part in memory. */
+int	imgp_parts_relay(struct imgp_parts *p, int i, int64_t offset,
+	    int64_t len, int64_t *retries, struct imgp_err *e);
+/* The copy of ${o}, too; create-only where ${create} and the service knows it.  The
+ * answer's status in ${p->status}. */
+int	imgp_relay_whole(struct imgp_parts *p, const struct imgp_object *o,
+	    int create, struct imgp_err *e);
 
 /* --- store_s3_multi.c --- */
 

@@ -6,7 +6,8 @@ memory; every signature is verified (sigv4.py).  Each request is a line
 of DIR/log.  DIR/faults, taken by the first request that finds it, has lines "N
 METHOD REGEX WHAT [ARG]": the next N requests of that method whose path and query
 match are answered as WHAT says; with "K+N", K others pass first.  GET /-/state
-lists objects and open uploads.
+lists objects and open uploads; PUT ?meta with "Name: value" sets a header of an
+object.
 """
 import base64
 import email.utils
@@ -310,6 +311,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, self.tags(headers))
         headers = self.shown(headers)
         tag = headers["ETag"]
+        if "x-amz-checksum-mode" not in self.headers:
+            headers = {k: v for k, v in headers.items()
+                       if not k.startswith("x-amz-checksum-")}
+        sizes = headers.pop("-sizes", None)
+        if "partNumber" in query and sizes and "x-hidden-parts" not in headers:
+            data = data[:sizes[int(query["partNumber"]) - 1]]
         if self.headers.get("If-Match", tag) != tag:
             return self.error(412, "PreconditionFailed")
         headers = dict(headers)
@@ -416,8 +423,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         what, arg = self.fault or ("", "")
         if "tagging" in query:
             return self.put_tags(path)
+        if "meta" in query:     # a header that no request can set
+            name, _, value = self.read_body().decode().partition(": ")
+            OBJECTS[path][1][name] = value.strip()
+            return self.answer(200)
         headers = self.metadata()
         copying = "x-amz-copy-source" in self.headers
+        if copying and what in ("no-copy", "no-method"):
+            return self.error(501 if what == "no-copy" else 405,
+                              "NotImplemented" if what == "no-copy"
+                              else "MethodNotAllowed")
+        if copying and what == "copy-ignored":
+            copying = False         # an upload of nothing
         if copying:
             with LOCK:
                 found = self.source()
@@ -502,7 +519,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             parts = [upload[2][i] for i in sorted(upload[2])]
             sums = b"".join(hashlib.md5(p).digest() for p in parts)
             tag = '"%s-%d"' % (hashlib.md5(sums).hexdigest(), len(parts))
-            OBJECTS[path] = (b"".join(parts), dict(upload[1], ETag=tag))
+            OBJECTS[path] = (b"".join(parts), dict(
+                upload[1], **{"ETag": tag, "-sizes": [len(p) for p in parts]}))
         return self.answer(200, "<CompleteMultipartUploadResult><ETag>%s</ETag>"
                            "</CompleteMultipartUploadResult>" % tag)
 
