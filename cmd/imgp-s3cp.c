@@ -106,7 +106,8 @@ main(int argc, char *argv[])
 	if (!is_url && replace)
 		imgp_usage(&tool, "--replace wants two URLs");
 	status = recursive ? s3cp_tree(&which, argv[0], argv[1]) :
-	    is_url ? s3cp_object(argv[0], argv[1], which.flags) :
+	    is_url ? s3cp_object(argv[0], argv[1],
+	    which.flags | IMGP_COPY_LOOK_AGAIN) :
 	    s3cp_jobs(argv[0], argv[1], hop);
 	free(which.include);
 	free(which.exclude);

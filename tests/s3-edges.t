@@ -189,7 +189,7 @@ export IMGP_S3_PATIENCE=20
 faults
 IMGP_DESTINATION=s3://dst/q IMGP_DESTINATION_OWNER=333344445555 \
 	imgp-s3cp "$(url small)" s3://dst/owned
-is "$(asked ' /dst/owned .*x-amz-expected-bucket-owner=333344445555') $(asked .)" '3 3' \
+is "$(asked ' /dst/owned .*x-amz-expected-bucket-owner=333344445555') $(asked .)" '4 4' \
 	'URLs in a bucket of a place say its owner (M18)'
 
 # --- clocks -----------------------------------------------------------------------------------

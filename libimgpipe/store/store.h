@@ -74,6 +74,10 @@ struct imgp_progress {
 #define IMGP_COPY_CREATE	1u	/* never replace: other bytes there are
 					 * IMGP-STORE-EXISTS, the same are fine */
 #define IMGP_COPY_READBACK	2u	/* read all of it again and sum it */
+#define IMGP_COPY_LOOK_AGAIN	4u	/* with IMGP_COPY_CREATE, where the service
+					 * is not known to create only: after a
+					 * pause look whether another wrote there
+					 * meanwhile, IMGP-STORE-EXISTS */
 
 /* One object to be copied. */
 struct imgp_copy {

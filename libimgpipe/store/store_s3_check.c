@@ -1,7 +1,16 @@
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "libimgpipe/base/clock.h"
+#include "libimgpipe/base/stop.h"
 #include "libimgpipe/store/store_s3_priv.h"
+
+/* How long to wait before looking again: so many times what the write took. */
+#define PAUSES		8
+#define PAUSE_MIN	100		/* ms */
+#define PAUSE_MAX	10000		/* ms */
+#define LOOK_MS		200		/* between looks for a signal */
 
 /* --- reading all of it ------------------------------------------------------- */
 
@@ -165,6 +174,22 @@ check_head(const struct imgp_s3_target *t, const struct imgp_s3_answer *a,
 	return 0;
 }
 
+/* -1 and ${e}, where ${t->key} no longer is the object ${etag}; else 0. */
+static int
+is_same(const struct imgp_s3_target *t, const char *etag, struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	int rc = imgp_store_s3_head(t->s3, t->key, &a, e);
+
+	t->m->copied->retries += a.retries;
+	if (rc == 0 && !imgp_s3xml_etag_same(a.etag, etag))
+		rc = imgp_fail(e, IMGP_E_STORE_EXISTS, "s3://%s/%.256s: "
+		    "somebody else wrote there meanwhile",
+		    imgp_s3_bucket(t->s3), t->key);
+	imgp_s3_answer_release(&a);
+	return rc;
+}
+
 int
 imgp_store_s3_verify(const struct imgp_s3_target *t, struct imgp_err *e)
 {
@@ -185,6 +210,8 @@ imgp_store_s3_verify(const struct imgp_s3_target *t, struct imgp_err *e)
 		return rc;
 	if ((rc = read_both(t, &got, &should, e)) == -1)
 		return -1;
+	if (rc == 0 && is_same(t, copied->object.etag, e) == -1)
+		return -1;
 	if (rc == 0)
 		return imgp_fail(e, IMGP_E_STORE_INTEGRITY,
 		    "s3://%s/%.256s: read back with SHA-256 %.12s..., "
@@ -192,6 +219,38 @@ imgp_store_s3_verify(const struct imgp_s3_target *t, struct imgp_err *e)
 		    got.sha256, should.sha256);
 	copied->object = got;
 	return 0;
+}
+
+/* Sleep ${ms}; -1 where a signal asks to stop. */
+static int
+pause_for(int64_t ms)
+{
+	const int64_t until = imgp_clock_ms() + ms;
+	struct timespec ts = { 0, 0 };
+	int64_t left;
+
+	while ((left = until - imgp_clock_ms()) > 0) {
+		if (imgp_stop_asked())
+			return -1;
+		ts.tv_nsec = (long)(left < LOOK_MS ? left : LOOK_MS) * 1000000;
+		nanosleep(&ts, NULL);
+	}
+	return 0;
+}
+
+int
+imgp_store_s3_look_again(const struct imgp_s3_target *t, int64_t began,
+    struct imgp_err *e)
+{
+	int64_t pause = PAUSES * (imgp_clock_ms() - began);
+
+	if ((t->m->flags & (IMGP_COPY_CREATE | IMGP_COPY_LOOK_AGAIN)) !=
+	    (IMGP_COPY_CREATE | IMGP_COPY_LOOK_AGAIN) || t->m->copied->existed)
+		return 0;
+	pause = pause < PAUSE_MIN ? PAUSE_MIN : pause > PAUSE_MAX ? PAUSE_MAX :
+	    pause;
+	return pause_for(pause) == -1 ? 0 : is_same(t,
+	    t->m->copied->object.etag, e);
 }
 
 void

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
 #include "libimgpipe/store/store_s3_precond_priv.h"
 #include "libimgpipe/store/store_s3_priv.h"
 
@@ -239,24 +240,30 @@ imgp_store_s3_copy(struct imgp_store *src, const char *from,
 	struct imgp_parts p = { .s3 = dst->s3, .key = to, .m = m, .fd = -1,
 	    .one = imgp_parts_copy, .owner = imgp_s3_owner(src->s3),
 	    .match = a.etag, .meta = &meta, .from_s3 = src->s3, .from = from };
+	int64_t looked;
 	char *source = NULL, *url = imgp_asprintf("s3://%s/%s",
 	    imgp_s3_bucket(src->s3), from);
-	int rc = -1;
+	int rc = -1, obeyed;
 
 	if (look_at_source(src, from, m, o, &a, e) == -1 ||
 	    imgp_store_s3_meta(&its, o->sha256, !goes_whole(o), &meta,
 	    e) == -1)
 		goto out;
-	if ((m->flags & IMGP_COPY_CREATE) && !(goes_whole(o) &&
-	    imgp_precond_obeyed(IMGP_PRECOND_CREATE_COPY)) &&
+	looked = imgp_clock_ms();
+	obeyed = (m->flags & IMGP_COPY_CREATE) && goes_whole(o) &&
+	    imgp_precond_obeyed(IMGP_PRECOND_CREATE_COPY);
+	if ((m->flags & IMGP_COPY_CREATE) && !obeyed &&
 	    (rc = imgp_store_s3_compare(&t, e)) != 0) {
 		rc = rc == 1 ? 0 : -1;
 		goto out;
 	}
 	p.source = source = copy_source(src->s3, from, a.version);
+	p.looked = looked;
 	p.url = url;
 	p.total = o->bytes;
-	if ((rc = copy_and_verify(&p, &t, e)) == 0 && !m->copied->existed)
+	if ((rc = copy_and_verify(&p, &t, e)) == 0 && !obeyed)
+		rc = imgp_store_s3_look_again(&t, p.looked, e);
+	if (rc == 0 && !m->copied->existed)
 		imgp_store_s3_tag(dst->s3, to, &meta, m->copied);
 out:
 	imgp_s3_answer_release(&a);

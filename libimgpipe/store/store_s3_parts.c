@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/markup.h"
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/store/store_s3_priv.h"
@@ -263,6 +264,23 @@ complete_upload(struct imgp_parts *p, int create, char etag[128],
 	return rc;
 }
 
+/* Sending the parts took long: look once more before they become the object, as not
+ * every service obeys complete_upload()'s precondition. */
+static int
+is_free(struct imgp_parts *p, struct imgp_err *e)
+{
+	struct imgp_s3_answer a;
+	int there = imgp_store_s3_head(p->s3, p->key, &a, NULL) == 0;
+
+	p->m->copied->retries += a.retries;
+	imgp_s3_answer_release(&a);
+	if (!there)
+		return 0;
+	p->status = 412;
+	return imgp_fail(e, IMGP_E_STORE_EXISTS, "s3://%s/%.256s: somebody else "
+	    "wrote there meanwhile", imgp_s3_bucket(p->s3), p->key);
+}
+
 /* Note that a part was answered with ${a}, an error. */
 static void
 failed(struct imgp_parts *p, const struct imgp_s3_answer *a)
@@ -429,6 +447,9 @@ send_once(struct imgp_parts *p, const struct imgp_object *o,
 	if (before != NULL && !imgp_parts_unchanged(p->fd, before))
 		rc = imgp_fail(e, IMGP_E_STORE_IO,
 		    "%s: the source changed while it was read", p->key);
+	p->looked = imgp_clock_ms();
+	if (rc == 0 && create)
+		rc = is_free(p, e);
 	if (rc == 0)
 		rc = complete_upload(p, create, etag, e);
 	if (rc == -1) {
@@ -456,6 +477,9 @@ imgp_parts_send(struct imgp_parts *p, const struct imgp_object *o,
 		p->m->copied->retries++;
 		rc = send_once(p, o, before, etag, e);
 	}
+	/* Who completed an upload to this name aborted ours. */
+	if (rc == -1 && p->lost && (p->m->flags & IMGP_COPY_CREATE))
+		(void)is_free(p, e);
 	imgp_multi_abort_all(p->s3, p->key);
 	imgp_stop_release();
 	return rc;

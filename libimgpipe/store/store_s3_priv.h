@@ -68,6 +68,14 @@ int	imgp_store_s3_compare(const struct imgp_s3_target *t,
 int	imgp_store_s3_verify(const struct imgp_s3_target *t,
 	    struct imgp_err *e);
 /*
+ * IMGP_COPY_LOOK_AGAIN, after a write that began at ${began} (imgp_clock_ms()) by
+ * looking at the key: whoever looked before we wrote may still be writing, so wait
+ * a multiple of the time that it took us, and look again.  -1 and ${e} where
+ * another's bytes are there then.
+ */
+int	imgp_store_s3_look_again(const struct imgp_s3_target *t, int64_t began,
+	    struct imgp_err *e);
+/*
  * After imgp_store_s3_verify() failed with ${e}: remove the object if its bytes
  * are wrong and it is ours.  Where preconditions are ignored, somebody else may
  * have written over it, and theirs may be right.
@@ -174,6 +182,8 @@ struct imgp_parts {
 	char		(*etags)[128];	/* of the parts that are there, or "" */
 	int		 anew;		/* resume no open upload */
 	int		 replace;	/* replace what lies there */
+	int64_t		 looked;	/* when we last looked at the key before it
+					 * was written (imgp_clock_ms()) */
 	int		 resumed;	/* an open upload was resumed */
 
 	pthread_mutex_t	 lock;		/* of all below */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
 #include "libimgpipe/store/store_s3_precond_priv.h"
 #include "libimgpipe/store/store_s3_priv.h"
 
@@ -23,6 +24,7 @@ struct put {
 	const struct imgp_object *o;	/* size and sum */
 	int		 create;	/* If-None-Match: * */
 	unsigned int	 flags;		/* IMGP_S3_WRONG_SUM */
+	int64_t		 looked;	/* when we looked what lies there, or began */
 	struct imgp_move *m;
 };
 
@@ -160,7 +162,7 @@ upload_in_parts(const struct imgp_s3_target *target, int fd,
 	} while (p.replace);
 	if (rc == -1)
 		imgp_store_s3_drop_if_wrong(&t, e);
-	return rc;
+	return rc == -1 ? -1 : imgp_store_s3_look_again(&t, p.looked, e);
 }
 
 /* --- a file whole, or whichever way -------------------------------------------- */
@@ -189,6 +191,8 @@ upload_whole(const struct imgp_s3_target *t, const struct put *p, int obeyed,
 			imgp_store_s3_drop_if_wrong(&written, e);
 	}
 	imgp_s3_answer_release(&a);
+	if (rc == 0 && !obeyed)
+		rc = imgp_store_s3_look_again(t, p->looked, e);
 	return rc;
 }
 
@@ -243,6 +247,7 @@ imgp_store_s3_upload(struct imgp_store *st, const char *key, int fd,
 	in_parts = o->bytes > imgp_store_s3_setting("s3_multipart_bytes");
 	obeyed = p.create && !in_parts &&
 	    imgp_precond_obeyed(IMGP_PRECOND_CREATE_PUT);
+	p.looked = imgp_clock_ms();
 	if (p.create && (!obeyed || o->bytes > ASK_FIRST) &&
 	    (rc = imgp_store_s3_compare(&t, e)) != 0)
 		rc = rc == 1 ? 0 : -1;

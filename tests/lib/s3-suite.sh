@@ -84,26 +84,37 @@ exits 0 '--readback reads all of it' \
 	imgp-s3cp --readback s3://imgp-src/other s3://imgp-dst/other
 
 # Eight at once, each with other bytes: what lies there in the end is one of
-# them whole, whoever wrote it was told so, and nobody removed it.
+# them whole, whoever wrote it was told so, all others were told that they did not,
+# and nobody removed it.
+race() {		# race BYTES FROM KEY: FROM and a number is what each copies
+	local i racers='' winner='' won=0
+	for i in 1 2 3 4 5 6 7 8; do
+		{ imgp-s3cp "$2$i" "s3://imgp-dst/$3" 2>"race$i.err"
+		    echo $? >"race$i.rc"; } &
+		racers="$racers $!"
+	done
+	# shellcheck disable=SC2086	# pids
+	wait $racers
+	imgp-s3cp --replace "s3://imgp-dst/$3" "$(url raced)"
+	for i in 1 2 3 4 5 6 7 8; do
+		[ "$(cat "race$i.rc")" != 0 ] || won=$((won + 1))
+		! cmp -s <(tail -c $(($1 + i)) pool) raced ||
+			winner="$i $(cat "race$i.rc")"
+	done
+	is "${winner#* }" 0 "eight race for one key, $3: one is there (R31)"
+	is "$won" 1 '... and one alone is told 0'
+	is "$(cat race?.err | grep -v IMGP-STORE-EXISTS)" '' '... the others hear why'
+}
 for i in 1 2 3 4 5 6 7 8; do
-	tail -c $((200000 + i)) pool >"race$i"
-	imgp-s3cp "$(url "race$i")" "s3://imgp-src/race$i"
+	tail -c $((200000 + i)) pool >"small$i"
+	tail -c $((6000000 + i)) pool >"parts$i"
+	imgp-s3cp "$(url "small$i")" "s3://imgp-src/small$i"
+	imgp-s3cp "$(url "parts$i")" "s3://imgp-src/parts$i"
 done
-for i in 1 2 3 4 5 6 7 8; do
-	{ imgp-s3cp "s3://imgp-src/race$i" s3://imgp-dst/race 2>"race$i.err"
-	    echo $? >"race$i.rc"; } &
-	racers="${racers-} $!"
-done
-# shellcheck disable=SC2086	# pids
-wait $racers
-imgp-s3cp s3://imgp-dst/race "$(url raced)"
-winner=
-for i in 1 2 3 4 5 6 7 8; do
-	! cmp -s "race$i" raced || winner="$i $(cat "race$i.rc")"
-done
-is "${winner#* }" 0 "eight copies race for one key: one is there (R31)"
-is "$(cat race?.err | grep -c -v IMGP-STORE-EXISTS)" 0 \
-	'... and the others hear why'
+race 200000 "$(url small)" put
+race 200000 s3://imgp-src/small copy
+race 6000000 "$(url parts)" put-in-parts
+race 6000000 s3://imgp-src/parts copy-in-parts
 
 # --- jobs, many at once ----------------------------------------------------------------
 export IMGP_SOURCE=s3://imgp-src/in IMGP_TEMP=s3://imgp-tmp \
