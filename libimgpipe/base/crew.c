@@ -15,9 +15,8 @@ imgp_crew_add(struct imgp_crew *c, char **argv)
 {
 	if (c->n == IMGP_CREW_MAX)
 		return -1;
-	c->member[c->n].argv = argv;
-	c->member[c->n].pid = 0;
-	c->member[c->n++].status = -1;
+	c->member[c->n++] = (struct imgp_crew_member){ .argv = argv,
+	    .status = -1 };
 	return 0;
 }
 
@@ -45,8 +44,7 @@ knows_ready(const char *path)
 	return head[0] != '#' || head[1] != '!';
 }
 
-/* Start one member: 1 where it got ${ready}. */
-static size_t
+static void
 start_member(struct imgp_crew_member *m, int in, int out, int ready, int ends,
     void (*say)(const struct imgp_err *))
 {
@@ -55,12 +53,14 @@ start_member(struct imgp_crew_member *m, int in, int out, int ready, int ends,
 
 	if (ready != -1 && !knows_ready(m->argv[0]))
 		c.ready = -1;
-	if ((m->pid = imgp_child_start(&c, &e)) != -1)
-		return c.ready != -1;
+	if ((m->pid = imgp_child_start(&c, &e)) != -1) {
+		m->started = m->pid;
+		m->asked = c.ready != -1;
+		return;
+	}
 	m->pid = 0;
 	m->status = strcmp(e.code, IMGP_E_CONFIG) == 0 ? 127 : IMGP_EX_TEMPFAIL;
 	say(&e);
-	return 0;
 }
 
 /* No room for member ${i}: it and those before it do not start. */
@@ -72,23 +72,20 @@ give_up(struct imgp_crew *c, size_t i)
 	imgp_crew_keep_out(c);
 }
 
-static size_t
+static void
 start_first(struct imgp_crew *c, int ready,
     void (*say)(const struct imgp_err *))
 {
-	size_t asked = start_member(&c->member[0], c->in, c->out, ready,
-	    c->ends, say);
-
+	start_member(&c->member[0], c->in, c->out, ready, c->ends, say);
 	imgp_crew_keep_out(c);
-	return asked;
 }
 
-size_t
+void
 imgp_crew_start(struct imgp_crew *c, int in, int out, int ready, int hold,
     void (*say)(const struct imgp_err *))
 {
 	struct imgp_err e;
-	size_t i, asked = 0;
+	size_t i;
 	int fd[2];
 
 	c->in = in;
@@ -99,21 +96,42 @@ imgp_crew_start(struct imgp_crew *c, int in, int out, int ready, int hold,
 			imgp_fail_errno(&e, IMGP_E_STORE_IO, "pipe");
 			say(&e);
 			give_up(c, i);
-			return asked;
+			return;
 		}
-		asked += start_member(&c->member[i], fd[0], c->out, ready,
-		    c->ends, say);
+		start_member(&c->member[i], fd[0], c->out, ready, c->ends,
+		    say);
 		close(fd[0]);
 		close(c->out);
 		c->out = fd[1];
 		if (c->member[i].status == IMGP_EX_TEMPFAIL) {
 			give_up(c, i);
-			return asked;
+			return;
 		}
 	}
 	if (!hold)
-		asked += start_first(c, ready, say);
-	return asked;
+		start_first(c, ready, say);
+}
+
+void
+imgp_crew_ready(struct imgp_crew *c, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->member[i].started == pid)
+			c->member[i].ready = 1;
+}
+
+int
+imgp_crew_awaits(const struct imgp_crew *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->member[i].asked && !c->member[i].ready &&
+		    c->member[i].status == -1)
+			return 1;
+	return 0;
 }
 
 void

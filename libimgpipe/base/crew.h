@@ -19,6 +19,9 @@ struct imgp_crew_member {
 	char	**argv;		/* argv[0] a path; freed with its strings */
 	pid_t	 pid;		/* 0: not running */
 	int	 status;	/* its end as a shell gives it; -1: none yet */
+	int	 asked;		/* it is to call imgp_ready() */
+	pid_t	 started;	/* its pid, after its end, too; 0: not started */
+	int	 ready;		/* it did: imgp_crew_ready() */
 };
 
 struct imgp_crew {
@@ -37,16 +40,24 @@ int	imgp_crew_add(struct imgp_crew *c, char **argv);
  * Start them between ${in} and ${out}, descriptors that are taken over; with
  * ${hold} all but the first, which waits.  They get ${ready} (-1: none) for
  * imgp_ready(), except scripts and programs whose names do not begin with "imgp-",
- * which do not know of it: returns how many got it.
+ * which do not know of it.
  * ${say} gets the reason why a program could not be started; it then counts as
  * ended with 127.  Where there is no room for a pipe or a process, those before it
  * do not start either, and all of them count as ended with 75.
  */
-size_t	imgp_crew_start(struct imgp_crew *c, int in, int out, int ready,
+void	imgp_crew_start(struct imgp_crew *c, int in, int out, int ready,
 	    int hold, void (*say)(const struct imgp_err *));
 /* Start the first one, which waits. */
 void	imgp_crew_let_in(struct imgp_crew *c,
 	    void (*say)(const struct imgp_err *));
+/* The process ${pid} said that it is ready. */
+void	imgp_crew_ready(struct imgp_crew *c, pid_t pid);
+/*
+ * Nonzero while a member that was asked neither said so nor was waited for.  It is
+ * not enough to count both: those that were ready end, too, when one before them
+ * ends, and may be waited for before it is.
+ */
+int	imgp_crew_awaits(const struct imgp_crew *c);
 /* Do not start it: the others read the end of their input. */
 void	imgp_crew_keep_out(struct imgp_crew *c);
 

@@ -6,7 +6,7 @@
 #define IMGP_READY_FD	"IMGP_READY_FD"
 
 /*
- * Write a byte to that pipe and close it.  A tool calls this when nothing in its
+ * Write our process id, a pid_t, to that pipe and close it.  A tool calls this when nothing in its
  * settings can stop it any more and before it reads its first line; imgp-run
  * waits for it.  Does nothing where the variable is not set, or a second time.
  */

@@ -44,7 +44,6 @@ struct supervisor {
 
 	int	 ready;			/* where stages say so; -1: at its end */
 	int	 ready_w;		/* the end they get */
-	size_t	 nasked, nready;	/* that have it, that said so */
 
 	int	 timer;
 	char	**renew;		/* the command */
@@ -138,7 +137,6 @@ open_ready(struct supervisor *s)
 	}
 	s->ready = fd[0];
 	s->ready_w = fd[1];
-	s->nasked = s->nready = 0;
 }
 
 /* The file at one end of a pass, or -1 where it cannot be opened. */
@@ -201,8 +199,8 @@ start_work(struct supervisor *s, const char *in, const char *out, int ends)
 		give_stdin_away(s);
 	if (hold)
 		open_ready(s);
-	s->nasked += imgp_crew_start(&s->work, from, to,
-	    hold ? s->ready_w : -1, hold, s->o->complain);
+	imgp_crew_start(&s->work, from, to, hold ? s->ready_w : -1, hold,
+	    s->o->complain);
 	if (hold && s->work.in == -1)
 		tell(s, "refused\n");
 	show(s, &s->work, 0, s->work.n);
@@ -225,7 +223,7 @@ start_tail(struct supervisor *s)
 	s->tail_in = in[1];
 	s->out.in = out[0];
 	open_ready(s);
-	s->nasked += imgp_crew_start(&s->tail, in[0], out[1], s->ready_w, 0,
+	imgp_crew_start(&s->tail, in[0], out[1], s->ready_w, 0,
 	    s->o->complain);
 	show(s, &s->tail, 0, s->tail.n);
 }
@@ -360,16 +358,6 @@ is_refused(const struct imgp_crew *c)
 	return 0;
 }
 
-static size_t
-nended(const struct imgp_crew *c)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < c->n; i++)
-		n += c->member[i].pid == 0 && c->member[i].status != -1;
-	return n;
-}
-
 /*
  * The first stage of a pass waits until each of the others has read its settings
  * or is gone.  A process closes its descriptors before it can be waited for.
@@ -378,7 +366,7 @@ static void
 let_in(struct supervisor *s)
 {
 	if (s->work.in == -1 || s->ready != -1 ||
-	    s->nready + nended(&s->work) + nended(&s->tail) < s->nasked)
+	    imgp_crew_awaits(&s->work) || imgp_crew_awaits(&s->tail))
 		return;
 	if (s->signal != 0)
 		imgp_crew_keep_out(&s->work);
@@ -394,12 +382,17 @@ let_in(struct supervisor *s)
 static void
 read_ready(struct supervisor *s)
 {
-	char bytes[64];
-	ssize_t n = read(s->ready, bytes, sizeof bytes);
+	pid_t pid[IMGP_CREW_MAX];
+	ssize_t n = read(s->ready, pid, sizeof pid), i;
 
+	/* Each is written at once, and so never read in part. */
+	for (i = 0; i < n / (ssize_t)sizeof *pid; i++) {
+		imgp_crew_ready(&s->work, pid[i]);
+		imgp_crew_ready(&s->tail, pid[i]);
+	}
 	if (n > 0)
-		s->nready += (size_t)n;
-	else if (n == 0 || errno != EINTR) {
+		return;
+	if (n == 0 || errno != EINTR) {
 		close(s->ready);
 		s->ready = -1;
 	}
