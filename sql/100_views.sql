@@ -53,11 +53,11 @@ and not exists (
 
 -- What imgp-lookup --pending takes from: all of pipeline.pending, with how often
 -- each failed by a fault of its own (null: the last failure was not its own, or
--- there was none) and when it last did; IMGP-STORE-INTEGRITY counts with these, as
--- the same bytes and metadata mostly come again; and, where opened is true, what failed for
--- good by a fault that was ours or a service's, as the dictionary sees it today.
--- What is late has failed before, by whatever: it goes last, so that what hinders it
--- alone hinders no other.
+-- there was none) and when it last did.  IMGP-STORE-INTEGRITY counts as its own, as
+-- the next run mostly finds the same bytes and metadata.  Where opened is true it
+-- failed for good by a fault that was ours or a service's, by today's dictionary.
+-- Where late is true it has failed before, for any reason: it goes last, so that a
+-- trouble of this one upload holds up no other.
 create or replace view pipeline.due as
 with own as (
 	select p.code, f.subjecteventcrffile_id, f.revision_number,

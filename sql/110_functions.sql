@@ -2,10 +2,11 @@
 -- {"success", "error_code", "error", "data"}.  Loaded anew whenever a file of
 -- sql/ changed.
 --
--- Every one of them may be asked twice: the second answer is the first, and no
--- row is made or changed by it (M51).  What is refused is answered with success
--- false and a code of the error dictionary; only what has nothing to do with the
--- request (a lost connection, a deadlock, a missing right) is raised.
+-- Each of them may be called twice with the same request: the second answer is the
+-- first, and no row is made or changed by it (M51).  A refused request is answered
+-- with success false and a code of the error dictionary; only an error that has
+-- nothing to do with the request (a lost connection, a deadlock, a missing right) is
+-- raised.
 --
 -- The roles call pipeline.NAME(jsonb), which 119_calls.sql makes of each
 -- do_NAME(jsonb) here: it runs with the owner's rights and a fixed search_path, and
@@ -29,8 +30,8 @@ language sql immutable as $$
 	select jsonb_build_object('success', true, 'data', data);
 $$;
 
--- The answer for a caught error.  A value never stands in it: of data errors
--- only the SQLSTATE and, with constraints, their name are told.
+-- The answer for a caught error.  It never contains a value: a data error is told by
+-- its SQLSTATE, a broken constraint by its name.
 create or replace function pipeline.denied(state text, code text, error text)
 returns jsonb language sql immutable as $$
 	select jsonb_build_object('success', false,
@@ -185,8 +186,8 @@ returns boolean language sql immutable as $$
 	    coalesce(req -> 'pipelines' ? code, false);
 $$;
 
--- Stop unless the request holds the row's lease.  A lease whose time is over
--- counts until another run has taken the row.
+-- Refuse a request that does not hold the row's lease.  A lease that has run out
+-- still counts until another run has claimed the row.
 create or replace function pipeline.check_lease(f pipeline.edcpipelinefile,
     req jsonb) returns void language plpgsql as $$
 begin
@@ -200,8 +201,8 @@ begin
 	end if;
 end $$;
 
--- What became known of the content.  Of the upload the first that was recorded
--- stays: under the same revision other bytes are found by it (M44).
+-- Record size, sum and names of the content.  Those of the source stay as they were
+-- first recorded, so that other bytes under the same revision are noticed (M44).
 create or replace function pipeline.tells_content(req jsonb) returns boolean
 language sql immutable as $$
 	select req ?| array['source_etag', 'bytes', 'sha256', 'etag', 'version_id',
@@ -340,7 +341,7 @@ begin
 		    and f.run is not distinct from by_run
 		    and coalesce(by_claim, by_run) is not null);
 	end if;
-	-- Whoever opens it has seen that the source is another: let it be.
+	-- The operator who opens it accepts that the source has changed.
 	anew := f.failed_for_good and f.error_code = 'IMGP-SOURCE-CHANGED';
 	-- Or has had the EDC mended, of which the name is made.  It is free to change
 	-- where no attempt ever came as far as to the series: none was stored.
@@ -491,9 +492,9 @@ language sql as $$
 	select pipeline.answer(pipeline.scans_store(req));
 $$;
 
--- The errors of a request.  What it does not say of one is taken from the
--- dictionary; an error that nobody knows is retryable: no file is given up for
--- want of a reason.  owner says whose fault it is (errors.tsv).
+-- The errors of a request.  Members that one lacks come from the dictionary.  An
+-- error with an unknown code is retryable: no file is given up without a known
+-- reason.  owner says whose fault it is (errors.tsv).
 drop function if exists pipeline.errors_of(jsonb, text);
 create function pipeline.errors_of(errors jsonb, outcome text)
 returns table (n bigint, stage text, error_code text, error text,
@@ -783,9 +784,8 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
 	select 2000::bigint;
 $$;
 
--- What a digest says of the outcomes numbered ${ids}, a file standing in it once,
--- with the last of them, and of the failed look-ups numbered ${lookups}, an upload
--- once.
+-- The content of a digest: the outcomes ${ids}, each file once with its last one, and
+-- the failed look-ups ${lookups}, each upload once.
 drop function if exists pipeline.digest_json(bigint[], timestamptz,
     timestamptz);
 create or replace function pipeline.digest_json(ids bigint[], lookups bigint[],
@@ -865,7 +865,7 @@ union all
 select n.id, true, n.pipeline_code, n.digest_id
 from pipeline.notice n where n.edcpipelinefile_id is null;
 
--- What is in no digest yet, but of the pipelines "without".
+-- What is in no digest yet, except of the pipelines in "without".
 create or replace function pipeline.undigested(req jsonb)
 returns setof pipeline.digestible language sql stable as $$
 	select d.* from pipeline.digestible d where d.digest_id is null
@@ -874,9 +874,9 @@ $$;
 
 -- {"without"} (codes of pipelines whose news wait; null: none): the digest that is
 -- to be sent, data as digest_json() with "digest_id".
--- Opening freezes it: until it is sent, the same is answered (M73).  With
--- data.another there is more than it takes, or it was left by a digest that died:
--- open the next at once.
+-- Opening freezes it: until it is sent, every call answers the same (M73).
+-- data.another is true where there is more than one digest holds, or where this one
+-- was left by a digest that died: then open the next at once.
 create or replace function pipeline.do_digest_open(req jsonb) returns jsonb
 language plpgsql as $$
 declare

@@ -174,8 +174,8 @@ begin
 	return pipeline.answer(jsonb_build_object('notices', list));
 end $$;
 
--- The letter ${id} tells of these notices, or none: what another letter told is
--- not told twice.
+-- Note that the letter ${id} tells of these notices; refuse where another letter has
+-- told of one of them, so that nothing is told twice.
 create or replace function pipeline.notice_tell(ids jsonb, id text)
 returns void language plpgsql as $$
 declare

@@ -140,7 +140,7 @@ ring(const struct slot *s)
 {
 	static const uint64_t n = 1;
 
-	/* Full is the same as readable; it cannot be broken. */
+	/* Ignore a failure: an eventfd that is full is readable already. */
 	if (s != s->line->caller)
 		(void)!write(s->polled[0].fd, &n, sizeof n);
 }

@@ -505,7 +505,7 @@ put_body(struct imgp_api_answer *a, struct imgp_json *data)
 	if (data == NULL) {
 		row = imgp_error_find(a->err.code);
 		imgp_json_set_str(j, "error_code", a->err.code);
-		/* What is wrong on this side is for its log alone. */
+		/* The client is not told what is wrong on our side; our log is. */
 		imgp_json_set_str(j, "error", a->status >= 500 && row != NULL ?
 		    row->meaning : a->err.msg);
 		imgp_json_set_null(j, "data");

@@ -134,7 +134,7 @@ fail_lost(struct imgp_db *db, struct imgp_err *e)
 	PGresult *res;
 	int i;
 
-	/* What it said may have been received, but not been looked at. */
+	/* Its last words may be received and not yet read. */
 	for (i = 0; i < 8 && db->conn != NULL && !PQisBusy(db->conn) &&
 	    (res = PQgetResult(db->conn)) != NULL; i++) {
 		note_words(db, res);
@@ -461,7 +461,7 @@ imgp_db_close(struct imgp_db *db)
 
 /* --- statements ----------------------------------------------------------- */
 
-/* Have a connection that is believed to work. */
+/* Connect unless a connection is open and not known to be broken. */
 static int
 ready(struct imgp_db *db, struct imgp_err *e)
 {

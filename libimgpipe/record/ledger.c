@@ -170,7 +170,7 @@ transact(struct imgp_db *db, struct batch *b, struct imgp_err *e)
 	return rc;
 }
 
-/* Have a connection to a ledger of our version. */
+/* Connect to the ledger, and check that it has our version. */
 static int
 reach(struct imgp_ledger *l, struct imgp_err *e)
 {
@@ -194,7 +194,7 @@ pause_about(int ms)
 	poll(NULL, 0, ms / 2 + (int)(r % (unsigned int)(ms / 2 + 1)));
 }
 
-/* Make the calls once, by whatever carries them. */
+/* Make the calls once, by libpq or HTTP. */
 static int
 carry(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
 {

@@ -158,7 +158,7 @@ exchange(struct imgp_ledger_http *h, const char *path,
 	return imgp_fail(e, why.code, "%s", why.msg);
 }
 
-/* Whom the server does not serve: 401, 403. */
+/* The server refuses who we are: 401, 403. */
 static int
 check_admitted(const struct imgp_http_answer *a, struct imgp_err *e)
 {
@@ -333,8 +333,8 @@ check_row(const struct imgp_ledger_http *h, const struct imgp_json *row,
 }
 
 /*
- * Bring the answer's row into the ledger's words.  A server that knows no
- * revisions knows no leases either: who asks has the row.
+ * Translate the answer's row into the ledger's words.  A server without revisions
+ * has no leases either: whoever asks holds the row.
  */
 static int
 normalise(const struct imgp_ledger_http *h, struct imgp_json *data,
@@ -395,7 +395,7 @@ ask(struct imgp_ledger_http *h, struct imgp_ledger_call *call,
 	    check_same(request, call->data, &call->err) == -1 ||
 	    (call->op == IMGP_LEDGER_START && check_row(h, imgp_json_get(
 	    call->data, "edc_pipeline_file"), &call->err) == -1)) {
-		/* What it says is not to be believed. */
+		/* Do not believe the rest of the answer. */
 		imgp_json_free(call->data);
 		call->data = NULL;
 	}

@@ -159,7 +159,8 @@ imgp_tokens_pipelines(const struct imgp_tokens *t, const char *s, size_t len)
 	const char *found = NULL;
 	size_t i;
 
-	/* Hashes are of one length, and no guess steers where they differ. */
+	/* Hashes have one length, and a guess cannot choose where they first differ: the
+	 * comparison's time tells nothing. */
 	SHA256((const unsigned char *)s, len, given);
 	for (i = 0; i < t->n; i++) {
 		SHA256((const unsigned char *)t->token[i].token,

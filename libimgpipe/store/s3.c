@@ -661,11 +661,11 @@ judge_transport(const struct imgp_s3 *s3, const struct attempt *t,
 static const char *const expired[] = { "ExpiredToken", "ExpiredTokenException",
     "TokenRefreshRequired", NULL };
 
-/* What the service has against so many requests. */
+/* The service asks for fewer requests. */
 static const char *const throttled[] = { "SlowDown", "Throttling",
     "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
     "BandwidthLimitExceeded", "RequestThrottled", "ReduceRequestRate", NULL };
-/* Its own trouble, which passes. */
+/* A failure of the service itself, which passes. */
 static const char *const troubled[] = { "InternalError", "RequestTimeout",
     "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict",
     NULL };

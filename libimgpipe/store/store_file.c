@@ -344,7 +344,7 @@ take_slot(struct imgp_temporary *t, mode_t mode)
 		t->fd = openat(t->dir, t->name, O_RDWR | O_CREAT | O_EXCL |
 		    O_NOFOLLOW | O_CLOEXEC, mode);
 		if (t->fd != -1) {
-			/* Who came between the two calls has removed it. */
+			/* Another process removed it between the two calls. */
 			if (flock(t->fd, LOCK_EX | LOCK_NB) == -1 &&
 			    errno == EWOULDBLOCK) {
 				close(t->fd);

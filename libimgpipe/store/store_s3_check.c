@@ -153,7 +153,7 @@ imgp_store_s3_compare(const struct imgp_s3_target *t, struct imgp_err *e)
 
 /* --- after a write ------------------------------------------------------------- */
 
-/* Does what HEAD shows, ${a}, speak against the object being what was written? */
+/* Nonzero when the answer to HEAD, ${a}, shows that the object is not what we wrote. */
 static int
 check_head(const struct imgp_s3_target *t, const struct imgp_s3_answer *a,
     struct imgp_err *e)
@@ -261,7 +261,7 @@ imgp_store_s3_drop(const struct imgp_s3_target *t)
 	struct imgp_s3_answer a;
 	int ours;
 
-	/* Without a sum nothing tells whose it is: then it stays. */
+	/* Without a sum we cannot tell that it is ours, so we leave it. */
 	ours = imgp_store_s3_head(t->s3, t->key, &a, NULL) == 0 &&
 	    a.sha256[0] != '\0' &&
 	    strcmp(a.sha256, copied->object.sha256) == 0;

@@ -67,7 +67,8 @@ look_at_source(struct imgp_store *src, const char *from, struct imgp_move *m,
 
 /* --- the copy -------------------------------------------------------------------- */
 
-/* CopyObject, create-only where ${create}.  ${p->lacks}: the service has it not. */
+/* CopyObject, create-only where ${create}.  Sets ${p->lacks} where the service does
+ * not have it. */
 static int
 copy_object(struct imgp_parts *p, const struct imgp_object *o, int create,
     struct imgp_err *e)
@@ -142,8 +143,8 @@ is_encrypted(const struct imgp_parts *p)
 	return is;
 }
 
-/* A copy is encrypted as its bucket has it.  Where that is not at all, and the
- * source is, ask for it, over the copy that we just made. */
+/* The bucket's default encrypts a copy.  Where it has none and the source is
+ * encrypted, copy again over our own copy, and ask for encryption. */
 static int
 encrypt(struct imgp_parts *p, const struct imgp_s3_target *t,
     struct imgp_err *e)
@@ -203,7 +204,7 @@ judge_412(const struct imgp_s3_target *t, struct imgp_err *e)
 	return rc == -1 ? -1 : same ? 0 : imgp_store_s3_changed(t->from, e);
 }
 
-/* Copy, and look at what came of it. */
+/* Copy, then check the result. */
 static int
 copy_and_verify(struct imgp_parts *p, const struct imgp_s3_target *t,
     struct imgp_err *e)

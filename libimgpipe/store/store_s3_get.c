@@ -219,9 +219,9 @@ download_once(struct imgp_store *st, const char *key, struct get *g,
 }
 
 /*
- * The bytes have another sum than their metadata says.  They were not damaged on the
- * way where the service's own sum bears them out: then somebody wrote the sum of
- * something else there, which is told.
+ * The SHA-256 of the bytes is not the one in the metadata.  Where the service's own
+ * sum confirms the bytes, they were not damaged on the way: somebody stored the sum
+ * of something else, and that is a warning.
  */
 static int
 judge_claim(struct imgp_store *st, const char *key, const struct get *g,

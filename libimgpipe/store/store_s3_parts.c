@@ -477,7 +477,7 @@ imgp_parts_send(struct imgp_parts *p, const struct imgp_object *o,
 		p->m->copied->retries++;
 		rc = send_once(p, o, before, etag, e);
 	}
-	/* Who completed an upload to this name aborted ours. */
+	/* Another writer completed an upload to this name and so aborted ours. */
 	if (rc == -1 && p->lost && (p->m->flags & IMGP_COPY_CREATE))
 		(void)is_free(p, e);
 	imgp_multi_abort_all(p->s3, p->key);

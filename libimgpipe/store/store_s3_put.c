@@ -91,8 +91,9 @@ imgp_store_s3_put(struct imgp_store *st, const char *key, const void *data,
 }
 
 /*
- * A byte is sent with the sum of none: whoever may write is told that they
- * differ, others that they may not.  A server that checks no sums keeps it.
+ * Send one byte with the SHA-256 of nothing.  The server answers that the sum is
+ * wrong to whoever may write, and AccessDenied to others.  Only a server that checks
+ * no sums stores the byte.
  */
 int
 imgp_store_s3_ask(struct imgp_store *st, const char *key, struct imgp_err *e)

@@ -23,7 +23,7 @@ imgp_relay_wanted(int whole)
 int
 imgp_relay_is_for(const struct imgp_s3_answer *a, int whole)
 {
-	/* Some take a part's copy for an upload of nothing. */
+	/* Some services answer a part's copy as an upload of an empty part. */
 	int lacks = a->status == 501 || a->status == 405 ||
 	    (!whole && a->status / 100 == 2 && a->body.len == 0);
 
