@@ -9,7 +9,7 @@
 /* How long to wait before looking again: so many times what the write took. */
 #define PAUSES		8
 #define PAUSE_MIN	100		/* ms */
-#define PAUSE_MAX	1000		/* ms */
+#define PAUSE_MAX	10000		/* ms */
 #define LOOK_MS		200		/* between looks for a signal */
 
 /* --- reading all of it ------------------------------------------------------- */
