@@ -5,6 +5,7 @@ under the same load, and in another order each round, as what follows a long
 command finds the processor slower; a figure is a median.  CPU is user + system time of the
 command and its children, memory the largest resident set among them.
 """
+import contextlib
 import os
 import random
 import statistics
@@ -77,6 +78,56 @@ def run(command, cwd=None):
     if child.returncode != 0:
         sys.exit('%r: status %d' % (command, child.returncode))
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def alone():
+    """Go on in a network namespace with nothing but a loopback, where root."""
+    if os.geteuid() != 0 or 'BENCH_ALONE' in os.environ:
+        return
+    os.environ['BENCH_ALONE'] = '1'
+    os.execvp('unshare', ['unshare', '-n', 'sh', '-c',
+                          'ip link set lo up && exec "$0" "$@"'] + sys.argv)
+
+
+def s3_settings(where, endpoint):
+    """This process's environment for three buckets at ${endpoint}, ours and
+    the peers'; its directory is ${where}."""
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith(('AWS_', 'IMGP_'))}
+    env.update(AWS_ENDPOINT_URL=endpoint, AWS_ACCESS_KEY_ID='imgptest',
+               AWS_SECRET_ACCESS_KEY='imgptestsecret', AWS_REGION='us-east-1',
+               AWS_DEFAULT_REGION='us-east-1', HOME=where,
+               AWS_EC2_METADATA_DISABLED='true', IMGP_SOURCE='s3://imgp-src',
+               IMGP_TEMP='s3://imgp-tmp', IMGP_DESTINATION='s3://imgp-dst',
+               IMGP_SPOOL=os.path.join(where, 'spool'),
+               RCLONE_CONFIG_R_TYPE='s3', RCLONE_CONFIG_R_PROVIDER='Ceph',
+               RCLONE_CONFIG_R_ENV_AUTH='true', RCLONE_CONFIG='/dev/null',
+               RCLONE_CONFIG_R_ENDPOINT=endpoint)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(where)
+
+
+@contextlib.contextmanager
+def gateway(where):
+    """Ceph's gateway with the three buckets, and the settings for it; its
+    URL."""
+    server = os.path.join(where, 'server')
+    script = os.path.join(ROOT, 'scripts', 's3-server')
+    env = subprocess.run([script, 'start', server, 'rgw'], check=True,
+                         capture_output=True, text=True).stdout
+    url = env.split('AWS_ENDPOINT_URL=')[1].split()[0]
+    try:
+        s3_settings(where, url)
+        os.environ['CEPH_CONF'] = os.path.join(server, 'ceph.conf')
+        for bucket in ('src', 'tmp', 'dst'):
+            subprocess.run(
+                ['/usr/bin/python3',
+                 os.path.join(ROOT, 'tests', 'lib', 's3-ask.py'),
+                 'PUT', 'imgp-' + bucket], check=True)
+        yield url
+    finally:
+        subprocess.run([script, 'stop', server], check=True)
 
 
 def rounds(commands, n, before=None):
