@@ -40,6 +40,17 @@ done
 ok $? 'and all of it is right'
 is "$(state | grep -c /tmp/)" 0 'and nothing is left'
 
+# A server that sends head and body apart, and the body only when the head is
+# acknowledged (Nagle's algorithm), does not wait for a kernel that puts that off.
+if command -v strace >/dev/null; then
+	rm -f back
+	exits 0 'one object down' strace -f -qq -e trace=setsockopt -o trace \
+		imgp-s3cp s3://src/f1 "$(url back)"
+	like trace 'TCP_QUICKACK, \[1\]' '... what is read is acknowledged at once'
+else
+	skip 'what is read is acknowledged at once' 'no strace'
+fi
+
 # A gateway that obeys the source's ETag by another name, and not by S3's.
 sed 's,/q/,/rgw/,' staged >as_rgw
 jq -c 'if .subject_event_crf_file_id == 6

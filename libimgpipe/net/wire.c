@@ -1,6 +1,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -349,6 +352,20 @@ wait_ms(const struct line *l)
 	return left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS;
 }
 
+/*
+ * Acknowledge what is read next from ${fd} at once.  A server that writes head
+ * and body of an answer apart, with Nagle's algorithm on, keeps the body back
+ * until the head is acknowledged, which the kernel else puts off for 40 ms.
+ * It holds until something is sent.
+ */
+static void
+acknowledge(int fd)
+{
+	static const int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 /* Wait for the sockets of ${s}, and drive curl. */
 static void
 await(struct slot *s)
@@ -373,6 +390,8 @@ await(struct slot *s)
 	for (i = 1; got > 0 && i < n && !s->done; i++)
 		if (p[i].revents != 0) {
 			s->quiet = 0;
+			if ((p[i].revents & POLLIN) && !s->begun)
+				acknowledge(p[i].fd);
 			go_on(s->line, p[i].fd,
 			    (p[i].revents & POLLIN ? CURL_CSELECT_IN : 0) |
 			    (p[i].revents & POLLOUT ? CURL_CSELECT_OUT : 0) |
