@@ -44,6 +44,7 @@ imgp-notify_PKGS	= libpq libcrypto libcurl expat
 imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-verify_PKGS	= libpq libcrypto libcurl expat
+imgp-pipeline_PKGS	= libpq libcrypto libcurl
 imgp-explain_PKGS	= libpq libcrypto libcurl expat
 imgp-supervise_PKGS	=
 imgp-tally_PKGS		=

@@ -38,11 +38,12 @@ run_pending(struct imgp_lookup *l, const struct imgp_filter_ops *ops)
 	return rc;
 }
 
-enum { OPT_PENDING = 256, OPT_AGAIN, OPT_NOW, OPT_PIPELINE, OPT_WAIT,
+enum { OPT_PENDING = 256, OPT_FAILED, OPT_AGAIN, OPT_NOW, OPT_PIPELINE, OPT_WAIT,
 	OPT_INTERVAL };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_PENDING, "pending", NULL, "all that is still to be delivered" },
+	{ OPT_FAILED, "failed", NULL, "all that failed, of these codes or of any" },
 	{ OPT_AGAIN, "again", NULL,
 	    "and what failed for good by no fault of its own" },
 	{ OPT_NOW, "now", NULL, "and what failed by its own a short while ago" },
@@ -55,6 +56,7 @@ static const struct imgp_opt opts[] = {
 static const char *const synopsis[] = {
 	"[-jnqv] [--pipeline CODE] [--wait TIME] [--interval TIME] [ID|KEY|URL...]",
 	"[-jnqv] [--pipeline CODE] --pending [--again] [--now]",
+	"[-jnqv] [--pipeline CODE] --failed [ERROR ...]",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
@@ -124,6 +126,25 @@ expand(struct imgp_filter *f, const char *line, size_t len, void *arg)
 
 /* --- the rest of its settings ------------------------------------------------ */
 
+/* The operands of --failed as a JSON array, to be freed; NULL: none. */
+static char *
+take_codes(char *const words[], int n)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	const struct imgp_error *code;
+	int i;
+
+	if (n == 0)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		if ((code = imgp_error_named(words[i])) == NULL)
+			imgp_usage(&tool, "%s: no such code", words[i]);
+		imgp_buf_printf(&b, "%s\"%s\"", i == 0 ? "[" : ",", code->code);
+	}
+	imgp_buf_puts(&b, "]");
+	return imgp_buf_steal(&b);
+}
+
 /* The id of this run; to be freed. */
 static char *
 run_id(struct imgp_err *e)
@@ -181,25 +202,28 @@ main(int argc, char *argv[])
 	struct imgp_err e = { NULL, "" };
 	struct imgp_lookup *l;
 	const char *wait = NULL, *interval = NULL;
-	char *run;
+	char *run, *codes = NULL;
 	int ch, all = 0, now = 0, rc;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_PENDING: all = 1; break;
+		case OPT_FAILED: o.failed = 1; break;
 		case OPT_AGAIN: o.again = 1; break;
 		case OPT_NOW: now = 1; break;
 		case OPT_PIPELINE: o.pipeline = optarg; break;
 		case OPT_WAIT: wait = optarg; break;
 		case OPT_INTERVAL: interval = optarg; break;
 		}
-	if (all && optind < argc)
-		imgp_usage(&tool, "--pending takes no operands");
+	if (all && (o.failed || optind < argc))
+		imgp_usage(&tool, "--pending takes no operands, and not --failed");
 	if (!all && (o.again || now))
 		imgp_usage(&tool, "--again and --now go with --pending");
+	if (o.failed)
+		o.codes = codes = take_codes(argv + optind, argc - optind);
 	o.run = run = run_id(&e);
 	l = configure(&o, wait, interval, now);
-	if (all)
+	if (all || o.failed)
 		rc = run_pending(l, &ops);
 	else if (optind < argc)
 		rc = imgp_filter_operands(&ops, l, imgp_common.jobs,
@@ -208,5 +232,6 @@ main(int argc, char *argv[])
 		rc = imgp_filter_run(&ops, l, imgp_common.jobs);
 	imgp_lookup_free(l);
 	free(run);
+	free(codes);
 	return rc;
 }

@@ -33,12 +33,13 @@
 
 enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
-    OPT_AGAIN, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON };
+    OPT_AGAIN, OPT_FAILED, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON };
 
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
 	"[-nqv0] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [--from FILE]",
 	"[-nqv] [-j N] [--pipeline CODE] --pending [--again] [--now]",
+	"[-nqv] [-j N] [--pipeline CODE] --again --failed [ERROR ...]",
 	"[--pipeline CODE] --explain [--json] ID ...",
 	"--explain-error CODE",
 	NULL
@@ -54,6 +55,8 @@ static const struct imgp_opt opts[] = {
 	{ OPT_PIPELINE, "pipeline", "CODE",
 	    "where several pipelines list an upload, take this" },
 	{ OPT_AGAIN, "again", NULL, "open what failed for good" },
+	{ OPT_FAILED, "failed", NULL,
+	    "with --again, all that failed, of these codes or of any" },
 	{ OPT_NOW, "now", NULL,
 	    "with --pending, also what failed a short while ago" },
 	{ OPT_EXPLAIN, "explain", NULL,
@@ -69,14 +72,14 @@ static const struct imgp_tool tool = { "imgp-run", synopsis,
 
 /* Words for the script. */
 struct words {
-	const char *w[16];
+	const char *w[128];
 	size_t	 n;
 };
 
 struct options {
 	struct words lookup;	/* imgp-lookup's own */
 	const char *from;	/* NULL: standard input */
-	int	 null, pending, again, now;
+	int	 null, pending, again, failed, now;
 	int	 explain, json;
 	const char *code;	/* to be explained; NULL: none */
 };
@@ -122,6 +125,7 @@ parse(int argc, char *argv[], struct options *o)
 			add(&o->lookup, "--pipeline", optarg);
 			break;
 		case OPT_AGAIN: o->again = 1; break;
+		case OPT_FAILED: o->failed = 1; break;
 		case OPT_NOW: o->now = 1; break;
 		case OPT_EXPLAIN: o->explain = 1; break;
 		case OPT_JSON: o->json = 1; break;
@@ -143,7 +147,7 @@ explain(const struct options *o, char *name, int n, char *operands[])
 	size_t k = 0, i;
 	sigset_t none;
 
-	if (o->null || o->pending || o->again || o->now || o->from != NULL ||
+	if (o->null || o->pending || o->again || o->failed || o->now || o->from != NULL ||
 	    (o->code != NULL) == o->explain || (o->json && !o->explain) ||
 	    (n > 0) != o->explain)
 		imgp_usage(&tool, "--explain goes with ids, --json and "
@@ -175,6 +179,12 @@ check(const struct options *o, int n, char *const operands[])
 
 	if (o->pending && (n > 0 || o->null || o->from != NULL))
 		imgp_usage(&tool, "--pending takes no ids");
+	if (o->failed && (!o->again || o->pending || o->null || o->from != NULL))
+		imgp_usage(&tool, "--failed goes with --again and with codes");
+	for (i = 0; i < n && o->failed; i++)
+		if (imgp_error_named(operands[i]) == NULL)
+			imgp_usage(&tool, "%s: no such code; --failed takes "
+			    "those of --explain-error", operands[i]);
 	if (o->now && !o->pending)
 		imgp_usage(&tool, "--now goes with --pending");
 	if (o->from != NULL && n > 0)
@@ -193,7 +203,7 @@ check(const struct options *o, int n, char *const operands[])
 			    strerror(errno));
 		close(fd);
 	}
-	if (!o->pending && n == 0 && read(STDIN_FILENO, NULL, 0) == -1)
+	if (!o->pending && !o->failed && n == 0 && read(STDIN_FILENO, NULL, 0) == -1)
 		imgp_usage(&tool, "standard input: %s", strerror(errno));
 }
 
@@ -278,7 +288,7 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 
 	snprintf(jobs, sizeof jobs, "%d", imgp_common.jobs);
 	snprintf(flags, sizeof flags, "%d %d %d %d", imgp_common.dry_run != 0,
-	    imgp_common.quiet != 0, o->null, o->pending);
+	    imgp_common.quiet != 0, o->null, o->pending || o->failed);
 	if (imgp_common.jobs != 1)
 		add(&common, "-j", jobs);
 	if (imgp_common.quiet)
@@ -293,6 +303,12 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 			add(&sources, "--again", NULL);
 		if (o->now)
 			add(&sources, "--now", NULL);
+	}
+	/* Codes are for the look-up, not for the run. */
+	if (o->failed) {
+		add(&sources, "--failed", NULL);
+		for (; n > 0; n--)
+			add(&sources, *operands++, NULL);
 	}
 	put_list(&b, (const char *const []){ s->run, s->spool, flags }, 3);
 	put_list(&b, common.w, common.n);

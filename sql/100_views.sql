@@ -107,6 +107,20 @@ and not exists (
 	select from pipeline.waived w where w.edcpipeline_id = p.id
 	and w.subjecteventcrffile_id = u.subject_event_crf_file_id);
 
+-- What imgp-lookup --failed takes from: every upload whose row is Failed, for good or
+-- not, with the error that it failed of, unless it is waived.
+create or replace view pipeline.failed as
+select u.subject_event_crf_file_id, u.pipeline_code, f.error_code
+from pipeline.edcpipelinefile f
+join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+join pipeline.upload u on u.pipeline_code = p.code
+    and u.subject_event_crf_file_id = f.subjecteventcrffile_id
+    and u.revision_number = f.revision_number
+where f.status = 'Failed'
+and not exists (
+	select from pipeline.waived w where w.edcpipeline_id = p.id
+	and w.subjecteventcrffile_id = u.subject_event_crf_file_id);
+
 -- The pipelines there are, for imgp-lookup, which sees no table.
 create or replace view pipeline.registered as
 select code from pipeline.edcpipeline;

@@ -115,6 +115,13 @@ begin
 	        'no such status')) end;
 end $$;
 
+-- Whether nothing of it may be started now: a pause may have an end.
+create or replace function pipeline.is_paused(p pipeline.edcpipeline)
+returns boolean language sql volatile as $$
+	select p.paused and (p.paused_until is null or
+	    p.paused_until > clock_timestamp());
+$$;
+
 -- Nonzero: how often it was opened again, as its object was gone.
 create or replace function pipeline.repairs_of(f pipeline.edcpipelinefile)
 returns bigint language sql stable as $$
@@ -313,7 +320,7 @@ begin
 	if f.status = 'Completed' or (f.failed_for_good and not again) then
 		return pipeline.file_json(f, false);
 	end if;
-	if p.paused then
+	if pipeline.is_paused(p) then
 		perform pipeline.deny('IMGP-SKIP-PAUSED', 'the pipeline is paused');
 	end if;
 	if exists (select from pipeline.waived w where w.edcpipeline_id = p.id

@@ -22,7 +22,8 @@ begin
 	        'error_code', (a.f).error_code, 'paused', a.paused)
 	        order by a.upload, a.code), '[]')))
 	from (select u.subject_event_crf_file_id as upload,
-	        u.revision_number as revision, u.pipeline_code as code, p.paused, f
+	        u.revision_number as revision, u.pipeline_code as code,
+	        pipeline.is_paused(p) as paused, f
 		from pipeline.upload u
 		join pipeline.edcpipeline p on p.code = u.pipeline_code
 		left join pipeline.edcpipelinefile f on f.edcpipeline_id = p.id

@@ -2,13 +2,14 @@
 -- 110_functions.sql.
 
 -- {"subject_event_crf_file_id", "pipeline_code"}: what may keep a run from an
--- upload: data.paused, data.paused_reason; data.waiver, the one that holds, or null;
+-- upload: data.paused, data.paused_reason, data.paused_until; data.waiver, the one that holds, or null;
 -- data.failures and data.failed, how often it failed by a fault of its own and when
 -- it last did, by which --pending waits; data.now.  Changes nothing.
 create or replace function pipeline.do_explain(req jsonb) returns jsonb
 language sql stable as $$
 	select pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
-	    'paused', p.paused, 'paused_reason', p.paused_reason,
+	    'paused', pipeline.is_paused(p), 'paused_reason', p.paused_reason,
+	    'paused_until', pipeline.utc(p.paused_until),
 	    'waiver', (select jsonb_build_object('reason', w.reason,
 	        'waived_by', w.waived_by, 'ts_create', pipeline.utc(w.ts_create),
 	        'expires', pipeline.utc(w.expires))

@@ -1,12 +1,12 @@
--- Least privilege: four roles without login, which a site grants to the users
--- that its tools log in as.  imgp_lookup reads views; imgp_record, imgp_digest and
--- imgp_repair execute functions and see no table.
+-- Least privilege: five roles without login, which a site grants to the users
+-- that its tools log in as.  imgp_lookup reads views; imgp_record, imgp_digest,
+-- imgp_repair and imgp_pipeline execute functions and see no table.
 do $$
 declare
 	r text;
 begin
 	foreach r in array array['imgp_lookup', 'imgp_record', 'imgp_digest',
-	    'imgp_repair'] loop
+	    'imgp_repair', 'imgp_pipeline'] loop
 		if not exists (select from pg_roles where rolname = r) then
 			begin
 				execute format('create role %I nologin', r);
@@ -19,19 +19,24 @@ end $$;
 
 revoke all on schema pipeline from public;
 revoke all on all tables in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest, imgp_repair;
+    imgp_record, imgp_digest, imgp_repair, imgp_pipeline;
 revoke all on all sequences in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest, imgp_repair;
+    imgp_record, imgp_digest, imgp_repair, imgp_pipeline;
 revoke all on all functions in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest, imgp_repair;
+    imgp_record, imgp_digest, imgp_repair, imgp_pipeline;
 
 grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest,
-    imgp_repair;
+    imgp_repair, imgp_pipeline;
 grant execute on function pipeline.version() to imgp_lookup, imgp_record,
-    imgp_digest, imgp_repair;
+    imgp_digest, imgp_repair, imgp_pipeline;
 grant execute on function pipeline.repair(jsonb) to imgp_repair;
+grant execute on function pipeline.pipeline_list(jsonb),
+    pipeline.pipeline_add(jsonb), pipeline.pipeline_set(jsonb),
+    pipeline.pipeline_pause(jsonb), pipeline.pipeline_resume(jsonb),
+    pipeline.pipeline_waive(jsonb), pipeline.pipeline_unwaive(jsonb)
+    to imgp_pipeline;
 grant select on pipeline.upload, pipeline.pending, pipeline.due,
-    pipeline.registered to imgp_lookup;
+    pipeline.failed, pipeline.registered to imgp_lookup;
 grant execute on function pipeline.file_start(jsonb),
     pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
     pipeline.file_renew(jsonb), pipeline.file_release(jsonb),

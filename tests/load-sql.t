@@ -76,7 +76,7 @@ cp "$ROOT/libimgpipe/base/errors.tsv" later/libimgpipe/base
 last=$(sql -c 'select pipeline.version()')
 later=$((last + 1))
 echo 'alter table pipeline.edcpipeline add column later integer default 5;' \
-    >later/sql/00${later}_later.sql
+    >"later/sql/$(printf %03d "$later")_later.sql"
 sql -c "set role imgp_record" -c "select pipeline.file_start('{\"run\": \"R\",
     \"pipeline_code\": \"own\", \"subject_event_crf_file_id\": 7}')" >out
 like out '"lease": [1-9]' 'a row before the upgrade'
@@ -99,7 +99,7 @@ exits 2 'imgp-record stops where nothing was loaded' env \
 like err 'IMGP-DB-SCHEMA: ' 'and says so'
 
 # A migration that fails leaves everything as it was.
-echo 'select 1/0;' >later/sql/00$((later + 1))_bad.sql
+echo 'select 1/0;' >"later/sql/$(printf %03d $((later + 1)))_bad.sql"
 state one
 exits 3 'a failing migration is an error' later/scripts/load-sql "$IMGP_DATABASE"
 state two
@@ -126,8 +126,8 @@ has() {			# has ROLE: all that the role may do in the schema
 	    'USAGE, SELECT, UPDATE') end
 	    order by 1" | tr '\n' ' '
 }
-is "$(has imgp_lookup)" 'due select pending select registered select upload select version() ' \
-    'imgp_lookup reads four views and the version, and that is all'
+is "$(has imgp_lookup)" 'due select failed select pending select registered select upload select version() ' \
+    'imgp_lookup reads five views and the version, and that is all'
 is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
  file_start() lookup_failed() notice_done() notice_list() version() " \
     'imgp_record executes its functions alone'
@@ -136,6 +136,9 @@ is "$(has imgp_digest)" "digest_days() digest_open() digest_preview()\
  outbox_state() outbox_take() run_end() run_watch() status() status_files()\
  status_upload() verify_files() verify_uploads() version() " 'imgp_digest executes its functions alone'
 is "$(has imgp_repair)" 'repair() version() ' 'imgp_repair that which opens a row alone'
+is "$(has imgp_pipeline)" "pipeline_add() pipeline_list() pipeline_pause()\
+ pipeline_resume() pipeline_set() pipeline_unwaive() pipeline_waive() version() " \
+    'imgp_pipeline those of the register'
 sql -c 'create role stranger'
 is "$(has stranger)" '' 'everybody else may nothing'
 is "$(sql -c "select proname from pg_proc where prosecdef and

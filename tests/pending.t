@@ -81,9 +81,32 @@ run 9; fails IMGP-CONFIG true 4242
 imgp-status 4242 >out
 like out '^  look-up   IMGP-LOOKUP-NOT-FOUND' 'an id that the EDC does not know'
 
+# All that failed, or of a code.
+failed() { imgp-lookup --failed "$@" 2>err | ids; }
+is "$(failed)" '1202 1203 1204 ' '--failed takes what has a row that failed'
+is "$(failed IMGP-STORE-DENIED)" '1203 ' 'of a code'
+is "$(failed store-denied STORE-UNAVAILABLE)" '1203 1204 ' 'of two, written as people do'
+is "$(failed archive-damaged)" '' 'of one that none failed of'
+is "$(failed --pipeline audio)" '' 'of another pipeline'
+exits 0 'a dry run' imgp-run -n --again --failed store-denied
+is "$(ids out)" '1203 ' 'shows which they are'
+exits 2 'a code that is none' imgp-run --again --failed nonsense
+like err '^imgp-run: nonsense: no such code' 'is named'
+exits 2 '... by imgp-lookup, too' imgp-lookup --failed nonsense
+exits 2 '--failed without --again' imgp-run --failed
+exits 2 '--failed of what is piped' imgp-run --again --failed --from /dev/null
+
 # For good; --again.
 run a; fails IMGP-ARCHIVE-DAMAGED false 1204
 is "$(pending --now --again | grep -c 1204)" 0 'its own and final: not by --again'
+is "$(failed archive-damaged)" '1204 ' '--failed has it'
+sql -c "insert into pipeline.edcpipelinewaiver (edcpipeline_id, subjecteventcrffile_id, reason)
+    select id, 1204, 'x' from pipeline.edcpipeline where code = 'image'"
+is "$(failed archive-damaged)" '' 'unless it is waived'
+sql 'delete from pipeline.edcpipelinewaiver where subjecteventcrffile_id = 1204'
+exits 1 'a run of what failed of a code' env -u IMGP_RUN imgp-run --again --failed archive-damaged
+is "$(ids out) $(jq -r '.errors[0].error_code' out)" '1204  IMGP-STORE-NOT-FOUND' 'opens it'
+run d; fails IMGP-ARCHIVE-DAMAGED false 1204
 sql -c "alter table pipeline.edcpipelinefile disable trigger user" \
     -c "update pipeline.edcpipelinefile set failed_for_good = true, attempt = 1
 	where subjecteventcrffile_id = 1203" \

@@ -147,6 +147,12 @@ find(const char *name)
 	return i;
 }
 
+int
+imgp_conf_is_known(const char *name)
+{
+	return find(name) != NKNOWN;
+}
+
 static int
 take(void *arg, const char *section, const char *key, const char *value,
     struct imgp_err *e)

@@ -40,6 +40,8 @@ const char *imgp_conf_section(size_t at);
 typedef int imgp_conf_look(const char *pipeline, struct imgp_err *e);
 int	imgp_conf_check(imgp_conf_look *fn, struct imgp_err *e);
 
+/* Nonzero when there is a setting ${name}. */
+int	imgp_conf_is_known(const char *name);
 /*
  * The value of the setting ${name} for ${pipeline} (its code; NULL: none), or
  * its default, or NULL where it has none.  Static; never an empty string: that

@@ -1,7 +1,9 @@
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/err_priv.h"
@@ -65,6 +67,20 @@ imgp_error_find(const char *code)
 		if (strcmp(r->code, code) == 0)
 			return r;
 	return NULL;
+}
+
+const struct imgp_error *
+imgp_error_named(const char *code)
+{
+	char whole[64] = "IMGP-";
+	size_t n = strlen(whole), i;
+
+	if (strncasecmp(code, whole, n) == 0)
+		code += n;
+	for (i = 0; code[i] != '\0' && n + 1 < sizeof whole; i++)
+		whole[n++] = (char)toupper((unsigned char)code[i]);
+	whole[n] = '\0';
+	return code[i] == '\0' ? imgp_error_find(whole) : NULL;
 }
 
 enum imgp_owner

@@ -57,6 +57,10 @@ int	imgp_fail_errno(struct imgp_err *e, const char *code,
 /* The dictionary row of ${code}, or NULL when it has none. */
 const struct imgp_error *imgp_error_find(const char *code);
 
+/* The same for a code as people write it: its "IMGP-" may be missing, and it may be
+ * in lower case. */
+const struct imgp_error *imgp_error_named(const char *code);
+
 /* Its owner; IMGP_OWNER_OURS when the dictionary does not have it: nothing
  * may be final, or delivered, by a fault that nobody knows. */
 enum imgp_owner imgp_error_owner(const char *code);

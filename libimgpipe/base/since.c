@@ -7,8 +7,9 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
 
-char *
-imgp_since(const char *s)
+/* ${sign}: 1 for a time to come, -1 for one that has passed. */
+static char *
+from_now(const char *s, int sign)
 {
 	long long seconds;
 	char iso[32];
@@ -16,7 +17,7 @@ imgp_since(const char *s)
 	time_t t;
 
 	if (strchr(s, '-') == NULL && imgp_parse_duration(s, &seconds) == 0) {
-		t = time(NULL) - (time_t)seconds;
+		t = time(NULL) + sign * (time_t)seconds;
 		if (gmtime_r(&t, &tm) == NULL ||
 		    strftime(iso, sizeof iso, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 			return NULL;
@@ -27,4 +28,16 @@ imgp_since(const char *s)
 		return NULL;
 	return imgp_asprintf("%s%s", s, strlen(s) == 10 ? "T00:00:00Z" :
 	    strpbrk(s + 10, "Z+-") == NULL ? "Z" : "");
+}
+
+char *
+imgp_since(const char *s)
+{
+	return from_now(s, -1);
+}
+
+char *
+imgp_until(const char *s)
+{
+	return from_now(s, 1);
 }

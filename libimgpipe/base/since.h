@@ -8,5 +8,7 @@
  * NULL when ${s} is none of them; whether the date exists, the database says.
  */
 char	*imgp_since(const char *s);
+/* The same for a time to come: "7d" is a week from now. */
+char	*imgp_until(const char *s);
 
 #endif

@@ -1,8 +1,6 @@
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "libimgpipe/base/conf.h"
@@ -388,6 +386,9 @@ fill(struct imgp_json *facts, struct imgp_job *job, struct imgp_err *why,
 	if (is_true(holds, "paused"))
 		imgp_json_set(facts, "paused", imgp_json_copy(imgp_json_get(
 		    holds, "paused_reason")));
+	if (is_true(holds, "paused") && str(holds, "paused_until") != NULL)
+		imgp_json_set_str(facts, "paused_until",
+		    str(holds, "paused_until"));
 	if (row != NULL)
 		imgp_json_set(facts, "row", imgp_json_copy(row));
 	imgp_json_set(facts, "lookups", record == NULL ?
@@ -521,6 +522,7 @@ text_holds(const struct imgp_json *facts, struct imgp_buf *out)
 	if (imgp_json_get(facts, "paused") != NULL)
 		line(out, "paused", str(facts, "paused") == NULL ?
 		    "no reason is given" : str(facts, "paused"));
+	line(out, "until", str(facts, "paused_until"));
 	if (is(str(facts, "ends_with"), IMGP_E_SKIP_BUSY)) {
 		text = imgp_asprintf("by run %s, until %s unless it renews",
 		    str(row, "run"), str(row, "lease_until"));
@@ -633,20 +635,6 @@ imgp_explain_text(const struct imgp_json *facts, struct imgp_buf *out)
 
 /* --- a code --------------------------------------------------------------- */
 
-static const struct imgp_error *
-find_code(const char *code)
-{
-	char whole[64] = "IMGP-";
-	size_t n = strlen(whole), i;
-
-	if (strncasecmp(code, whole, n) == 0)
-		code += n;
-	for (i = 0; code[i] != '\0' && n + 1 < sizeof whole; i++)
-		whole[n++] = (char)toupper((unsigned char)code[i]);
-	whole[n] = '\0';
-	return code[i] == '\0' ? imgp_error_find(whole) : NULL;
-}
-
 int
 imgp_explain_code(const char *code, struct imgp_buf *out)
 {
@@ -656,7 +644,7 @@ imgp_explain_code(const char *code, struct imgp_buf *out)
 		[IMGP_OWNER_OURS] = "ours: settings, rights, machine",
 		[IMGP_OWNER_SERVICE] = "a service's",
 	};
-	const struct imgp_error *row = find_code(code);
+	const struct imgp_error *row = imgp_error_named(code);
 	const char *then;
 
 	if (row == NULL)

@@ -52,6 +52,11 @@ static const char pending[] =
     "  <= clock_timestamp())"
     " order by d.late, 1, 2";
 
+static const char failed[] =
+    "select d.subject_event_crf_file_id, d.pipeline_code from pipeline.failed d"
+    " where ($1::text is null or d.pipeline_code = $1::text)"
+    " and ($2::jsonb is null or $2::jsonb ? d.error_code) order by 1, 2";
+
 struct imgp_lookup *
 imgp_lookup_new(const struct imgp_lookup_opts *o)
 {
@@ -462,7 +467,10 @@ ask_pending(struct imgp_lookup *l, struct imgp_err *e)
 	const char *param[3] = { l->o.pipeline, l->o.again ? "t" : "f", NULL };
 	struct imgp_rows *r = NULL;
 
-	if (l->o.backoff == NULL)
+	if (l->o.failed) {
+		param[1] = l->o.codes;
+		r = imgp_db_query(l->db, failed, 2, param, e);
+	} else if (l->o.backoff == NULL)
 		r = imgp_db_query(l->db, pending, 3, param, e);
 	else if (backoff_seconds(l->o.backoff, &wait, e) == 0) {
 		param[2] = wait.s;

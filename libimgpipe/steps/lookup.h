@@ -24,6 +24,8 @@ struct imgp_lookup_opts {	/* its texts must stay */
 	/* imgp_lookup_pending(): */
 	int		 again;		/* and what failed for good by no fault
 					 * of its own */
+	int		 failed;	/* instead: what has failed, for good or not, */
+	const char	*codes;		/* of these, as a JSON array; NULL: of any */
 	const char	*backoff;	/* how long after the first, second, …
 					 * failure of its own an upload is left
 					 * out: durations; NULL: never */
@@ -60,8 +62,8 @@ int	imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *lookup,
 int64_t	imgp_lookup_idle(struct imgp_filter *f, void *lookup, int eof);
 
 /*
- * A job line for all that is still to be delivered and is due, of the pipeline of
- * the options or of all: ${*n} lines, the caller's to free, each and the whole.
+ * A job line for all that is still to be delivered and is due, or has failed, of
+ * the pipeline of the options or of all: ${*n} lines, the caller's to free, each and the whole.
  * NULL with ${e}.
  */
 char	**imgp_lookup_pending(struct imgp_lookup *l, size_t *n,

@@ -124,6 +124,13 @@ union all values
         (edcpipelinefile_id, lease, reason) values (0, 1, ''r'')'),
     ('repair_edcpipelinefile_id_lease_key', 'insert into pipeline.repair
         (edcpipelinefile_id, lease, reason) values (1, 1, ''r''), (1, 1, ''s'')'),
+    ('edcpipelinechange_edcpipeline_id_fkey', 'insert into
+        pipeline.edcpipelinechange (edcpipeline_id, action) values (0, ''set'')'),
+    ('edcpipelinechange_action_check', 'insert into pipeline.edcpipelinechange
+        (edcpipeline_id, action) select min(id), ''drop'' from pipeline.edcpipeline'),
+    ('edcpipelinechange_reason_check', 'insert into pipeline.edcpipelinechange
+        (edcpipeline_id, action, reason) select min(id), ''set'', ''''
+        from pipeline.edcpipeline'),
     ('outboxrecipient_outbox_id_fkey', 'insert into pipeline.outboxrecipient
         (outbox_id, address) values (0, ''a@x'')'),
     ('error_code_owner_check', 'insert into pipeline.error_code (code, class, owner,
