@@ -106,11 +106,12 @@ ask(struct imgp_post *p, const char *function, struct imgp_json *req,
 static void
 board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 {
-	struct imgp_json *req = imgp_json_new_object(), *data = NULL;
+	struct imgp_json *req = imgp_status_request(), *data = NULL;
 
 	imgp_json_set_int(req, "limit", w->json ? 1000 : 20);
 	ask(p, "status", req, &data);
 	imgp_status_leave_out(data);
+	imgp_status_advise(data);
 	if (w->json) {
 		imgp_json_print(data, b);
 		imgp_buf_puts(b, "\n");
@@ -132,7 +133,7 @@ all_files(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 	imgp_status_csv_head(b);
 	do {
 		data = NULL;
-		req = imgp_json_new_object();
+		req = imgp_status_request();
 		imgp_json_set_str(req, "since", w->since);
 		imgp_json_set_int(req, "after", last);
 		imgp_json_set_int(req, "limit", PAGE);
@@ -156,6 +157,7 @@ upload(struct imgp_post *p, const struct wish *w, const char *operand,
 	if (imgp_parse_int(operand, 1, INT64_MAX, &id) == -1)
 		imgp_usage(&tool, "an id is a positive integer");
 	ask(p, "status_upload", imgp_status_upload_request(id), &data);
+	imgp_status_advise(data);
 	unknown = imgp_json_bool(imgp_json_get(data, "known")) != 1 &&
 	    imgp_json_count(imgp_json_get(data, "rows")) == 0;
 	if (w->json) {

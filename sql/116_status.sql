@@ -3,7 +3,7 @@
 -- A file's state in one word or two: that of its row, and whether anybody works
 -- on it.  "left" is what a run gave up or lost: the next one takes it.
 create or replace function pipeline.state_of(f pipeline.edcpipelinefile)
-returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+returns text language sql stable as $$
 	select case
 	    when f.status = 'Completed' and f.has_error then 'with errors'
 	    when f.status = 'Completed' and f.has_warning then 'with warnings'
@@ -15,8 +15,7 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 create or replace function pipeline.status_row(f pipeline.edcpipelinefile,
-    code text) returns jsonb
-language sql stable set search_path = pg_catalog, pg_temp as $$
+    code text) returns jsonb language sql stable as $$
 	select jsonb_build_object('edc_pipeline_file_id', f.id,
 	    'subject_event_crf_file_id', f.subjecteventcrffile_id,
 	    'revision_number', f.revision_number, 'pipeline_code', code,
@@ -24,6 +23,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 	    'has_error', f.has_error, 'error_code', f.error_code,
 	    'attempt', f.attempt, 'run', f.run, 'file_name', f.file_name,
 	    'file_path', f.file_path, 'bytes', f.bytes_destination,
+	    'failed_for_good', f.failed_for_good, 'place', f.destination,
 	    'sha256', f.sha256_destination, 'ts_create', pipeline.utc(f.ts_create),
 	    'ts_finish', pipeline.utc(f.ts_finish),
 	    'lease_until', pipeline.utc(f.lease_until));
@@ -43,52 +43,158 @@ returns jsonb language sql stable as $$
 		order by a.ts desc limit most) l;
 $$;
 
--- {"limit"}: data.states, how many files of each pipeline are in which state
--- and since when the oldest; data.attention, the newest ${limit} that are left,
--- failed or to be tried again, data.more, how many others are; data.lookups, the
--- newest ${limit} uploads that no run could look up; data.last_run; data.mail;
--- data.last_digest.
+-- How every upload stands: a row for each upload and pipeline that the EDC has now,
+-- with its row in the record, if there is one, and one for each other row in the
+-- record (other revisions; uploads that are no longer there).  failures and ts: by
+-- which --pending waits (pipeline.due).
+create or replace view pipeline.standing as
+select u.subject_event_crf_file_id, u.revision_number, u.pipeline_code, p.id as
+    edcpipeline_id, p.paused, f.id as edcpipelinefile_id, f.status, f.has_error,
+    f.has_warning, f.failed_for_good, f.lease_until, f.ts_finish, f.ts_create,
+    false as outdated, w.edcpipeline_id is not null as waived, d.failures, d.ts
+from pipeline.upload u
+left join pipeline.edcpipeline p on p.code = u.pipeline_code
+left join pipeline.edcpipelinefile f on f.edcpipeline_id = p.id
+    and f.subjecteventcrffile_id = u.subject_event_crf_file_id
+    and f.revision_number = u.revision_number
+left join pipeline.waived w on w.edcpipeline_id = p.id
+    and w.subjecteventcrffile_id = u.subject_event_crf_file_id
+left join pipeline.due d on d.pipeline_code = u.pipeline_code
+    and d.subject_event_crf_file_id = u.subject_event_crf_file_id
+union all
+select f.subjecteventcrffile_id, f.revision_number, p.code, p.id, p.paused, f.id,
+    f.status, f.has_error, f.has_warning, f.failed_for_good, f.lease_until,
+    f.ts_finish, f.ts_create, f.status <> 'Completed' and exists (
+	select from pipeline.upload n where n.pipeline_code = p.code
+	and n.subject_event_crf_file_id = f.subjecteventcrffile_id
+	and n.revision_number > f.revision_number),
+    w.edcpipeline_id is not null, null, null
+from pipeline.edcpipelinefile f
+join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+left join pipeline.waived w on w.edcpipeline_id = p.id
+    and w.subjecteventcrffile_id = f.subjecteventcrffile_id
+where not exists (select from pipeline.upload u where u.pipeline_code = p.code
+    and u.subject_event_crf_file_id = f.subjecteventcrffile_id
+    and u.revision_number = f.revision_number);
+
+-- When --pending takes an upload again that failed so often by a fault of its own,
+-- the last time at ${ts}; ${waits}, the setting backoff: an array of seconds, the last
+-- of which counts for all failures after it.  Null: at once.
+create or replace function pipeline.due_at(failures bigint, ts timestamptz,
+    waits jsonb) returns timestamptz language sql stable as $$
+	select ts + make_interval(secs => (waits ->> (least(failures,
+	    jsonb_array_length(waits)) - 1)::integer)::float8);
+$$;
+
+-- The state of what stands so, in a word or two: that of its row, unless a hold, the
+-- next revision or the waiting time after a failure counts for more.
+create or replace function pipeline.state_in(s pipeline.standing, due timestamptz)
+returns text language sql stable as $$
+	select case
+	    when s.status = 'Completed' and s.has_error then 'with errors'
+	    when s.status = 'Completed' and s.has_warning then 'with warnings'
+	    when s.status = 'Completed' then 'delivered'
+	    when s.status <> 'Failed' and s.lease_until > now() then lower(s.status)
+	    when s.outdated then 'outdated'
+	    when s.edcpipeline_id is null then 'no pipeline'
+	    when s.waived then 'waived'
+	    when s.failed_for_good then 'failed'
+	    when s.paused then 'paused'
+	    when due > now() then 'backing off'
+	    when s.status is null then 'waiting'
+	    when s.status = 'Failed' then 'to retry'
+	    else 'left' end;
+$$;
+
+-- What holds up an upload in this state: its waiver, the pause of its pipeline, when
+-- it is due.
+create or replace function pipeline.hold_json(s pipeline.standing, state text,
+    due timestamptz) returns jsonb language sql stable as $$
+	select jsonb_build_object('state', state) || case state
+	    when 'backing off' then jsonb_build_object('due', pipeline.utc(due),
+	        'failures', s.failures, 'failed', pipeline.utc(s.ts))
+	    when 'paused' then jsonb_build_object('paused_reason', (
+	        select p.paused_reason from pipeline.edcpipeline p
+	        where p.id = s.edcpipeline_id))
+	    when 'waived' then jsonb_build_object('waiver', (
+	        select jsonb_build_object('reason', w.reason,
+	            'waived_by', w.waived_by,
+	            'ts_create', pipeline.utc(w.ts_create),
+	            'expires', pipeline.utc(w.expires))
+	        from pipeline.edcpipelinewaiver w
+	        where w.edcpipeline_id = s.edcpipeline_id
+	        and w.subjecteventcrffile_id = s.subject_event_crf_file_id))
+	    when 'no pipeline' then coalesce((select jsonb_build_object(
+	        'ddcrf_name', u.ddcrf_name, 'ddfile_name', u.ddfile_name)
+	        from pipeline.upload u where u.pipeline_code is not distinct from
+	            s.pipeline_code
+	        and u.subject_event_crf_file_id = s.subject_event_crf_file_id
+	        limit 1), '{}')
+	    else '{}' end;
+$$;
+
+-- All that is told of what stands so, beside its history.
+create or replace function pipeline.standing_json(s pipeline.standing, state text,
+    due timestamptz) returns jsonb language sql stable as $$
+	select coalesce((select pipeline.status_row(f, s.pipeline_code)
+	    from pipeline.edcpipelinefile f where f.id = s.edcpipelinefile_id),
+	    jsonb_build_object('subject_event_crf_file_id',
+	        s.subject_event_crf_file_id, 'revision_number', s.revision_number,
+	        'pipeline_code', s.pipeline_code)) ||
+	    pipeline.hold_json(s, state, due);
+$$;
+
+-- {"limit", "backoff"} (seconds, as due_at() takes them): data.states, how many files
+-- of each pipeline are in which state, since when the oldest is and when the next is
+-- due; data.attention, of each state but waiting, started, in progress and delivered
+-- the newest ${limit}, data.more, how many others are; data.paused, the pipelines that
+-- are; data.lookups, the newest ${limit} uploads that no run could look up;
+-- data.last_run; data.mail; data.last_digest.
 create or replace function pipeline.do_status(req jsonb) returns jsonb
 language plpgsql stable as $$
 declare
 	most bigint := coalesce(pipeline.want_int(req, 'limit'), 20);
+	waits jsonb := nullif(req -> 'backoff', 'null');
+	calm text[] := array['waiting', 'started', 'in progress', 'delivered'];
 	states jsonb;
 	attention jsonb;
 	n bigint;
 begin
-	select coalesce(jsonb_agg(jsonb_build_object('pipeline_code', s.code,
-	    'state', s.state, 'files', s.files, 'oldest', pipeline.utc(s.oldest))
-	    order by s.code, array_position(array['waiting', 'started',
-	    'in progress', 'left', 'to retry', 'failed', 'with errors',
-	    'with warnings', 'delivered'], s.state)), '[]') into states
-	from (select p.code, pipeline.state_of(f) as state, count(*) as files,
-		    min(coalesce(f.ts_finish, f.ts_create)) as oldest
-		from pipeline.edcpipelinefile f
-		join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-		group by 1, 2
-		union all
-		select u.pipeline_code, 'waiting', count(*), null
-		from pipeline.pending u
-		join pipeline.edcpipeline p on p.code = u.pipeline_code
-		where not exists (select from pipeline.edcpipelinefile f
-		    where f.edcpipeline_id = p.id
-		    and f.subjecteventcrffile_id = u.subject_event_crf_file_id
-		    and f.revision_number = u.revision_number)
-		group by 1) s;
-	select count(*) into n from pipeline.edcpipelinefile f
-	    where f.status <> 'Completed'
-	    and pipeline.state_of(f) in ('left', 'to retry', 'failed');
-	select coalesce(jsonb_agg(pipeline.status_row(a.f, a.code)
-	    order by a.at desc, (a.f).id desc), '[]') into attention
-	from (select f, p.code, coalesce(f.ts_finish, f.ts_create) as at
-		from pipeline.edcpipelinefile f
-		join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-		where f.status <> 'Completed'
-		and pipeline.state_of(f) in ('left', 'to retry', 'failed')
-		order by at desc, f.id desc limit most) a;
+	with timed as materialized (
+		select s, pipeline.due_at(s.failures, s.ts, waits) as due
+		from pipeline.standing s),
+	named as materialized (
+		select t.s, t.due, pipeline.state_in(t.s, t.due) as state,
+		    coalesce((t.s).ts_finish, (t.s).ts_create, (t.s).ts) as at
+		from timed t),
+	counted as (
+		select (s).pipeline_code as code, state, count(*) as files,
+		    min(at) as oldest, min(due) as due
+		from named group by 1, 2),
+	ranked as (
+		select s, due, state, at, row_number() over (partition by state
+		    order by at desc nulls last, (s).edcpipelinefile_id desc,
+		    (s).subject_event_crf_file_id desc) as rank
+		from named where state <> all (calm))
+	select (select coalesce(jsonb_agg(jsonb_build_object('pipeline_code', c.code,
+	    'state', c.state, 'files', c.files, 'oldest', pipeline.utc(c.oldest)) ||
+	    case when c.state = 'backing off' then jsonb_build_object('due',
+	        pipeline.utc(c.due)) else '{}' end
+	    order by c.code nulls last, array_position(array['waiting', 'started',
+	    'in progress', 'left', 'to retry', 'backing off', 'failed', 'paused',
+	    'waived', 'no pipeline', 'outdated', 'with errors', 'with warnings',
+	    'delivered'], c.state)), '[]') from counted c),
+	    (select coalesce(jsonb_agg(pipeline.standing_json(r.s, r.state, r.due)
+	    order by r.at desc nulls last, (r.s).edcpipelinefile_id desc,
+	    (r.s).subject_event_crf_file_id desc), '[]')
+	    from ranked r where r.rank <= most),
+	    (select count(*) from ranked r where r.rank > most)
+	into states, attention, n;
 	return pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
-	    'states', states, 'attention', attention,
-	    'more', n - jsonb_array_length(attention),
+	    'states', states, 'attention', attention, 'more', n,
+	    'paused', (select coalesce(jsonb_agg(jsonb_build_object(
+	        'pipeline_code', p.code, 'paused_reason', p.paused_reason)
+	        order by p.code), '[]') from pipeline.edcpipeline p where p.paused),
 	    'lookups', pipeline.status_lookups(null, most),
 	    'last_run', (select jsonb_build_object('run', r.run,
 	        'ts_finish', pipeline.utc(r.ts_finish), 'counts', r.counts)
@@ -103,8 +209,27 @@ begin
 	        from pipeline.outboxrecipient r where r.status <> 'sent')));
 end $$;
 
--- {"since", "after", "limit"}: data.files, rows that were made or ended since
--- then (null: all), by number, those above ${after}.
+-- A row as status_row() has it, with what holds it up.  Only one that is not
+-- delivered asks how its upload stands, by a query that the session keeps planned.
+drop function if exists pipeline.status_held(pipeline.edcpipelinefile, text, jsonb);
+create function pipeline.status_held(f pipeline.edcpipelinefile, code text,
+    waits jsonb) returns jsonb language plpgsql stable as $$
+declare
+	row jsonb := pipeline.status_row(f, code);
+begin
+	if f.status <> 'Completed' then
+		row := row || coalesce((select pipeline.hold_json(t.s,
+		    pipeline.state_in(t.s, t.due), t.due)
+		from (select s, pipeline.due_at(s.failures, s.ts, waits) as due
+		    from pipeline.standing s
+		    where s.subject_event_crf_file_id = f.subjecteventcrffile_id
+		    and s.edcpipelinefile_id = f.id limit 1) t), '{}');
+	end if;
+	return row;
+end $$;
+
+-- {"since", "after", "limit", "backoff"}: data.files, rows that were made or ended
+-- since then (null: all), by number, those above ${after}.
 create or replace function pipeline.do_status_files(req jsonb) returns jsonb
 language plpgsql stable as $$
 declare
@@ -112,8 +237,8 @@ declare
 	files jsonb;
 begin
 	t := pipeline.want_text(req, 'since')::timestamptz;
-	select coalesce(jsonb_agg(pipeline.status_row(a.f, a.code)
-	    order by (a.f).id), '[]') into files
+	select coalesce(jsonb_agg(pipeline.status_held(a.f, a.code,
+	    nullif(req -> 'backoff', 'null')) order by (a.f).id), '[]') into files
 	from (select f, p.code from pipeline.edcpipelinefile f
 		join pipeline.edcpipeline p on p.id = f.edcpipeline_id
 		where f.id > coalesce(pipeline.want_int(req, 'after'), 0)
@@ -123,18 +248,32 @@ begin
 	return pipeline.answer(jsonb_build_object('files', files));
 end $$;
 
--- {"subject_event_crf_file_id", "members"}: all that is known of one upload:
+-- {"subject_event_crf_file_id", "members", "backoff"}: all that is known of one upload:
 -- data.known, whether the EDC has it; data.members, those columns of
 -- pipeline.upload that are named in ${members}, where the view has them;
--- data.lookups, its look-ups that failed; data.rows, its rows, each with "scans", "errors" (the error log) and
--- "outcomes" (the ends of its attempts and their digests).
+-- data.lookups, its look-ups that failed; data.without_row, how it stands in each
+-- pipeline that has no row of it; data.rows, its rows, each with "scans", "errors" (the
+-- error log) and "outcomes" (the ends of its attempts and their digests).
 create or replace function pipeline.do_status_upload(req jsonb) returns jsonb
 language plpgsql stable as $$
 declare
 	upload bigint := pipeline.want_int(req, 'subject_event_crf_file_id');
+	waits jsonb := nullif(req -> 'backoff', 'null');
+	stands jsonb;
 	found_rows jsonb;
 begin
+	select coalesce(jsonb_agg(case when (t.s).edcpipelinefile_id is null
+	    then pipeline.standing_json(t.s, pipeline.state_in(t.s, t.due), t.due)
+	    else pipeline.hold_json(t.s, pipeline.state_in(t.s, t.due), t.due) ||
+	        jsonb_build_object('edc_pipeline_file_id',
+	            (t.s).edcpipelinefile_id) end
+	    order by (t.s).pipeline_code), '[]') into stands
+	from (select s, pipeline.due_at(s.failures, s.ts, waits) as due
+	    from pipeline.standing s
+	    where s.subject_event_crf_file_id = upload) t;
 	select coalesce(jsonb_agg(pipeline.status_row(f, p.code) ||
+	    coalesce((select h from jsonb_array_elements(stands) h
+	        where (h -> 'edc_pipeline_file_id')::bigint = f.id), '{}') ||
 	    jsonb_build_object(
 	    'scans', (select coalesce(jsonb_agg(jsonb_build_object(
 	        'atri_uid', d.atriuid, 'number_of_instances',
@@ -168,5 +307,8 @@ begin
 	            jsonb_each(u.j) m
 	        where m.value <> 'null' and req -> 'members' ? m.key),
 	    'lookups', pipeline.status_lookups(upload, null),
+	    'without_row', (select coalesce(jsonb_agg(h), '[]')
+	        from jsonb_array_elements(stands) h
+	        where not h ? 'edc_pipeline_file_id'),
 	    'rows', found_rows));
 end $$;

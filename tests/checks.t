@@ -325,7 +325,8 @@ $text" 'the run log, too'
 imgp-status >status 2>&1
 like status '^image +with warnings +1' 'imgp-status counts it'
 imgp-status 1201 >>status
-like status "  scan    IMGP-CHECK-PATIENT: warning: ${text//[()]/.}\$" \
+tr -s '\n ' ' ' <status >line
+like line " scan IMGP-CHECK-PATIENT: warning: ${text//[()]/.} 20" \
     'and with its id shows it'
 imgp-digest --print >digest 2>err
 like digest '^   warning      IMGP-CHECK-PATIENT$' 'the digest names it'

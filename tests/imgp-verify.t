@@ -159,7 +159,7 @@ ok $? '... under the same name, the same bytes'
 exits 0 '... and all holds' imgp-verify --level fetch
 is "$(sql 'select count(*) from pipeline.outcome where digest_id is null and not redelivered')" \
     "$(cat undigested)" '... which is no news to the labs'
-imgp-status 1201 >out
+imgp-status 1201 | tr -s '\n ' ' ' >out
 like out 'IMGP-DELIVERED-GONE: opened by postgres: deleted by hand' 'its history says why'
 
 # Other bytes than before are refused, before they are delivered.

@@ -72,7 +72,7 @@ is "$(pending | grep -c 1202)" 1 'a new revision begins anew'
 exits 0 'the upload that cannot be looked up' imgp-status 1205
 like out '^upload 1205: could not be looked up$' 'is said to be one'
 like out '  look-up   IMGP-LOOKUP-DATA: ' 'with the error'
-like out '^            in 2 runs since 20..-..-.. ..:..:.., last ' 'and how often'
+like out '^            in 2 runs since 20..-..-..T..:..:..Z, last ' 'and how often'
 exits 0 'all' imgp-status
 like out '^ *1205 +image +IMGP-LOOKUP-DATA +2 ' 'lists it'
 exits 0 'a fault of ours' imgp-status 1203

@@ -1,5 +1,6 @@
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,5 +45,28 @@ imgp_parse_duration(const char *s, long long *seconds)
 	if (imgp_parse_int(digits, 0, 1000000000LL, &n) == -1)
 		return -1;
 	*seconds = n * unit;
+	return 0;
+}
+
+int
+imgp_parse_durations(const char *s, long long max, struct imgp_buf *out)
+{
+	size_t begin = out->len, len;
+	char one[16];
+	long long n;
+
+	for (s += strspn(s, " \t"); *s != '\0'; s += len, s += strspn(s,
+	    " \t")) {
+		len = strcspn(s, " \t");
+		snprintf(one, sizeof one, "%.*s", (int)len, s);
+		if (len >= sizeof one || imgp_parse_duration(one, &n) == -1 ||
+		    n > max)
+			return -1;
+		imgp_buf_printf(out, "%c%lld", out->len == begin ? '[' : ',',
+		    n);
+	}
+	if (out->len == begin)
+		return -1;
+	imgp_buf_puts(out, "]");
 	return 0;
 }

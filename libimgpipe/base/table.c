@@ -3,6 +3,9 @@
 
 #include "libimgpipe/base/table.h"
 
+#define INDENT		8	/* of a row's second line */
+#define HANG_MOST	24	/* columns: a label is no wider */
+
 struct cell {
 	char		*s;
 	enum imgp_paint	 paint;
@@ -87,21 +90,32 @@ pad(struct imgp_buf *out, size_t n)
 		imgp_buf_puts(out, " ");
 }
 
-/* One row: ${s} gives a column's text. */
+/* One row: ${s} gives a column's text.  Columns from a break on stand on the next
+ * line. */
 static void
 row(const struct imgp_table *t, const size_t *wide, const char *const *s,
     const struct cell *cells, int colour, struct imgp_buf *out)
 {
-	size_t k, gap;
+	size_t k, gap, at = 0;
 	int right;
 
 	for (k = 0; k < t->ncolumns; k++) {
 		right = t->heads[k][0] == '>';
 		gap = wide[k] - width(s[k]);
-		pad(out, (k == 0 ? 0 : 2) + (right ? gap : 0));
+		if (k > 0 && at + 2 + wide[k] > IMGP_TABLE_WIDTH) {
+			imgp_buf_puts(out, "\n");
+			pad(out, INDENT);
+			at = INDENT;
+		} else if (k > 0) {
+			pad(out, 2);
+			at += 2;
+		}
+		at += wide[k];
+		pad(out, right ? gap : 0);
 		imgp_paint(out, s[k], cells == NULL ? IMGP_BOLD :
 		    cells[k].paint, colour);
-		if (!right && k + 1 < t->ncolumns)
+		if (!right && k + 1 < t->ncolumns &&
+		    at + 2 + wide[k + 1] <= IMGP_TABLE_WIDTH)
 			pad(out, gap);
 	}
 	imgp_buf_puts(out, "\n");
@@ -129,4 +143,99 @@ imgp_table_print(const struct imgp_table *t, int colour, struct imgp_buf *out)
 	}
 	free(s);
 	free(wide);
+}
+
+/* --- folding ------------------------------------------------------------- */
+
+/* The bytes of the colour at ${s}; 0: there is none. */
+static size_t
+colour_at(const char *s)
+{
+	size_t n;
+
+	if (s[0] != '\033' || s[1] != '[')
+		return 0;
+	n = 2 + strspn(s + 2, "0123456789;");
+	return s[n] == 'm' ? n + 1 : 0;
+}
+
+/* How many columns the first ${len} bytes of ${s} take. */
+static size_t
+columns(const char *s, size_t len)
+{
+	size_t i, n = 0, skip;
+
+	for (i = 0; i < len; i += skip == 0 ? 1 : skip)
+		if ((skip = colour_at(s + i)) == 0 &&
+		    ((unsigned char)s[i] & 0xc0) != 0x80)
+			n++;
+	return n;
+}
+
+/* Where the rest of a line stands: below its second column. */
+static size_t
+hang(const char *line, size_t len)
+{
+	size_t lead = strspn(line, " "), i;
+
+	for (i = lead; i + 2 < len && columns(line, i) < HANG_MOST; i++)
+		if (line[i] == ' ' && line[i + 1] == ' ') {
+			i += strspn(line + i, " ");
+			return i < len ? columns(line, i) : lead + 4;
+		}
+	return lead + 4;
+}
+
+/* The bytes of ${s} that fit into ${room} columns, up to a blank; at least a word. */
+static size_t
+fitting(const char *s, size_t len, size_t room)
+{
+	size_t lead = strspn(s, " "), best = 0, i;
+
+	for (i = lead; i <= len; i++) {
+		if (i < len && s[i] != ' ')
+			continue;
+		if (best != 0 && columns(s, i) > room)
+			break;
+		best = i;
+		if (columns(s, i) > room)
+			break;
+	}
+	return best;
+}
+
+static void
+add_trimmed(struct imgp_buf *out, const char *s, size_t len)
+{
+	while (len > 0 && s[len - 1] == ' ')
+		len--;
+	imgp_buf_add(out, s, len);
+}
+
+static void
+fold_line(const char *line, size_t len, struct imgp_buf *out)
+{
+	size_t in = hang(line, len), n = fitting(line, len, IMGP_TABLE_WIDTH);
+
+	add_trimmed(out, line, n);
+	while (n < len) {
+		line += n + 1;
+		len -= n + 1;
+		imgp_buf_puts(out, "\n");
+		pad(out, in);
+		n = fitting(line, len, IMGP_TABLE_WIDTH - in);
+		add_trimmed(out, line, n);
+	}
+	imgp_buf_puts(out, "\n");
+}
+
+void
+imgp_fold(const char *text, struct imgp_buf *out)
+{
+	size_t len;
+
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		fold_line(text, len, out);
+	}
 }

@@ -1,8 +1,9 @@
 /*
- * Aligned columns for a terminal.
+ * Aligned columns and folded lines for a terminal of IMGP_TABLE_WIDTH columns.
  *
- * Cells are gathered row by row; printing finds the widths.  Text is taken as
- * it is: make it printable first.
+ * Cells are gathered row by row; printing finds the widths.  Columns that do not fit
+ * stand on a second line of their row, indented.  Text is taken as it is: make it
+ * printable first.
  */
 #ifndef IMGPIPE_TABLE_H
 #define IMGPIPE_TABLE_H
@@ -11,6 +12,8 @@
 #include <stdint.h>
 
 #include "libimgpipe/base/buf.h"
+
+#define IMGP_TABLE_WIDTH	80
 
 enum imgp_paint { IMGP_PLAIN, IMGP_BOLD, IMGP_DIM, IMGP_GREEN, IMGP_YELLOW,
     IMGP_RED };
@@ -30,6 +33,13 @@ void	imgp_table_int(struct imgp_table *t, int64_t n);
 /* Append it; ${colour}: with ECMA-48 colours. */
 void	imgp_table_print(const struct imgp_table *t, int colour,
 	    struct imgp_buf *out);
+
+/*
+ * Append ${text} with each line that is too wide broken at a blank; what follows
+ * stands below the second column ("  what   said"), else four columns further in.  A
+ * word that does not fit stays whole.  ECMA-48 colours take no room.
+ */
+void	imgp_fold(const char *text, struct imgp_buf *out);
 
 /* Append ${s}, painted when ${colour}. */
 void	imgp_paint(struct imgp_buf *out, const char *s, enum imgp_paint paint,

@@ -202,7 +202,7 @@ decide(struct imgp_json *facts, const struct imgp_err *why,
 		code = why->code;
 	else if (is(str(row, "status"), "Completed"))
 		code = IMGP_E_SKIP_DONE;
-	else if (is(str(row, "state"), "failed"))
+	else if (is_true(row, "failed_for_good"))
 		code = IMGP_E_SKIP_FAILED;
 	else if (is_true(holds, "paused"))
 		code = IMGP_E_SKIP_PAUSED;

@@ -5,12 +5,14 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/csv.h"
 #include "libimgpipe/base/date.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/table.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/report/status.h"
 
 #define TEXT_MAX	1024
+#define WAIT_MOST	(366 * 86400)	/* as imgp-lookup takes it */
 
 /* A string member made printable; "" when there is none. */
 static const char *
@@ -23,19 +25,6 @@ str(const struct imgp_json *o, const char *key, char *dst)
 	return dst;
 }
 
-/* "2019-01-18T22:00:00Z" as "2019-01-18 22:00:00". */
-static const char *
-when(const struct imgp_json *o, const char *key, char *dst)
-{
-	char *p;
-
-	str(o, key, dst);
-	if ((p = strchr(dst, 'T')) != NULL)
-		*p = ' ';
-	dst[strcspn(dst, "Z")] = '\0';
-	return dst;
-}
-
 static int64_t
 num(const struct imgp_json *o, const char *key)
 {
@@ -44,24 +33,213 @@ num(const struct imgp_json *o, const char *key)
 	return imgp_json_int(imgp_json_get(o, key), &n) == 0 ? n : 0;
 }
 
-static enum imgp_paint
-paint_of(const char *state)
+/* --- what to do ----------------------------------------------------------- */
+
+/* Each state, in the order in which the overview tells of those that need a look;
+ * what it means and what to do about it, by a code of the error dictionary or in
+ * words of its own. */
+static const struct state {
+	const char	*name;
+	enum imgp_paint	 paint;
+	int		 calm;		/* nothing to look at */
+	const char	*code;		/* NULL: none */
+	const char	*means;
+	const char	*action;
+} known_states[] = {
+	{ "failed", IMGP_RED, 0, IMGP_E_SKIP_FAILED,
+	    "for good: no run takes it unless it is opened", NULL },
+	{ "left", IMGP_YELLOW, 0, NULL, "a run gave it up or died with it",
+	    "nothing: the next run takes it" },
+	{ "to retry", IMGP_YELLOW, 0, NULL, "failed, but not for good",
+	    "nothing now: the next run tries again" },
+	{ "backing off", IMGP_YELLOW, 0, NULL,
+	    "failed by a fault of its own, and waits until it is due",
+	    "nothing: imgp-run --pending takes it when it is due, imgp-run ID "
+	    "at once" },
+	{ "with errors", IMGP_YELLOW, 0, NULL,
+	    "delivered, with an error that is not fatal",
+	    "imgp-status ID says which, and what to do" },
+	{ "with warnings", IMGP_YELLOW, 0, NULL, "delivered, with warnings",
+	    "imgp-status ID says which, and what to do" },
+	{ "paused", IMGP_YELLOW, 0, IMGP_E_SKIP_PAUSED, NULL, NULL },
+	{ "waived", IMGP_DIM, 0, IMGP_E_SKIP_WAIVED, NULL, NULL },
+	{ "no pipeline", IMGP_DIM, 0, IMGP_E_SKIP_NO_PIPELINE, NULL, NULL },
+	{ "outdated", IMGP_DIM, 0, NULL,
+	    "not delivered, and the EDC has a newer revision",
+	    "nothing: the newer revision is what counts" },
+	{ "waiting", IMGP_PLAIN, 1, NULL, "no run has taken it yet",
+	    "nothing: the next run takes it" },
+	{ "started", IMGP_PLAIN, 1, IMGP_E_SKIP_BUSY, "a run has it", NULL },
+	{ "in progress", IMGP_PLAIN, 1, IMGP_E_SKIP_BUSY, "a run has it",
+	    NULL },
+	{ "delivered", IMGP_GREEN, 1, NULL, "delivered", "nothing" },
+};
+#define N_STATES	(sizeof known_states / sizeof *known_states)
+
+static const struct state *
+state_of(const struct imgp_json *o)
 {
-	static const struct {
-		const char	*state;
-		enum imgp_paint	 paint;
-	} known[] = {
-		{ "delivered", IMGP_GREEN }, { "with errors", IMGP_YELLOW },
-		{ "with warnings", IMGP_YELLOW },
-		{ "failed", IMGP_RED }, { "to retry", IMGP_YELLOW },
-		{ "left", IMGP_YELLOW },
-	};
+	const char *name = imgp_json_str(imgp_json_get(o, "state"));
 	size_t i;
 
-	for (i = 0; i < sizeof known / sizeof *known; i++)
-		if (strcmp(known[i].state, state) == 0)
-			return known[i].paint;
-	return IMGP_PLAIN;
+	for (i = 0; name != NULL && i < N_STATES; i++)
+		if (strcmp(known_states[i].name, name) == 0)
+			return &known_states[i];
+	return NULL;
+}
+
+static enum imgp_paint
+paint_of(const struct imgp_json *o)
+{
+	const struct state *s = state_of(o);
+
+	return s == NULL ? IMGP_PLAIN : s->paint;
+}
+
+static void
+advise_state(struct imgp_json *o, const struct state *s)
+{
+	const struct imgp_error *code = s == NULL ? NULL :
+	    imgp_error_find(s->code);
+
+	if (s == NULL)
+		return;
+	imgp_json_set_str(o, "means", s->means != NULL || code == NULL ?
+	    s->means : code->meaning);
+	imgp_json_set_str(o, "action", s->action != NULL || code == NULL ?
+	    s->action : code->action);
+}
+
+static void
+advise_error(struct imgp_json *o)
+{
+	const struct imgp_error *code = imgp_error_find(imgp_json_str(
+	    imgp_json_get(o, "error_code")));
+
+	if (code == NULL)
+		return;
+	imgp_json_set_str(o, "means", code->meaning);
+	imgp_json_set_str(o, "action", code->action);
+}
+
+/* Give each object of the array ${key} of ${o} what ${one} adds to it. */
+static void
+advise_list(struct imgp_json *o, const char *key,
+    void (*one)(struct imgp_json *))
+{
+	const struct imgp_json *i;
+	struct imgp_json *list, *copy;
+
+	if (!imgp_json_is_array(imgp_json_get(o, key)))
+		return;
+	list = imgp_json_new_array();
+	for (i = imgp_json_first(imgp_json_get(o, key)); i != NULL;
+	    i = imgp_json_next(i)) {
+		copy = imgp_json_copy(i);
+		one(copy);
+		imgp_json_append(list, copy);
+	}
+	imgp_json_set(o, key, list);
+}
+
+/* Append what to do about each code of ${errors} that ${todo} does not have. */
+static void
+add_codes(struct imgp_json *todo, const struct imgp_json *errors,
+    int64_t attempt)
+{
+	const struct imgp_json *i, *k;
+	struct imgp_json *o;
+	const char *code, *had;
+	int64_t n;
+
+	for (i = imgp_json_first(errors); i != NULL; i = imgp_json_next(i)) {
+		code = imgp_json_str(imgp_json_get(i, "error_code"));
+		if (imgp_error_find(code) == NULL || (imgp_json_int(
+		    imgp_json_get(i, "attempt"), &n) == 0 && n != attempt))
+			continue;
+		for (k = imgp_json_first(todo); k != NULL;
+		    k = imgp_json_next(k)) {
+			had = imgp_json_str(imgp_json_get(k, "error_code"));
+			if (had != NULL && strcmp(had, code) == 0)
+				break;
+		}
+		if (k != NULL)
+			continue;
+		o = imgp_json_new_object();
+		imgp_json_set_str(o, "error_code", code);
+		advise_error(o);
+		imgp_json_append(todo, o);
+	}
+}
+
+/* About the state, and about what went wrong in the attempt that ended last. */
+static void
+add_todo(struct imgp_json *row)
+{
+	const struct imgp_json *i, *end = NULL;
+	struct imgp_json *todo = imgp_json_new_array(), *o;
+	const struct state *s = state_of(row);
+	int64_t attempt;
+
+	if (s != NULL && !s->calm && strncmp(s->name, "with ", 5) != 0) {
+		o = imgp_json_new_object();
+		imgp_json_set_str(o, "state", s->name);
+		advise_state(o, s);
+		imgp_json_append(todo, o);
+	}
+	for (i = imgp_json_first(imgp_json_get(row, "outcomes")); i != NULL;
+	    i = imgp_json_next(i))
+		end = i;
+	if (end != NULL) {
+		attempt = num(end, "attempt");
+		add_codes(todo, imgp_json_get(row, "errors"), attempt);
+		add_codes(todo, imgp_json_get(end, "warnings"), attempt);
+	}
+	imgp_json_set(row, "what_to_do", todo);
+}
+
+static void
+advise_outcome(struct imgp_json *outcome)
+{
+	advise_list(outcome, "warnings", advise_error);
+}
+
+static void
+advise_row(struct imgp_json *row)
+{
+	advise_list(row, "errors", advise_error);
+	advise_list(row, "outcomes", advise_outcome);
+	add_todo(row);
+}
+
+static void
+advise_count(struct imgp_json *o)
+{
+	advise_state(o, state_of(o));
+}
+
+void
+imgp_status_advise(struct imgp_json *data)
+{
+	advise_list(data, "states", advise_count);
+	advise_list(data, "lookups", advise_error);
+	advise_list(data, "without_row", add_todo);
+	advise_list(data, "rows", advise_row);
+}
+
+struct imgp_json *
+imgp_status_request(void)
+{
+	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_buf waits = IMGP_BUF_INIT;
+	struct imgp_err e;
+
+	if (imgp_parse_durations(imgp_conf(NULL, "backoff"), WAIT_MOST,
+	    &waits) == 0)
+		imgp_json_set(req, "backoff", imgp_json_parse(waits.s,
+		    waits.len, &e));
+	imgp_buf_release(&waits);
+	return req;
 }
 
 static int
@@ -74,7 +252,8 @@ is_left_out(const struct imgp_json *o)
 void
 imgp_status_leave_out(struct imgp_json *data)
 {
-	static const char *const lists[] = { "states", "attention", "lookups" };
+	static const char *const lists[] = { "states", "attention", "lookups",
+	    "paused" };
 	const struct imgp_json *i;
 	struct imgp_json *kept;
 	size_t k;
@@ -106,47 +285,139 @@ states(const struct imgp_json *data, int colour, struct imgp_buf *out)
 	    i = imgp_json_next(i)) {
 		imgp_table_str(t, str(i, "pipeline_code", s), IMGP_PLAIN);
 		str(i, "state", s);
-		imgp_table_str(t, s, paint_of(s));
+		imgp_table_str(t, s, paint_of(i));
 		imgp_table_int(t, num(i, "files"));
-		imgp_table_str(t, when(i, "oldest", s), IMGP_DIM);
+		imgp_table_str(t, str(i, "oldest", s), IMGP_DIM);
 	}
 	imgp_table_print(t, colour, out);
 	imgp_table_free(t);
 }
 
+/* The rows in ${state}; TEXT is their code, where they have one. */
 static void
-attention(const struct imgp_json *data, int colour, struct imgp_buf *out)
+failures(const struct imgp_json *list, const struct state *state, int colour,
+    struct imgp_buf *out)
 {
 	static const char *const heads[] = { ">UPLOAD", ">REV", "PIPELINE",
-	    "STATE", ">ATTEMPT", "CODE", "SINCE", "FILE" };
-	const struct imgp_json *list = imgp_json_get(data, "attention"), *i;
-	struct imgp_table *t;
+	    ">TRY", "SINCE", "CODE" };
+	static const char *const due_heads[] = { ">UPLOAD", ">REV", "PIPELINE",
+	    ">TRY", "DUE", "CODE" };
+	int waits = strcmp(state->name, "backing off") == 0;
+	struct imgp_table *t = imgp_table_new(waits ? due_heads : heads, 6);
+	const struct imgp_json *i;
 	char s[TEXT_MAX];
 
-	if (imgp_json_count(list) == 0)
-		return;
-	t = imgp_table_new(heads, 8);
 	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
+		if (state_of(i) != state)
+			continue;
 		imgp_table_int(t, num(i, "subject_event_crf_file_id"));
 		imgp_table_int(t, num(i, "revision_number"));
 		imgp_table_str(t, str(i, "pipeline_code", s), IMGP_PLAIN);
-		str(i, "state", s);
-		imgp_table_str(t, s, paint_of(s));
 		imgp_table_int(t, num(i, "attempt"));
-		imgp_table_str(t, str(i, "error_code", s), IMGP_PLAIN);
-		imgp_table_str(t, when(i, imgp_json_str(imgp_json_get(i,
-		    "ts_finish")) == NULL ? "ts_create" : "ts_finish", s),
-		    IMGP_DIM);
-		imgp_table_str(t, str(i, "file_name", s), IMGP_PLAIN);
+		imgp_table_str(t, str(i, waits ? "due" : imgp_json_str(
+		    imgp_json_get(i, "ts_finish")) == NULL ? "ts_create" :
+		    "ts_finish", s), IMGP_DIM);
+		imgp_table_str(t, str(i, "error_code", s), state->paint);
 	}
-	imgp_buf_puts(out, "\n");
-	imgp_paint(out, "Look at", IMGP_BOLD, colour);
-	imgp_buf_puts(out, "\n");
 	imgp_table_print(t, colour, out);
 	imgp_table_free(t);
-	if (num(data, "more") > 0)
-		imgp_buf_printf(out, "and %lld more (imgp-status --csv)\n",
-		    (long long)num(data, "more"));
+}
+
+/* What is held up by people: whose word it is. */
+static void
+holds(const struct imgp_json *list, const struct state *state, int colour,
+    struct imgp_buf *out)
+{
+	static const char *const heads[3][4] = {
+	    { ">UPLOAD", ">REV", "PIPELINE", "STATUS" },
+	    { ">UPLOAD", "PIPELINE", "UNTIL", "REASON" },
+	    { ">UPLOAD", ">REV", "FORM", "FIELD" } };
+	int which = strcmp(state->name, "paused") == 0 ? 0 :
+	    strcmp(state->name, "waived") == 0 ? 1 : 2;
+	struct imgp_table *t = imgp_table_new(heads[which], 4);
+	const struct imgp_json *i, *waiver;
+	char s[TEXT_MAX];
+
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
+		if (state_of(i) != state)
+			continue;
+		waiver = imgp_json_get(i, "waiver");
+		imgp_table_int(t, num(i, "subject_event_crf_file_id"));
+		if (which != 1)
+			imgp_table_int(t, num(i, "revision_number"));
+		imgp_table_str(t, str(i, which == 2 ? "ddcrf_name" :
+		    "pipeline_code", s), IMGP_PLAIN);
+		if (which == 1)
+			imgp_table_str(t, str(waiver, "expires", s)[0] == '\0' ?
+			    "taken back" : s, IMGP_DIM);
+		imgp_table_str(t, which == 0 ? str(i, "status", s) :
+		    which == 1 ? str(waiver, "reason", s) :
+		    str(i, "ddfile_name", s), IMGP_PLAIN);
+	}
+	imgp_table_print(t, colour, out);
+	imgp_table_free(t);
+}
+
+/* Why the pipelines stand still. */
+static void
+pauses(const struct imgp_json *data, struct imgp_buf *out)
+{
+	const struct imgp_json *i;
+	char code[TEXT_MAX], why[TEXT_MAX];
+
+	for (i = imgp_json_first(imgp_json_get(data, "paused")); i != NULL;
+	    i = imgp_json_next(i))
+		imgp_buf_printf(out, "%s: %s\n", str(i, "pipeline_code", code),
+		    str(i, "paused_reason", why)[0] == '\0' ?
+		    "no reason is given" : why);
+}
+
+/* How many files of all pipelines are in ${state}. */
+static int64_t
+files_in(const struct imgp_json *data, const struct state *state)
+{
+	const struct imgp_json *i;
+	int64_t n = 0;
+
+	for (i = imgp_json_first(imgp_json_get(data, "states")); i != NULL;
+	    i = imgp_json_next(i))
+		if (state_of(i) == state)
+			n += num(i, "files");
+	return n;
+}
+
+static void
+attention(const struct imgp_json *data, const struct state *state, int colour,
+    struct imgp_buf *out)
+{
+	const struct imgp_json *list = imgp_json_get(data, "attention"), *i;
+	int64_t n = files_in(data, state), shown = 0;
+	struct imgp_json *advice;
+	char s[TEXT_MAX];
+
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i))
+		shown += state_of(i) == state;
+	if (n == 0)
+		return;
+	advice = imgp_json_new_object();
+	advise_state(advice, state);
+	imgp_buf_puts(out, "\n");
+	imgp_paint(out, state->name, IMGP_BOLD, colour);
+	imgp_buf_printf(out, ", %lld: %s\n", (long long)n, str(advice, "means",
+	    s));
+	imgp_buf_printf(out, "  do:  %s\n", str(advice, "action", s));
+	if (strcmp(state->name, "paused") == 0)
+		pauses(data, out);
+	if (strcmp(state->name, "paused") == 0 ||
+	    strcmp(state->name, "waived") == 0 ||
+	    strcmp(state->name, "no pipeline") == 0)
+		holds(list, state, colour, out);
+	else
+		failures(list, state, colour, out);
+	if (n > shown)
+		imgp_buf_printf(out, "and %lld more: imgp-status --json\n",
+		    (long long)(n - shown));
+	imgp_json_free(advice);
 }
 
 /* Uploads without a row: no run could look them up. */
@@ -154,25 +425,25 @@ static void
 lookups(const struct imgp_json *data, int colour, struct imgp_buf *out)
 {
 	static const char *const heads[] = { ">UPLOAD", "PIPELINE", "CODE",
-	    ">RUNS", "SINCE", "LAST" };
+	    ">RUNS", "SINCE" };
 	const struct imgp_json *list = imgp_json_get(data, "lookups"), *i;
 	struct imgp_table *t;
 	char s[TEXT_MAX];
 
 	if (imgp_json_count(list) == 0)
 		return;
-	t = imgp_table_new(heads, 6);
+	t = imgp_table_new(heads, 5);
 	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
 		imgp_table_int(t, num(i, "subject_event_crf_file_id"));
 		imgp_table_str(t, str(i, "pipeline_code", s), IMGP_PLAIN);
 		imgp_table_str(t, str(i, "error_code", s), IMGP_RED);
 		imgp_table_int(t, num(i, "failures"));
-		imgp_table_str(t, when(i, "since", s), IMGP_DIM);
-		imgp_table_str(t, when(i, "ts", s), IMGP_DIM);
+		imgp_table_str(t, str(i, "since", s), IMGP_DIM);
 	}
 	imgp_buf_puts(out, "\n");
-	imgp_paint(out, "Could not be looked up", IMGP_BOLD, colour);
-	imgp_buf_puts(out, "\n");
+	imgp_paint(out, "could not be looked up", IMGP_BOLD, colour);
+	imgp_buf_puts(out, ": no run got as far as to a row\n"
+	    "  do:  imgp-status ID says what to do\n");
 	imgp_table_print(t, colour, out);
 	imgp_table_free(t);
 }
@@ -201,9 +472,8 @@ round_up(const struct imgp_json *data, int colour, struct imgp_buf *out)
 		imgp_paint(out, "no run has come to its end yet\n",
 		    IMGP_YELLOW, colour);
 	else {
-		imgp_buf_printf(out, "last run     %s, ", when(run,
-		    "ts_finish", s));
-		imgp_buf_printf(out, "%s:", str(run, "run", s));
+		imgp_buf_printf(out, "last run     %s:", str(run, "ts_finish",
+		    s));
 		for (k = 0; k < sizeof counts / sizeof *counts; k++) {
 			c = num(imgp_json_get(run, "counts"), counts[k].key);
 			if (c > 0)
@@ -211,11 +481,12 @@ round_up(const struct imgp_json *data, int colour, struct imgp_buf *out)
 				    n++ == 0 ? "" : ",", (long long)c,
 				    counts[k].name);
 		}
-		imgp_buf_puts(out, n == 0 ? " nothing\n" : "\n");
+		imgp_buf_printf(out, "%s\n             %s\n", n == 0 ?
+		    " nothing" : "", str(run, "run", s));
 	}
 	if (!imgp_json_is_null(digest))
 		imgp_buf_printf(out, "last digest  %s, number %lld\n",
-		    when(digest, "until", s),
+		    str(digest, "until", s),
 		    (long long)num(digest, "digest_id"));
 	if (num(mail, "waiting") + num(mail, "refused") > 0) {
 		text = imgp_asprintf("mail         %lld waiting, %lld refused "
@@ -230,10 +501,17 @@ void
 imgp_status_board(const struct imgp_json *data, int colour,
     struct imgp_buf *out)
 {
-	states(data, colour, out);
-	attention(data, colour, out);
-	lookups(data, colour, out);
-	round_up(data, colour, out);
+	struct imgp_buf b = IMGP_BUF_INIT;
+	size_t k;
+
+	states(data, colour, &b);
+	for (k = 0; k < N_STATES; k++)
+		if (!known_states[k].calm)
+			attention(data, &known_states[k], colour, &b);
+	lookups(data, colour, &b);
+	round_up(data, colour, &b);
+	imgp_fold(b.s, out);
+	imgp_buf_release(&b);
 }
 
 /* --- metrics ------------------------------------------------------------- */
@@ -324,7 +602,7 @@ row_warnings(const struct imgp_json *outcome, int colour, struct imgp_buf *out)
 
 	for (i = imgp_json_first(imgp_json_get(outcome, "warnings"));
 	    i != NULL; i = imgp_json_next(i)) {
-		imgp_buf_printf(out, "    %s", when(outcome, "ts", s));
+		imgp_buf_printf(out, "    %s", str(outcome, "ts", s));
 		imgp_buf_printf(out, "  %-7s ", str(i, "stage", s));
 		imgp_paint(out, str(i, "error_code", s), IMGP_YELLOW, colour);
 		imgp_buf_printf(out, ": warning: %s\n", str(i, "error", s));
@@ -350,7 +628,7 @@ row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
 		    l != NULL; l = imgp_json_next(l)) {
 			if (num(l, "attempt") != n)
 				continue;
-			imgp_buf_printf(out, "    %s", when(l, "ts", s));
+			imgp_buf_printf(out, "    %s", str(l, "ts", s));
 			imgp_buf_printf(out, "  %-7s ", str(l, "stage", s));
 			imgp_paint(out, str(l, "error_code", s),
 			    imgp_json_bool(imgp_json_get(l, "fatal")) == 1 ?
@@ -362,7 +640,7 @@ row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
 			if (num(o, "attempt") != n)
 				continue;
 			row_warnings(o, colour, out);
-			imgp_buf_printf(out, "    %s", when(o, "ts", s));
+			imgp_buf_printf(out, "    %s", str(o, "ts", s));
 			imgp_buf_printf(out, "  %s%s", str(o, "status", s),
 			    imgp_json_bool(imgp_json_get(o, "has_error")) ==
 			    1 ? ", has_error" : "");
@@ -377,6 +655,85 @@ row_attempts(const struct imgp_json *row, int colour, struct imgp_buf *out)
 	}
 }
 
+/* A name or a place: alone on its line where it does not fit behind ${what}. */
+static void
+whole(struct imgp_buf *out, const char *what, const struct imgp_json *o,
+    const char *key)
+{
+	char s[TEXT_MAX];
+
+	if (str(o, key, s)[0] == '\0')
+		return;
+	imgp_buf_printf(out, strlen(s) + 12 <= IMGP_TABLE_WIDTH ?
+	    "  %-9s %s\n" : "  %s\n    %s\n", what, s);
+}
+
+/* What holds it up: of a row, or of an upload without one. */
+static void
+row_holds(const struct imgp_json *row, int64_t upload, struct imgp_buf *out)
+{
+	const struct imgp_json *waiver = imgp_json_get(row, "waiver");
+	char s[TEXT_MAX];
+
+	if (str(row, "due", s)[0] != '\0')
+		imgp_buf_printf(out, "  due       %s by imgp-run --pending, "
+		    "at once by imgp-run %lld\n", s, (long long)upload);
+	if (imgp_json_get(row, "paused_reason") != NULL)
+		imgp_buf_printf(out, "  paused    %s\n", str(row,
+		    "paused_reason", s)[0] == '\0' ? "no reason is given" : s);
+	if (!imgp_json_is_object(waiver))
+		return;
+	imgp_buf_printf(out, "  waived    %s", str(waiver, "ts_create", s));
+	imgp_buf_printf(out, " by %s", str(waiver, "waived_by", s));
+	imgp_buf_printf(out, ", until %s", str(waiver, "expires", s)[0] ==
+	    '\0' ? "it is taken back" : s);
+	imgp_buf_printf(out, ": %s\n", str(waiver, "reason", s));
+}
+
+static void
+row_todo(const struct imgp_json *row, struct imgp_buf *out)
+{
+	const struct imgp_json *list = imgp_json_get(row, "what_to_do"), *i;
+	char s[TEXT_MAX];
+
+	if (imgp_json_count(list) > 0)
+		imgp_buf_puts(out, "  what to do\n");
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
+		if (str(i, "error_code", s)[0] == '\0')
+			str(i, "state", s);
+		imgp_buf_printf(out, "    %s: ", s);
+		imgp_buf_printf(out, "%s\n", str(i, "means", s));
+		imgp_buf_printf(out, "      do:  %s\n", str(i, "action", s));
+	}
+}
+
+/* The place below which path and name lie, as the row keeps it. */
+static void
+row_base(const struct imgp_json *row, struct imgp_buf *out)
+{
+	const char *place = imgp_json_str(imgp_json_get(row, "place"));
+	char path[TEXT_MAX], name[TEXT_MAX], *key;
+	struct imgp_json *o;
+	size_t len;
+
+	if (place == NULL)
+		return;
+	str(row, "file_path", path);
+	key = imgp_asprintf("%s%s", path, str(row, "file_name", name));
+	len = strlen(key);
+	o = imgp_json_new_object();
+	imgp_json_set_str(o, "place", place);
+	if (strlen(place) > len &&
+	    strcmp(place + strlen(place) - len, key) == 0) {
+		free(key);
+		key = imgp_strndup(place, strlen(place) - len);
+		imgp_json_set_str(o, "place", key);
+	}
+	whole(out, "place", o, "place");
+	imgp_json_free(o);
+	free(key);
+}
+
 static void
 row_text(const struct imgp_json *row, int64_t upload, int colour,
     struct imgp_buf *out)
@@ -387,35 +744,58 @@ row_text(const struct imgp_json *row, int64_t upload, int colour,
 	    (long long)upload, (long long)num(row, "revision_number"),
 	    str(row, "pipeline_code", s));
 	str(row, "state", s);
-	imgp_paint(out, s, paint_of(s), colour);
+	imgp_paint(out, s, paint_of(row), colour);
 	imgp_buf_printf(out, "\n  record    %lld, %s",
 	    (long long)num(row, "edc_pipeline_file_id"),
 	    str(row, "status", s));
-	imgp_buf_printf(out, ", made %s", when(row, "ts_create", s));
-	if (when(row, "ts_finish", s)[0] != '\0')
+	imgp_buf_printf(out, ", made %s", str(row, "ts_create", s));
+	if (str(row, "ts_finish", s)[0] != '\0')
 		imgp_buf_printf(out, ", ended %s", s);
 	imgp_buf_puts(out, "\n");
 	if (str(row, "run", s)[0] != '\0')
 		imgp_buf_printf(out, "  run       %s\n", s);
-	if (when(row, "lease_until", s)[0] != '\0')
+	if (str(row, "lease_until", s)[0] != '\0')
 		imgp_buf_printf(out, "  leased    until %s\n", s);
-	if (str(row, "file_path", s)[0] != '\0')
-		imgp_buf_printf(out, "  path      %s\n", s);
-	if (str(row, "file_name", s)[0] != '\0')
-		imgp_buf_printf(out, "  file      %s\n", s);
+	row_holds(row, upload, out);
+	row_base(row, out);
+	whole(out, "path", row, "file_path");
+	whole(out, "file", row, "file_name");
 	if (num(row, "bytes") > 0)
 		imgp_buf_printf(out, "  bytes     %lld\n",
 		    (long long)num(row, "bytes"));
-	if (str(row, "sha256", s)[0] != '\0')
-		imgp_buf_printf(out, "  SHA-256   %s\n", s);
+	whole(out, "SHA-256", row, "sha256");
 	row_scans(row, out);
 	row_attempts(row, colour, out);
+	row_todo(row, out);
+}
+
+/* How it stands in a pipeline that has no row of it. */
+static void
+without_row(const struct imgp_json *o, int64_t upload, int colour,
+    struct imgp_buf *out)
+{
+	char s[TEXT_MAX];
+
+	imgp_buf_printf(out, "upload %lld, revision %lld", (long long)upload,
+	    (long long)num(o, "revision_number"));
+	if (str(o, "pipeline_code", s)[0] != '\0')
+		imgp_buf_printf(out, ", pipeline %s", s);
+	imgp_buf_puts(out, ": ");
+	str(o, "state", s);
+	imgp_paint(out, s, paint_of(o), colour);
+	imgp_buf_puts(out, "\n");
+	if (str(o, "ddcrf_name", s)[0] != '\0') {
+		imgp_buf_printf(out, "  field     %s", s);
+		imgp_buf_printf(out, " %s\n", str(o, "ddfile_name", s));
+	}
+	row_holds(o, upload, out);
+	row_todo(o, out);
 }
 
 struct imgp_json *
 imgp_status_upload_request(int64_t upload)
 {
-	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_json *req = imgp_status_request();
 	struct imgp_json *names = imgp_json_new_array();
 	const struct imgp_member *m;
 
@@ -459,8 +839,12 @@ upload_lookups(const struct imgp_json *list, int colour, struct imgp_buf *out)
 		imgp_buf_printf(out, ": %s\n", str(i, "error", s));
 		imgp_buf_printf(out, "            in %lld run%s since %s",
 		    (long long)num(i, "failures"),
-		    num(i, "failures") == 1 ? "" : "s", when(i, "since", s));
-		imgp_buf_printf(out, ", last %s\n", when(i, "ts", s));
+		    num(i, "failures") == 1 ? "" : "s", str(i, "since", s));
+		imgp_buf_printf(out, ", last %s\n", str(i, "ts", s));
+		if (str(i, "means", s)[0] == '\0')
+			continue;
+		imgp_buf_printf(out, "  means     %s\n", s);
+		imgp_buf_printf(out, "  do        %s\n", str(i, "action", s));
 	}
 }
 
@@ -471,16 +855,23 @@ imgp_status_upload(const struct imgp_json *data, int64_t upload, int colour,
 	const struct imgp_json *rows = imgp_json_get(data, "rows"), *i;
 	const struct imgp_json *failed = imgp_json_get(data, "lookups");
 
-	if (imgp_json_count(rows) == 0)
-		imgp_buf_printf(out, "upload %lld: %s\n", (long long)upload,
-		    imgp_json_count(failed) > 0 ? "could not be looked up" :
-		    imgp_json_bool(imgp_json_get(data, "known")) == 1 ?
-		    "waiting, no run has taken it yet" :
-		    "not known, neither to the EDC nor to the record");
-	upload_lookups(failed, colour, out);
+	const struct imgp_json *lone = imgp_json_get(data, "without_row");
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	if (imgp_json_count(failed) > 0 && imgp_json_count(rows) == 0)
+		imgp_buf_printf(&b, "upload %lld: could not be looked up\n",
+		    (long long)upload);
+	else if (imgp_json_count(rows) + imgp_json_count(lone) == 0)
+		imgp_buf_printf(&b, "upload %lld: not known, neither to the "
+		    "EDC nor to the record\n", (long long)upload);
+	upload_lookups(failed, colour, &b);
+	for (i = imgp_json_first(lone); i != NULL; i = imgp_json_next(i))
+		without_row(i, upload, colour, &b);
 	for (i = imgp_json_first(rows); i != NULL; i = imgp_json_next(i))
-		row_text(i, upload, colour, out);
-	upload_members(data, out);
+		row_text(i, upload, colour, &b);
+	upload_members(data, &b);
+	imgp_fold(b.s, out);
+	imgp_buf_release(&b);
 }
 
 /* --- CSV ----------------------------------------------------------------- */

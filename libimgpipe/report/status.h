@@ -10,11 +10,25 @@
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/report/post.h"
 
+/*
+ * What pipeline.status() and status_files() are asked, with the setting backoff, by
+ * which what failed is due again; the caller's.
+ */
+struct imgp_json *imgp_status_request(void);
+/*
+ * Add to an answer of status() or status_upload() what its states and error codes
+ * mean and what to do about them: "means" and "action" to states and errors,
+ * "what_to_do" to each row.
+ */
+void	imgp_status_advise(struct imgp_json *data);
+
 /* Remove the pipelines that are left out (base/conf.h) from an answer. */
 void	imgp_status_leave_out(struct imgp_json *data);
 
-/* The overview: how many files are in which state, which need attention, how the
- * last run and mail went.  ${colour}: for a terminal that shows it. */
+/* The overview: how many files are in which state, which need attention and why, how
+ * the last run and mail went; ${data} with imgp_status_advise().  ${colour}: for a
+ * terminal that shows it.  No line is wider than IMGP_TABLE_WIDTH, unless one word
+ * is. */
 void	imgp_status_board(const struct imgp_json *data, int colour,
 	    struct imgp_buf *out);
 
@@ -23,7 +37,7 @@ void	imgp_status_metrics(const struct imgp_json *data, struct imgp_buf *out);
 
 /* What pipeline.status_upload() is asked for an upload; the caller's. */
 struct imgp_json *imgp_status_upload_request(int64_t upload);
-/* All that is known of one upload. */
+/* All that is known of one upload, as above. */
 void	imgp_status_upload(const struct imgp_json *data, int64_t upload,
 	    int colour, struct imgp_buf *out);
 

@@ -437,29 +437,6 @@ imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	return IMGP_STEP_HELD;
 }
 
-/* Durations as "10m 1h" as a JSON array of seconds. */
-static int
-backoff_seconds(const char *s, struct imgp_buf *out, struct imgp_err *e)
-{
-	char one[16];
-	long long n;
-	size_t len;
-
-	for (s += strspn(s, " "); *s != '\0'; s += len, s += strspn(s, " ")) {
-		len = strcspn(s, " ");
-		snprintf(one, sizeof one, "%.*s", (int)len, s);
-		if (len >= sizeof one || imgp_parse_duration(one, &n) == -1 ||
-		    n > BACKOFF_MAX)
-			break;
-		imgp_buf_printf(out, "%s%lld", out->len == 0 ? "[" : ",", n);
-	}
-	if (*s != '\0' || out->len == 0)
-		return imgp_fail(e, IMGP_E_CONFIG,
-		    "backoff is not a list of durations such as 10m 1h 6h 24h");
-	imgp_buf_puts(out, "]");
-	return 0;
-}
-
 static struct imgp_rows *
 ask_pending(struct imgp_lookup *l, struct imgp_err *e)
 {
@@ -472,7 +449,10 @@ ask_pending(struct imgp_lookup *l, struct imgp_err *e)
 		r = imgp_db_query(l->db, failed, 2, param, e);
 	} else if (l->o.backoff == NULL)
 		r = imgp_db_query(l->db, pending, 3, param, e);
-	else if (backoff_seconds(l->o.backoff, &wait, e) == 0) {
+	else if (imgp_parse_durations(l->o.backoff, BACKOFF_MAX, &wait) == -1)
+		imgp_fail(e, IMGP_E_CONFIG, "backoff is not a list of "
+		    "durations such as 10m 1h 6h 24h");
+	else {
 		param[2] = wait.s;
 		r = imgp_db_query(l->db, pending, 3, param, e);
 	}
