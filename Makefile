@@ -66,7 +66,7 @@ MAN	= $(wildcard man/*.[1-8])
 CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
 
 # Fuzz targets that the tests run on changed seeds: tests/fuzz.t.
-FUZZED	= dicom zip tar gunzip prov stamp
+FUZZED	= dicom ini json names zip tar gunzip prov stamp
 
 # --- flags, each used only where the compiler takes it --------------------
 WARN	= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
