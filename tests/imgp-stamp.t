@@ -208,6 +208,12 @@ head -1 out | jq -c 'del(.errors)' >b
 cmp -s a b && cmp -s all.out spool/r/1/upload
 ok $? 'once more changes nothing'
 cp all.zip spool/r/1/upload
+jq -c --arg l "file://$S/r/1/upload" '.local=$l' ids | imgp-stamp 2>err |
+	jq -c .errors >got
+jq -e --slurpfile told got '.errors | length > 0 and . == $told[0][:length] and
+    ($told[0] | map(.error) | length == (unique | length))' ids >want
+ok $? 'what the scan told of a member is not told again' || diag <err
+cp all.zip spool/r/1/upload
 head -1 in | jq -c '.scans[0].series[0].number_of_instances += 1' |
 	imgp-stamp 2>/dev/null | jq -c '.errors[]|[.error_code,.fatal]' |
 	tail -1 >got

@@ -17,9 +17,13 @@ int	imgp_job_get_scans(struct imgp_job *job, struct imgp_scans *s,
 void	imgp_job_set_scans(struct imgp_job *job, const struct imgp_scans *s);
 /*
  * Add each fault to "errors" as one of ${stage}'s.  Fatal are those marked so,
- * those that job/fault.h says and, when ${required}, all but the mild.
+ * those that job/fault.h says and, when ${required}, all but the mild.  What an
+ * earlier stage told in the same words, and took as seriously, is not told again.
  */
 void	imgp_job_add_faults(struct imgp_job *job, const char *stage,
 	    const struct imgp_faults *f, int required);
+/* Add each to "warnings" likewise. */
+void	imgp_job_add_warnings(struct imgp_job *job, const char *stage,
+	    const struct imgp_faults *f);
 
 #endif

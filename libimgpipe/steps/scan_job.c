@@ -78,7 +78,6 @@ take_result(struct imgp_job *job, struct imgp_scan_result *r,
 {
 	struct imgp_err why;
 	int expected;
-	size_t i;
 
 	imgp_job_set_scans(job, &r->scans);
 	set_listing(job, r);
@@ -87,10 +86,7 @@ take_result(struct imgp_job *job, struct imgp_scan_result *r,
 		    "no DICOM instance was found");
 		imgp_faults_add(&r->faults, 0, &why);
 	}
-	for (i = 0; i < r->warnings.n; i++) {
-		imgp_fault_text(&r->warnings.fault[i], &why);
-		imgp_job_warn(job, "scan", &why);
-	}
+	imgp_job_add_warnings(job, "scan", &r->warnings);
 	/* Where no images are expected, none are missed. */
 	expected = r->instances > 0 || strcmp(dicom_setting(job), "no") != 0;
 	if (expected)

@@ -90,17 +90,13 @@ tell(struct imgp_job *answer, const struct imgp_stamp_result *r)
 		{ "declined", r->declined }, { "other", r->other },
 	};
 	struct imgp_json *o = imgp_json_new_object();
-	struct imgp_err e;
 	size_t i;
 
 	for (i = 0; i < sizeof counts / sizeof *counts; i++)
 		imgp_json_set_int(o, counts[i].name, (int64_t)counts[i].n);
 	imgp_job_set(answer, "listing", o);
 	imgp_job_add_faults(answer, STAGE, &r->faults, 0);
-	for (i = 0; i < r->warnings.n; i++) {
-		imgp_fault_text(&r->warnings.fault[i], &e);
-		imgp_job_warn(answer, STAGE, &e);
-	}
+	imgp_job_add_warnings(answer, STAGE, &r->warnings);
 }
 
 static int

@@ -52,15 +52,11 @@ static void
 tell(struct imgp_job *job, const struct imgp_stamp_result *r)
 {
 	struct imgp_json *a;
-	struct imgp_err e;
 	size_t i;
 
 	imgp_job_add_faults(job, "stamp", &r->faults,
 	    imgp_scan_required(job, NULL));
-	for (i = 0; i < r->warnings.n; i++) {
-		imgp_fault_text(&r->warnings.fault[i], &e);
-		imgp_job_warn(job, "stamp", &e);
-	}
+	imgp_job_add_warnings(job, "stamp", &r->warnings);
 	if (r->nreplaced == 0)
 		return;
 	a = imgp_json_new_array();
