@@ -56,8 +56,9 @@ and not exists (
 -- there was none) and when it last did.  IMGP-STORE-INTEGRITY counts as its own, as
 -- the next run mostly finds the same bytes and metadata.  Where opened is true it
 -- failed for good by a fault that was ours or a service's, by today's dictionary.
--- Where late is true it has failed before, for any reason: it goes last, so that a
--- trouble of this one upload holds up no other.
+-- Where late is true it has failed before, for any reason, a later attempt that was
+-- given up notwithstanding: it goes last, so that a trouble of this one upload holds
+-- up no other.
 create or replace view pipeline.due as
 with own as (
 	select p.code, f.subjecteventcrffile_id, f.revision_number,
@@ -81,7 +82,8 @@ select u.subject_event_crf_file_id, u.pipeline_code, false as opened,
     greatest(own.ts, l.ts) as ts,
     exists (select from pipeline.edcpipelinefile f
 	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-	where p.code = u.pipeline_code and f.status = 'Failed'
+	join pipeline.outcome o on o.edcpipelinefile_id = f.id
+	where p.code = u.pipeline_code and o.status = 'Failed'
 	and f.subjecteventcrffile_id = u.subject_event_crf_file_id
 	and f.revision_number = u.revision_number) as late
 from pipeline.pending u
