@@ -1,7 +1,9 @@
 # imgpipe: GNU make.  What is built lies in $B.  `make help` prints this:
 #: all                        the tools, into $B/bin
 #: check                      the tests; one: T=tests/x.t; J=N at once
-#: check-s3                   all that speaks S3, with the servers it needs
+#: check-long                 those of which check has a sample, whole, with the
+#:                            servers they need; a quarter of an hour
+#: check-s3                   all that speaks S3, whole, with those servers
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
 #: check-notices              runs killed, and what the admins hear; half an hour
 #: check-driver               10,000 dry runs, 1,000 under SIGTERM; an hour
@@ -108,7 +110,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-db check-dicom check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
+.PHONY: all check check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -180,15 +182,21 @@ $(FIXTURES): tests/lib/fixtures tests/lib/hostile.py scripts/pg scripts/load-sql
 TEST_SECONDS ?= 900
 PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
 # The longest first, so that none of them goes on when all others are done.
-LONGEST	= $(patsubst %,tests/%.t,imgp-run-kill s3-swift imgp-run-db imgp-run db-faults-http \
+LONGEST	= $(patsubst %,tests/%.t,imgp-run-kill imgp-run-db imgp-run db-faults-http \
 	  imgp-record-http s3-faults db-faults digest-crash s3-kill s3-rgw imgp-stamp imgp-notify permute)
 TESTS	= $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.t))
 check: all $(FIXTURES) $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
 	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(TESTS),$(T))
-# All that speaks S3, with the servers that need it installed: none is skipped.
+# What check has a sample of, or nothing, whole: none is skipped.
+LONG_TESTS = $(patsubst %,tests/%.t,s3-sweep s3-swift s3-peers s3-kill pooler breaker \
+	  s3-role imgp-run-signal)
+check-long: all $(FIXTURES) $(CTESTS)
+	scripts/setup s3
+	LONG=1 S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(LONG_TESTS)
+# All that speaks S3, with the servers that it needs installed: none is skipped.
 check-s3: all $(FIXTURES) $(CTESTS)
 	scripts/setup s3
-	S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(wildcard tests/s3*.t) \
+	LONG=1 S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(wildcard tests/s3*.t) \
 	  tests/sigv4.t tests/cred.t
 # Killed at random on Ceph's gateway and on Swift, a hundred times in each of an
 # upload, a copy and a copy in parts; about half an hour.

@@ -109,11 +109,13 @@ exec 7>&-
 wait $run
 
 # --- many dry runs ------------------------------------------------------------------
-if ! "$ROOT/tests/lib/dry-runs.py" "${RUNS:-40}" 1201 1202 1203 >faults 2>ends; then
+RUNS=${RUNS:-${LONG:+40}}
+RUNS=${RUNS:-20}
+if ! "$ROOT/tests/lib/dry-runs.py" "$RUNS" 1201 1202 1203 >faults 2>ends; then
 	head -20 faults | diag
 fi
 [ ! -s faults ]
-ok $? "${RUNS:-40} dry runs, a tenth under SIGTERM: each ends as it says"
+ok $? "$RUNS dry runs, a tenth under SIGTERM: each ends as it says"
 diag <ends
 [ "$(ls -A spool)" = .lock ]
 ok $? 'and leaves nothing behind'

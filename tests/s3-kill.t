@@ -3,13 +3,13 @@
 # in parts (R1, R29, R30).  At each moment the object is whole or not there; the
 # same again ends it, and nothing is left.
 #
-# KILLS (2; in check-s3 6) of each of OPERATIONS on each of SERVERS; SEED repeats a
+# KILLS (1; in check-long 6) of each of OPERATIONS on each of SERVERS; SEED repeats a
 # run, MB is the size of the object.  make check-s3-kill: a hundred.
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
-KILLS=${KILLS:-${S3_REQUIRED:+6}}
-KILLS=${KILLS:-2} SEED=${SEED:-$RANDOM}
+KILLS=${KILLS:-${LONG:+6}}
+KILLS=${KILLS:-1} SEED=${SEED:-$RANDOM}
 RANDOM=$SEED
 unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN
 export HOME=$WORK IMGP_S3_PART_BYTES=5242880
@@ -64,7 +64,7 @@ killed() {		# killed OPERATION
 		"with $resumed times"
 }
 
-for server in ${SERVERS:-rgw ${S3_REQUIRED:+swift}}; do
+for server in ${SERVERS:-rgw ${LONG:+swift}}; do
 	"$ROOT/scripts/s3-server" start "$WORK/$server" "$server" >server.env \
 		2>server.err || no_server "no $server: $(tail -1 server.err)"
 	at_end "'$ROOT/scripts/s3-server' stop '$WORK/$server'"

@@ -3,7 +3,7 @@
 # aws, s3cmd and rclone on Ceph's gateway and on Swift, whole and in parts (M2).
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
-[ -n "${S3_REQUIRED-}" ] || skip_all 'make check-s3 runs it'
+long_only
 
 unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN
 export HOME=$WORK LC_ALL=C.UTF-8 AWS_REQUEST_CHECKSUM_CALCULATION=when_required \

@@ -3,6 +3,7 @@
 # signature, the token and ours (R26, R35).
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
+long_only
 
 S3_TLS=1 S3_STS=1 "$ROOT/scripts/s3-server" start "$WORK/server" rgw \
 	>server.env 2>server.err ||

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Every fault at every request of every operation, kills at random moments
-# (R1, R20-R24, R29, R30): long, so only make check-s3 runs it.
+# (R1, R20-R24, R29, R30): long, so only make check-long runs it.
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
-[ -n "${S3_REQUIRED-}" ] || skip_all 'long: make check-s3'
+long_only
 
 # shellcheck source=tests/lib/faulty-s3.sh
 . "$ROOT/tests/lib/faulty-s3.sh"

@@ -45,7 +45,10 @@ ok() {			# ok STATUS TITLE
 }
 diag() { sed 's/^/# /' >&2; }
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
-no_server() {		# no_server WHY: skip, but not in make check-s3
+# Is this the long run, make check-long?  The default run has a sample of each.
+is_long() { [ -n "${LONG-}" ]; }
+long_only() { is_long || skip_all 'long: make check-long'; }
+no_server() {		# no_server WHY: skip, but not where S3 is required
 	[ -n "${S3_REQUIRED-}" ] || skip_all "$1"
 	echo "Bail out! $1"
 	exit 1

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib/lib.sh"
 
 server=$1
+[ "$server" = rgw ] || long_only
 "$ROOT/scripts/s3-server" start "$WORK/server" "$server" >server.env 2>server.err ||
 	no_server "no $server: $(tail -1 server.err)"
 at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"
