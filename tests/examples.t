@@ -1,6 +1,6 @@
 #!/bin/bash
-# Every line of the manual's EXAMPLES that can run here is run (.Dl lines and
-# literal blocks), in a world with a run behind it.
+# Every line of the manual's EXAMPLES that can run here is run as a reader sees it
+# (.Dl lines and literal blocks), in a world with a run behind it.
 . "$(dirname "$0")/lib/lib.sh"
 world
 imgp-run -q 1201 1204 1299 >finished.jsonl 2>/dev/null
@@ -15,18 +15,24 @@ imgp-dcmscan scan.zip | jq -c '.scans[].series |= (to_entries |
 imgp-lookup 1203 | imgp-record start | imgp-s3cp source local | imgp-dcmscan |
     imgp-record scans | imgp-stamp | imgp-s3cp local temp >staged.jsonl
 
-# The examples of a page, each ended by a NUL: a line, or a block's lines.
+command -v mandoc >/dev/null || skip_all 'mandoc is not there'
+# The examples of a page, each ended by a NUL: a line, or a block's lines.  How many
+# lines one has its source tells, the text is what mandoc shows.
 examples() {
+	mandoc -Tascii -Owidth=500 "$1" | col -bx |
+	    sed -n '/^EXAMPLES/,/^[A-DF-Z]/s/^ \{11\}//p' >shown
 	sed -n '/^\.Sh EXAMPLES/,/^\.Sh [^E]/p' "$1" | awk '
-	    /^\.Dl / { sub(/^\.Dl /, ""); printf "%s%c", $0, 0 }
-	    /^\.Bd / { block = 1; text = ""; next }
-	    /^\.Ed/ { if (text != "") printf "%s%c", text, 0; block = 0 }
-	    block { text = text (text == "" ? "" : "\n") $0 }' |
-	    sed 's/\\ \\&/ /g; s/\\&//g; s/\\e/\\/g'
+	    function show() { if ((getline text <"shown") != 1) exit 1; return text }
+	    /^\.Dl / { printf "%s%c", show(), 0 }
+	    /^\.Bd / { block = 1; lines = ""; next }
+	    /^\.Ed/ { if (lines != "") printf "%s%c", lines, 0; block = 0 }
+	    block { lines = lines (lines == "" ? "" : "\n") (/./ ? show() : "") }
+	    END { if ((getline text <"shown") == 1) exit 1 }'
 }
 for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
 	name=${page##*/}
-	examples "$page" >lines
+	examples "$page" >lines ||
+	    { ok 1 "$name: a line for each example"; continue; }
 	while IFS= read -r -d '' line <&3; do
 		case $line in
 		*s3://*|*smtp:*|*mutt*|[*0-9]*|'{'*|'spool ='*)
