@@ -17,12 +17,13 @@
 #include "libimgpipe/report/nightly.h"
 
 enum { OPT_PRINT = 256, OPT_SINCE, OPT_UNTIL, OPT_FORMAT, OPT_RESEND,
-    OPT_STALE };
+    OPT_STALE, OPT_SEND };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_PRINT, "print", NULL, "show what would be sent, change nothing" },
 	{ OPT_SINCE, "since", "TIME", "show from this time on: 24h, 2019-01-18" },
 	{ OPT_UNTIL, "until", "TIME", "show up to this time" },
+	{ OPT_SEND, "send", NULL, "with --since: mail it, change nothing" },
 	{ OPT_FORMAT, "format", "FORMAT", "show as text, html, csv or json" },
 	{ OPT_RESEND, "resend", "ID", "send this digest's letters once more" },
 	{ OPT_STALE, "stale", "TIME", "has a run ended in this time? else 1" },
@@ -31,6 +32,7 @@ static const struct imgp_opt opts[] = {
 static const char *const synopsis[] = {
 	"[-qv]",
 	"[-qv] --print [--since TIME] [--until TIME] [--format FORMAT]",
+	"[-qv] --since TIME [--until TIME] --send",
 	"[-qv] --resend ID",
 	"[-qv] --stale TIME",
 	NULL
@@ -42,7 +44,7 @@ static const struct imgp_tool tool = { "imgp-digest", synopsis,
 	opts, libs };
 
 struct wish {
-	int		 print;
+	int		 print, send;
 	char		*since, *until;
 	enum imgp_format as;
 	long long	 resend;	/* 0: no */
@@ -74,7 +76,7 @@ take_format(const char *s)
 static void
 options(struct wish *w, int argc, char *argv[])
 {
-	int ch, ways;
+	int ch, ways, formatted = 0;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
@@ -88,7 +90,10 @@ options(struct wish *w, int argc, char *argv[])
 			break;
 		case OPT_FORMAT:
 			w->as = take_format(optarg);
-			w->print = 1;
+			w->print = formatted = 1;
+			break;
+		case OPT_SEND:
+			w->send = 1;
 			break;
 		case OPT_PRINT:
 			w->print = 1;
@@ -105,9 +110,10 @@ options(struct wish *w, int argc, char *argv[])
 				    "--stale takes a time such as 26h");
 			break;
 		}
-	if (imgp_common.dry_run)
-		w->print = 1;
-	ways = w->print + (w->resend != 0) + (w->stale != 0);
+	if (w->send && (w->since == NULL || formatted))
+		imgp_usage(&tool, "--send goes with --since, and --until");
+	w->print = imgp_common.dry_run || (w->print && !w->send);
+	ways = (w->print || w->send) + (w->resend != 0) + (w->stale != 0);
 	if (optind != argc || ways > 1)
 		imgp_usage(&tool, "one thing at a time, and no operands");
 }
@@ -162,6 +168,9 @@ main(int argc, char *argv[])
 	}
 	if (w.print)
 		rc = print(p, &w, &e);
+	else if (w.send)
+		rc = imgp_nightly_window(p, w.since, w.until, imgp_complain,
+		    &e);
 	else if (w.resend != 0)
 		rc = imgp_nightly_resend(p, w.resend, imgp_complain, &e);
 	else if (w.stale != 0)

@@ -567,6 +567,8 @@ declare
 	outcome text := pipeline.want_status(req);
 	errors jsonb := coalesce(nullif(req -> 'errors', 'null'), '[]');
 	warnings jsonb := pipeline.warnings_of(req);
+	participant text;
+	event text;
 	worst record;
 begin
 	if outcome is null or outcome not in ('Completed', 'Failed') then
@@ -621,11 +623,22 @@ begin
 	    has_warning = warnings is not null,
 	    lease_until = null, ts_finish = clock_timestamp()
 	where e.id = f.id returning * into f;
+	participant := pipeline.want_text(req, 'participant_code');
+	event := pipeline.want_text(req, 'event_code');
+	if participant is null and event is null then
+		select u.participant_code, u.event_code into participant, event
+		from pipeline.upload u
+		where u.subject_event_crf_file_id = f.subjecteventcrffile_id
+		and u.pipeline_code = pipeline.want_text(req, 'pipeline_code')
+		limit 1;
+	end if;
 	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status,
-	    has_error, error_code, error, warnings, redelivered)
+	    has_error, error_code, error, warnings, redelivered,
+	    participant_code, event_code)
 	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
 	    worst.error, warnings,
-	    f.status = 'Completed' and pipeline.repairs_of(f) > 0);
+	    f.status = 'Completed' and pipeline.repairs_of(f) > 0,
+	    participant, event);
 	perform pipeline.notice_end(f);
 	if f.status = 'Failed' and worst.fatal and worst.owner = 'ours' then
 		update pipeline.edcpipelinefile e	-- no attempt of the upload's
@@ -675,8 +688,9 @@ begin
 	        'pipeline_code'), '')));
 end $$;
 
--- A row, {"lease", "status", "has_error", "errors", "warnings", "sha256",
--- "bytes"}: the end of an attempt.
+-- A row, {"lease", "status", "has_error", "errors", "warnings", "sha256", "bytes",
+-- "participant_code", "event_code"}: the end of an attempt.  Of whom and of when the
+-- file is, a request says as it was looked up; else the EDC's view does, as of now.
 create or replace function pipeline.do_file_finish(req jsonb) returns jsonb
 language sql as $$
 	select pipeline.answer(pipeline.finish_store(req));
@@ -752,8 +766,9 @@ end $$;
 
 -- {"edc_pipeline_file_id", "lease"}: data.rows, all that ever went wrong with the
 -- file, oldest first, end: which attempt's end it was, the first is 1;
--- data.status, how it stands.  With a lease, only if that is
--- the row's last: a job line that was made up knows none.
+-- data.status, how it stands; data.log_key, where its error log lies, or null.
+-- With a lease, only if that is the row's last: a job line that was made up knows
+-- none.
 create or replace function pipeline.do_error_log(req jsonb) returns jsonb
 language plpgsql stable as $$
 declare
@@ -781,7 +796,7 @@ begin
 	    from pipeline.edcpipelinefileerrorlog e
 	    where e.edcpipelinefile_id = file_id) l;
 	return pipeline.answer(jsonb_build_object('rows', rows,
-	    'status', now_is));
+	    'status', now_is, 'log_key', pipeline.log_key_of(file_id)));
 end $$;
 
 -- How many ends one digest takes at most: what it says of them must fit into one
@@ -820,8 +835,14 @@ language sql stable as $$
 	        'attempt', l.attempt, 'error_code', l.error_code,
 	        'error', l.error, 'bytes', f.bytes_destination,
 	        'sha256', f.sha256_destination,
-	        'participant_code', u.participant_code,
-	        'event_code', u.event_code,
+	        'participant_code', case when l.participant_code is null and
+	            l.event_code is null then u.participant_code
+	            else l.participant_code end,
+	        'event_code', case when l.participant_code is null and
+	            l.event_code is null then u.event_code
+	            else l.event_code end,
+	        'place', case when l.status = 'Completed'
+	            then f.destination end,
 	        'scans', (select coalesce(jsonb_agg(jsonb_build_object(
 	            'atri_uid', s.atriuid, 'number_of_instances',
 	            s.number_of_instances) order by s.scan_no), '[]')
@@ -843,7 +864,7 @@ language sql stable as $$
 	            from pipeline.worst_of(n.errors, 'Failed') w),
 	        'ts', pipeline.utc(n.ts)) order by n.id), '[]')
 	        from unfound n),
-	    'more', (select count(*) from last) - count(*),
+	    'more', (select count(*) from last) - count(*), 'last', max(l.id),
 	    'pipelines', (select coalesce(jsonb_agg(c.code order by c.code), '[]')
 	        from pipeline.edcpipeline c),
 	    'counts', (select jsonb_build_object(
@@ -856,9 +877,26 @@ language sql stable as $$
 	join pipeline.edcpipelinefile f on f.id = l.edcpipelinefile_id
 	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
 	left join lateral (select v.participant_code, v.event_code
-	    from pipeline.upload v where v.pipeline_code = p.code
+	    from pipeline.upload v where l.participant_code is null
+	    and l.event_code is null and v.pipeline_code = p.code
 	    and v.subject_event_crf_file_id = f.subjecteventcrffile_id limit 1) u
 	    on true;
+$$;
+
+-- How many uploads of each pipeline are to be delivered and have no row: no run has
+-- taken them.
+create or replace function pipeline.untaken() returns jsonb
+language sql stable as $$
+	select coalesce(jsonb_agg(jsonb_build_object('pipeline_code', c.code,
+	    'files', c.files, 'paused', c.paused) order by c.code), '[]')
+	from (select p.code, p.paused, count(*) as files
+		from pipeline.pending u
+		join pipeline.edcpipeline p on p.code = u.pipeline_code
+		where not exists (select from pipeline.edcpipelinefile f
+		    where f.edcpipeline_id = p.id
+		    and f.subjecteventcrffile_id = u.subject_event_crf_file_id
+		    and f.revision_number = u.revision_number)
+		group by 1, 2) c;
 $$;
 
 -- What a digest may tell of; the pipeline of a look-up may be unknown.
@@ -926,7 +964,8 @@ begin
 		select coalesce(array_agg(id), '{}') into lookups from mine;
 		update pipeline.digest g set content =
 		    pipeline.digest_json(ids, lookups, d.since, d.until) ||
-		    jsonb_build_object('still', pipeline.notice_still())
+		    jsonb_build_object('still', pipeline.notice_still(),
+		    'waiting', pipeline.untaken())
 		where g.id = d.id returning * into d;
 	end if;
 	full_one := pipeline.digest_most() <= greatest(
@@ -955,8 +994,9 @@ begin
 	    'ts_sent', pipeline.utc(d.ts_sent)));
 end $$;
 
--- {"since", "until"} (ISO 8601, until null: now): what a digest of that time
--- would say; since null: what is in no digest that was sent.  Changes nothing.
+-- {"since", "until", "after"} (ISO 8601, until null: now): what a digest of that time
+-- would say; since null: what is in no digest that was sent; after: the part behind
+-- data.last of the answer before.  Changes nothing.
 create or replace function pipeline.do_digest_preview(req jsonb) returns jsonb
 language plpgsql stable as $$
 declare
@@ -964,6 +1004,7 @@ declare
 	t_until timestamptz;
 	ids bigint[];
 	lookups bigint[];
+	behind bigint := pipeline.want_int(req, 'after');
 begin
 	t_since := pipeline.want_text(req, 'since')::timestamptz;
 	t_until := coalesce(pipeline.want_text(req, 'until')::timestamptz,
@@ -972,14 +1013,17 @@ begin
 	from pipeline.outcome o
 	left join pipeline.digest d on d.id = o.digest_id
 	where not o.redelivered and o.ts <= t_until and
+	    o.id > coalesce(behind, 0) and
 	    (o.ts > t_since or (t_since is null and d.ts_sent is null));
 	select coalesce(array_agg(n.id), '{}') into lookups
 	from pipeline.notice n
 	left join pipeline.digest d on d.id = n.digest_id
 	where n.edcpipelinefile_id is null and n.ts <= t_until and
-	    (n.ts > t_since or (t_since is null and d.ts_sent is null));
+	    behind is null and (n.ts > t_since or (t_since is null and d.ts_sent is null));
 	return pipeline.answer(jsonb_build_object('still',
-	    pipeline.notice_still()) || pipeline.digest_json(ids, lookups,
+	    pipeline.notice_still(), 'waiting', pipeline.untaken()) ||
+	    jsonb_strip_nulls(jsonb_build_object('after', behind)) ||
+	    pipeline.digest_json(ids, lookups,
 	    coalesce(t_since,
 	    (select max(d.until) from pipeline.digest d
 	        where d.ts_sent is not null)), t_until));

@@ -1,5 +1,13 @@
 -- Notices: what the admins are to be told of (005_notice.sql).
 
+-- Where the error log of a file was written first; null: nowhere yet.
+create or replace function pipeline.log_key_of(file_id bigint) returns text
+language sql stable as $$
+	select n.log_key from pipeline.notice n
+	where n.edcpipelinefile_id = file_id and n.log_key is not null
+	order by n.id limit 1;
+$$;
+
 -- A notice's answer to who made it.
 create or replace function pipeline.notice_json(n pipeline.notice) returns jsonb
 language sql immutable as $$
@@ -120,7 +128,9 @@ language sql stable as $$
 	        'file_path', f.file_path, 'ts_create', pipeline.utc(f.ts_create),
 	        'revision_number', f.revision_number, 'attempt', n.attempt,
 	        'ended', n.lease) end,
-	    'notice', jsonb_build_object('id', n.id, 'known', n.known))) ||
+	    'destination', case when f.status = 'Completed' then f.destination end,
+	    'notice', jsonb_build_object('id', n.id, 'known', n.known,
+	        'log_key', pipeline.log_key_of(f.id)))) ||
 	    jsonb_build_object('errors', coalesce(n.errors, (
 	        select jsonb_agg(jsonb_build_object('stage', l.stage,
 	            'class', coalesce(c.class, 'internal'),
@@ -194,7 +204,7 @@ begin
 end $$;
 
 -- {"told": [ids], "message_id"}: a letter that is not in the outbox told of them;
--- {"logged": [ids]}: their error logs are written.
+-- {"logged": [ids], "log_keys": {id: key}}: their error logs are written, there.
 create or replace function pipeline.do_notice_done(req jsonb) returns jsonb
 language plpgsql as $$
 begin
@@ -216,7 +226,8 @@ begin
 	end if;
 	if jsonb_typeof(req -> 'logged') = 'array' then
 		-- One log tells of all that came before.
-		update pipeline.notice n set ts_log = clock_timestamp()
+		update pipeline.notice n set ts_log = clock_timestamp(),
+		    log_key = coalesce(n.log_key, req -> 'log_keys' ->> n.id::text)
 		from (select l.* from pipeline.notice l
 		    where l.id in (select i::bigint
 		        from jsonb_array_elements_text(req -> 'logged') a(i))) l

@@ -1,8 +1,8 @@
 -- The outbox of letters and what digest, status and watch are made of: functions
 -- in the envelope of 110_functions.sql.
 
--- {"message_id", "pipeline_code", "sender", "recipients", "message", "subject",
--- "body", "digest_id", "notices"}: keep a letter for sending, and note of which
+-- {"message_id", "pipeline_code", "readers", "sender", "recipients", "message",
+-- "subject", "body", "digest_id", "notices"}: keep a letter for sending, and note of which
 -- failures it tells (114_notice.sql): all or nothing.  The same letter is kept
 -- once; data.new says whether it was this request that brought it.
 create or replace function pipeline.do_outbox_put(req jsonb) returns jsonb
@@ -14,10 +14,11 @@ begin
 	    jsonb_array_length(req -> 'recipients') = 0 then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'a letter to nobody');
 	end if;
-	insert into pipeline.outbox (message_id, pipeline_code, sender, message,
-	    subject, body, digest_id)
+	insert into pipeline.outbox (message_id, pipeline_code, readers, sender,
+	    message, subject, body, digest_id)
 	values (pipeline.want_text(req, 'message_id'),
 	    pipeline.want_text(req, 'pipeline_code'),
+	    pipeline.want_text(req, 'readers'),
 	    pipeline.want_text(req, 'sender'),
 	    pipeline.want_text(req, 'message'),
 	    pipeline.want_text(req, 'subject'),
@@ -71,6 +72,7 @@ begin
 		    jsonb_build_object('outbox_id', o.id, 'claim', o.claim,
 		    'message_id', o.message_id,
 		    'pipeline_code', o.pipeline_code,
+		    'readers', o.readers,
 		    'sender', o.sender, 'message', o.message,
 		    'subject', o.subject, 'body', o.body,
 		    'ts_create', pipeline.utc(o.ts_create),

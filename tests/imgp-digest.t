@@ -52,6 +52,8 @@ holds body 'it lists what is new and counts what failed (M71)' <<EOT
          2  new files in quarantine, the labs' delivery area
          1  of them with errors
          1  failed to be transferred or processed
+         7  uploads that no run has taken yet
+         1  of them in a paused pipeline
 
 NEW FILES
 
@@ -122,6 +124,33 @@ clear_out
 is "$(imgp-digest --since 24h --format json | jq -r '.counts.new, .files[0].file_name' | tr '\n' ' ')" \
     "3 $name " '--format json'
 is "$(imgp-digest --since 24h --format csv | wc -l)" 5 '--format csv'
+is "$(imgp-digest --since 24h --format json | jq -c '[.counts.waiting, .counts.paused]')" \
+    '[6,1]' 'uploads without a row are counted (M71)'
+
+# --- the last 24 hours, mailed (M59) ---
+sql 'select id, ts_sent from pipeline.digest order by id' >before
+exits 0 '--since 24h --send' imgp-digest --since 24h --send
+is "$(wc -c <out) $(mails) $(mail_get "$(to labs@)" subject)" \
+    '0 2 imgpipe: 3 new files, 1 failed' 'mails labs and admins what came in that time'
+like "$(to labs@)" "$name" '... the files'
+sql 'select id, ts_sent from pipeline.digest order by id' >after
+cmp -s before after
+ok $? '... and moves no mark'
+clear_out
+exits 0 'a window without news' imgp-digest --since 2001-01-01 --until 2001-01-02 --send
+is "$(mail_get "$(to labs@)" subject)" 'imgpipe: 0 new files' 'is mailed, too'
+clear_out
+exits 0 '-n' imgp-digest -n --since 24h --send
+like out '^imgpipe, ' 'shows it'
+is "$(mails)" 0 'and mails nothing'
+
+# --- what was so at delivery ---
+sql "update edc.subject set participant_code = 'TRC-9999' where participant_code = '${who% *}'"
+is "$(imgp-digest --since 24h --format json | jq -r '.files[0].participant_code')" "${who% *}" \
+    "a file's participant is the one of its delivery"
+is "$(IMGP_DESTINATION=s3://elsewhere imgp-digest --since 24h --format json |
+    jq -r '.files[0].place')" "$place" '... and so is its place'
+sql "update edc.subject set participant_code = '${who% *}' where participant_code = 'TRC-9999'"
 exits 0 'the first digest once more' imgp-digest --resend 1
 is "$(mail_get "$(to labs@)" message-id)" "$id" 'is the same mail'
 clear_out
@@ -235,7 +264,8 @@ labs = image-labs@example.org
 labs = audio-labs@example.org
 EOT
 rm -r images/manifests
-IMGP_CONFIG=$PWD/conf IMGP_LABS='' IMGP_SUCCESS=off IMGP_MANIFEST=yes exits 0 'a night of 4500 files' imgp-digest
+IMGP_CONFIG=$PWD/conf IMGP_LABS='' IMGP_SUCCESS=off IMGP_MANIFEST=yes IMGP_MAIL_BYTES=0 \
+    exits 0 'a night of 4500 files' imgp-digest
 is "$(mails) $(to image-labs@ | wc -l) $(to audio-labs@ | wc -l)" '6 3 3' \
     'is three digests, to each pipeline'\''s labs (M70)'
 for f in $(to image-labs@); do
@@ -255,9 +285,83 @@ is "$(for f in $(to audio-labs@); do mail_get "$f" subject; done | sort -u)" \
 is "$(grep -l '^To: image-labs' mail/new/* | while read -r f; do mail_get "$f" text; done |
     grep -c '25, 50 instances: .*\.20 and 5 more')" 1 'many scans are counted'
 
+# --- no letter is larger than a list takes (mail_bytes) ---
+clear_out
+rm -r images/manifests
+exits 0 'the same, as its window' imgp-digest --since 24h --send
+is "$(find mail/new -size +36864c | wc -l)" 0 'no letter is larger than 36 KiB'
+$PYTHON - mail/new/* >seen <<'PY'
+import email, email.policy, os, re, sys
+for path in sys.argv[1:]:
+    m = email.message_from_binary_file(open(path, "rb"), policy=email.policy.default)
+    if m["to"] != "labs@example.org": continue
+    text = m.get_body(("plain",)).get_content()
+    said = int(m["subject"].split()[1])
+    listed = len(re.findall(r"^\d+\. \S+(, with error \S+)?$", text, re.M))
+    more = re.findall(r"^and (\d+) more$", text, re.M)
+    lists = re.findall(r"^  file://(\S+)$", text, re.M)
+    there = sum(open(p).read().count("\n") - 1 for p in lists)
+    print(said == listed + sum(map(int, more)), said == there, listed > 300,
+        len(list(m.iter_attachments())), m.get_body(("html",)) is None)
+PY
+sort seen | uniq -c | sed 's/^ *//' >kinds
+holds kinds 'each lists whole lines, says how many more, and where all are' <<'EOT'
+3 True True True 0 True
+EOT
+is "$(cat images/manifests/image/new-*.csv | grep -c '^"big-')" 4500 '... which is true'
+clear_out
+rm -r images/manifests
+IMGP_MANIFEST=no exits 0 'manifest = no' imgp-digest --since 24h --send
+is "$(find mail/new -size +36864c | wc -l) $(find images -name manifests)" '0 ' 'writes no list'
+like "$(to labs@ | head -1)" 'from the admins: imgp-digest --since' '... and says who has it'
+clear_out
+IMGP_MAIL_BYTES=30000 imgp-digest --since 24h --until 2001-01-02 --send
+is "$(mail_get "$(to labs@)" parts | tr ' ' '\n' | grep -c html)" 1 'a small one has its page'
+clear_out
+IMGP_MAIL_BYTES=6000 imgp-digest --since 2001-01-01 --until 2001-01-02 --send
+is "$(mail_get "$(to labs@)" parts | tr ' ' '\n' | grep -c html)" 0 'the page is what goes first'
+clear_out
+
+# --- the place of each file ---
+sql "begin; alter table pipeline.edcpipelinefile disable trigger guard;
+    update pipeline.edcpipelinefile set status = 'Completed', ts_finish = now(),
+	sha256_destination = repeat('cd', 32), destination = 's3://old-bucket/q/big-1.zip'
+    where file_name = 'big-1.zip'; commit"
+exits 0 'a file of another bucket' env IMGP_MANIFEST=yes imgp-digest
+unlike images/manifests/image/SHA256SUMS big-1.zip 'is not in the sums of this one'
+like images/manifests/image/SHA256SUMS.elsewhere '^(cd){32}  s3://old-bucket/q/big-1.zip$' \
+    'but in a list of its own, with its place'
+clear_out
+
+# --- carriers of their own; a sender without a domain ---
+mkdir labs-mail admins-mail
+IMGP_LABS_MAIL=file://$PWD/labs-mail IMGP_ADMINS_MAIL=file://$PWD/admins-mail \
+    exits 0 'labs_mail and admins_mail' imgp-digest
+is "$(cat labs-mail/new/* | grep '^To:') $(cat admins-mail/new/* | grep '^To:') $(mails)" \
+    'To: labs@example.org To: admins@example.org 0' 'carry the letters of each'
+sink own
+IMGP_LABS_MAIL=smtp://127.0.0.1:1 IMGP_MAIL_TIMEOUT=1s exits 75 "the labs' server is away" imgp-digest
+is "$(cat mail/new/* | grep '^To:')" 'To: admins@example.org' 'the admins have theirs'
+IMGP_LABS_MAIL=smtp://127.0.0.1:$port exits 0 'it is back' imgp-digest
+is "$(cut -d' ' -f2 own/*.env | sort | uniq -c | sed 's/^ *//')" '2 labs@example.org' 'and gets both letters'
+clear_out
+for from in imgpipe@localhost 'Trial <imgpipe@vm>'; do
+	for mail in smtp://127.0.0.1:$port sendmail:/bin/true; do
+		IMGP_MAIL_FROM=$from IMGP_MAIL=$mail exits 2 "$from by ${mail%%:*}" imgp-digest
+		like err 'IMGP-CONFIG: mail_from: .* has no domain' '... is refused with a word'
+	done
+done
+printf '[image]\nlabs_mail = ftp://x\n' >wrong
+IMGP_LABS_MAIL=ftp://x exits 2 'labs_mail that is no carrier' imgp-digest
+like err 'IMGP-CONFIG: labs_mail: mail: none of' '... is named'
+IMGP_CONFIG=$PWD/wrong exits 2 '... in a section' imgp-notify </dev/null
+like err 'IMGP-CONFIG: \[image\] labs_mail: ' '... with it'
+IMGP_MAIL_FROM=imgpipe@localhost exits 0 'but in a Maildir it may stand' imgp-digest
+clear_out
+
 # --- usage ---
 exits 2 'without a record it is wrongly configured' env IMGP_DATABASE=https://x/ imgp-digest
-for o in '--since x' '--format x' '--resend 0' '--stale 0' '--print --resend 1' operand; do
+for o in '--send' '--since 24h --send --format csv' '--since x' '--format x' '--resend 0' '--stale 0' '--print --resend 1' operand; do
 	# shellcheck disable=SC2086
 	imgp-digest $o >out 2>err
 	[ $? -eq 2 ] || echo "$o"

@@ -161,6 +161,21 @@ exits 1 '10,000 failures' env IMGP_LOGS= IMGP_SOURCE= imgp-notify <in
 the_mail >m
 is "$(mails) $(mail_get m subject)" '1 imgpipe: errors with 10000 of 10000 files' \
     'are one mail (R49)'
+is "$(($(wc -c <m) <= 36864)) $(mail_get m text | grep -c '^[0-9]*\. upload')" '1 100' \
+    'no larger than a list takes'
+clear_out
+IMGP_MAIL_BYTES=12000 IMGP_LOGS='' IMGP_SOURCE='' imgp-notify <in >out 2>err
+the_mail >m
+is "$(($(wc -c <m) <= 12000)) $(mail_get m text |
+    grep -c '^[0-9]*\. upload [0-9]*: failed for good, IMGP-SOURCE-CHANGED$')" '1 100' \
+    'of a smaller one each has a line'
+mail_get m text | grep -q 'imgp-status ID says all'
+ok $? 'and it says where all is'
+clear_out
+export IMGP_MAIL_BYTES=0
+exits 1 'letters of any size' env IMGP_LOGS= IMGP_SOURCE= imgp-notify <in
+unset IMGP_MAIL_BYTES
+the_mail >m
 mail_get m text >text
 is "$(grep -c '^[0-9]*\. upload' text) $(tail -1 text)" \
     '100 and 9900 more, in the record and in the logs' 'that tells of 100 (R49)'

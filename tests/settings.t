@@ -45,6 +45,7 @@ wrong limit_depth 65
 wrong db_timeout 0
 wrong success never
 wrong manifest perhaps
+wrong mail_bytes -1
 wrong mail_tls maybe
 wrong backoff '10m then 1h'
 state >after
@@ -53,7 +54,7 @@ ok $? 'no row was made by any of it, no mail sent, nothing copied'
 
 # Every word of a closed set that imgpipe.conf(5) gives is taken.
 for set in 'dicom required expected no' 'cut required expected' 'extra required expected' \
-    'success digest immediate off' 'mail_tls auto required no' 'manifest yes no' \
+    'success digest immediate off' 'mail_tls auto required no' 'manifest yes needed no' \
     'labs_at_once yes no' 'digest_empty yes no'; do
 	# shellcheck disable=SC2086
 	set -- $set

@@ -104,15 +104,20 @@ static const struct {
 	{ "mail_from", NULL, NULL },
 	{ "mail_tls", "auto", "of auto required no" },
 	{ "mail_password_file", NULL, NULL },
+	{ "labs_mail", NULL, NULL },
+	{ "labs_mail_password_file", NULL, NULL },
+	{ "admins_mail", NULL, NULL },
+	{ "admins_mail_password_file", NULL, NULL },
 	{ "mail_ca_file", NULL, NULL },
 	{ "mail_timeout", "60s", "time 0 31622400" },
+	{ "mail_bytes", "36864", "number 0 1073741824" },
 	{ "mail_title", "imgpipe", NULL },
 	{ "admins", "root@localhost", NULL },
 	{ "labs", NULL, NULL },
 	{ "success", "digest", "of digest immediate off" },
 	{ "digest_empty", "yes", "of yes no" },
 	{ "labs_at_once", "no", "of yes no" },
-	{ "manifest", "no", "of yes no" },
+	{ "manifest", "needed", "of yes needed no" },
 	{ "ping", NULL, NULL },
 };
 
@@ -178,7 +183,8 @@ is_secret(const struct entry *n)
 {
 	const char *name = known[n->which].name, *at, *user;
 
-	if (strcmp(name, "mail") == 0 || strcmp(name, "ping") == 0)
+	if (strcmp(name, "mail") == 0 || strcmp(name, "ping") == 0 ||
+	    strcmp(name, "labs_mail") == 0 || strcmp(name, "admins_mail") == 0)
 		return strncmp(n->value, "https://", 8) == 0;
 	if (strcmp(name, "database") != 0 && strcmp(name, "replica") != 0 &&
 	    strcmp(name, "ledger") != 0)

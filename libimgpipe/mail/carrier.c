@@ -70,16 +70,30 @@ open_url(struct imgp_carrier *c, const char *url, struct imgp_err *e)
 	return no_such_carrier(e);
 }
 
+/* The password's file: that of the setting ${own}, which the URL is of, or of mail. */
+static const char *
+password_of(const char *pipeline, const char *own)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "%s_password_file", own == NULL ? "mail" :
+	    own);
+	return imgp_conf(pipeline, name);
+}
+
 struct imgp_carrier *
-imgp_carrier_open(const char *pipeline, struct imgp_err *e)
+imgp_carrier_open(const char *pipeline, const char *own, struct imgp_err *e)
 {
 	struct imgp_carrier *c = imgp_alloc(sizeof *c);
-	const char *url, *tls;
-	char *own = NULL;
+	const char *url = own == NULL ? NULL : imgp_conf(pipeline, own), *tls;
+	char *made = NULL;
 	long long seconds;
 
-	if ((url = imgp_conf(pipeline, "mail")) == NULL &&
-	    (url = own = default_url(e)) == NULL)
+	if (url == NULL) {
+		own = NULL;
+		url = imgp_conf(pipeline, "mail");
+	}
+	if (url == NULL && (url = made = default_url(e)) == NULL)
 		goto fail;
 	if (open_url(c, url, e) == -1)
 		goto fail;
@@ -97,12 +111,17 @@ imgp_carrier_open(const char *pipeline, struct imgp_err *e)
 	if (imgp_conf_duration(pipeline, "mail_timeout", &seconds, e) == -1)
 		goto fail;
 	c->timeout = seconds < 1 ? 1 : seconds > 3600 ? 3600 : (long)seconds;
-	c->password_file = imgp_conf(pipeline, "mail_password_file");
+	c->password_file = password_of(pipeline, own);
 	c->ca_file = imgp_conf(pipeline, "mail_ca_file");
-	free(own);
+	free(made);
 	return c;
 fail:
-	free(own);
+	if (own != NULL) {
+		struct imgp_err why = *e;
+
+		imgp_fail(e, why.code, "%s: %s", own, why.msg);
+	}
+	free(made);
 	imgp_carrier_free(c);
 	return NULL;
 }
@@ -115,6 +134,12 @@ imgp_carrier_free(struct imgp_carrier *c)
 	free(c->target);
 	free(c->user);
 	free(c);
+}
+
+int
+imgp_carrier_relays(const struct imgp_carrier *c)
+{
+	return c->kind->relays;
 }
 
 /* --- sending ------------------------------------------------------------- */
@@ -150,12 +175,6 @@ imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	if (rc == -1)
 		*e = why;
 	return rc;
-}
-
-int
-imgp_carrier_ask(struct imgp_carrier *c, struct imgp_err *e)
-{
-	return c->kind->ask(c, e);
 }
 
 const char *

@@ -51,12 +51,17 @@ struct imgp_carried {
 
 /*
  * The carrier of ${pipeline} (NULL: of all) as the settings mail, mail_tls,
- * mail_password_file, mail_ca_file and mail_timeout say.  NULL with IMGP-CONFIG
- * in ${e}; free with imgp_carrier_free(), NULL is fine.
+ * mail_password_file, mail_ca_file and mail_timeout say.  ${own}, such as
+ * "labs_mail" (NULL: none), is a setting that counts instead of mail where it is
+ * set; its password is then that of ${own}_password_file alone.  NULL with
+ * IMGP-CONFIG in ${e}; free with imgp_carrier_free(), NULL is fine.
  */
-struct imgp_carrier *imgp_carrier_open(const char *pipeline,
+struct imgp_carrier *imgp_carrier_open(const char *pipeline, const char *own,
 	    struct imgp_err *e);
 void	imgp_carrier_free(struct imgp_carrier *c);
+/* Nonzero for one that hands mail on to other mail servers, under the sender's
+ * address: SMTP, sendmail. */
+int	imgp_carrier_relays(const struct imgp_carrier *c);
 /*
  * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} has one
  * entry for each recipient and says what became of it.  0 when all are done,
@@ -68,13 +73,6 @@ void	imgp_carrier_free(struct imgp_carrier *c);
  */
 int	imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);
-
-/*
- * Ask whether it can be reached, and take no message there: a mail server is
- * logged in to, a directory or program is looked for, at an address of the web any
- * answer will do.  0, or -1 and ${e}.
- */
-int	imgp_carrier_ask(struct imgp_carrier *c, struct imgp_err *e);
 
 /* The library behind most carriers: "libcurl 7.88.1".  Static. */
 const char *imgp_carrier_version(void);

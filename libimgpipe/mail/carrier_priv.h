@@ -22,6 +22,7 @@ struct imgp_carrier {
 
 struct imgp_carrier_kind {
 	const char	*urls[3];	/* how its URLs begin, NULL ended */
+	int		 relays;	/* imgp_carrier_relays() */
 	/*
 	 * Check ${url}, which begins as one of ${urls}, and set ${c->target}, and
 	 * ${c->user} if there is one.  The settings are not read yet.  0, or -1
@@ -37,7 +38,6 @@ struct imgp_carrier_kind {
 	int	(*send)(const struct imgp_carrier *c,
 		    const struct imgp_parcel *m, struct imgp_carried *res,
 		    struct imgp_err *e);
-	int	(*ask)(const struct imgp_carrier *c, struct imgp_err *e);
 };
 
 /* Every carrier there is: X(NAME) for the kind imgp_carrier_NAME. */

@@ -13,16 +13,31 @@ setting(const char *pipeline, const char *name)
 	return s == NULL ? "" : s;
 }
 
+const char *
+imgp_audience_name(enum imgp_readers who)
+{
+	return who == IMGP_TO_LABS ? "labs" : "admins";
+}
+
+const char *
+imgp_audience_mail(enum imgp_readers who)
+{
+	return who == IMGP_TO_LABS ? "labs_mail" : "admins_mail";
+}
+
 /* Without labs the admins get the labs' letters (post.h). */
 static char *
 key_of(enum imgp_readers who, const char *pipeline)
 {
 	int labs = who == IMGP_TO_LABS && imgp_conf(pipeline, "labs") != NULL;
 
-	return imgp_asprintf("%s\n%s\n%s\n%s",
-	    who == IMGP_TO_LABS ? "labs" : "admins",
+	const char *mail = imgp_conf(pipeline, imgp_audience_mail(labs ?
+	    IMGP_TO_LABS : IMGP_TO_ADMINS));
+
+	return imgp_asprintf("%s\n%s\n%s\n%s", imgp_audience_name(who),
 	    setting(pipeline, labs ? "labs" : "admins"),
-	    setting(pipeline, "mail_from"), setting(pipeline, "mail"));
+	    setting(pipeline, "mail_from"), mail != NULL ? mail :
+	    setting(pipeline, "mail"));
 }
 
 int

@@ -15,6 +15,11 @@ struct imgp_audience {
 	void		*own;		/* the caller's data about its letter */
 };
 
+/* The setting of their own carrier, "labs_mail" or "admins_mail"; and their name in
+ * the record, "labs" or "admins".  Static. */
+const char *imgp_audience_mail(enum imgp_readers who);
+const char *imgp_audience_name(enum imgp_readers who);
+
 /* Find the audience of ${pipeline} in ${*list}; append one, with own NULL, if there
  * is none. */
 struct imgp_audience *imgp_audience_of(struct imgp_audience **list,

@@ -177,6 +177,12 @@ imgp_digest_count(const struct imgp_digest *d, struct imgp_digest_counts *n)
 	memset(n, 0, sizeof *n);
 	while ((i = imgp_digest_still(d, i, what, sizeof what)) != NULL)
 		n->still += int_of(i, "files", 0);
+	while ((i = next_wanted(d, imgp_json_get(d->content, "waiting"),
+	    i)) != NULL) {
+		n->waiting += int_of(i, "files", 0);
+		if (imgp_json_bool(imgp_json_get(i, "paused")) == 1)
+			n->paused += int_of(i, "files", 0);
+	}
 	while ((i = imgp_digest_next(d, i)) != NULL) {
 		if (!imgp_digest_is_delivered(i)) {
 			n->failed++;
@@ -310,10 +316,44 @@ text_failed(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t numb
 		imgp_buf_printf(out, "   said     %s\n", f->error);
 }
 
-/* List the delivered or the failed files, at most IMGP_DIGEST_MOST of them. */
+/* A line for each file. */
+static void
+text_brief(struct imgp_buf *out, const struct imgp_digest_file *f, int64_t number)
+{
+	const char *code = f->code == NULL ? "of an unknown code" :
+	    f->code->code;
+
+	if (number == 1)
+		imgp_buf_puts(out, "\n");
+	imgp_buf_printf(out, "%lld. ", (long long)number);
+	if (!f->delivered)
+		imgp_buf_printf(out, "upload %lld: %s, %s\n",
+		    (long long)f->upload, f->for_good ? "failed for good" :
+		    "to be tried again", code);
+	else if (f->has_error)
+		imgp_buf_printf(out, "%s, with error %s\n", f->name, code);
+	else
+		imgp_buf_printf(out, "%s\n", f->name);
+}
+
+/* How many of the delivered or the failed files are told one by one. */
+static int64_t
+most_of(const struct imgp_digest *d, const struct imgp_digest_counts *n,
+    int delivered)
+{
+	int64_t most = (int64_t)d->most, failed;
+
+	if (!d->brief)
+		return IMGP_DIGEST_MOST;
+	failed = !d->admins ? 0 : n->failed < most ? n->failed : most;
+	return delivered ? most - failed : failed;
+}
+
+/* List the delivered or the failed files, at most ${most} of them. */
 static void
 text_list(const struct imgp_digest *d, struct imgp_buf *out, int delivered,
-    void (*one)(struct imgp_buf *, const struct imgp_digest_file *, int64_t))
+    int64_t most, void (*one)(struct imgp_buf *,
+    const struct imgp_digest_file *, int64_t))
 {
 	const struct imgp_json *i = NULL;
 	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
@@ -321,15 +361,17 @@ text_list(const struct imgp_digest *d, struct imgp_buf *out, int delivered,
 
 	imgp_buf_init(&f->ids);
 	while ((i = imgp_digest_next(d, i)) != NULL) {
-		if (imgp_digest_is_delivered(i) != delivered ||
-		    ++n > IMGP_DIGEST_MOST)
+		if (imgp_digest_is_delivered(i) != delivered || ++n > most)
 			continue;
 		imgp_digest_read(i, f);
-		one(out, f, n);
+		if (d->brief)
+			text_brief(out, f, n);
+		else
+			one(out, f, n);
 	}
-	if (n > IMGP_DIGEST_MOST)
+	if (n > most)
 		imgp_buf_printf(out, "\nand %lld more\n",
-		    (long long)(n - IMGP_DIGEST_MOST));
+		    (long long)(n - most));
 	imgp_buf_release(&f->ids);
 	free(f);
 }
@@ -382,6 +424,14 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 	    (long long)n.with_error);
 	imgp_buf_printf(out, "%10lld  failed to be transferred or processed\n",
 	    (long long)n.failed);
+	if (n.waiting != 0)
+		imgp_buf_printf(out, "%10lld  upload%s that no run has taken "
+		    "yet\n", (long long)n.waiting, n.waiting == 1 ? "" : "s");
+	if (n.paused != 0)
+		imgp_buf_printf(out, "%10lld  of them in a paused pipeline\n",
+		    (long long)n.paused);
+	if (d->where != NULL)
+		imgp_buf_printf(out, "\n%s", d->where);
 	if (int_of(d->content, "more", 0) > 0)
 		imgp_buf_printf(out, "\nof the first %zu files; there are "
 		    "%lld more: ask for a shorter time\n",
@@ -389,12 +439,12 @@ imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out)
 		    (long long)int_of(d->content, "more", 0));
 	if (n.fresh != 0)
 		imgp_buf_puts(out, "\nNEW FILES\n");
-	text_list(d, out, 1, text_new);
+	text_list(d, out, 1, most_of(d, &n, 1), text_new);
 	if (!d->admins)
 		return;
 	if (n.failed != 0)
 		imgp_buf_puts(out, "\nFAILED\n");
-	text_list(d, out, 0, text_failed);
+	text_list(d, out, 0, most_of(d, &n, 0), text_failed);
 	text_still(d, out);
 	text_post(d, out);
 }
@@ -526,6 +576,8 @@ imgp_digest_json(const struct imgp_digest *d, struct imgp_buf *out)
 	imgp_json_set_int(counts, "new", n.fresh);
 	imgp_json_set_int(counts, "with_error", n.with_error);
 	imgp_json_set_int(counts, "failed", n.failed);
+	imgp_json_set_int(counts, "waiting", n.waiting);
+	imgp_json_set_int(counts, "paused", n.paused);
 	imgp_json_set(o, "counts", counts);
 	while ((i = imgp_digest_next(d, i)) != NULL) {
 		if (!imgp_digest_is_delivered(i) && !d->admins)

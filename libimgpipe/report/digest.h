@@ -21,6 +21,11 @@ struct imgp_digest {
 	const struct imgp_json *post;	/* NULL: nothing about mail */
 	const char	*title;		/* such as the study's name */
 	int		 admins;		/* list each failure, too */
+	/* To make a letter short: a line for each of the first ${most} files, what
+	 * failed before what is new; CSV has all all the same. */
+	int		 brief;
+	size_t		 most;
+	const char	*where;		/* where the full list is, lines; or NULL */
 	/* Whether the reader may see a pipeline's files; NULL: all of them. */
 	int		 (*wants)(void *arg, const char *pipeline);
 	void		*arg;
@@ -31,6 +36,8 @@ struct imgp_digest_counts {
 	int64_t	with_error;	/* of them */
 	int64_t	failed;
 	int64_t	still;		/* failing as they did before; 0 for labs */
+	int64_t	waiting;	/* uploads without a row: no run took them */
+	int64_t	paused;		/* of them, in a paused pipeline */
 };
 
 /* Count the files that this reader may see. */

@@ -280,6 +280,9 @@ imgp_digest_html(const struct imgp_digest *d, struct imgp_buf *out)
 	    "new files in quarantine");
 	imgp_page_tile(out, "warn", n.with_error, "of them with errors");
 	imgp_page_tile(out, "fail", n.failed, "failed");
+	if (n.waiting != 0)
+		imgp_page_tile(out, NULL, n.waiting, n.waiting == 1 ?
+		    "upload not taken yet" : "uploads not taken yet");
 	imgp_buf_puts(out, "</ul>\n");
 	if (n.fresh == 0 && n.failed == 0 && n.still == 0)
 		imgp_buf_puts(out, "<p>Nothing came and nothing failed; this "

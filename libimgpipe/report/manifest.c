@@ -31,10 +31,32 @@ is_listable(const struct imgp_json *file, const char *pipeline)
 	    strpbrk(text_of(file, "file_path"), "\n\r\\") == NULL;
 }
 
-/* All delivered files of a pipeline. */
+/* The line of a delivered file: below the place ${base} in ${here}, else with its
+ * whole place in ${elsewhere}.  A row from before places were kept lies here. */
+static void
+sum_line(const struct imgp_json *file, const char *base, struct imgp_buf *here,
+    struct imgp_buf *elsewhere)
+{
+	const char *place = text_of(file, "place"), *key;
+	struct imgp_err e;
+
+	if (place[0] == '\0')
+		imgp_buf_printf(here, "%s  %s%s\n", text_of(file, "sha256"),
+		    text_of(file, "file_path"), text_of(file, "file_name"));
+	else if (imgp_place_within(place, base, &e) == 0) {
+		for (key = place + strlen(base); *key == '/'; key++)
+			;
+		imgp_buf_printf(here, "%s  %s\n", text_of(file, "sha256"),
+		    key);
+	} else
+		imgp_buf_printf(elsewhere, "%s  %s\n", text_of(file,
+		    "sha256"), place);
+}
+
+/* All delivered files of a pipeline whose setting destination is ${base}. */
 static int
-sums(struct imgp_post *p, const char *pipeline, struct imgp_buf *out,
-    struct imgp_err *e)
+sums(struct imgp_post *p, const char *pipeline, const char *base,
+    struct imgp_buf *here, struct imgp_buf *elsewhere, struct imgp_err *e)
 {
 	struct imgp_json *req, *data;
 	const struct imgp_json *list, *i;
@@ -55,10 +77,7 @@ sums(struct imgp_post *p, const char *pipeline, struct imgp_buf *out,
 			imgp_json_int(imgp_json_get(i, "edc_pipeline_file_id"),
 			    &last);
 			if (is_listable(i, pipeline))
-				imgp_buf_printf(out, "%s  %s%s\n",
-				    text_of(i, "sha256"),
-				    text_of(i, "file_path"),
-				    text_of(i, "file_name"));
+				sum_line(i, base, here, elsewhere);
 		}
 		imgp_json_free(data);
 	} while (n == PAGE);
@@ -85,50 +104,104 @@ put(struct imgp_store *store, const char *base, const char *pipeline,
 	return rc;
 }
 
+/* "2019-01-18T22:00:00Z" as "20190118T220000Z". */
+static void
+put_stamp(struct imgp_buf *b, const char *iso)
+{
+	for (; *iso != '\0'; iso++)
+		if ((*iso >= '0' && *iso <= '9') || *iso == 'T' || *iso == 'Z')
+			imgp_buf_add(b, iso, 1);
+}
+
 /* Digest 17 of 2019-01-18T22:00:00Z: "new-20190118T220000Z-17.csv", the caller's to
  * free. */
 static char *
 list_name(const struct imgp_json *content)
 {
-	const char *s = text_of(content, "until");
 	struct imgp_buf b = IMGP_BUF_INIT;
-	int64_t id = 0;
+	int64_t id, after;
 
 	imgp_buf_puts(&b, "new-");
-	for (; *s != '\0'; s++)
-		if ((*s >= '0' && *s <= '9') || *s == 'T' || *s == 'Z')
-			imgp_buf_add(&b, s, 1);
-	imgp_json_int(imgp_json_get(content, "digest_id"), &id);
-	imgp_buf_printf(&b, "-%lld.csv", (long long)id);
+	put_stamp(&b, text_of(content, "until"));
+	if (imgp_json_int(imgp_json_get(content, "digest_id"), &id) == 0)
+		imgp_buf_printf(&b, "-%lld", (long long)id);
+	else {
+		imgp_buf_puts(&b, "-since-");
+		put_stamp(&b, text_of(content, "since"));
+	}
+	if (imgp_json_int(imgp_json_get(content, "after"), &after) == 0)
+		imgp_buf_printf(&b, "-after-%lld", (long long)after);
+	imgp_buf_puts(&b, ".csv");
 	return imgp_buf_steal(&b);
 }
 
-static int
-write_both(struct imgp_post *p, const struct imgp_json *content, char *pipeline,
+static struct imgp_store *
+open_store(const char *pipeline, const char **base, struct imgp_err *e)
+{
+	struct imgp_store *store = NULL;
+
+	if ((*base = imgp_conf_need(pipeline, "destination", e)) != NULL &&
+	    (store = imgp_store_open(*base, 0, e)) != NULL)
+		imgp_store_set_owner(store, imgp_conf_owner(pipeline,
+		    "destination"));
+	return store;
+}
+
+char *
+imgp_manifest_place(const struct imgp_json *content, const char *pipeline)
+{
+	const char *base = imgp_conf(pipeline, "destination");
+	char *name, *key, *url;
+
+	if (base == NULL || strcmp(imgp_conf(pipeline, "manifest"), "no") == 0)
+		return NULL;
+	name = list_name(content);
+	key = imgp_asprintf("manifests/%s/%s", pipeline, name);
+	url = imgp_place_join(base, key);
+	free(key);
+	free(name);
+	return url;
+}
+
+int
+imgp_manifest_list(const struct imgp_json *content, const char *pipeline,
     struct imgp_err *e)
 {
+	char *code = imgp_strdup(pipeline), *name = list_name(content);
 	struct imgp_digest d = { .content = content, .wants = is_of,
-	    .arg = pipeline, .title = "" };
-	const char *base = imgp_conf_need(pipeline, "destination", e);
-	struct imgp_buf all = IMGP_BUF_INIT, fresh = IMGP_BUF_INIT;
-	struct imgp_store *store = NULL;
-	char *name = list_name(content);
+	    .arg = code, .title = "" };
+	struct imgp_buf fresh = IMGP_BUF_INIT;
+	const char *base;
+	struct imgp_store *store = open_store(pipeline, &base, e);
 	int rc = -1;
 
-	if (base == NULL || (store = imgp_store_open(base, 0, e)) == NULL)
-		goto out;
-	imgp_store_set_owner(store, imgp_conf_owner(pipeline, "destination"));
-	imgp_digest_csv(&d, &fresh);
-	if (sums(p, pipeline, &all, e) == -1 ||
-	    put(store, base, pipeline, "SHA256SUMS", &all, e) == -1 ||
-	    put(store, base, pipeline, name, &fresh, e) == -1)
-		goto out;
-	rc = 0;
-out:
+	if (store != NULL) {
+		imgp_digest_csv(&d, &fresh);
+		rc = put(store, base, pipeline, name, &fresh, e);
+	}
 	imgp_store_close(store);
-	free(name);
-	imgp_buf_release(&all);
 	imgp_buf_release(&fresh);
+	free(name);
+	free(code);
+	return rc;
+}
+
+static int
+write_sums(struct imgp_post *p, const char *pipeline, struct imgp_err *e)
+{
+	struct imgp_buf here = IMGP_BUF_INIT, elsewhere = IMGP_BUF_INIT;
+	const char *base;
+	struct imgp_store *store = open_store(pipeline, &base, e);
+	int rc = -1;
+
+	if (store != NULL && sums(p, pipeline, base, &here, &elsewhere, e) == 0)
+		rc = put(store, base, pipeline, "SHA256SUMS", &here, e);
+	if (rc == 0 && elsewhere.len > 0)
+		rc = put(store, base, pipeline, "SHA256SUMS.elsewhere",
+		    &elsewhere, e);
+	imgp_store_close(store);
+	imgp_buf_release(&here);
+	imgp_buf_release(&elsewhere);
 	return rc;
 }
 
@@ -138,7 +211,6 @@ imgp_manifest_write(struct imgp_post *p, const struct imgp_json *content,
 {
 	const struct imgp_json *i;
 	struct imgp_err e;
-	char *pipeline;
 	int status = IMGP_EX_OK;
 
 	for (i = imgp_json_first(imgp_json_get(content, "pipelines"));
@@ -147,12 +219,11 @@ imgp_manifest_write(struct imgp_post *p, const struct imgp_json *content,
 		    imgp_conf_is_left_out(imgp_json_str(i)) || strcmp(imgp_conf(
 		    imgp_json_str(i), "manifest"), "yes") != 0)
 			continue;
-		pipeline = imgp_strdup(imgp_json_str(i));
-		if (write_both(p, content, pipeline, &e) == -1) {
+		if (write_sums(p, imgp_json_str(i), &e) == -1 ||
+		    imgp_manifest_list(content, imgp_json_str(i), &e) == -1) {
 			complain(&e);
 			status = IMGP_EX_TEMPFAIL;
 		}
-		free(pipeline);
 	}
 	return status;
 }

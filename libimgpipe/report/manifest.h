@@ -1,11 +1,14 @@
 /*
- * The labs' lists, beside the quarantine tree (F30).
+ * The labs' lists, beside the quarantine tree (F30), by a pipeline's setting manifest.
  *
- * Where a pipeline's setting manifest is yes, the place of its setting
- * destination gets manifests/CODE/SHA256SUMS, all delivered files in the form
- * that "sha256sum -c" checks, started in that place, and for each digest
- * manifests/CODE/new-YYYYMMDDTHHMMSSZ-N.csv, what was new in it; N is the digest's
- * number.
+ * With yes the place of its setting destination gets manifests/CODE/SHA256SUMS, all
+ * delivered files that lie there, in the form that "sha256sum -c" checks, started in
+ * that place; manifests/CODE/SHA256SUMS.elsewhere, "SUM  PLACE" of those that lie
+ * elsewhere, where there are such; and for each digest
+ * manifests/CODE/new-YYYYMMDDTHHMMSSZ-N.csv, what was new in it, N being the digest's
+ * number.  With needed it gets the last alone, for a letter that does not hold all of
+ * it.  The list of a window of time (imgp-digest --since --send) has
+ * "since-YYYYMMDDTHHMMSSZ" for N.
  */
 #ifndef IMGPIPE_MANIFEST_H
 #define IMGPIPE_MANIFEST_H
@@ -13,6 +16,15 @@
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/report/post.h"
+
+/* The place of the list of what is new in the digest ${content} of ${pipeline}, the
+ * caller's to free; NULL where the setting manifest is no, or there is no
+ * destination. */
+char	*imgp_manifest_place(const struct imgp_json *content,
+	    const char *pipeline);
+/* Write that list alone, for a letter that refers to it; 0 or -1. */
+int	imgp_manifest_list(const struct imgp_json *content,
+	    const char *pipeline, struct imgp_err *e);
 
 /*
  * Write both for every pipeline of the digest ${content} that asks for it.

@@ -119,6 +119,23 @@ start_of(const char *run, char dst[32])
 		    run + 4, run + 6, run + 9, run + 11, run + 13);
 }
 
+/* For imgp_post_fit(). */
+static void
+make(void *arg, enum imgp_fit fit, size_t most, struct imgp_draft *draft)
+{
+	struct imgp_digest *d = arg;
+
+	d->brief = fit == IMGP_FIT_BRIEF;
+	d->most = most;
+	d->where = fit < IMGP_FIT_TEXT ? NULL : "This letter had to be short: "
+	    "the nightly digest says where the full list is.\n";
+	imgp_digest_text(d, &draft->text);
+	if (fit == IMGP_FIT_ALL)
+		imgp_digest_html(d, &draft->html);
+	if (fit < IMGP_FIT_TEXT)
+		imgp_digest_csv(d, &draft->csv);
+}
+
 static int
 send_one(const struct imgp_audience *a, struct imgp_post *p, const char *run,
     struct imgp_err *e)
@@ -128,6 +145,7 @@ send_one(const struct imgp_audience *a, struct imgp_post *p, const char *run,
 	    .title = imgp_conf(a->pipeline, "mail_title") };
 	struct imgp_draft draft = IMGP_DRAFT_INIT;
 	struct imgp_digest_counts n;
+	enum imgp_fit fit;
 	time_t now = time(NULL);
 	struct imgp_letter l = { .pipeline = a->pipeline, .to = IMGP_TO_LABS,
 	    .date = (int64_t)now };
@@ -146,14 +164,13 @@ send_one(const struct imgp_audience *a, struct imgp_post *p, const char *run,
 		imgp_json_free(content);
 		return 0;
 	}
-	imgp_digest_text(&d, &draft.text);
-	imgp_digest_html(&d, &draft.html);
-	imgp_digest_csv(&d, &draft.csv);
 	subject = imgp_digest_subject(&d);
 	about = imgp_asprintf("news %s\n%s", run == NULL ? when : run, a->key);
 	l.about = about;
 	l.subject = subject;
-	rc = imgp_post_draft(p, &l, &draft, "files.csv", e);
+	rc = imgp_post_fit(&l, (size_t)n.fresh, make, &d, &draft, &fit, e);
+	if (rc == 0)
+		rc = imgp_post_draft(p, &l, &draft, "files.csv", e);
 	free(about);
 	free(subject);
 	imgp_draft_release(&draft);

@@ -96,13 +96,129 @@ is_served(enum imgp_readers who, const char *pipeline)
 
 /* --- letters ------------------------------------------------------------- */
 
+/* What makes it this letter: its digest, or its window and when that was asked for. */
+static char *
+about_of(const struct imgp_json *content, int64_t id, int64_t now,
+    const struct imgp_audience *a)
+{
+	const char *until = or_empty(imgp_json_str(imgp_json_get(content,
+	    "until")));
+	int64_t after = 0;
+
+	if (id != 0)
+		return imgp_asprintf("digest %lld %s %s", (long long)id, until,
+		    a->key);
+	imgp_json_int(imgp_json_get(content, "after"), &after);
+	return imgp_asprintf("window %s %s %lld %lld %s", or_empty(
+	    imgp_json_str(imgp_json_get(content, "since"))), until,
+	    (long long)after, (long long)now, a->key);
+}
+
+/* A letter's digest, as imgp_post_fit() has it written. */
+struct writing {
+	struct imgp_digest d;
+	struct imgp_audience *a;
+	int	 unlisted;	/* the full list could not be written */
+};
+
+/* Where the whole list is, for a letter that does not hold it. */
+static void
+put_where(const struct writing *w, enum imgp_fit fit, struct imgp_buf *out)
+{
+	const struct imgp_json *content = w->d.content, *i;
+	const char *since = or_empty(imgp_json_str(imgp_json_get(content,
+	    "since")));
+	char *place;
+	int n = 0;
+
+	imgp_buf_printf(out, "This letter had to be short.  %s:\n",
+	    fit == IMGP_FIT_BRIEF ? "The full list, with places, sizes and sums"
+	    : "The same as a table");
+	for (i = imgp_json_first(imgp_json_get(content, "pipelines"));
+	    i != NULL && !w->unlisted; i = imgp_json_next(i)) {
+		if (!imgp_audience_has(w->a, imgp_json_str(i)) ||
+		    (place = imgp_manifest_place(content, imgp_json_str(i))) ==
+		    NULL)
+			continue;
+		imgp_buf_printf(out, "  %s\n", place);
+		free(place);
+		n++;
+	}
+	if (n == 0 || w->d.admins)
+		imgp_buf_printf(out, "  %simgp-digest --since %s --until %s "
+		    "--format csv\n", w->d.admins ? "" : "from the admins: ",
+		    since[0] == '\0' ? "2000-01-01" : since,
+		    or_empty(imgp_json_str(imgp_json_get(content, "until"))));
+}
+
+/* For imgp_post_fit(). */
+static void
+make(void *arg, enum imgp_fit fit, size_t most, struct imgp_draft *draft)
+{
+	struct writing *w = arg;
+	struct imgp_buf where = IMGP_BUF_INIT;
+
+	if (fit >= IMGP_FIT_TEXT)
+		put_where(w, fit, &where);
+	w->d.brief = fit == IMGP_FIT_BRIEF;
+	w->d.most = most;
+	w->d.where = where.len == 0 ? NULL : where.s;
+	imgp_digest_text(&w->d, &draft->text);
+	if (fit == IMGP_FIT_ALL)
+		imgp_digest_html(&w->d, &draft->html);
+	if (fit < IMGP_FIT_TEXT)
+		imgp_digest_csv(&w->d, &draft->csv);
+	imgp_buf_release(&where);
+}
+
+/* Write the lists that a short letter refers to, unless they are written anyway. */
+static int
+write_lists(const struct writing *w, imgp_complaint *complain)
+{
+	const struct imgp_json *i;
+	struct imgp_err e;
+	int rc = 0;
+
+	for (i = imgp_json_first(imgp_json_get(w->d.content, "pipelines"));
+	    i != NULL; i = imgp_json_next(i)) {
+		if (!imgp_audience_has(w->a, imgp_json_str(i)) ||
+		    strcmp(imgp_conf(imgp_json_str(i), "manifest"), "no") == 0
+		    || imgp_conf(imgp_json_str(i), "destination") == NULL)
+			continue;
+		if (imgp_manifest_list(w->d.content, imgp_json_str(i), &e) ==
+		    -1) {
+			complain(&e);
+			rc = -1;
+		}
+	}
+	return rc;
+}
+
+/* Write the letter so that it fits, and the lists that it then refers to. */
+static int
+write_letter(struct writing *w, const struct imgp_letter *l, size_t entries,
+    struct imgp_draft *draft, imgp_complaint *complain, int *status,
+    struct imgp_err *e)
+{
+	enum imgp_fit fit;
+	int rc = imgp_post_fit(l, entries, make, w, draft, &fit, e);
+
+	if (rc == -1 || fit < IMGP_FIT_TEXT || write_lists(w, complain) == 0)
+		return rc;
+	*status = imgp_exit_worse(*status, IMGP_EX_TEMPFAIL);
+	w->unlisted = 1;
+	return imgp_post_fit(l, entries, make, w, draft, &fit, e);
+}
+
 static int
 post_digest(struct imgp_post *p, const struct material *m, int64_t id,
-    struct imgp_audience *a, struct imgp_err *e)
+    struct imgp_audience *a, imgp_complaint *complain, int *status,
+    struct imgp_err *e)
 {
-	struct imgp_digest d = { .content = m->content, .wants = imgp_audience_has,
-	    .arg = a, .title = imgp_conf(a->pipeline, "mail_title"),
-	    .admins = a->who == IMGP_TO_ADMINS };
+	struct writing w = { .d = { .content = m->content,
+	    .wants = imgp_audience_has, .arg = a,
+	    .title = imgp_conf(a->pipeline, "mail_title"),
+	    .admins = a->who == IMGP_TO_ADMINS }, .a = a };
 	struct imgp_draft draft = IMGP_DRAFT_INIT;
 	struct imgp_letter l = { .pipeline = a->pipeline, .to = a->who,
 	    .digest_id = id, .date = (int64_t)time(NULL) };
@@ -111,27 +227,26 @@ post_digest(struct imgp_post *p, const struct material *m, int64_t id,
 	char *about, *subject;
 	int rc;
 
-	imgp_digest_count(&d, &n);
+	imgp_digest_count(&w.d, &n);
 	if (n.fresh == 0 && n.failed == 0 && n.still == 0 &&
 	    strcmp(imgp_conf(a->pipeline, "digest_empty"), "no") == 0)
 		return 0;
 	if (ask_days(p, m->content, pipelines_of(m->content, a), &days, e) ==
 	    -1)
 		return -1;
-	d.days = imgp_json_get(days, "days");
-	if (d.admins)
-		d.post = m->post;
-	imgp_digest_text(&d, &draft.text);
-	imgp_digest_html(&d, &draft.html);
-	imgp_digest_csv(&d, &draft.csv);
-	about = imgp_asprintf("digest %lld %s %s", (long long)id,
-	    or_empty(imgp_json_str(imgp_json_get(m->content, "until"))),
-	    a->key);
-	subject = imgp_digest_subject(&d);
+	w.d.days = imgp_json_get(days, "days");
+	if (w.d.admins)
+		w.d.post = m->post;
+	about = about_of(m->content, id, l.date, a);
+	subject = imgp_digest_subject(&w.d);
 	l.about = about;
 	l.subject = subject;
-	rc = imgp_post_draft(p, &l, &draft, n.fresh != 0 ||
-	    (d.admins && n.failed != 0) ? "files.csv" : NULL, e);
+	rc = write_letter(&w, &l, (size_t)(n.fresh + n.failed), &draft,
+	    complain, status, e);
+	if (n.fresh == 0 && (!w.d.admins || n.failed == 0))
+		imgp_buf_clear(&draft.csv);
+	if (rc == 0)
+		rc = imgp_post_draft(p, &l, &draft, "files.csv", e);
 	free(about);
 	free(subject);
 	imgp_json_free(days);
@@ -162,7 +277,8 @@ has_homeless(const struct imgp_json *content)
 /* A letter for each audience; the pipelines as the digest lists them. */
 static int
 post_all(struct imgp_post *p, const struct material *m, int64_t id,
-    enum imgp_readers who, struct imgp_err *e)
+    enum imgp_readers who, imgp_complaint *complain, int *status,
+    struct imgp_err *e)
 {
 	struct imgp_audience *list = NULL, *a;
 	const struct imgp_json *i;
@@ -176,7 +292,7 @@ post_all(struct imgp_post *p, const struct material *m, int64_t id,
 	    has_homeless(m->content))
 		imgp_audience_of(&list, who, NULL);
 	for (a = list; a != NULL && rc == 0; a = a->next)
-		rc = post_digest(p, m, id, a, e);
+		rc = post_digest(p, m, id, a, complain, status, e);
 	imgp_audience_free(list, NULL);
 	return rc;
 }
@@ -243,8 +359,8 @@ one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
 	*another = imgp_json_bool(imgp_json_get(m.content, "another")) == 1;
 	*status = imgp_exit_worse(*status, imgp_manifest_write(p, m.content,
 	    complain));
-	if (post_all(p, &m, id, IMGP_TO_LABS, e) == 0 &&
-	    post_all(p, &m, id, IMGP_TO_ADMINS, e) == 0 &&
+	if (post_all(p, &m, id, IMGP_TO_LABS, complain, status, e) == 0 &&
+	    post_all(p, &m, id, IMGP_TO_ADMINS, complain, status, e) == 0 &&
 	    close_digest(p, id, e) == 0)
 		rc = 0;
 out:
@@ -273,6 +389,55 @@ imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
 	if (status == IMGP_EX_OK)
 		ping(complain);
 	return status;
+}
+
+/* Letters about one part of a window, those ends behind ${*after}, which becomes the
+ * last of them; ${*until} is set by the first part.  1 when there are more. */
+static int
+one_part(struct imgp_post *p, const char *since, char **until, int64_t *after,
+    imgp_complaint *complain, int *status, struct imgp_err *e)
+{
+	struct imgp_json *req = imgp_json_new_object();
+	struct material m = { NULL, NULL };
+	int64_t more = 0;
+	int rc = -1;
+
+	imgp_json_set_str(req, "since", since);
+	imgp_json_set_str(req, "until", *until);
+	if (*after != 0)
+		imgp_json_set_int(req, "after", *after);
+	if (imgp_post_ask(p, "digest_preview", req, &m.content, e) == -1 ||
+	    ask_post(p, &m.post, e) == -1)
+		goto out;
+	if (*until == NULL)
+		*until = imgp_strdup(or_empty(imgp_json_str(imgp_json_get(
+		    m.content, "until"))));
+	imgp_json_int(imgp_json_get(m.content, "more"), &more);
+	imgp_json_int(imgp_json_get(m.content, "last"), after);
+	imgp_json_set_int(m.content, "more", 0);	/* in the next letter */
+	if (post_all(p, &m, 0, IMGP_TO_LABS, complain, status, e) == 0 &&
+	    post_all(p, &m, 0, IMGP_TO_ADMINS, complain, status, e) == 0)
+		rc = more > 0;
+out:
+	release(&m);
+	return rc;
+}
+
+int
+imgp_nightly_window(struct imgp_post *p, const char *since, const char *until,
+    imgp_complaint *complain, struct imgp_err *e)
+{
+	char *end = until == NULL ? NULL : imgp_strdup(until);
+	int64_t after = 0;
+	int status = IMGP_EX_OK, rc;
+
+	while ((rc = one_part(p, since, &end, &after, complain, &status,
+	    e)) == 1)
+		;
+	free(end);
+	if (rc == -1)
+		return -1;
+	return imgp_exit_worse(status, imgp_post_flush(p, complain));
 }
 
 int

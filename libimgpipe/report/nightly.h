@@ -20,6 +20,14 @@
 int	imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
 	    struct imgp_err *e);
 
+/*
+ * Send letters about all that ended from ${since} on (ISO 8601), up to ${until}
+ * (NULL: now), whether a digest has it or not.  No digest changes.  The exit status,
+ * or -1 as above.
+ */
+int	imgp_nightly_window(struct imgp_post *p, const char *since,
+	    const char *until, imgp_complaint *complain, struct imgp_err *e);
+
 /* Send a sent digest's letters once more, as they were.  As above. */
 int	imgp_nightly_resend(struct imgp_post *p, int64_t digest_id,
 	    imgp_complaint *complain, struct imgp_err *e);

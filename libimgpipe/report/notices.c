@@ -27,7 +27,7 @@ ask(struct imgp_post *p, struct imgp_json *req, const char *run,
 	return imgp_post_notice(p, IMGP_LEDGER_NOTICE_LIST, req, data, e);
 }
 
-/* The record keeps path and name; the place is the settings'. */
+/* Of a row from before the record kept places: that of the settings. */
 static void
 set_destination(struct imgp_job *job)
 {
@@ -39,7 +39,8 @@ set_destination(struct imgp_job *job)
 	    "file_name");
 	char *key, *url;
 
-	if (base == NULL || name == NULL)
+	if (base == NULL || name == NULL ||
+	    imgp_job_str(job, "destination") != NULL)
 		return;
 	key = imgp_asprintf("%s%s", path == NULL ? "" : path, name);
 	url = imgp_place_join(base, key);

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/mail/carrier.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/record/envelope.h"
+#include "libimgpipe/report/audience.h"
 #include "libimgpipe/report/post.h"
 #include "libimgpipe/steps/settings.h"
 
@@ -74,27 +76,86 @@ readers(const char *pipeline, enum imgp_readers who, struct imgp_mail_list *to,
 	return imgp_mail_list_parse(s, to, e);
 }
 
+/* Who gets the letters to ${who}: without labs the admins, by their carrier. */
+static enum imgp_readers
+served(const char *pipeline, enum imgp_readers who)
+{
+	return who == IMGP_TO_LABS && imgp_conf(pipeline, "labs") != NULL ?
+	    IMGP_TO_LABS : IMGP_TO_ADMINS;
+}
+
+static int
+has_domain(const char *addr)
+{
+	const char *at = strrchr(addr, '@');
+
+	return at != NULL && strchr(at, '.') != NULL;
+}
+
+/*
+ * Mailing lists drop a letter whose sender has no domain, after they took it with
+ * "250 OK".  The sender that stands in for an unset mail_from may be such a one as
+ * long as all readers are of this machine.
+ */
+static int
+check_domain(const char *pipeline, const char *addr,
+    const struct imgp_mail_list *to, struct imgp_err *e)
+{
+	int set = imgp_conf(pipeline, "mail_from") != NULL;
+	size_t i;
+
+	for (i = 0; !set && i < to->n && !has_domain(to->addr[i]); i++)
+		;
+	if (has_domain(addr) || (!set && i == to->n))
+		return 0;
+	return imgp_fail(e, IMGP_E_CONFIG, "mail_from: %s has no domain, and "
+	    "mailing lists drop such mail without a word: an address such as "
+	    "imgpipe@example.org is wanted", addr);
+}
+
+static int
+check_readers(const char *pipeline, enum imgp_readers who, const char *addr,
+    struct imgp_err *e)
+{
+	struct imgp_carrier *c = imgp_carrier_open(pipeline,
+	    imgp_audience_mail(served(pipeline, who)), e);
+	struct imgp_mail_list to;
+	int rc;
+
+	if (c == NULL)
+		return -1;
+	rc = readers(pipeline, who, &to, e);
+	if (rc == 0 && imgp_carrier_relays(c))
+		rc = check_domain(pipeline, addr, &to, e);
+	imgp_mail_list_release(&to);
+	imgp_carrier_free(c);
+	return rc;
+}
+
+/* The readers' own carrier, though nobody may be served by it yet. */
+static int
+check_own(const char *pipeline, enum imgp_readers who, struct imgp_err *e)
+{
+	const char *own = imgp_audience_mail(who);
+	struct imgp_carrier *c;
+
+	if (imgp_conf(pipeline, own) == NULL)
+		return 0;
+	c = imgp_carrier_open(pipeline, own, e);
+	imgp_carrier_free(c);
+	return c == NULL ? -1 : 0;
+}
+
 static int
 check_mail(const char *pipeline, struct imgp_err *e)
 {
-	struct imgp_mail_list to;
-	struct imgp_carrier *c;
-	char *from, *addr = NULL;
+	char *from = sender(pipeline), *addr = imgp_mail_address(from, e);
 	int rc = -1;
 
-	if ((c = imgp_carrier_open(pipeline, e)) == NULL)
-		return -1;
-	imgp_carrier_free(c);
-	from = sender(pipeline);
-	if ((addr = imgp_mail_address(from, e)) == NULL)
-		goto out;
-	rc = readers(pipeline, IMGP_TO_ADMINS, &to, e);
-	imgp_mail_list_release(&to);
-	if (rc == 0) {
-		rc = readers(pipeline, IMGP_TO_LABS, &to, e);
-		imgp_mail_list_release(&to);
-	}
-out:
+	if (addr != NULL && check_own(pipeline, IMGP_TO_LABS, e) == 0 &&
+	    check_own(pipeline, IMGP_TO_ADMINS, e) == 0 &&
+	    check_readers(pipeline, IMGP_TO_ADMINS, addr, e) == 0)
+		rc = check_readers(pipeline, IMGP_TO_LABS, addr, e);
 	free(addr);
 	free(from);
 	return rc;
@@ -296,11 +357,12 @@ not_served(const struct imgp_err *why, const char *addr, struct imgp_err *e)
 	return imgp_fail(e, why->code, "to %s: %s", addr, why->msg);
 }
 
+/* ${own}: the setting of the readers' own carrier; NULL: not known. */
 static int
-carry(const char *pipeline, const struct imgp_parcel *m,
+carry(const char *pipeline, const char *own, const struct imgp_parcel *m,
     struct imgp_carried *res, struct imgp_err *e)
 {
-	struct imgp_carrier *c = imgp_carrier_open(pipeline, e);
+	struct imgp_carrier *c = imgp_carrier_open(pipeline, own, e);
 	struct imgp_err why;
 	size_t i;
 	int rc;
@@ -363,6 +425,8 @@ keep(struct imgp_post *p, const struct imgp_letter *l,
 		imgp_json_append_str(who, m->to[i]);
 	imgp_json_set_str(req, "message_id", m->id);
 	imgp_json_set_str(req, "pipeline_code", l->pipeline);
+	imgp_json_set_str(req, "readers", imgp_audience_name(
+	    served(l->pipeline, l->to)));
 	imgp_json_set_str(req, "sender", m->from);
 	imgp_json_set(req, "recipients", who);
 	imgp_json_set_str(req, "message", m->message->s);
@@ -406,7 +470,8 @@ imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 	    strcmp(e->code, IMGP_E_DB_FENCED) == 0))
 		goto out;
 	res = imgp_alloc(to.n * sizeof *res);
-	if ((rc = carry(l->pipeline, &m, res, e)) == 0)
+	if ((rc = carry(l->pipeline, imgp_audience_mail(served(l->pipeline,
+	    l->to)), &m, res, e)) == 0)
 		rc = note_told(p, l, id, e);
 out:
 	imgp_mail_list_release(&to);
@@ -426,23 +491,103 @@ imgp_draft_release(struct imgp_draft *d)
 	imgp_buf_release(&d->csv);
 }
 
+/* Set the letter's parts; ${file} is where its table is named. */
+static void
+enclose(struct imgp_letter *l, const struct imgp_draft *d, const char *csv,
+    struct imgp_mail_file *file)
+{
+	file->name = csv;
+	file->data = d->csv.s;
+	file->type = "text/csv; charset=utf-8; header=present";
+	file->len = d->csv.len;
+	l->text = d->text.s;
+	l->html = d->html.len == 0 ? NULL : d->html.s;
+	l->files = file;
+	l->n_files = d->csv.len == 0 ? 0 : 1;
+}
+
 int
 imgp_post_draft(struct imgp_post *p, struct imgp_letter *l,
     const struct imgp_draft *d, const char *csv, struct imgp_err *e)
 {
-	struct imgp_mail_file file = { .name = csv, .data = d->csv.s,
-	    .type = "text/csv; charset=utf-8; header=present",
-	    .len = d->csv.len };
+	struct imgp_mail_file file;
 	int rc;
 
-	l->text = d->text.s;
-	l->html = d->html.s;
-	l->files = &file;
-	l->n_files = csv == NULL ? 0 : 1;
+	enclose(l, d, csv, &file);
 	rc = imgp_post_letter(p, l, e);
 	l->files = NULL;
 	l->n_files = 0;
 	return rc;
+}
+
+/* The bytes of the letter with these parts; -1 with ${e}. */
+static int
+size_of(const struct imgp_letter *letter, const struct imgp_draft *d,
+    long long *size, struct imgp_err *e)
+{
+	struct imgp_letter l = *letter;
+	struct imgp_mail_list to;
+	struct imgp_mail_file file;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	char *from = sender(l.pipeline);
+	int rc;
+
+	enclose(&l, d, "table.csv", &file);
+	rc = readers(l.pipeline, l.to, &to, e);
+	if (rc == 0)
+		rc = build(&l, &to, from, &b, e);
+	*size = (long long)b.len;
+	imgp_mail_list_release(&to);
+	imgp_buf_release(&b);
+	free(from);
+	return rc;
+}
+
+/* Make it anew, and nonzero in ${*fits} when it is small enough; -1 with ${e}. */
+static int
+try_fit(const struct imgp_letter *l, enum imgp_fit fit, size_t most,
+    imgp_fit_make *make, void *arg, struct imgp_draft *d, int *fits,
+    struct imgp_err *e)
+{
+	const char *limit = imgp_conf(l->pipeline, "mail_bytes");
+	long long size, max = 0;
+
+	imgp_buf_clear(&d->text);
+	imgp_buf_clear(&d->html);
+	imgp_buf_clear(&d->csv);
+	make(arg, fit, most, d);
+	if (imgp_parse_int(limit, 0, INT64_MAX, &max) == -1 || max == 0) {
+		*fits = 1;
+		return 0;
+	}
+	if (size_of(l, d, &size, e) == -1)
+		return -1;
+	*fits = size <= max;
+	return 0;
+}
+
+int
+imgp_post_fit(const struct imgp_letter *l, size_t entries, imgp_fit_make *make,
+    void *arg, struct imgp_draft *d, enum imgp_fit *fit, struct imgp_err *e)
+{
+	size_t low = 0, high = entries, most;	/* low entries fit, or none do */
+	int fits = 0;
+
+	for (*fit = IMGP_FIT_ALL; *fit < IMGP_FIT_BRIEF; ++*fit)
+		if (try_fit(l, *fit, entries, make, arg, d, &fits, e) == -1)
+			return -1;
+		else if (fits)
+			return 0;
+	while (low < high) {
+		most = low + (high - low + 1) / 2;
+		if (try_fit(l, *fit, most, make, arg, d, &fits, e) == -1)
+			return -1;
+		if (fits)
+			low = most;
+		else
+			high = most - 1;
+	}
+	return try_fit(l, *fit, low, make, arg, d, &fits, e);
 }
 
 /* --- the outbox ---------------------------------------------------------- */
@@ -484,6 +629,18 @@ recipients(const struct imgp_json *array, struct imgp_mail_list *to,
 	return rc;
 }
 
+/* The setting of the readers' own carrier; NULL in a letter of an older release. */
+static const char *
+carrier_of(const struct imgp_json *letter)
+{
+	const char *who = imgp_json_str(imgp_json_get(letter, "readers"));
+
+	if (who == NULL)
+		return NULL;
+	return imgp_audience_mail(strcmp(who, imgp_audience_name(
+	    IMGP_TO_LABS)) == 0 ? IMGP_TO_LABS : IMGP_TO_ADMINS);
+}
+
 /* Send one letter of the outbox and note the result for each reader.  0, or -1 with
  * ${e} when it cannot be read, or the result cannot be noted. */
 static int
@@ -520,7 +677,7 @@ deliver(struct imgp_post *p, const struct imgp_json *letter,
 	m.to = (const char *const *)to.addr;
 	m.n_to = to.n;
 	res = imgp_alloc(to.n * sizeof *res);
-	carry(pipeline, &m, res, &why);
+	carry(pipeline, carrier_of(letter), &m, res, &why);
 	for (*reached = 0, i = 0; i < to.n; i++) {
 		if (res[i].done || strcmp(res[i].err.code,
 		    IMGP_E_MAIL_REFUSED) == 0)

@@ -47,6 +47,18 @@ struct imgp_draft {
 #define IMGP_DRAFT_INIT	{ IMGP_BUF_INIT, IMGP_BUF_INIT, IMGP_BUF_INIT }
 void	imgp_draft_release(struct imgp_draft *d);
 
+/* What is left out of a letter that is larger than the setting mail_bytes allows. */
+enum imgp_fit {
+	IMGP_FIT_ALL,		/* nothing */
+	IMGP_FIT_NO_PAGE,	/* the page */
+	IMGP_FIT_TEXT,		/* and the table */
+	IMGP_FIT_BRIEF		/* and all but a line for each entry */
+};
+/* Append the parts of a letter to ${d}; with IMGP_FIT_BRIEF a line for each of the
+ * first ${most} entries. */
+typedef void imgp_fit_make(void *arg, enum imgp_fit fit, size_t most,
+	    struct imgp_draft *d);
+
 struct imgp_post;
 
 /* NULL with IMGP-CONFIG or IMGP-MAIL-ADDRESS when the settings cannot work.
@@ -62,8 +74,17 @@ void	imgp_post_close(struct imgp_post *p);
  */
 int	imgp_post_letter(struct imgp_post *p, const struct imgp_letter *l,
 	    struct imgp_err *e);
-/* The same with the text, page and, named ${csv}, table of ${d} (NULL: no table)
- * in the letter. */
+/*
+ * Have ${make} write the letter ${l}, which lacks its parts, into ${d} so that the
+ * whole message is no larger than mail_bytes (0: any size): leave out as little as
+ * will do, no entry in part.  ${entries}: how many it may list.  ${*fit} says what
+ * was left out.  0, or -1 with ${e} when no message can be made of it.
+ */
+int	imgp_post_fit(const struct imgp_letter *l, size_t entries,
+	    imgp_fit_make *make, void *arg, struct imgp_draft *d,
+	    enum imgp_fit *fit, struct imgp_err *e);
+/* imgp_post_letter() with the text, page and, named ${csv}, table of ${d} in the
+ * letter; no page and no table where they are empty. */
 int	imgp_post_draft(struct imgp_post *p, struct imgp_letter *l,
 	    const struct imgp_draft *d, const char *csv, struct imgp_err *e);
 /*

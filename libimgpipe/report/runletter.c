@@ -199,6 +199,22 @@ about(const struct imgp_runletter *r, const struct imgp_audience *a)
 	return imgp_asprintf("run %s\nnotice %lld", run, (long long)first);
 }
 
+/* For imgp_post_fit(). */
+static void
+make(void *arg, enum imgp_fit fit, size_t most, struct imgp_draft *d)
+{
+	struct imgp_runmail m = *(const struct imgp_runmail *)arg;
+
+	m.brief = fit == IMGP_FIT_BRIEF;
+	if (most < m.n)
+		m.n = most;
+	imgp_runmail_text(&m, &d->text);
+	if (fit == IMGP_FIT_ALL)
+		imgp_runmail_html(&m, &d->html);
+	if (fit < IMGP_FIT_TEXT && m.n > 0)
+		imgp_runmail_csv(&m, &d->csv);
+}
+
 static void
 post_letter(struct imgp_runletter *r, const struct imgp_audience *a,
     struct imgp_post *p, struct imgp_trouble *t, void (*show)(const char *))
@@ -214,18 +230,18 @@ post_letter(struct imgp_runletter *r, const struct imgp_audience *a,
 	    .n_notices = own->n_notices };
 	struct imgp_draft d = IMGP_DRAFT_INIT;
 	char *id = about(r, a), *subject = imgp_runmail_subject(&m);
+	enum imgp_fit fit;
 	struct imgp_err e;
 
-	imgp_runmail_text(&m, &d.text);
-	imgp_runmail_html(&m, &d.html);
-	imgp_runmail_csv(&m, &d.csv);
 	l.about = id;
 	l.subject = subject;
 	if (show != NULL) {
+		make(&m, IMGP_FIT_ALL, m.n, &d);
 		show(subject);
 		show(d.text.s);
-	} else if (imgp_post_draft(p, &l, &d, m.n == 0 ? NULL : "errors.csv",
-	    &e) == -1 && strcmp(e.code, IMGP_E_DB_FENCED) != 0)
+	} else if ((imgp_post_fit(&l, m.n, make, &m, &d, &fit, &e) == -1 ||
+	    imgp_post_draft(p, &l, &d, "errors.csv", &e) == -1) &&
+	    strcmp(e.code, IMGP_E_DB_FENCED) != 0)
 		imgp_trouble_note(t, &e);
 	imgp_draft_release(&d);
 	free(id);

@@ -95,6 +95,31 @@ put_failure(struct imgp_buf *b, size_t number, const struct imgp_failure *f)
 		imgp_buf_printf(b, "   log       %s\n", f->url);
 }
 
+/* In a line, with the code of its last error. */
+static void
+put_brief(struct imgp_buf *b, size_t number, const struct imgp_failure *f)
+{
+	const struct imgp_json *i, *last = NULL;
+	const struct imgp_error *row;
+	int64_t id;
+
+	for (i = imgp_json_first(imgp_json_get(f->facts, "errors")); i != NULL;
+	    i = imgp_json_next(i))
+		last = i;
+	row = imgp_error_find(imgp_json_str(imgp_json_get(last,
+	    "error_code")));
+	if (number == 1)
+		imgp_buf_puts(b, "\n");
+	if (imgp_json_int(imgp_json_get(f->facts, "subject_event_crf_file_id"),
+	    &id) == 0)
+		imgp_buf_printf(b, "%zu. upload %lld", number, (long long)id);
+	else
+		imgp_buf_printf(b, "%zu. an input line that names no upload",
+		    number);
+	imgp_buf_printf(b, ": %s, %s\n", imgp_outcome_name(f->outcome),
+	    row == NULL ? "an error without a known code" : row->code);
+}
+
 void
 imgp_runmail_text(const struct imgp_runmail *m, struct imgp_buf *out)
 {
@@ -111,8 +136,14 @@ imgp_runmail_text(const struct imgp_runmail *m, struct imgp_buf *out)
 	if (m->all == 0)
 		return;
 	put_codes(out, m);
+	if (m->brief)
+		imgp_buf_puts(out, "\nThis letter had to be short: imgp-status "
+		    "ID says all about an upload, and its\nerror log does.\n");
 	for (i = 0; i < m->n; i++)
-		put_failure(out, i + 1, &m->failures[i]);
+		if (m->brief)
+			put_brief(out, i + 1, &m->failures[i]);
+		else
+			put_failure(out, i + 1, &m->failures[i]);
 	if (m->all > m->n)
 		imgp_buf_printf(out, "\nand %zu more, in the record and in the "
 		    "logs\n", m->all - m->n);

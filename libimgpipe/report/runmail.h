@@ -28,6 +28,7 @@ struct imgp_runmail {
 	size_t		 all;		/* failures, of which these are the first */
 	int64_t		 known;		/* failures mailed before, not among them */
 	int		 late;		/* the run did not report them itself */
+	int		 brief;		/* a line for each of the failures */
 };
 
 /* "trial: errors with 3 of 10 files", the caller's to free. */

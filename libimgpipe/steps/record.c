@@ -335,6 +335,8 @@ ask_finish(struct imgp_record *r, struct imgp_job *job, struct imgp_err *e)
 	imgp_json_set_bool(req, "has_error", imgp_job_has_errors(job));
 	copy(req, job, "errors");
 	copy(req, job, "warnings");
+	copy(req, job, "participant_code");
+	copy(req, job, "event_code");
 	if (!failed)
 		copy(req, job, "destination");
 	copy_content(req, job);

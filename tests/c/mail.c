@@ -50,7 +50,7 @@ send_it(const char *from, const struct imgp_mail *m, const struct imgp_buf *b)
 	int rc;
 
 	if (imgp_conf_load(&e) == -1 ||
-	    (c = imgp_carrier_open(NULL, &e)) == NULL) {
+	    (c = imgp_carrier_open(NULL, NULL, &e)) == NULL) {
 		free(res);
 		return fail(&e);
 	}

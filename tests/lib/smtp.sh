@@ -1,6 +1,8 @@
 # Sourced after lib.sh by tests that need a mail server on loopback.
 PYTHON=/usr/bin/python3
 $PYTHON -c 'import aiosmtpd' 2>/dev/null || skip_all 'no python3-aiosmtpd'
+# A sender without a domain is refused; so many machines are called.
+export IMGP_MAIL_FROM=imgpipe@trial.example.org
 
 # What a sink reads; it ends when no one holds the other end: with this shell.
 mkfifo life

@@ -113,6 +113,7 @@ union all values
         'update pipeline.notice set edcpipelinefile_id = 0'),
     ('notice_digest_id_fkey', 'update pipeline.notice set digest_id = 0'),
     ('known_is_not_mailed', 'update pipeline.notice set known = true'),
+    ('outbox_readers_check', 'update pipeline.outbox set readers = ''all'''),
     ('outbox_digest_id_fkey', 'update pipeline.outbox set digest_id = 0'),
     ('outbox_message_id_key', 'insert into pipeline.outbox (sender, message_id,
         message, subject, body) values (''s@x'', ''<1@x>'', ''m'', ''s'', ''b'')'),

@@ -16,7 +16,7 @@ select pg_temp.put('m3', 'c@x') \g /dev/null
 create table pg_temp.t as
     select pipeline.outbox_take('{}') #> '{data,letter}' as l;
 select is(l - 'outbox_id' - 'claim' - 'ts_create', '{"message_id": "m1",
-    "pipeline_code": null, "sender": "s@x", "message": "m of m1",
+    "pipeline_code": null, "readers": null, "sender": "s@x", "message": "m of m1",
     "subject": "s", "body": "b", "recipients": ["a@x", "b@x"]}'::jsonb, 'the oldest letter is taken')
 from pg_temp.t;
 select is(pipeline.outbox_take(jsonb_build_object('after', l -> 'outbox_id'))

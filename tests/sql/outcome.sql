@@ -103,7 +103,7 @@ select is(answer #> '{data,files,3}' #- '{edc_pipeline_file_id}' #- '{ts}',
     "attempt": 1, "error_code": "IMGP-SOURCE-CHANGED",
     "error": "why IMGP-SOURCE-CHANGED", "bytes": null, "sha256": null,
     "participant_code": "TRC-0302", "event_code": "BL",
-    "scans": [], "scans_in_all": {"scans": 0, "instances": 0}}'::jsonb,
+    "place": null, "scans": [], "scans_in_all": {"scans": 0, "instances": 0}}'::jsonb,
     'what it says of a file') from pg_temp.d;
 select pg_temp.finish(1203, 'Completed', '[]') \g /dev/null
 select pg_temp.finish(1205, 'Failed', '[]') \g /dev/null
