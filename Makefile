@@ -48,6 +48,7 @@ imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-verify_PKGS	= libpq libcrypto libcurl expat
 imgp-pipeline_PKGS	= libpq libcrypto libcurl
 imgp-explain_PKGS	= libpq libcrypto libcurl expat
+imgp-doctor_PKGS	= libpq libcrypto libcurl expat
 imgp-supervise_PKGS	=
 imgp-tally_PKGS		=
 # What else belongs to a tool: files of cmd/.
@@ -55,7 +56,7 @@ imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-explain imgp-supervise imgp-tally
+LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-supervise imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))
@@ -68,7 +69,7 @@ MAN	= $(wildcard man/*.[1-8])
 CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
 
 # Fuzz targets that the tests run on changed seeds: tests/fuzz.t.
-FUZZED	= dicom zip tar gunzip prov stamp
+FUZZED	= dicom ini json names zip tar gunzip prov stamp
 
 # --- flags, each used only where the compiler takes it --------------------
 WARN	= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \

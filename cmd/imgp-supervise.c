@@ -33,7 +33,8 @@
 
 enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
-    OPT_AGAIN, OPT_FAILED, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON };
+    OPT_AGAIN, OPT_FAILED, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON, OPT_DOCTOR,
+    OPT_SEND };
 
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
@@ -42,6 +43,7 @@ static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--pipeline CODE] --again --failed [ERROR ...]",
 	"[--pipeline CODE] --explain [--json] ID ...",
 	"--explain-error CODE",
+	"[-q] --doctor [--json] [--send]",
 	NULL
 };
 static const struct imgp_opt opts[] = {
@@ -61,9 +63,12 @@ static const struct imgp_opt opts[] = {
 	    "with --pending, also what failed a short while ago" },
 	{ OPT_EXPLAIN, "explain", NULL,
 	    "say what a run would do with each upload, and why" },
-	{ OPT_JSON, "json", NULL, "with --explain, as JSON" },
+	{ OPT_JSON, "json", NULL, "with --explain and --doctor, as JSON" },
 	{ OPT_EXPLAIN_ERROR, "explain-error", "CODE",
 	    "say what an error code means" },
+	{ OPT_DOCTOR, "doctor", NULL,
+	    "say whether everything that a run needs is there" },
+	{ OPT_SEND, "send", NULL, "with --doctor, send the admins a letter" },
 	{ 0, NULL, NULL, NULL }
 };
 static const struct imgp_tool tool = { "imgp-run", synopsis,
@@ -80,7 +85,7 @@ struct options {
 	struct words lookup;	/* imgp-lookup's own */
 	const char *from;	/* NULL: standard input */
 	int	 null, pending, again, failed, now;
-	int	 explain, json;
+	int	 explain, json, doctor, send;
 	const char *code;	/* to be explained; NULL: none */
 };
 
@@ -129,25 +134,47 @@ parse(int argc, char *argv[], struct options *o)
 		case OPT_NOW: o->now = 1; break;
 		case OPT_EXPLAIN: o->explain = 1; break;
 		case OPT_JSON: o->json = 1; break;
+		case OPT_DOCTOR: o->doctor = 1; break;
+		case OPT_SEND: o->send = 1; break;
 		case OPT_EXPLAIN_ERROR: o->code = optarg; break;
 		}
 }
 
-/*
- * Another program explains: no run, no script, nothing is written.  It lies beside
- * this one.
- */
+/* Become another program, which lies beside this one. */
+static _Noreturn void
+become(const char *program, char *argv[])
+{
+	char path[PATH_MAX], *slash;
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
+	struct imgp_err e;
+	sigset_t none;
+
+	path[len == -1 ? 0 : len] = '\0';
+	if ((slash = strrchr(path, '/')) != NULL)
+		strcpy(slash + 1, program);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(path, argv);
+	imgp_fail_errno(&e, IMGP_E_CONFIG, "%s", path);
+	imgp_die(&e);
+}
+
+/* Nonzero when an option is given that only a run has. */
+static int
+is_run(const struct options *o)
+{
+	return o->null || o->pending || o->again || o->failed || o->now ||
+	    o->from != NULL;
+}
+
+/* Another program explains: no run, no script, nothing is written. */
 static _Noreturn void
 explain(const struct options *o, char *name, int n, char *operands[])
 {
 	char **argv = imgp_alloc(((size_t)n + o->lookup.n + 4) * sizeof *argv);
-	char path[PATH_MAX], *slash;
-	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
-	struct imgp_err e;
 	size_t k = 0, i;
-	sigset_t none;
 
-	if (o->null || o->pending || o->again || o->failed || o->now || o->from != NULL ||
+	if (is_run(o) || o->send ||
 	    (o->code != NULL) == o->explain || (o->json && !o->explain) ||
 	    (n > 0) != o->explain)
 		imgp_usage(&tool, "--explain goes with ids, --json and "
@@ -161,14 +188,26 @@ explain(const struct options *o, char *name, int n, char *operands[])
 	if (!o->explain)
 		argv[k++] = imgp_strdup(o->code);
 	memcpy(argv + k, operands, (size_t)n * sizeof *argv);
-	path[len == -1 ? 0 : len] = '\0';
-	if ((slash = strrchr(path, '/')) != NULL)
-		strcpy(slash + 1, "imgp-explain");
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(path, argv);
-	imgp_fail_errno(&e, IMGP_E_CONFIG, "%s", path);
-	imgp_die(&e);
+	become("imgp-explain", argv);
+}
+
+/* Another program looks whether there can be a run. */
+static _Noreturn void
+doctor(const struct options *o, char *name, int n)
+{
+	char *argv[5] = { name };
+	size_t k = 1;
+
+	if (is_run(o) || o->explain || o->code != NULL || o->lookup.n > 0 ||
+	    n > 0)
+		imgp_usage(&tool, "--doctor goes with --json and --send");
+	if (o->json)
+		argv[k++] = imgp_strdup("--json");
+	if (o->send)
+		argv[k++] = imgp_strdup("--send");
+	if (imgp_common.quiet)
+		argv[k++] = imgp_strdup("-q");
+	become("imgp-doctor", argv);
 }
 
 /* What does not fit together, and standard input where it is FILE. */
@@ -351,7 +390,9 @@ main(int argc, char *argv[])
 	parse(argc - 1, argv + 1, &o);
 	argv += 1 + optind;
 	argc -= 1 + optind;
-	if (o.explain || o.json || o.code != NULL)
+	if (o.doctor)
+		doctor(&o, argv[-optind], argc);
+	if (o.explain || o.json || o.send || o.code != NULL)
 		explain(&o, argv[-optind], argc, argv);
 	check(&o, argc, argv);
 	s.verbose = imgp_common.verbose > 0;

@@ -9,6 +9,7 @@ for v in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
 export HOME="$WORK/home" http_proxy=http://127.0.0.1:9 \
 	HTTPS_PROXY=http://127.0.0.1:9 ALL_PROXY=http://127.0.0.1:9
 mkdir -p home/.aws id
+umask 077
 
 wait_for() {		# wait_for FILE PID
 	while [ ! -s "$1" ]; do
@@ -415,6 +416,12 @@ printf 'aws_access_key_id AKIA secret\n' >broken
 gives 'a line that is no setting is named, not shown' \
 	"IMGP-CONFIG: $WORK/broken:1: neither key = value nor [NAME]" \
 	$no AWS_SHARED_CREDENTIALS_FILE="$WORK/broken" -- get
+chmod 604 home/.aws/credentials
+gives 'keys that others may read are not taken' \
+	"IMGP-CONFIG: $WORK/home/.aws/credentials: it holds a secret key, and its mode lets others in: 0600 or 0640 is wanted" \
+	$no -- get
+chmod 640 home/.aws/credentials
+gives 'keys that the group may read are' 'AKIADEF def/s1 - lasts' $no -- get
 gives 'files that are not there are none' 'us-east-1
 IMGP-STORE-CREDENTIALS: no credentials in the environment, the profile "default", a container or the instance' \
 	$no AWS_SHARED_CREDENTIALS_FILE="$WORK/gone" AWS_CONFIG_FILE="$WORK/gone" \

@@ -1,13 +1,14 @@
 #!/bin/bash
-# The fuzz targets that read files, on their seeds and on changed ones, without
-# libFuzzer; make fuzz-TARGET looks further (R50-R58, R62, F4, F40).
+# The fuzz targets that have seeds, on their seeds and on changed ones, without
+# libFuzzer; make fuzz-TARGET looks further (R50-R58, R62, R64, F4,
+# F40).
 . "$(dirname "$0")/lib/lib.sh"
 dicom_samples
 seed=${SEED:-20240229}
 echo "# seed $seed"
 n=${RUNS:-1500}
 is_sanitized "$BUILD/bin/imgp-stamp" && n=$((n / 5))
-for t in dicom zip tar gunzip prov stamp; do
+for t in ini json names dicom zip tar gunzip prov stamp; do
 	# LeakSanitizer cannot look at a process in a sandbox.
 	ASAN_OPTIONS=detect_leaks=0 "$ROOT/tests/fuzz/seeds" $t $t || exit 1
 	k=$n; [ $t != stamp ] || k=$((n / 5))	# it reads all it writes again

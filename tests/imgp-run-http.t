@@ -62,5 +62,14 @@ ok $? 'and those that a run by libpq makes, and its lines and files (M53)' || {
 is "$(find mail -type f | wc -l)" 1 'one mail to the admins, without an outbox'
 exits 2 'a digest wants a database' env IMGP_DATABASE="$API" imgp-digest
 like err 'IMGP-CONFIG: .*PostgreSQL' 'and says so'
+(umask 077; echo another-token-of-some-length >wrong)
+rows "$other" >before
+exits 2 'a wrong token' env IMGP_DATABASE="$API" IMGP_REPLICA="$other" \
+    IMGP_API_TOKEN_FILE="$WORK/wrong" imgp-run --again 1299
+rows "$other" >after
+[ ! -s out ] && cmp -s before after
+ok $? 'is known before a job is taken in hand'
+like err 'IMGP-DB-DENIED' 'with its code'
+is "$(grep -cv -e ': IMGP-DB-DENIED: ' -e '^imgp-run: ends' err)" 0 'and nothing else is said'
 unlike http.err "$TOKEN" 'the token is not in what it says (R66)'
 done_testing

@@ -28,6 +28,7 @@ admin role create --role-name=lab --path=/ --assume-role-policy-doc='{
 ok $? 'the gateway has a role' || diag <admin.out
 
 mkdir .aws
+umask 077
 cat >.aws/config <<'CONFIG'
 [profile base]
 aws_access_key_id = imgptest

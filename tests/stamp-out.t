@@ -166,7 +166,7 @@ cp m.zip d/in
 chmod 600 d/in
 imgp-stamp --id 77.1 --provenance d/p -o d/in d/in
 mode d/in 600 'in place the mode stays'
-mode d/p 644 'a new file is as umask says'
+mode d/p 600 'a new provenance is its owner'"'"'s'
 chmod 640 d/p
 cp m.zip d/in
 imgp-stamp --id 77.1 --provenance d/p -o d/new d/in

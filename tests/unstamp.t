@@ -72,7 +72,9 @@ imgp-stamp --scans ids2 --provenance prov -o new all.tgz 2>err
 back && gzip -dc back | cmp -s - <(gzip -dc all.tgz)
 ok $? 'a TAR.GZ: the same TAR'
 
-imgp-stamp --id 7.7 --provenance prov -o new "$samples/CT_small.dcm"
+rm -f prov
+(umask 022; imgp-stamp --id 7.7 --provenance prov -o new "$samples/CT_small.dcm")
+is "$(stat -c %a prov)" 600 'what holds bytes of headers is its owner'"'"'s alone'
 imgp-stamp --id 7.8 -o other "$samples/CT_small.dcm"
 rm -f back
 back other

@@ -254,7 +254,7 @@ imgp_outfile_open(struct imgp_outfile *f, struct imgp_err *e)
 	mask = umask(0);
 	umask(mask);
 	if (fchmod(f->fd, f->exists ? f->st.st_mode & 0777 :
-	    0666 & ~mask) == -1)
+	    (f->is_private ? 0600 : 0666) & ~mask) == -1)
 		return refused(f, e);
 	return 0;
 }

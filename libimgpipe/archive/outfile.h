@@ -19,6 +19,8 @@ struct imgp_outfile {
 	char		*path;	/* where it goes */
 	char		*dir;	/* of path; NULL: it is written as it is */
 	char		*tmp;	/* where it is until it is complete */
+	int		 is_private;	/* a new one is the owner's: set before
+					 * it is opened */
 	int		 exists;
 	struct stat	 st;	/* where it exists */
 };
@@ -32,7 +34,8 @@ int	imgp_outfile_find(struct imgp_outfile *f, const char *name,
 	    struct imgp_err *e);
 /*
  * Open it, a temporary beside it where it has a directory.  A file that is
- * there gives its mode.  SIGHUP, SIGINT and SIGTERM remove what is unfinished
+ * there gives its mode; a new one has 0600 if it is private, else what the umask
+ * leaves of 0666.  SIGHUP, SIGINT and SIGTERM remove what is unfinished
  * from then on, if they are not ignored.
  */
 int	imgp_outfile_open(struct imgp_outfile *f, struct imgp_err *e);

@@ -603,6 +603,20 @@ any_unmatched_key(struct imgp_job *job, char **out, struct imgp_err *e)
 }
 
 int
+imgp_names_field_path(const char *pipeline, const char *ddcrf_name,
+    const char *ddfile_name, char **out, struct imgp_err *e)
+{
+	struct imgp_job *job = any_job(pipeline);
+	int rc;
+
+	imgp_job_set_str(job, "ddcrf_name", ddcrf_name);
+	imgp_job_set_str(job, "ddfile_name", ddfile_name);
+	rc = imgp_names_destination_path(job, out, e);
+	imgp_job_free(job);
+	return rc;
+}
+
+int
 imgp_names_check(const char *pipeline, struct imgp_err *e)
 {
 	static int (*const make[])(struct imgp_job *job, char **out,

@@ -40,6 +40,10 @@ int	imgp_names_job(struct imgp_job *job, char **out, struct imgp_err *e);
 /* The destination's path below the place, with its last '/' (M10, M11). */
 int	imgp_names_destination_path(struct imgp_job *job, char **out,
 	    struct imgp_err *e);
+/* The same for an upload of that form and field, of which all else is the same for
+ * all; where two of them share it, their files lie in one directory. */
+int	imgp_names_field_path(const char *pipeline, const char *ddcrf_name,
+	    const char *ddfile_name, char **out, struct imgp_err *e);
 /* The destination's file name with extension (M12-M16). */
 int	imgp_names_destination_name(struct imgp_job *job, char **out,
 	    struct imgp_err *e);

@@ -177,6 +177,12 @@ imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	return rc;
 }
 
+int
+imgp_carrier_ask(struct imgp_carrier *c, struct imgp_err *e)
+{
+	return c->kind->ask(c, e);
+}
+
 const char *
 imgp_carrier_version(void)
 {

@@ -74,6 +74,13 @@ int	imgp_carrier_relays(const struct imgp_carrier *c);
 int	imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);
 
+/*
+ * Ask whether it can be reached, and take no message there: a mail server is
+ * logged in to, a directory or program is looked for, at an address of the web any
+ * answer will do.  0, or -1 and ${e}.
+ */
+int	imgp_carrier_ask(struct imgp_carrier *c, struct imgp_err *e);
+
 /* The library behind most carriers: "libcurl 7.88.1".  Static. */
 const char *imgp_carrier_version(void);
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "libimgpipe/mail/carrier_http_priv.h"
+#include "libimgpipe/mail/carrier_priv.h"
 
 /* A status refuses the message only if no change at the receiver can help; after any
  * other (rights, address, load) it is sent again later. */
@@ -33,5 +34,18 @@ imgp_carrier_request(const char *who, const struct imgp_http_request *r,
 		    strchr(cause, '/') != NULL ? "" : cause);
 	}
 	imgp_http_free(h);
+	return rc;
+}
+
+int
+imgp_carrier_reach(const char *who, const struct imgp_carrier *c,
+    const char *url, struct imgp_err *e)
+{
+	struct imgp_http_answer a = IMGP_HTTP_ANSWER_INIT;
+	struct imgp_http_request r = { .method = "HEAD", .url = url,
+	    .ca_bundle = c->ca_file, .total_ms = c->timeout * 1000 };
+	int rc = imgp_carrier_request(who, &r, &a, e);
+
+	imgp_http_release(&a);
 	return rc;
 }

@@ -113,6 +113,23 @@ out:
 	return rc;
 }
 
+/* The directory, or the nearest above it that is there, can be written to. */
+static int
+ask(const struct imgp_carrier *c, struct imgp_err *e)
+{
+	char *path = imgp_strdup(c->target), *slash;
+	int rc;
+
+	while ((rc = access(path, W_OK | X_OK)) == -1 && errno == ENOENT &&
+	    (slash = strrchr(path, '/')) != NULL && slash != path)
+		*slash = '\0';
+	if (rc == -1)
+		imgp_fail_errno(e, IMGP_E_MAIL_UNAVAILABLE, "%s", path);
+	free(path);
+	return rc;
+}
+
 const struct imgp_carrier_kind imgp_carrier_maildir = {
-	.urls = { "file:///" }, .open = open_url, .send = send_parcel
+	.urls = { "file:///" }, .open = open_url, .send = send_parcel,
+	.ask = ask
 };

@@ -38,6 +38,7 @@ struct imgp_carrier_kind {
 	int	(*send)(const struct imgp_carrier *c,
 		    const struct imgp_parcel *m, struct imgp_carried *res,
 		    struct imgp_err *e);
+	int	(*ask)(const struct imgp_carrier *c, struct imgp_err *e);
 };
 
 /* Every carrier there is: X(NAME) for the kind imgp_carrier_NAME. */

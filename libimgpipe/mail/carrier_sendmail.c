@@ -230,7 +230,14 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 	return rc;
 }
 
+static int
+ask(const struct imgp_carrier *c, struct imgp_err *e)
+{
+	return access(c->target, X_OK) == 0 ? 0 :
+	    imgp_fail_errno(e, IMGP_E_CONFIG, "mail: %s", c->target);
+}
+
 const struct imgp_carrier_kind imgp_carrier_sendmail = {
 	.urls = { "sendmail:" }, .relays = 1, .open = open_url,
-	.send = send_parcel
+	.send = send_parcel, .ask = ask
 };

@@ -252,27 +252,53 @@ send_one(CURL *c, const char *from, const char *to, const struct imgp_buf *m,
 	return judge(c, rc, e);
 }
 
-static int
-send_parcel(const struct imgp_carrier *s, const struct imgp_parcel *m,
-    struct imgp_carried *res, struct imgp_err *e)
+/* A handle that is set up; NULL with ${e}. */
+static CURL *
+begin(const struct imgp_carrier *s, struct imgp_err *e)
 {
 	static int ready;
-	struct imgp_err why;
-	size_t i, failed = 0;
-	int hopeless = 0;
 	CURL *c;
 
-	if (imgp_mail_check_address(m->from, e) == -1)
-		return -1;
 	if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		imgp_oom();
 	ready = 1;
 	if ((c = curl_easy_init()) == NULL)
 		imgp_oom();
-	if (set_up(c, s, e) == -1) {
-		curl_easy_cleanup(c);
+	if (set_up(c, s, e) == 0)
+		return c;
+	curl_easy_cleanup(c);
+	return NULL;
+}
+
+/* Connect, log in, and say NOOP. */
+static int
+ask(const struct imgp_carrier *s, struct imgp_err *e)
+{
+	CURL *c = begin(s, e);
+	int rc;
+
+	if (c == NULL)
 		return -1;
-	}
+	curl_easy_setopt(c, CURLOPT_UPLOAD, 0L);
+	curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "NOOP");
+	rc = judge(c, curl_easy_perform(c), e);
+	curl_easy_cleanup(c);
+	return rc;
+}
+
+static int
+send_parcel(const struct imgp_carrier *s, const struct imgp_parcel *m,
+    struct imgp_carried *res, struct imgp_err *e)
+{
+	struct imgp_err why;
+	size_t i, failed = 0;
+	int hopeless = 0;
+	CURL *c;
+
+	if (imgp_mail_check_address(m->from, e) == -1 ||
+	    (c = begin(s, e)) == NULL)
+		return -1;
 	for (i = 0; i < m->n_to; i++) {
 		if (!hopeless && send_one(c, m->from, m->to[i], m->message,
 		    &hopeless, &why) == 0) {
@@ -289,5 +315,5 @@ send_parcel(const struct imgp_carrier *s, const struct imgp_parcel *m,
 
 const struct imgp_carrier_kind imgp_carrier_smtp = {
 	.urls = { "smtp://", "smtps://" }, .relays = 1, .open = open_url,
-	.send = send_parcel
+	.send = send_parcel, .ask = ask
 };

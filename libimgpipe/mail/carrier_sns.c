@@ -243,6 +243,29 @@ out:
 	return rc;
 }
 
+/* The server answers, and there are credentials for it. */
+static int
+ask(const struct imgp_carrier *c, struct imgp_err *e)
+{
+	const struct imgp_cred_keys *k;
+	char region[64], *url = NULL, *host = NULL;
+	struct imgp_cred *cred;
+	int rc = -1;
+
+	if ((cred = imgp_cred_new(0, NULL, NULL, e)) == NULL)
+		return -1;
+	arn_part(c->target, 3, region, sizeof region);
+	if ((k = imgp_cred_get(cred, e)) == NULL || k->id == NULL)
+		imgp_fail(e, IMGP_E_MAIL_UNAVAILABLE,
+		    "there are no credentials for SNS");
+	else if (sns_address(c->target, region, &url, &host, e) == 0)
+		rc = imgp_carrier_reach("SNS", c, url, e);
+	imgp_cred_free(cred);
+	free(url);
+	free(host);
+	return rc;
+}
+
 const struct imgp_carrier_kind imgp_carrier_sns = {
-	.urls = { "sns:" }, .open = open_url, .send = send_parcel
+	.urls = { "sns:" }, .open = open_url, .send = send_parcel, .ask = ask
 };

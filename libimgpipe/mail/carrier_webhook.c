@@ -49,7 +49,13 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 	return rc;
 }
 
+static int
+ask(const struct imgp_carrier *c, struct imgp_err *e)
+{
+	return imgp_carrier_reach("the webhook", c, c->target, e);
+}
+
 const struct imgp_carrier_kind imgp_carrier_webhook = {
 	.urls = { "https://", "http://" }, .open = open_url,
-	.send = send_parcel
+	.send = send_parcel, .ask = ask
 };

@@ -1,4 +1,6 @@
 /* AWS's shared files: ~/.aws/config and ~/.aws/credentials. */
+#include <sys/stat.h>
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/ini.h"
+#include "libimgpipe/base/secret.h"
 #include "libimgpipe/net/cred_priv.h"
 
 struct setting {
@@ -79,6 +82,23 @@ take(void *arg, const char *section, const char *key, const char *value,
 	return 0;
 }
 
+/* A file that gave keys, those from ${first} on, must keep others out. */
+static int
+check_mode(const struct imgp_profiles *ps, size_t first, const char *path,
+    struct imgp_err *e)
+{
+	struct stat st;
+
+	for (; first < ps->n; first++)
+		if (strcmp(ps->settings[first].key, "aws_secret_access_key") == 0)
+			break;
+	if (first == ps->n || stat(path, &st) == -1 ||
+	    !S_ISREG(st.st_mode) || imgp_secret_mode(st.st_mode))
+		return 0;
+	return imgp_fail(e, IMGP_E_CONFIG, "%s: it holds a secret key, and its "
+	    "mode lets others in: 0600 or 0640 is wanted", path);
+}
+
 /* ${variable}, else ~/.aws/${name}: one that is not there is no fault, one by
  * default that may not be read is not either. */
 static int
@@ -87,6 +107,7 @@ read_file(struct imgp_profiles *ps, const char *variable, const char *name,
 {
 	const char *given = imgp_cred_env(variable);
 	const char *home = imgp_cred_env("HOME");
+	size_t before = ps->n;
 	char *path;
 	int rc = 0;
 
@@ -101,6 +122,8 @@ read_file(struct imgp_profiles *ps, const char *variable, const char *name,
 	if (access(path, R_OK) == 0 || (errno != ENOENT && errno != ENOTDIR &&
 	    (given != NULL || errno != EACCES)))
 		rc = imgp_ini_read(path, IMGP_INI_AWS, take, ps, e);
+	if (rc == 0)
+		rc = check_mode(ps, before, path, e);
 	free(path);
 	return rc;
 }

@@ -689,6 +689,21 @@ imgp_rows_free(struct imgp_rows *r)
 }
 
 int
+imgp_db_is_pooled(struct imgp_db *db, int *pooled, struct imgp_err *e)
+{
+	struct imgp_rows *r = imgp_db_query(db, "select pg_backend_pid()", 0,
+	    NULL, e);
+	const char *pid;
+
+	if (r == NULL)
+		return -1;
+	pid = imgp_rows_get(r, 0, 0);
+	*pooled = pid == NULL || atoi(pid) != PQbackendPID(db->conn);
+	imgp_rows_free(r);
+	return 0;
+}
+
+int
 imgp_db_check_schema(struct imgp_db *db, struct imgp_err *e)
 {
 	static const struct imgp_db_stmt s = { "select pipeline.version()",

@@ -83,6 +83,10 @@ void	imgp_db_rest(struct imgp_db *db);
  */
 int	imgp_db_check_schema(struct imgp_db *db, struct imgp_err *e);
 
+/* ${*pooled}: nonzero when a pooler stands between: the process that serves is not
+ * the one that took the login.  0, or -1 and ${e}. */
+int	imgp_db_is_pooled(struct imgp_db *db, int *pooled, struct imgp_err *e);
+
 /* A well-formed connection string (NULL: yes), else IMGP-CONFIG. */
 int	imgp_db_check_conninfo(const char *conninfo, struct imgp_err *e);
 

@@ -309,6 +309,7 @@ open_files(struct imgp_stamp_job *s, struct files *f, const char *in,
 	if (imgp_outfile_open(&f->out, e) == -1)
 		return -1;
 	if (notes) {
+		f->note.is_private = 1;
 		if (imgp_outfile_open(&f->note, e) == -1)
 			return -1;
 		imgp_out_init(&f->notes, f->note.fd);

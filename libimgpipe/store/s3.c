@@ -237,7 +237,7 @@ imgp_s3_answer_init(struct imgp_s3_answer *a)
 	memset(a, 0, sizeof *a);
 	imgp_buf_init(&a->meta);
 	imgp_buf_init(&a->body);
-	a->length = a->total = -1;
+	a->length = a->total = a->date = -1;
 	a->body.max = IMGP_S3XML_MAX;
 }
 
@@ -395,9 +395,10 @@ on_header(void *arg, const char *p, size_t len)
 	    header_is(p, len, "x-amz-version-id", a->version,
 	    sizeof a->version) ||
 	    header_is(p, len, "x-amz-bucket-region", t->region,
-	    sizeof t->region) ||
-	    header_is(p, len, "Date", t->date, sizeof t->date))
+	    sizeof t->region))
 		;
+	else if (header_is(p, len, "Date", t->date, sizeof t->date))
+		a->date = imgp_date_http(t->date);
 	else if (header_is(p, len, "x-amz-meta-sha256", v, sizeof v)) {
 		if (imgp_hex_is_sha256(v))
 			memcpy(a->sha256, v, sizeof a->sha256);

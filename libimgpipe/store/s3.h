@@ -48,6 +48,7 @@ struct imgp_s3_answer {
 	char	etag[128];		/* as it was sent, or "" */
 	char	sha256[IMGP_SHA256_HEX]; /* our metadata, or "" */
 	char	version[128];		/* x-amz-version-id, or "" */
+	int64_t	date;			/* the server's Date, Unix seconds; -1: none */
 	/* The headers that say what the object is and how it is kept, as they
 	 * were sent but for aws-chunked in Content-Encoding: name and value,
 	 * each with a NUL, and how many headers. */

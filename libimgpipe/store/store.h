@@ -62,6 +62,12 @@ void	imgp_store_set_owner(struct imgp_store *st, const char *account);
  * S3 is ignored.
  */
 void	imgp_store_probe_in(struct imgp_store *st);
+/*
+ * Find it out now, at ${st}: nonzero in ${*obeyed} where a create-only write of an
+ * object that is there is refused.  An object of its own is written and removed
+ * again; a directory always obeys.  0, or -1 and ${e}.
+ */
+int	imgp_store_probe(struct imgp_store *st, int *obeyed, struct imgp_err *e);
 /* Why the probe failed; NULL: it did not, or was not made. */
 const char *imgp_store_probe_failed(void);
 

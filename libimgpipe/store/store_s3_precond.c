@@ -193,6 +193,19 @@ probe(struct imgp_store *at, enum imgp_precond how, struct imgp_err *e)
 	return state;
 }
 
+int
+imgp_store_probe(struct imgp_store *st, int *obeyed, struct imgp_err *e)
+{
+	struct imgp_err failed = { NULL, "" };
+
+	*obeyed = st->place.scheme != IMGP_S3 ||
+	    probe(st, IMGP_PRECOND_CREATE_PUT, &failed) == OBEYS;
+	if (failed.code == NULL)
+		return 0;
+	*e = failed;
+	return -1;
+}
+
 /* --- what is known ---------------------------------------------------------------- */
 
 int
