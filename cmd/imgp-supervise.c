@@ -9,6 +9,8 @@
  * SCRIPT, a process id: it asks by descriptor 3 and is told by 4, first what it
  * has to know, then as supervise.h says.
  */
+#include <sys/stat.h>
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,14 +29,17 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/board.h"
 #include "libimgpipe/job/run_id.h"
+#include "libimgpipe/job/show.h"
 #include "libimgpipe/job/spool.h"
 #include "libimgpipe/job/supervise.h"
+#include "libimgpipe/job/tally.h"
 
 enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
     OPT_AGAIN, OPT_FAILED, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON, OPT_DOCTOR,
-    OPT_SEND };
+    OPT_SEND, OPT_PROGRESS, OPT_JOBLOG, OPT_HALT, OPT_METRICS };
 
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
@@ -44,6 +49,7 @@ static const char *const synopsis[] = {
 	"[--pipeline CODE] --explain [--json] ID ...",
 	"--explain-error CODE",
 	"[-q] --doctor [--json] [--send]",
+	"... [--progress WHEN] [--joblog FILE] [--halt WHEN] [--metrics FILE]",
 	NULL
 };
 static const struct imgp_opt opts[] = {
@@ -61,6 +67,11 @@ static const struct imgp_opt opts[] = {
 	    "with --again, all that failed, of these codes or of any" },
 	{ OPT_NOW, "now", NULL,
 	    "with --pending, also what failed a short while ago" },
+	{ OPT_PROGRESS, "progress", "WHEN",
+	    "how far the run is: auto (at a terminal), json or never" },
+	{ OPT_JOBLOG, "joblog", "FILE", "a line for each job, as GNU parallel's" },
+	{ OPT_HALT, "halt", "WHEN", "never, or soon or now,fail=N or N%" },
+	{ OPT_METRICS, "metrics", "FILE", "numbers of the run for Prometheus" },
 	{ OPT_EXPLAIN, "explain", NULL,
 	    "say what a run would do with each upload, and why" },
 	{ OPT_JSON, "json", NULL, "with --explain and --doctor, as JSON" },
@@ -86,6 +97,7 @@ struct options {
 	const char *from;	/* NULL: standard input */
 	int	 null, pending, again, failed, now;
 	int	 explain, json, doctor, send;
+	const char *progress, *joblog, *halt, *metrics;	/* NULL: not given */
 	const char *code;	/* to be explained; NULL: none */
 };
 
@@ -134,6 +146,10 @@ parse(int argc, char *argv[], struct options *o)
 		case OPT_NOW: o->now = 1; break;
 		case OPT_EXPLAIN: o->explain = 1; break;
 		case OPT_JSON: o->json = 1; break;
+		case OPT_PROGRESS: o->progress = optarg; break;
+		case OPT_JOBLOG: o->joblog = optarg; break;
+		case OPT_HALT: o->halt = optarg; break;
+		case OPT_METRICS: o->metrics = optarg; break;
 		case OPT_DOCTOR: o->doctor = 1; break;
 		case OPT_SEND: o->send = 1; break;
 		case OPT_EXPLAIN_ERROR: o->code = optarg; break;
@@ -164,7 +180,8 @@ static int
 is_run(const struct options *o)
 {
 	return o->null || o->pending || o->again || o->failed || o->now ||
-	    o->from != NULL;
+	    o->from != NULL || o->progress != NULL || o->joblog != NULL ||
+	    o->halt != NULL || o->metrics != NULL;
 }
 
 /* Another program explains: no run, no script, nothing is written. */
@@ -214,8 +231,19 @@ doctor(const struct options *o, char *name, int n)
 static void
 check(const struct options *o, int n, char *const operands[])
 {
+	struct imgp_halt halt;
 	int fd, i;
 
+	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
+	    strcmp(o->progress, "json") != 0 &&
+	    strcmp(o->progress, "never") != 0)
+		imgp_usage(&tool, "--progress: auto, json or never");
+	if (o->halt != NULL && imgp_halt_parse(o->halt, &halt) == -1)
+		imgp_usage(&tool, "--halt: never, or soon or now with fail=N or "
+		    "fail=N%%, such as soon,fail=10%%");
+	if (imgp_common.dry_run && (o->joblog != NULL || o->halt != NULL ||
+	    o->metrics != NULL))
+		imgp_usage(&tool, "a dry run has no --joblog, --halt, --metrics");
 	if (o->pending && (n > 0 || o->null || o->from != NULL))
 		imgp_usage(&tool, "--pending takes no ids");
 	if (o->failed && (!o->again || o->pending || o->null || o->from != NULL))
@@ -234,6 +262,13 @@ check(const struct options *o, int n, char *const operands[])
 			imgp_usage(&tool, "an operand holds a newline");
 		if (imgp_is_blank(operands[i], strlen(operands[i])))
 			imgp_usage(&tool, "an operand is blank");
+	}
+	if (o->joblog != NULL) {
+		if ((fd = open(o->joblog, O_WRONLY | O_CREAT | O_CLOEXEC |
+		    O_NOCTTY, 0666)) == -1)
+			imgp_usage(&tool, "--joblog %s: %s", o->joblog,
+			    strerror(errno));
+		close(fd);
 	}
 	if (o->from != NULL) {
 		if ((fd = open(o->from, O_RDONLY | O_CLOEXEC)) == -1 ||
@@ -322,7 +357,7 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct words common = { .n = 0 }, again = { .n = 0 };
-	struct words sources = { .n = 0 };
+	struct words sources = { .n = 0 }, watch = { .n = 0 };
 	char jobs[16], flags[64];
 
 	snprintf(jobs, sizeof jobs, "%d", imgp_common.jobs);
@@ -354,6 +389,11 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 	put_list(&b, o->lookup.w, o->lookup.n);
 	put_list(&b, again.w, again.n);
 	put_list(&b, sources.w, sources.n);
+	if (o->joblog != NULL)
+		add(&watch, "--joblog", o->joblog);
+	if (o->halt != NULL)
+		add(&watch, "--halt", o->halt);
+	put_list(&b, watch.w, watch.n);
 	put_list(&b, operands, n);
 	/* A script that is gone is noticed by its end. */
 	(void)imgp_write_all(TO_SCRIPT, b.s, b.len);
@@ -366,15 +406,119 @@ say(const char *text)
 	fprintf(stderr, "%s: %s\n", imgp_progname, text);
 }
 
+/* --- how far it is ------------------------------------------------------------ */
+
+struct watch {
+	struct imgp_show *show;		/* NULL: nobody is to know */
+	int	 json, stands;		/* a line stands on the terminal */
+};
+
+/* The board of the run, where it can be made: it is for people. */
+static void
+begin_watch(struct watch *w, const struct options *o,
+    const struct imgp_supervise *s)
+{
+	char *board, *inputs;
+	struct imgp_err e;
+
+	if (imgp_common.dry_run)
+		return;
+	board = imgp_asprintf("%s/%s/board", s->spool, s->run);
+	inputs = imgp_asprintf("%s/%s/inputs", s->spool, s->run);
+	w->json = o->progress != NULL && strcmp(o->progress, "json") == 0;
+	if (imgp_board_make(board, &e) == -1)
+		imgp_complain(&e);
+	else
+		w->show = imgp_show_new(s->run, inputs);
+	free(board);
+	free(inputs);
+}
+
+/* Nonzero when it is to be shown while the run goes on. */
+static int
+is_shown(const struct watch *w, const struct options *o)
+{
+	const char *term = getenv("TERM");
+
+	if (w->show == NULL || (o->progress != NULL &&
+	    strcmp(o->progress, "never") == 0))
+		return 0;
+	return w->json || (!imgp_common.quiet && isatty(STDERR_FILENO) &&
+	    term != NULL && strcmp(term, "dumb") != 0);
+}
+
+static void
+tick(void *arg)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct watch *w = arg;
+
+	if (w->json)
+		imgp_show_json(w->show, &b);
+	else {
+		/* What others write begins where the line does. */
+		imgp_buf_puts(&b, "\r\033[K");
+		imgp_show_line(w->show, &b);
+		imgp_buf_puts(&b, "\r");
+		w->stands = 1;
+	}
+	(void)imgp_write_all(STDERR_FILENO, b.s, b.len);
+	imgp_buf_release(&b);
+}
+
+/* Written beside ${path} and renamed, so that nobody reads half of it. */
+static int
+write_metrics(const struct watch *w, const char *path, int status)
+{
+	char *temporary = imgp_asprintf("%s.%ld", path, (long)getpid());
+	struct imgp_buf b = IMGP_BUF_INIT;
+	int fd, rc = -1;
+
+	imgp_show_metrics(w->show, status, &b);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0644);
+	if (fd != -1) {
+		(void)fchmod(fd, 0644);		/* a scraper is somebody else */
+		rc = imgp_write_all(fd, b.s, b.len);
+		if (close(fd) == -1 || rc == -1 ||
+		    rename(temporary, path) == -1)
+			rc = -1;
+	}
+	if (rc == -1) {
+		fprintf(stderr, "%s: %s: %s\n", imgp_progname, path,
+		    strerror(errno));
+		unlink(temporary);
+	}
+	imgp_buf_release(&b);
+	free(temporary);
+	return rc;
+}
+
+/* The run is over: its last words, and the status to end with. */
+static int
+end_watch(struct watch *w, const struct options *o, int shown, int status)
+{
+	if (shown && w->json)
+		tick(w);
+	else if (w->stands)
+		(void)imgp_write_all(STDERR_FILENO, "\r\033[K", 4);
+	if (o->metrics != NULL && (w->show == NULL ||
+	    write_metrics(w, o->metrics, status) == -1))
+		status = imgp_exit_worse(status, IMGP_EX_TEMPFAIL);
+	imgp_show_free(w->show);
+	return status;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct imgp_supervise s = { .from = FROM_SCRIPT, .to = TO_SCRIPT,
 	    .say = say, .complain = imgp_complain };
 	struct options o = { .from = NULL };
+	struct watch w = { NULL, 0, 0 };
 	struct imgp_err e;
 	long long script;
-	int status;
+	int status, shown;
 
 	if ((s.signals = imgp_supervise_signals(&e)) == -1)
 		imgp_die(&e);
@@ -397,9 +541,15 @@ main(int argc, char *argv[])
 	check(&o, argc, argv);
 	s.verbose = imgp_common.verbose > 0;
 	settle(&s);
+	begin_watch(&w, &o, &s);
+	if ((shown = is_shown(&w, &o))) {
+		s.tick = tick;
+		s.arg = &w;
+	}
 	hand_over(&o, &s, (const char *const *)argv, (size_t)argc);
 	if ((status = imgp_supervise(&s, &e)) == -1)
 		imgp_die(&e);
+	status = end_watch(&w, &o, shown, status);
 	if (close(STDOUT_FILENO) == -1 && errno != EBADF) {
 		/* NFS tells of a full disk here. */
 		say("standard output could not be closed");

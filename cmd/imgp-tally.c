@@ -1,13 +1,15 @@
 /*
  * imgp-tally: the helper of imgp-run; only scripts start it.
  *
- *	imgp-tally pass [--skip N] [--summary FILE] <finished
+ *	imgp-tally pass [--skip N] [--summary FILE] [--joblog FILE] [--halt WHEN]
+ *	    <finished
  *	imgp-tally keep INPUTS <input
  *	imgp-tally missing INPUTS FINISHED
  *	imgp-tally fail CODE <jobs or input lines
  *
  * pass hands finished job lines on, counts them, and knows the run's exit
- * status.  keep hands input lines on, each of which is in the file INPUTS by then;
+ * status; when so many failed that the run is to halt, it tells its parent, SIGUSR1
+ * for now, SIGUSR2 for soon.  keep hands input lines on, each of which is in the file INPUTS by then;
  * for messages that tell of objects it takes the lines that they stand for.  missing
  * names the inputs that have no finished line.  fail makes
  * failed jobs.
@@ -29,15 +31,17 @@
 #include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/board.h"
+#include "libimgpipe/job/breaker.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/job/tally.h"
 #include "libimgpipe/steps/event.h"
 
-enum { OPT_SKIP = 256, OPT_SUMMARY };
+enum { OPT_SKIP = 256, OPT_SUMMARY, OPT_JOBLOG, OPT_HALT };
 
 static const char *const synopsis[] = {
-	"[--skip N] [--summary FILE] pass",
+	"[--skip N] [--summary FILE] [--joblog FILE] [--halt WHEN] pass",
 	"[-q] keep INPUTS",
 	"missing INPUTS FINISHED",
 	"fail CODE",
@@ -46,6 +50,8 @@ static const char *const synopsis[] = {
 static const struct imgp_opt opts[] = {
 	{ OPT_SKIP, "skip", "N", "count the first N lines, but do not write them" },
 	{ OPT_SUMMARY, "summary", "FILE", "write the counts to FILE" },
+	{ OPT_JOBLOG, "joblog", "FILE", "a line for each job, as GNU parallel's" },
+	{ OPT_HALT, "halt", "WHEN", "when the run is to halt" },
 	{ 0, NULL, NULL, NULL }
 };
 static const struct imgp_tool tool = { "imgp-tally", synopsis,
@@ -67,25 +73,86 @@ write_summary(const struct imgp_tally *t, const char *path)
 		err(IMGP_EX_TEMPFAIL, "%s", path == NULL ? "stderr" : path);
 }
 
+struct passing {
+	size_t		 skip;
+	const char	*summary, *joblog;
+	struct imgp_halt halt;
+};
+
+/* One that was begun before is gone on with. */
+static FILE *
+open_joblog(const struct passing *p)
+{
+	FILE *fp;
+
+	if (p->joblog == NULL)
+		return NULL;
+	if ((fp = fopen(p->joblog, p->skip > 0 ? "ae" : "we")) == NULL)
+		err(IMGP_EX_TEMPFAIL, "%s", p->joblog);
+	if (p->skip == 0)
+		fputs(imgp_joblog_head, fp);
+	return fp;
+}
+
+static void
+log_job(FILE *fp, const char *line, size_t len, size_t seq)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_joblog_line(line, len - (line[len - 1] == '\n'), seq, &b);
+	fwrite(b.s, 1, b.len, fp);
+	fflush(fp);
+	imgp_buf_release(&b);
+}
+
+/* So many jobs failed that the run is to halt: 1.  What is left of it is known by a
+ * file in its directory (job/breaker.h), whose name the job has. */
+static int
+halt(const struct passing *p, const char *line, size_t len)
+{
+	struct imgp_job *job = imgp_job_parse(line,
+	    len - (line[len - 1] == '\n'), NULL);
+	int now = p->halt.when == IMGP_HALT_NOW;
+
+	if (job == NULL)
+		return 0;
+	fprintf(stderr, "imgp-run: halts %s: so many jobs have failed\n",
+	    now ? "now" : "soon");
+	imgp_breaker_tell_run(job);
+	if (imgp_board() != NULL)
+		imgp_board()->halt = 1;
+	kill(getppid(), now ? SIGUSR1 : SIGUSR2);
+	imgp_job_free(job);
+	return 1;
+}
+
 /*
  * When standard output breaks, the lines are still read to their end: who
  * looks at the first line only must not stop the images behind it.
  */
 static int
-pass(size_t skip, const char *summary_path)
+pass(const struct passing *p)
 {
 	struct imgp_tally *t = imgp_tally_new();
 	size_t size = 0, nlines = 0;
-	int broken = 0, rc;
+	int broken = 0, halted = p->skip > 0, rc;
 	char *line = NULL;
+	FILE *joblog = open_joblog(p);
 	ssize_t len;
 
 	imgp_ready();
+	imgp_board_join();
 	while ((len = getline(&line, &size, stdin)) != -1) {
 		imgp_tally_add(t, line,
 		    (size_t)len - (line[len - 1] == '\n'));
 		nlines++;
-		if (broken || nlines <= skip)
+		if (!halted && imgp_halt_is_due(&p->halt, t))
+			halted = halt(p, line, (size_t)len);
+		if (nlines <= p->skip)
+			continue;
+		if (joblog != NULL)
+			log_job(joblog, line, (size_t)len, nlines);
+		if (broken)
 			continue;
 		if (imgp_write_all(STDOUT_FILENO, line, (size_t)len) == -1)
 			broken = errno;
@@ -95,7 +162,9 @@ pass(size_t skip, const char *summary_path)
 	free(line);
 	if (!broken && close(STDOUT_FILENO) == -1)
 		broken = errno;
-	write_summary(t, summary_path);
+	write_summary(t, p->summary);
+	if (joblog != NULL && fclose(joblog) == EOF)
+		err(IMGP_EX_TEMPFAIL, "%s", p->joblog);
 	rc = imgp_tally_exit(t);
 	imgp_tally_free(t);
 	if (broken == EPIPE) {
@@ -273,22 +342,31 @@ fail(const char *code)
 int
 main(int argc, char *argv[])
 {
-	const char *summary = NULL;
+	struct passing p = { 0, NULL, NULL, { IMGP_HALT_NEVER, 0, 0 } };
 	long long skip = 0;
 	struct imgp_err e;
 	int ch;
 
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
-		if (ch == OPT_SUMMARY)
-			summary = optarg;
-		else if (imgp_parse_int(optarg, 0, INT64_MAX, &skip) == -1)
-			imgp_usage(&tool, "--skip: not a number");
+		switch (ch) {
+		case OPT_SUMMARY: p.summary = optarg; break;
+		case OPT_JOBLOG: p.joblog = optarg; break;
+		case OPT_HALT:
+			if (imgp_halt_parse(optarg, &p.halt) == -1)
+				imgp_usage(&tool, "--halt: no such time");
+			break;
+		case OPT_SKIP:
+			if (imgp_parse_int(optarg, 0, INT64_MAX, &skip) == -1)
+				imgp_usage(&tool, "--skip: not a number");
+			break;
+		}
+	p.skip = (size_t)skip;
 	argc -= optind;
 	argv += optind;
 	if (argc >= 1 && imgp_conf_load(&e) == -1)
 		imgp_die(&e);
 	if (argc == 1 && strcmp(argv[0], "pass") == 0)
-		return pass((size_t)skip, summary);
+		return pass(&p);
 	if (argc == 2 && strcmp(argv[0], "keep") == 0)
 		return keep(argv[1]);
 	if (argc == 3 && strcmp(argv[0], "missing") == 0)

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/board.h"
 #include "libimgpipe/job/breaker.h"
 #include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/filter.h"
@@ -39,6 +42,9 @@ struct imgp_filter {
 
 	struct imgp_breaker breaker;
 	int		 stopped;	/* by it */
+
+	struct imgp_board_stage *board;	/* NULL: no run has one */
+	int		 halts;		/* it takes no job of a run that is to */
 
 	struct imgp_isolate *isolate;	/* IMGP_ISOLATED */
 	size_t		 nisolated;	/* processes at most */
@@ -122,19 +128,13 @@ add_error(struct imgp_filter *f, struct imgp_job *job,
 	    o->required != NULL && o->required(job, f->arg));
 }
 
-/* The breaker tripped: take no more lines.  Whoever writes them is to notice. */
+/* Take no more lines.  Whoever writes them is to notice. */
 static void
-stop_taking(struct imgp_filter *f, struct imgp_job *job,
-    const struct imgp_err *e)
+close_input(struct imgp_filter *f)
 {
 	int fd;
 
 	f->stopped = 1;
-	f->status = imgp_exit_worse(f->status, IMGP_EX_TEMPFAIL);
-	imgp_complain(e);
-	fprintf(stderr, "%s: %u jobs in a row failed by %s: no more are "
-	    "taken\n", imgp_progname, f->breaker.in_a_row, f->breaker.code);
-	imgp_breaker_tell_run(job);
 	if (f->operands == NULL &&
 	    (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1) {
 		dup2(fd, STDIN_FILENO);
@@ -146,12 +146,50 @@ stop_taking(struct imgp_filter *f, struct imgp_job *job,
 	f->noperands = 0;
 }
 
+/* The breaker tripped. */
+static void
+stop_taking(struct imgp_filter *f, struct imgp_job *job,
+    const struct imgp_err *e)
+{
+	f->status = imgp_exit_worse(f->status, IMGP_EX_TEMPFAIL);
+	imgp_complain(e);
+	fprintf(stderr, "%s: %u jobs in a row failed by %s: no more are "
+	    "taken\n", imgp_progname, f->breaker.in_a_row, f->breaker.code);
+	imgp_breaker_tell_run(job);
+	close_input(f);
+}
+
+/* In a run: how long the job took here, in its line and on the board. */
+static void
+note_time(struct imgp_filter *f, struct imgp_job *job, size_t nerrors)
+{
+	int64_t ms, bytes = 0;
+
+	if (f->board == NULL)
+		return;
+	ms = imgp_clock_ms() - imgp_job_taken(job);
+	f->board->finished++;
+	f->board->ms += ms;
+	f->board->failed += imgp_job_standing(job) == IMGP_FAILED &&
+	    imgp_json_count(imgp_job_get(job, "errors")) > nerrors;
+	if ((strcmp(f->ops->stage, "fetch") == 0 &&
+	    imgp_job_sub_int(job, "bytes", "source", &bytes) == 0) ||
+	    (strcmp(f->ops->stage, "deliver") == 0 &&
+	    imgp_job_sub_int(job, "bytes", "destination", &bytes) == 0))
+		f->board->bytes += bytes;
+	if (imgp_job_get(job, "started_ms") == NULL)
+		imgp_job_set_int(job, "started_ms",
+		    (int64_t)time(NULL) * 1000 - ms);
+	imgp_job_set_sub_int(job, "stage_ms", f->ops->stage, ms);
+}
+
 /* A job that no step will see again. */
 static void
 finish_job(struct imgp_filter *f, struct imgp_job *job, size_t nerrors)
 {
 	struct imgp_err e = { NULL, "" };
 
+	note_time(f, job, nerrors);
 	complain_since(job, nerrors);
 	emit(f, job);
 	if (f->ops->ask != NULL && !f->stopped && imgp_breaker_note(&f->breaker,
@@ -284,6 +322,10 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 		return;
 	}
 	imgp_job_note_line(job, f->alone ? 0 : f->line);
+	if (f->board != NULL) {
+		imgp_job_note_taken(job, imgp_clock_ms());
+		f->board->taken++;
+	}
 	if (o->flags & IMGP_ISOLATED) {
 		imgp_isolate_put(f->isolate, job);
 		return;
@@ -409,6 +451,8 @@ loop(struct imgp_filter *f)
 	int busy, more, stopped;
 
 	for (;;) {
+		if (f->halts && !f->stopped && imgp_board()->halt)
+			close_input(f);
 		busy = f->isolate != NULL && imgp_isolate_is_full(f->isolate);
 		if (!busy && take_next(f))
 			continue;
@@ -437,6 +481,9 @@ run(struct imgp_filter *f, int jobs)
 	    o->died == NULL ? IMGP_E_JOB_DIED : o->died, work, done };
 
 	imgp_ready();
+	imgp_board_join();
+	f->board = imgp_board_stage(o->stage);
+	f->halts = f->board != NULL && strcmp(o->stage, "fetch") == 0;
 	if (o->flags & IMGP_ISOLATED) {
 		f->nisolated = (size_t)jobs;
 		f->isolate = imgp_isolate_new(&isolated, f, f->nisolated);

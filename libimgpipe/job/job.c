@@ -19,6 +19,7 @@ struct imgp_job {
 	size_t		 n;
 	size_t		 size;
 	size_t		 number;	/* of its line; 0: none was noted */
+	int64_t		 taken;		/* clock_ms; 0: not noted */
 };
 
 static struct member *
@@ -195,6 +196,18 @@ size_t
 imgp_job_line(const struct imgp_job *job)
 {
 	return job->number;
+}
+
+void
+imgp_job_note_taken(struct imgp_job *job, int64_t ms)
+{
+	job->taken = ms;
+}
+
+int64_t
+imgp_job_taken(const struct imgp_job *job)
+{
+	return job->taken;
 }
 
 void

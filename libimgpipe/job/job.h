@@ -43,6 +43,9 @@ void	imgp_job_free(struct imgp_job *job);
  * without an id; 0: none was noted. */
 void	imgp_job_note_line(struct imgp_job *job, size_t number);
 size_t	imgp_job_line(const struct imgp_job *job);
+/* When this process took it, in milliseconds of clock.h; 0: not noted. */
+void	imgp_job_note_taken(struct imgp_job *job, int64_t ms);
+int64_t	imgp_job_taken(const struct imgp_job *job);
 /* Append the line, without newline, to ${out}. */
 void	imgp_job_print(const struct imgp_job *job, struct imgp_buf *out);
 

@@ -53,6 +53,8 @@ const struct imgp_member imgp_members[] = {
 	{ "warnings", ARR, TOLD },
 	{ "skip", STR, TOLD },
 	{ "retries", OBJ, TOLD },
+	{ "started_ms", INT, TOLD },
+	{ "stage_ms", OBJ, TOLD },
 	{ "notice", OBJ, 0 },
 	{ "replaced", ARR | OBJ, TOLD },
 	{ "planned", BOOL, 0 },

@@ -45,7 +45,7 @@ struct supervisor {
 	int	 ready;			/* where stages say so; -1: at its end */
 	int	 ready_w;		/* the end they get */
 
-	int	 timer;
+	int	 timer, ticker;
 	char	**renew;		/* the command */
 	struct imgp_crew renewal;
 };
@@ -503,13 +503,35 @@ on_signal(struct supervisor *s, int sig)
 		imgp_crew_kill(&s->work, SIGTERM);
 }
 
+/* Of a pass: all of it, or what has no upload in hand yet. */
+static void
+halt(struct supervisor *s, int now)
+{
+	const char *name;
+	size_t i;
+
+	if (!s->work.ends)
+		return;
+	if (now)
+		imgp_crew_kill(&s->work, SIGTERM);
+	for (i = 0; !now && i < s->work.n; i++) {
+		name = strrchr(s->work.member[i].argv[0], '/');
+		if (name != NULL && strcmp(name, "/imgp-s3cp") == 0)
+			break;
+		if (s->work.member[i].pid > 0)
+			kill(s->work.member[i].pid, SIGTERM);
+	}
+}
+
 static void
 read_signals(struct supervisor *s)
 {
 	struct signalfd_siginfo i;
 
 	while (read(s->o->signals, &i, sizeof i) == (ssize_t)sizeof i)
-		if (i.ssi_signo != SIGCHLD)
+		if (i.ssi_signo == SIGUSR1 || i.ssi_signo == SIGUSR2)
+			halt(s, i.ssi_signo == SIGUSR1);
+		else if (i.ssi_signo != SIGCHLD)
 			on_signal(s, (int)i.ssi_signo);
 }
 
@@ -548,6 +570,8 @@ imgp_supervise_signals(struct imgp_err *e)
 	sigaction(SIGCHLD, &sa, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	for (i = 0; i < sizeof sigs / sizeof *sigs; i++)
 		if (sigaction(sigs[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)
@@ -569,7 +593,9 @@ step(struct supervisor *s)
 		{ imgp_outlines_reads(&s->out) ? s->out.in : -1, POLLIN, 0 },
 		{ imgp_outlines_writes(&s->out) ? STDOUT_FILENO : -1, POLLOUT,
 		    0 },
+		{ s->ticker, POLLIN, 0 },
 	};
+	uint64_t times;
 
 	if (poll(p, sizeof p / sizeof *p, -1) == -1) {
 		if (errno != EINTR)
@@ -588,6 +614,9 @@ step(struct supervisor *s)
 		imgp_outlines_read(&s->out);
 	if (p[5].revents != 0)
 		imgp_outlines_write(&s->out);
+	if (p[6].revents != 0 &&
+	    read(s->ticker, &times, sizeof times) == sizeof times)
+		s->o->tick(s->o->arg);
 	settle_work(s);
 	settle_tail(s);
 	settle_renewal(s);
@@ -610,8 +639,13 @@ imgp_supervise(const struct imgp_supervise *o, struct imgp_err *e)
 	    .out = IMGP_OUTLINES_INIT, .next = IMGP_CREW_INIT,
 	    .work = IMGP_CREW_INIT, .tail = IMGP_CREW_INIT,
 	    .renewal = IMGP_CREW_INIT };
+	static const struct itimerspec second = { { 1, 0 }, { 1, 0 } };
 
 	s.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
+	s.ticker = o->tick == NULL ? -1 : timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC);
+	if (s.ticker != -1 && timerfd_settime(s.ticker, 0, &second, NULL) == -1)
+		fail(&s, "timer");
 	if (s.timer == -1 || fcntl(o->from, F_SETFL, O_NONBLOCK) == -1)
 		fail(&s, "timer");
 	while (!is_over(&s))

@@ -47,9 +47,15 @@ struct imgp_supervise {
 	int		 verbose;	/* say what is started */
 	void		(*say)(const char *text);	/* a line for people */
 	void		(*complain)(const struct imgp_err *e);
+	void		(*tick)(void *arg);	/* called each second; NULL: not */
+	void		*arg;
 };
 
 /*
+ * SIGUSR1, by which a program of the tail says that the run is to halt now, ends the
+ * stages; SIGUSR2, soon, ends those that come before the first transfer, so that no
+ * further upload is taken in hand.
+ *
  * From now on TERM, INT, HUP (those that are not ignored) and CHLD are blocked
  * and come by the descriptor returned; -1 with ${e}.
  */

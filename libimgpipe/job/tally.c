@@ -379,3 +379,102 @@ imgp_tally_job(const char *line, size_t len, const char *source)
 	free(place);
 	return job;
 }
+
+/* --- halting ---------------------------------------------------------------- */
+
+#define HALT_LEAST	3	/* failed jobs before a percentage counts */
+
+int
+imgp_halt_parse(const char *s, struct imgp_halt *h)
+{
+	struct imgp_halt got = { IMGP_HALT_NEVER, 0, 0 };
+	char number[24];
+	long long n;
+	size_t len;
+
+	if (strcmp(s, "never") == 0) {
+		*h = got;
+		return 0;
+	}
+	if (strncmp(s, "now,fail=", 9) == 0)
+		got.when = IMGP_HALT_NOW;
+	else if (strncmp(s, "soon,fail=", 10) == 0)
+		got.when = IMGP_HALT_SOON;
+	else
+		return -1;
+	s = strchr(s, '=') + 1;
+	len = strlen(s);
+	if (len == 0 || len >= sizeof number)
+		return -1;
+	memcpy(number, s, len + 1);
+	if (number[len - 1] == '%') {
+		number[len - 1] = '\0';
+		if (imgp_parse_int(number, 1, 100, &n) == -1)
+			return -1;
+		got.percent = n;
+	} else if (imgp_parse_int(number, 1, INT32_MAX, &n) == 0)
+		got.fails = n;
+	else
+		return -1;
+	*h = got;
+	return 0;
+}
+
+int
+imgp_halt_is_due(const struct imgp_halt *h, const struct imgp_tally *t)
+{
+	int64_t failed = (int64_t)t->failed, jobs = (int64_t)t->jobs;
+
+	if (h->when == IMGP_HALT_NEVER)
+		return 0;
+	return h->fails > 0 ? failed >= h->fails :
+	    failed >= HALT_LEAST && failed * 100 >= h->percent * jobs;
+}
+
+/* --- GNU parallel's joblog ---------------------------------------------------- */
+
+const char imgp_joblog_head[] =
+    "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+
+static int64_t
+sum_of(const struct imgp_json *times)
+{
+	const struct imgp_json *i;
+	int64_t n, sum = 0;
+
+	for (i = imgp_json_first(times); i != NULL; i = imgp_json_next(i))
+		if (imgp_json_int(i, &n) == 0)
+			sum += n;
+	return sum;
+}
+
+void
+imgp_joblog_line(const char *line, size_t len, size_t seq,
+    struct imgp_buf *out)
+{
+	struct imgp_job *job = imgp_job_parse(line, len, NULL);
+	int64_t start = 0, took = 0, sent = 0, got = 0;
+	const char *source = NULL;
+	char clean[1100];
+
+	if (job != NULL) {
+		imgp_json_int(imgp_job_get(job, "started_ms"), &start);
+		took = sum_of(imgp_job_get(job, "stage_ms"));
+		imgp_job_sub_int(job, "bytes", "source", &sent);
+		imgp_job_sub_int(job, "bytes", "destination", &got);
+		source = imgp_job_str(job, "source");
+	}
+	imgp_buf_printf(out, "%zu\t:\t%lld.%03d\t%lld.%03d\t%lld\t%lld\t%d\t0\t",
+	    seq, (long long)(start / 1000), (int)(start % 1000),
+	    (long long)(took / 1000), (int)(took % 1000), (long long)sent,
+	    (long long)got, job == NULL ? IMGP_EX_ERRORS : imgp_job_exit(job));
+	if (job != NULL && imgp_job_id(job) > 0)
+		imgp_buf_printf(out, "imgp-run %lld\n",
+		    (long long)imgp_job_id(job));
+	else {
+		imgp_printable(clean, sizeof clean, source == NULL ? "-" :
+		    source, source == NULL ? 1 : strlen(source));
+		imgp_buf_printf(out, "imgp-run %s\n", clean);
+	}
+	imgp_job_free(job);
+}

@@ -6,6 +6,7 @@
 #define IMGPIPE_TALLY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "libimgpipe/job/job.h"
 
@@ -24,6 +25,27 @@ int	imgp_tally_exit(const struct imgp_tally *t);
  * again), 1 skipped (1 done)" into ${dst} of ${size} bytes, cut to fit.
  */
 void	imgp_tally_summary(const struct imgp_tally *t, char *dst, size_t size);
+
+/* When a run is to halt: --halt of imgp-run(1), as GNU parallel means it. */
+enum imgp_halt_when { IMGP_HALT_NEVER, IMGP_HALT_SOON, IMGP_HALT_NOW };
+struct imgp_halt {
+	enum imgp_halt_when when;
+	int64_t	fails;		/* so many failed jobs; 0: by percent */
+	int64_t	percent;	/* of the finished, and at least three */
+};
+/* "never", "soon,fail=3", "now,fail=10%": 0, or -1 when ${s} is none of them. */
+int	imgp_halt_parse(const char *s, struct imgp_halt *h);
+/* Nonzero when by ${t} it is time. */
+int	imgp_halt_is_due(const struct imgp_halt *h, const struct imgp_tally *t);
+
+/*
+ * Append to ${out} the finished job ${line} as a line of GNU parallel's joblog,
+ * its number being ${seq}.
+ */
+void	imgp_joblog_line(const char *line, size_t len, size_t seq,
+	    struct imgp_buf *out);
+/* The names of its columns, with a newline. */
+extern const char imgp_joblog_head[];
 
 /*
  * Which inputs have a finished line.  An input is an id, a source key, a place

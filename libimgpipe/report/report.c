@@ -246,6 +246,7 @@ static const struct {
 	{ "edc_pipeline_file", tell_row }, { "sha256", tell_hexes },
 	{ "bytes", tell_ints }, { "scans", tell_scans },
 	{ "listing", tell_ints }, { "retries", tell_ints },
+	{ "stage_ms", tell_ints },
 	{ "replaced", tell_replaced }, { "warnings", tell_errors },
 	{ "errors", tell_errors },
 };

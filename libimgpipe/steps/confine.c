@@ -9,6 +9,7 @@
 #include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/board.h"
 #include "libimgpipe/steps/confine.h"
 
 /* What the processes of this tool, and their parent, may still ask for. */
@@ -29,7 +30,8 @@ imgp_confine_begin(unsigned int *seconds, struct imgp_err *e)
 	rc = imgp_sandbox_probe(e);
 	if (rc == -1 || (rc == 1 && required))
 		return -1;
-	imgp_ready();		/* its pipe is named in the environment */
+	imgp_ready();		/* its pipe is named in the environment, */
+	imgp_board_join();	/* and so is this */
 	imgp_conf_keep(needed);
 	return rc;
 }
