@@ -50,13 +50,14 @@ imgp-pipeline_PKGS	= libpq libcrypto libcurl
 imgp-explain_PKGS	= libpq libcrypto libcurl expat
 imgp-doctor_PKGS	= libpq libcrypto libcurl expat
 imgp-supervise_PKGS	=
+imgp-extra_PKGS		= libcrypto zlib libisal
 imgp-tally_PKGS		=
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-supervise imgp-tally
+LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-extra imgp-supervise imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))

@@ -3,9 +3,7 @@
  *
  *	imgp-doctor [--json] [--send]
  */
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/program.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/report/doctor.h"
@@ -106,23 +105,6 @@ end(const struct report *r)
 	imgp_buf_release(&b);
 }
 
-/* Where the other tools lie: here, or where this one is installed in libexec. */
-static char *
-tools_at(void)
-{
-	char path[PATH_MAX], *slash, *other;
-	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
-	int here;
-
-	path[len == -1 ? 0 : len] = '\0';
-	if ((slash = strrchr(path, '/')) != NULL)
-		*slash = '\0';
-	other = imgp_asprintf("%s/imgp-lookup", path);
-	here = access(other, X_OK) == 0;
-	free(other);
-	return imgp_asprintf("%s%s", path, here ? "" : "/../../bin");
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -137,7 +119,7 @@ main(int argc, char *argv[])
 		}
 	if (optind != argc)
 		imgp_usage(&tool, "no operands");
-	d.bin = tools_at();
+	d.bin = imgp_program_tools();
 	imgp_doctor(&d);
 	end(&r);
 	return r.n[IMGP_HEALTH_BROKEN] > 0 ? IMGP_EX_ERRORS : IMGP_EX_OK;

@@ -39,7 +39,8 @@
 enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
     OPT_AGAIN, OPT_FAILED, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON, OPT_DOCTOR,
-    OPT_SEND, OPT_PROGRESS, OPT_JOBLOG, OPT_HALT, OPT_METRICS };
+    OPT_SEND, OPT_PROGRESS, OPT_JOBLOG, OPT_HALT, OPT_METRICS,
+    OPT_WITH };
 
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
@@ -49,7 +50,7 @@ static const char *const synopsis[] = {
 	"[--pipeline CODE] --explain [--json] ID ...",
 	"--explain-error CODE",
 	"[-q] --doctor [--json] [--send]",
-	"... [--progress WHEN] [--joblog FILE] [--halt WHEN] [--metrics FILE]",
+	"... [--with CMD] [--progress WHEN] [--joblog FILE] [--halt WHEN] [--metrics FILE]",
 	NULL
 };
 static const struct imgp_opt opts[] = {
@@ -67,6 +68,8 @@ static const struct imgp_opt opts[] = {
 	    "with --again, all that failed, of these codes or of any" },
 	{ OPT_NOW, "now", NULL,
 	    "with --pending, also what failed a short while ago" },
+	{ OPT_WITH, "with", "CMD",
+	    "a program of the site's for each stamped upload" },
 	{ OPT_PROGRESS, "progress", "WHEN",
 	    "how far the run is: auto (at a terminal), json or never" },
 	{ OPT_JOBLOG, "joblog", "FILE", "a line for each job, as GNU parallel's" },
@@ -98,6 +101,7 @@ struct options {
 	int	 null, pending, again, failed, now;
 	int	 explain, json, doctor, send;
 	const char *progress, *joblog, *halt, *metrics;	/* NULL: not given */
+	const char *with;
 	const char *code;	/* to be explained; NULL: none */
 };
 
@@ -146,6 +150,7 @@ parse(int argc, char *argv[], struct options *o)
 		case OPT_NOW: o->now = 1; break;
 		case OPT_EXPLAIN: o->explain = 1; break;
 		case OPT_JSON: o->json = 1; break;
+		case OPT_WITH: o->with = optarg; break;
 		case OPT_PROGRESS: o->progress = optarg; break;
 		case OPT_JOBLOG: o->joblog = optarg; break;
 		case OPT_HALT: o->halt = optarg; break;
@@ -181,7 +186,7 @@ is_run(const struct options *o)
 {
 	return o->null || o->pending || o->again || o->failed || o->now ||
 	    o->from != NULL || o->progress != NULL || o->joblog != NULL ||
-	    o->halt != NULL || o->metrics != NULL;
+	    o->halt != NULL || o->metrics != NULL || o->with != NULL;
 }
 
 /* Another program explains: no run, no script, nothing is written. */
@@ -358,6 +363,7 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct words common = { .n = 0 }, again = { .n = 0 };
 	struct words sources = { .n = 0 }, watch = { .n = 0 };
+	struct words extra = { .n = 0 };
 	char jobs[16], flags[64];
 
 	snprintf(jobs, sizeof jobs, "%d", imgp_common.jobs);
@@ -394,6 +400,11 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 	if (o->halt != NULL)
 		add(&watch, "--halt", o->halt);
 	put_list(&b, watch.w, watch.n);
+	if (o->with != NULL || imgp_conf_is_set("extra_command"))
+		add(&extra, "imgp-extra", NULL);
+	if (o->with != NULL)
+		add(&extra, "--with", o->with);
+	put_list(&b, extra.w, extra.n);
 	put_list(&b, operands, n);
 	/* A script that is gone is noticed by its end. */
 	(void)imgp_write_all(TO_SCRIPT, b.s, b.len);

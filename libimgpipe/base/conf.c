@@ -54,6 +54,10 @@ static const struct {
 	/* what a pipeline wants */
 	{ "dicom", "expected", "of required expected no" },
 	{ "extra", "expected", "of required expected" },
+	{ "extra_command", NULL, "command" },
+	{ "extra_env", NULL, "names" },
+	{ "extra_jobs", "1", "number 1 1024" },
+	{ "extra_timeout", "1h", "time 1 604800" },
 	{ "cut", "expected", "of required expected" },
 	/* what headers are held against (dicom/checks.h) */
 	{ "check_patient", "off", NULL },
@@ -423,6 +427,18 @@ imgp_conf(const char *pipeline, const char *name)
 	if ((s = in_file("", which)) != NULL)
 		return s;
 	return known[which].value;
+}
+
+int
+imgp_conf_is_set(const char *name)
+{
+	const char *code;
+	size_t i;
+
+	for (i = 0; (code = imgp_conf_section(i)) != NULL; i++)
+		if (imgp_conf(code, name) != NULL)
+			return 1;
+	return imgp_conf(NULL, name) != NULL;
 }
 
 const char *

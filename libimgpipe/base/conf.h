@@ -40,6 +40,8 @@ const char *imgp_conf_section(size_t at);
 typedef int imgp_conf_look(const char *pipeline, struct imgp_err *e);
 int	imgp_conf_check(imgp_conf_look *fn, struct imgp_err *e);
 
+/* Nonzero when ${name} has a value for all, or in some section. */
+int	imgp_conf_is_set(const char *name);
 /* Nonzero when there is a setting ${name}. */
 int	imgp_conf_is_known(const char *name);
 /*

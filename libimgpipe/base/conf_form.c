@@ -94,6 +94,26 @@ form_path(const char *unused, const char *value, struct imgp_err *e)
 }
 
 static int
+form_command(const char *unused, const char *value, struct imgp_err *e)
+{
+	(void)unused;
+	return *value == '/' && strpbrk(value, "\n\r") == NULL ? 0 :
+	    imgp_fail(e, IMGP_E_CONFIG, "not the absolute path of a program, "
+	    "with words for it");
+}
+
+static int
+form_names(const char *unused, const char *value, struct imgp_err *e)
+{
+	static const char of[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789_ \t";
+
+	(void)unused;
+	return value[strspn(value, of)] == '\0' ? 0 :
+	    imgp_fail(e, IMGP_E_CONFIG, "not names of variables");
+}
+
+static int
 form_account(const char *unused, const char *value, struct imgp_err *e)
 {
 	(void)unused;
@@ -112,6 +132,7 @@ imgp_conf_form(const char *form, const char *value, struct imgp_err *e)
 		{ "of", form_of }, { "number", form_number },
 		{ "time", form_time }, { "times", form_times },
 		{ "place", form_place }, { "path", form_path },
+		{ "command", form_command }, { "names", form_names },
 		{ "account", form_account },
 	};
 	size_t len = strcspn(form, " "), i;

@@ -14,6 +14,8 @@
  *	times			durations, separated by blanks
  *	place			s3://bucket/key or file:///path
  *	path			an absolute path
+ *	command			a program's absolute path, and words for it
+ *	names			of variables of the environment
  *	account			the twelve digits of an AWS account
  */
 int	imgp_conf_form(const char *form, const char *value,

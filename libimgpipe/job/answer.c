@@ -9,6 +9,7 @@
 #define REPLACED	64
 #define KINDS		64
 #define WORD		32	/* characters */
+#define NOTE		1024	/* bytes */
 
 /* What is being taken: checked first (${job} NULL), then done. */
 struct taking {
@@ -196,6 +197,28 @@ take_errors(struct taking *t, const struct imgp_json *v)
 	return take_entries(t, v, add_error);
 }
 
+/* What a site's program notes for itself: words and numbers. */
+static int
+take_extra(struct taking *t, const struct imgp_json *v)
+{
+	const struct imgp_json *i;
+	const char *s;
+	int64_t n;
+
+	if (!imgp_json_is_object(v) || imgp_json_count(v) > KINDS)
+		return -1;
+	for (i = imgp_json_first(v); i != NULL; i = imgp_json_next(i)) {
+		s = imgp_json_str(i);
+		if (!is_word(imgp_json_key(i)) ||
+		    (s == NULL && imgp_json_int(i, &n) == -1) ||
+		    (s != NULL && strlen(s) > NOTE))
+			return -1;
+	}
+	if (t->job != NULL)
+		imgp_job_set(t->job, "extra", imgp_json_copy(v));
+	return 0;
+}
+
 /* What the process of a stage may add. */
 static const struct {
 	const char	*stage, *member;
@@ -210,6 +233,9 @@ static const struct {
 	{ "stamp", "bytes", take_size },
 	{ "stamp", "warnings", take_warnings },
 	{ "stamp", "errors", take_errors },
+	{ "extra", "extra", take_extra },
+	{ "extra", "warnings", take_warnings },
+	{ "extra", "errors", take_errors },
 	/* imgp-stamp -o: no line comes of it */
 	{ "stamp-file", "listing", take_listing },
 	{ "stamp-file", "warnings", take_warnings },

@@ -65,6 +65,7 @@ imgp_board_join(void)
 	    st.st_size == (off_t)sizeof *board)
 		(void)map(fd);
 	close(fd);
+	unsetenv(IMGP_BOARD);	/* programs that we start are no stage */
 }
 
 struct imgp_board *

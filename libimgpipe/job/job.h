@@ -98,7 +98,7 @@ int	imgp_job_has_errors(struct imgp_job *job);
 void	imgp_job_skip(struct imgp_job *job, const char *code);
 /*
  * Append an entry to "errors" or "warnings": ${stage} is one of
- * lookup start fetch scan scans stamp stage extra deliver finish notify digest;
+ * lookup start fetch scan scans stamp extra stage deliver finish notify digest;
  * class and retryable come from the dictionary.  The job fails by it when
  * ${fatal} says so, or job/fault.h.
  */

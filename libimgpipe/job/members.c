@@ -48,6 +48,7 @@ const struct imgp_member imgp_members[] = {
 	/* what is in it */
 	{ "scans", ARR, TOLD },
 	{ "listing", OBJ, TOLD },
+	{ "extra", OBJ, 0 },
 	/* how it stands */
 	{ "errors", ARR, TOLD },
 	{ "warnings", ARR, TOLD },

@@ -1,12 +1,18 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/stamp/prov.h"
+
+#define PROGRAM_MAX	128	/* bytes of a program's name */
 
 static const char *const hows[] = { "spliced", "patched", "encoded" };
 
@@ -119,9 +125,74 @@ imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 	return imgp_out_flush(out, e);
 }
 
+/* --- a change after the stamp --------------------------------------------------- */
+
+/* The provenance to be added to, complete; -1 and ${e}. */
+static int
+open_complete(int dir, const char *path, const struct imgp_prov_change *c,
+    struct imgp_err *e)
+{
+	struct imgp_prov_sum sum = { .has_crc = 0 };
+	int fd = openat(dir, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct imgp_out out;
+	int rc;
+
+	if (fd != -1)
+		return fd;
+	if (errno != ENOENT || (fd = openat(dir, path, O_RDWR | O_CREAT |
+	    O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "the provenance");
+	memcpy(sum.source, c->before, sizeof sum.source);
+	memcpy(sum.stamped, c->before, sizeof sum.stamped);
+	sum.source_bytes = sum.stamped_bytes = c->before_bytes;
+	imgp_out_init(&out, fd);
+	rc = imgp_prov_begin(&out, e);
+	if (rc == 0)
+		rc = imgp_prov_finish(&out, &sum, e);
+	imgp_out_release(&out);
+	if (rc == -1)
+		close(fd);
+	return rc == -1 ? -1 : fd;
+}
+
+int
+imgp_prov_note_change(int dir, const char *name,
+    const struct imgp_prov_change *c, struct imgp_err *e)
+{
+	char *path = imgp_asprintf("%s.prov", name);
+	const char *slash = strrchr(c->program, '/');
+	const char *program = slash == NULL ? c->program : slash + 1;
+	size_t len = strlen(program);
+	struct imgp_buf b = IMGP_BUF_INIT;
+	char end[2];
+	int fd = open_complete(dir, path, c, e), rc = -1;
+	off_t size;
+
+	free(path);
+	if (fd == -1)
+		return -1;
+	imgp_buf_puts(&b, ",\"changed\":{\"program\":");
+	imgp_json_quote(&b, program, len < PROGRAM_MAX ? len : PROGRAM_MAX);
+	imgp_buf_printf(&b, ",\"before\":{\"sha256\":\"%s\",\"bytes\":%lld},"
+	    "\"after\":{\"sha256\":\"%s\",\"bytes\":%lld}}}\n", c->before,
+	    (long long)c->before_bytes, c->after, (long long)c->after_bytes);
+	/* Over the brace and the newline at its end. */
+	if ((size = lseek(fd, -2, SEEK_END)) == -1 ||
+	    pread(fd, end, 2, size) != 2 || memcmp(end, "}\n", 2) != 0)
+		imgp_fail(e, IMGP_E_STORE_IO, "the provenance is not complete");
+	else if (imgp_write_all(fd, b.s, b.len) == -1)
+		imgp_fail_write(e, "the provenance");
+	else
+		rc = 0;
+	if (close(fd) == -1 && rc == 0)
+		rc = imgp_fail_write(e, "the provenance");
+	imgp_buf_release(&b);
+	return rc;
+}
+
 /* --- reading ----------------------------------------------------------------- */
 
-#define TAIL	1024		/* the last line is shorter */
+#define TAIL	2048		/* the last line is shorter */
 
 enum line { NONE, BEGIN, RECORD, GROWTH, SUMS };
 

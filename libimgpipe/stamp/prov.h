@@ -63,6 +63,22 @@ int	imgp_prov_put_growth(struct imgp_out *out,
 int	imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 	    struct imgp_err *e);
 
+/* What somebody else's program made of the stamped file beside. */
+struct imgp_prov_change {
+	const char	*program;		/* its path */
+	char		 before[65], after[65];	/* SHA-256 */
+	int64_t		 before_bytes, after_bytes;
+};
+/*
+ * Note in the provenance NAME.prov of the directory ${dir} that the file ${name}
+ * was changed after it was stamped: its last line gets
+ *	"changed":{"program":…,"before":{"sha256":…,"bytes":…},"after":{…}}
+ * Such a stamp cannot be undone.  Where there is no provenance one is made, of a
+ * file that nothing was stamped in.  0, or -1 with IMGP-STORE-IO or -FULL.
+ */
+int	imgp_prov_note_change(int dir, const char *name,
+	    const struct imgp_prov_change *c, struct imgp_err *e);
+
 /* --- reading ----------------------------------------------------------------- */
 struct imgp_prov;
 
