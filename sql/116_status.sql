@@ -49,7 +49,7 @@ $$;
 -- which --pending waits (pipeline.due).
 create or replace view pipeline.standing as
 select u.subject_event_crf_file_id, u.revision_number, u.pipeline_code, p.id as
-    edcpipeline_id, p.paused, f.id as edcpipelinefile_id, f.status, f.has_error,
+    edcpipeline_id, pipeline.is_paused(p) as paused, f.id as edcpipelinefile_id, f.status, f.has_error,
     f.has_warning, f.failed_for_good, f.lease_until, f.ts_finish, f.ts_create,
     false as outdated, w.edcpipeline_id is not null as waived, d.failures, d.ts
 from pipeline.upload u
@@ -62,7 +62,8 @@ left join pipeline.waived w on w.edcpipeline_id = p.id
 left join pipeline.due d on d.pipeline_code = u.pipeline_code
     and d.subject_event_crf_file_id = u.subject_event_crf_file_id
 union all
-select f.subjecteventcrffile_id, f.revision_number, p.code, p.id, p.paused, f.id,
+select f.subjecteventcrffile_id, f.revision_number, p.code, p.id,
+    pipeline.is_paused(p), f.id,
     f.status, f.has_error, f.has_warning, f.failed_for_good, f.lease_until,
     f.ts_finish, f.ts_create, f.status <> 'Completed' and exists (
 	select from pipeline.upload n where n.pipeline_code = p.code
@@ -193,8 +194,10 @@ begin
 	return pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
 	    'states', states, 'attention', attention, 'more', n,
 	    'paused', (select coalesce(jsonb_agg(jsonb_build_object(
-	        'pipeline_code', p.code, 'paused_reason', p.paused_reason)
-	        order by p.code), '[]') from pipeline.edcpipeline p where p.paused),
+	        'pipeline_code', p.code, 'paused_reason', p.paused_reason,
+	        'paused_until', pipeline.utc(p.paused_until))
+	        order by p.code), '[]') from pipeline.edcpipeline p
+	        where pipeline.is_paused(p)),
 	    'lookups', pipeline.status_lookups(null, most),
 	    'last_run', (select jsonb_build_object('run', r.run,
 	        'ts_finish', pipeline.utc(r.ts_finish), 'counts', r.counts)

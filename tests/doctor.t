@@ -49,6 +49,7 @@ finds() {
 	like out "^$health +$part( \[[a-z]*\])?: .*$re.*; do: ." '... with what to do'
 }
 finds broken spool 'IMGP-' 'a spool that cannot be made' IMGP_SPOOL=/proc/nowhere
+finds broken extra 'extra program /nowhere/x' 'an extra program that is not there' IMGP_EXTRA_COMMAND=/nowhere/x
 finds broken source 'IMGP-PLACE-MISSING' 'a source that is not there' IMGP_SOURCE="file://$WORK/nowhere"
 finds broken temp 'IMGP-PLACE-MISSING' 'a temp that is not there' IMGP_TEMP="file://$WORK/nowhere"
 finds broken destination 'is not set' 'a destination that is not set' IMGP_DESTINATION=

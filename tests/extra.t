@@ -107,7 +107,7 @@ ends 75 'exit 3' 'extra IMGP-EXTRA-FAILED true' 'Failed|t|f|IMGP-EXTRA-FAILED' '
 ends 75 'kill -9 $$' 'extra IMGP-EXTRA-FAILED true' 'Failed|t|f|IMGP-EXTRA-FAILED' 'one that is killed'
 ends 75 'sleep 600 & echo $! >"${0%/*}/sleeper"; wait' 'extra IMGP-EXTRA-TIMEOUT true' \
     'Failed|t|f|IMGP-EXTRA-TIMEOUT' 'one that takes too long' IMGP_EXTRA_TIMEOUT=1s
-is_gone() { ! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; }
+is_gone() { ! grep -Eq '^State:[[:space:]]+[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; }
 is_gone "$(cat sleeper)"
 ok $? '... with all that it started'
 answer() {		# answer TITLE TEXT

@@ -35,10 +35,13 @@ is "$(jq -r .skip out)" IMGP-SKIP-PAUSED '... and says why'
 exits 0 'imgp-run --explain' imgp-run --explain 1201
 like out '^  paused +scanner swap$' '... has the reason'
 like out '^  until +20' '... and the end'
+is "$(imgp-status --json | jq -c '[.paused[] | [.pipeline_code, .paused_until != null]]')" \
+    '[["audio",false],["image",true]]' 'imgp-status has it, too'
 is "$(one image '[.paused, .paused_reason, .paused_by]')" '[true,"scanner swap","keeper"]' \
     'who paused it is kept'
 sql "update pipeline.edcpipeline set paused_until = now() - interval '1 second' where code = 'image'"
 is "$(one image .paused)" false 'when its time is over it runs'
+is "$(imgp-status --json | jq -c '[.paused[].pipeline_code]')" '["audio"]' '... and is shown so'
 exits 0 'and a run delivers' imgp-run -q 1201
 exits 0 'to resume what runs' p resume image
 like out '^image: nothing to change$' '... changes nothing'

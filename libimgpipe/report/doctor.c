@@ -16,6 +16,7 @@
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/report/doctor_priv.h"
 #include "libimgpipe/report/post.h"
+#include "libimgpipe/steps/extra_job.h"
 #include "libimgpipe/steps/settings.h"
 #include "libimgpipe/store/s3.h"
 #include "libimgpipe/store/store.h"
@@ -217,6 +218,22 @@ spool(const struct imgp_doctor *d)
 	free(probe);
 }
 
+/* The site's own programs. */
+static void
+extra(const struct imgp_doctor *d)
+{
+	const struct imgp_extra x = { NULL, NULL };
+	struct imgp_err e;
+
+	if (!imgp_conf_is_set("extra_command"))
+		return;
+	if (imgp_extra_check(&x, &e) == -1)
+		imgp_doctor_fail(d, IMGP_HEALTH_BROKEN, "extra", NULL, &e);
+	else
+		imgp_doctor_tell(d, IMGP_HEALTH_OK, "extra", NULL, NULL,
+		    "the extra programs can be started; none was");
+}
+
 /* --- what is checked -------------------------------------------------------- */
 
 static void
@@ -377,6 +394,7 @@ imgp_doctor(const struct imgp_doctor *d)
 		return;
 	sandbox(d);
 	spool(d);
+	extra(d);
 	for (i = 0; (section = imgp_conf_section(i)) != NULL; i++) {
 		if (imgp_conf_is_left_out(section))
 			continue;
