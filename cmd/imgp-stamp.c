@@ -9,6 +9,7 @@
 
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/processors.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/sha256.h"
 #include "libimgpipe/stamp/dcm.h"
@@ -134,6 +135,9 @@ main(int argc, char *argv[])
 		    s.provenance != NULL || s.unstamp)
 			imgp_usage(&tool, "an operand is wanted: IN");
 		imgp_dcm_init();
+		/* More would wait for each other: other jobs run beside it. */
+		if (s.opts.threads > imgp_processors())
+			s.opts.threads = imgp_processors();
 		ops = imgp_stamp_ops(confine());
 		return imgp_filter_run(&ops, &s, imgp_common.jobs);
 	}

@@ -27,6 +27,7 @@
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/processors.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/board.h"
@@ -35,6 +36,14 @@
 #include "libimgpipe/job/spool.h"
 #include "libimgpipe/job/supervise.h"
 #include "libimgpipe/job/tally.h"
+
+/*
+ * Without -j: a stage that waits for stores has so many jobs in hand, and one that
+ * computes as many as there are processors, and two more, so that large uploads do
+ * not hold up small ones.
+ */
+#define WAITING_JOBS	16
+#define MORE_JOBS	2
 
 enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
@@ -363,14 +372,19 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct words common = { .n = 0 }, again = { .n = 0 };
 	struct words sources = { .n = 0 }, watch = { .n = 0 };
-	struct words extra = { .n = 0 };
-	char jobs[16], flags[64];
+	struct words extra = { .n = 0 }, waits = { .n = 0 };
+	struct words computes = { .n = 0 };
+	char waiting[16], computing[16], flags[64];
+	int given = imgp_common.jobs_given;
 
-	snprintf(jobs, sizeof jobs, "%d", imgp_common.jobs);
+	snprintf(waiting, sizeof waiting, "%d",
+	    given ? imgp_common.jobs : WAITING_JOBS);
+	snprintf(computing, sizeof computing, "%d",
+	    given ? imgp_common.jobs : imgp_processors() + MORE_JOBS);
 	snprintf(flags, sizeof flags, "%d %d %d %d", imgp_common.dry_run != 0,
 	    imgp_common.quiet != 0, o->null, o->pending || o->failed);
-	if (imgp_common.jobs != 1)
-		add(&common, "-j", jobs);
+	add(&waits, "-j", waiting);
+	add(&computes, "-j", computing);
 	if (imgp_common.quiet)
 		add(&common, "-q", NULL);
 	if (imgp_common.verbose > 0)
@@ -392,6 +406,8 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 	}
 	put_list(&b, (const char *const []){ s->run, s->spool, flags }, 3);
 	put_list(&b, common.w, common.n);
+	put_list(&b, waits.w, waits.n);
+	put_list(&b, computes.w, computes.n);
 	put_list(&b, o->lookup.w, o->lookup.n);
 	put_list(&b, again.w, again.n);
 	put_list(&b, sources.w, sources.n);

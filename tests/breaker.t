@@ -12,13 +12,13 @@ uploads 2001 $all $given
 sql 'delete from edc.subjecteventcrffile where id < 2001'
 requests() { grep -c . server/log; }
 rows() { sql "select count(*) from pipeline.edcpipelinefile where $1"; }
-# stops TITLE CODE REQUESTS COMMAND...: a run over all uploads ends early by CODE,
-# with no more than so many requests.
+# stops TITLE CODE REQUESTS COMMAND...: a run over all uploads, one at a time, ends
+# early by CODE, with no more than so many requests.
 stops() {
 	_of=$1 _code=$2 _most=$3
 	shift 3
 	rm -rf mail/new/* mail/cur/*
-	exits 75 "$_of" "$@" imgp-run --pending
+	exits 75 "$_of" "$@" imgp-run -j1 --pending
 	like err "$_code" '... is named'
 	like err '^imgp-.*: 3 jobs in a row failed by .*: no more are taken' '... stops the stage'
 	like err "^imgp-run: .* 3 jobs: .*, $((all - 3)) left: run again" \
@@ -47,12 +47,19 @@ IMGP_LOGS=s3://logs IMGP_SOURCE=s3://src \
 faults
 IMGP_DESTINATION=file://$WORK/none stops 'a directory that is not there' \
     'IMGP-PLACE-MISSING: .*none' 0 env
-exits 75 'with eight jobs at once' env AWS_SECRET_ACCESS_KEY=other imgp-run -j 8 --pending
-like err "no more are taken" '... it stops as well'
-is "$(grep -c '^imgp-s3cp: .*no more are taken' err)" 1 '... once'
-_failed=$(grep -c '"fatal":true' out)
-ok $((_failed > 30)) "... with what was in hand: $_failed"
-like err ", $((all - _failed)) left: run again" '... and counts the others'
+# in_hand TITLE OPTION...: the same with several jobs at once.
+in_hand() {
+	exits 75 "$1" env AWS_SECRET_ACCESS_KEY=other imgp-run "${@:2}" --pending
+	like err "no more are taken" '... it stops as well'
+	is "$(grep -c '^imgp-s3cp: .*no more are taken' err)" 1 '... once'
+	_failed=$(grep -c '"fatal":true' out)
+	ok $((_failed > 30)) "... with what was in hand: $_failed"
+	like err ", $((all - _failed)) left: run again" '... and counts the others'
+	is "$(rows 'attempt > 1 or failed_for_good or lease_until is not null')" 0 \
+	    '... no attempt is counted, no row closed, none held'
+}
+in_hand 'with eight jobs at once' -j 8
+in_hand 'with as many as it likes'
 faults
 exits 0 'mended, --pending' imgp-run --pending
 is "$(rows "status = 'Completed' and not has_error")" $all '... delivers all'
@@ -74,7 +81,7 @@ unlike err ' left' '... and nothing is left'
 uploads 4001 1 $given
 imgp-s3cp "file://$WORK/source/subjecteventcrffile/301/5101/mri_zip/u4001.zip" \
     s3://src/subjecteventcrffile/301/5101/mri_zip/u4001.zip
-exits 75 'the next time' imgp-run --pending
+exits 75 'the next time' imgp-run -j1 --pending
 is "$(jq -r .subject_event_crf_file_id out | head -1)" 4001 '... they go last'
 faults
 exits 0 'mended' imgp-run --pending

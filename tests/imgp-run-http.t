@@ -42,14 +42,14 @@ files() { (cd images && find . -type f -exec sha256sum {} +) |
     sed -E 's/_[0-9]{8}_[0-9]{6}//' | sort -k 2; }
 printf '%s\n' 1201 1202 1203 1204 1205 1206 1207 1208 1209 1210 1211 1212 1299 >ids
 
-imgp-run --from ids >libpq.out 2>libpq.err
+imgp-run -j1 --from ids >libpq.out 2>libpq.err
 echo "status $?" >libpq
 { lines libpq.out; rows "$DIRECT"; files; } >>libpq
 rm -rf images mail spool
 mkdir images mail spool
 # No IMGP_LEDGER: the admins get their mail all the same.
 IMGP_DATABASE=$API IMGP_REPLICA=$other \
-    imgp-run --from ids >http.out 2>http.err
+    imgp-run -j1 --from ids >http.out 2>http.err
 echo "status $?" >http
 { lines http.out; rows "$other"; files; } >>http
 is "$(grep -c ^file http) $(grep -c '^outcome' http)" '9 9' \

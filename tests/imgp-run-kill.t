@@ -53,10 +53,10 @@ until_sql() {
 # --- a stage is killed -----------------------------------------------------------
 id=3000
 uploads 3000 50 "$small"
-stages=(imgp-lookup 'imgp-record start' imgp-stamp 'imgp-s3cp temp' 'tee -p -a'
+stages=(imgp-lookup 'imgp-record start' imgp-stamp 'imgp-s3cp .*temp destination' 'tee -p -a'
     imgp-tally)
-[ -z "${KILLS-}" ] || stages+=('imgp-s3cp source' imgp-dcmscan
-    'imgp-record scans' 'imgp-s3cp local' 'imgp-record finish' imgp-notify)
+[ -z "${KILLS-}" ] || stages+=('imgp-s3cp .*source local' imgp-dcmscan
+    'imgp-record scans' 'imgp-s3cp .*local temp' 'imgp-record finish' imgp-notify)
 for stage in "${stages[@]}"; do
 	before=$(mails)
 	start

@@ -43,7 +43,7 @@ ok $? 'and writes nothing (F10)'
 # Several series; a bare file; DICOM beside other things; no DICOM; cut short;
 # two studies; a second revision; NIfTI; odd names; no pipeline; waived; missing.
 printf '%s\n' 1201 1202 1203 1204 1205 1206 1207 1208 1209 1210 1212 1299 >ids
-exits 1 'a run with a missing id gives 1' imgp-run --from ids
+exits 1 'a run with a missing id gives 1' imgp-run -j1 --from ids
 cp out finished
 like err '^imgp-run: [0-9TZ]+-[0-9a-f]{8}: 12 jobs: ' 'one summary line (stderr)'
 [ "$(grep -c '^imgp-run: ' err)" = 1 ]
@@ -140,7 +140,7 @@ key=subjecteventcrffile/301/5101/mri_zip
 printf '%s\0' 2000 "$key/u2001.zip" "file://$WORK/source/$key/u2002.zip" \
 	'{"subject_event_crf_file_id":2003,"x":[1, 2]}' '20
 04' 2000 >nul
-exits 1 'NUL-separated input (-0)' imgp-run -0 --from nul
+exits 1 'NUL-separated input (-0)' imgp-run -j1 -0 --from nul
 is "$(jq -rc '[.subject_event_crf_file_id, .skip // .edc_pipeline_file.status,
     .input, .x]' out | tr -d '"' | xargs)" \
 	'[2000,Completed,null,null] [2001,Completed,null,null] [2002,Completed,null,null] [2003,Completed,null,[1,2]] [null,null,20\x0004,null] [2000,IMGP-SKIP-DUPLICATE,null,null]' \

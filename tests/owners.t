@@ -11,7 +11,8 @@ sql 'delete from edc.subjecteventcrffile where id < 2001'
 ids='2001 2002 2003'
 rows() {		# rows: of the uploads ${ids}
 	sql "select string_agg(status || case when failed_for_good
-	    then ' for good' else '' end || ' ' || coalesce(error_code, '-'), ';')
+	    then ' for good' else '' end || ' ' || coalesce(error_code, '-'), ';'
+	    order by subjecteventcrffile_id)
 	    from pipeline.edcpipelinefile
 	    where subjecteventcrffile_id in (${ids// /, })"
 }

@@ -16,7 +16,7 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/text.h"
 
-struct imgp_common imgp_common = { 1, 0, 0, 0 };
+struct imgp_common imgp_common = { .jobs = 1 };
 const char *imgp_progname = "imgpipe";
 
 enum { OPT_HELP = 1000, OPT_VERSION };
@@ -148,6 +148,7 @@ imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
 			if (imgp_parse_int(optarg, 1, 1024, &n) == -1)
 				imgp_usage(t, "-j: not a number from 1 to 1024");
 			imgp_common.jobs = (int)n;
+			imgp_common.jobs_given = 1;
 			break;
 		case 'n':
 			imgp_common.dry_run = 1;

@@ -25,6 +25,7 @@ struct imgp_tool {
 /* What the options that all tools share were set to. */
 struct imgp_common {
 	int	jobs;		/* -j, 1 unless given */
+	int	jobs_given;	/* it was */
 	int	dry_run;	/* -n: say what would be done, change nothing */
 	int	quiet;		/* -q: no diagnostics but errors */
 	int	verbose;	/* -v, counted */

@@ -209,6 +209,12 @@ imgp_filter_put(struct imgp_filter *f, struct imgp_job *job,
 	finish_job(f, job, n);
 }
 
+int
+imgp_filter_stopped(const struct imgp_filter *f)
+{
+	return f->stopped;
+}
+
 static int
 is_for_step(const struct imgp_filter *f, struct imgp_job *job)
 {

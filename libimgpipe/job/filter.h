@@ -135,6 +135,10 @@ void	imgp_filter_take(struct imgp_filter *f, const char *line, size_t len);
 void	imgp_filter_put(struct imgp_filter *f, struct imgp_job *job,
 	    const struct imgp_err *e);
 
+/* Nonzero once a fault of ours has stopped the loop (ask): what is held and not
+ * begun may be dropped without a line. */
+int	imgp_filter_stopped(const struct imgp_filter *f);
+
 /*
  * A plain command's run over one job (operands instead of standard input):
  * the same as for one line, isolation included.  ${job} is taken over.

@@ -28,12 +28,15 @@ struct imgp_pool {
 	imgp_pool_work	*work;
 	void		*arg;
 	int		 fd;		/* counts finished jobs */
+	int		 most;		/* threads */
 	int		 nthreads;
 	pthread_t	*threads;
 
 	pthread_mutex_t	 lock;		/* of all below */
 	pthread_cond_t	 given, finished;
 	struct list	 waiting, done;
+	int		 begun;		/* taken by a thread, not yet done */
+	int		 nwaiting;
 	int		 held;		/* given and not yet put */
 	int		 full;		/* a step waits for one to finish */
 	int		 ending;
@@ -71,9 +74,12 @@ worker(void *arg)
 			pthread_cond_wait(&p->given, &p->lock);
 		if (i == NULL)
 			break;
+		p->nwaiting--;
+		p->begun++;
 		pthread_mutex_unlock(&p->lock);
 		i->failed = p->work(i->job, p->arg, &i->e) == -1;
 		pthread_mutex_lock(&p->lock);
+		p->begun--;
 		full = p->full;
 		first = p->done.first == NULL;
 		p->full = 0;
@@ -91,12 +97,29 @@ worker(void *arg)
 	return NULL;
 }
 
+/* One thread more; -1 where it cannot be had. */
+static int
+start(struct imgp_pool *p)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	rc = pthread_create(&p->threads[p->nthreads], &attr, worker, p);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		return -1;
+	p->nthreads++;
+	return 0;
+}
+
 struct imgp_pool *
 imgp_pool_new(int n, imgp_pool_work *work, void *arg, struct imgp_err *e)
 {
 	struct imgp_pool *p = imgp_alloc(sizeof *p);
-	pthread_attr_t attr;
 
+	p->most = n;
 	p->work = work;
 	p->arg = arg;
 	p->waiting.last = &p->waiting.first;
@@ -105,18 +128,11 @@ imgp_pool_new(int n, imgp_pool_work *work, void *arg, struct imgp_err *e)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->given, NULL);
 	pthread_cond_init(&p->finished, NULL);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK);
 	if ((p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
 		imgp_fail_errno(e, IMGP_E_MEMORY, "eventfd");
-	else
-		while (p->nthreads < n && pthread_create(
-		    &p->threads[p->nthreads], &attr, worker, p) == 0)
-			p->nthreads++;
-	pthread_attr_destroy(&attr);
-	if (p->nthreads > 0)
+	else if (start(p) == 0)
 		return p;
-	if (p->fd != -1)
+	else
 		imgp_fail(e, IMGP_E_MEMORY, "no thread can be started");
 	imgp_pool_free(p);
 	return NULL;
@@ -142,6 +158,20 @@ imgp_pool_free(struct imgp_pool *p)
 	free(p);
 }
 
+/* What no thread has begun is nobody's.  Called with the lock held. */
+static void
+drop_waiting(struct imgp_pool *p)
+{
+	struct item *i;
+
+	while ((i = list_take(&p->waiting)) != NULL) {
+		p->nwaiting--;
+		p->held--;
+		imgp_job_free(i->job);
+		free(i);
+	}
+}
+
 /* Give back all that is finished, but nothing that failed because a signal asked
  * to stop: that is not finished.  Called with the lock held. */
 static void
@@ -158,6 +188,8 @@ put_done(struct imgp_pool *p, struct imgp_filter *f)
 			imgp_filter_put(f, i->job, i->failed ? &i->e : NULL);
 		free(i);
 		pthread_mutex_lock(&p->lock);
+		if (imgp_filter_stopped(f))
+			drop_waiting(p);
 	}
 }
 
@@ -171,14 +203,24 @@ imgp_pool_step(struct imgp_pool *p, struct imgp_filter *f,
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		put_done(p, f);
-		if (p->held < AHEAD * p->nthreads)
+		if (p->held < AHEAD * p->most)
 			break;
 		p->full = 1;
 		pthread_cond_wait(&p->finished, &p->lock);
 	}
 	p->full = 0;
+	if (imgp_filter_stopped(f)) {
+		pthread_mutex_unlock(&p->lock);
+		imgp_job_free(job);
+		free(i);
+		return IMGP_STEP_HELD;
+	}
 	p->held++;
+	p->nwaiting++;
 	list_add(&p->waiting, i);
+	/* With those that there are it works as well, later. */
+	if (p->begun + p->nwaiting > p->nthreads && p->nthreads < p->most)
+		(void)start(p);
 	pthread_mutex_unlock(&p->lock);
 	pthread_cond_signal(&p->given);
 	return IMGP_STEP_HELD;

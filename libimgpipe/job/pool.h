@@ -15,7 +15,8 @@ struct imgp_pool;
 typedef int imgp_pool_work(struct imgp_job *job, void *arg,
 	    struct imgp_err *e);
 
-/* ${n} threads; NULL with IMGP-MEMORY where not one can be had. */
+/* ${n} threads at most, each started when there is work that no other is free for;
+ * NULL with IMGP-MEMORY where not one can be had. */
 struct imgp_pool *imgp_pool_new(int n, imgp_pool_work *work, void *arg,
 	    struct imgp_err *e);
 /* Wait for the threads to end; no job may be held any more. */
@@ -29,7 +30,8 @@ void	imgp_pool_free(struct imgp_pool *p);	/* NULL is fine */
 int	imgp_pool_step(struct imgp_pool *p, struct imgp_filter *f,
 	    struct imgp_job *job);
 /* idle's part: give back what is finished.  A job that failed because a signal
- * asked to stop (stop.h) is not: it is dropped without a line. */
+ * asked to stop (stop.h) is not: it is dropped without a line, and so is each that
+ * no thread has begun when the loop has stopped (filter.h). */
 int64_t	imgp_pool_idle(struct imgp_pool *p, struct imgp_filter *f);
 /* The descriptor for ops.wake_fd: readable when a job is finished. */
 int	imgp_pool_fd(const struct imgp_pool *p);

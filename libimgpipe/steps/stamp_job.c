@@ -20,6 +20,8 @@
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_job.h"
 
+#define FEW_BYTES	((int64_t)4 << 20)	/* for one thread */
+
 int
 imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
 {
@@ -205,15 +207,26 @@ open_all(struct imgp_stamp_job *s, struct imgp_job *job, struct imgp_err *e)
 	return 0;
 }
 
+/* Several threads cost more than they save for an upload that is small. */
+static int
+threads_for(struct imgp_job *job, int most)
+{
+	int64_t bytes;
+
+	return imgp_job_sub_int(job, "bytes", "local", &bytes) == 0 &&
+	    bytes < FEW_BYTES ? 1 : most;
+}
+
 /* In the process: open what it needs, give up everything else. */
 static int
 confine(struct imgp_job *job, void *arg, struct imgp_err *e)
 {
 	struct imgp_stamp_job *s = arg;
-	struct imgp_rights r = { .scratch = -1, .cpu_seconds = IMGP_WORK_CPU,
-	    .memory = imgp_work_memory(s->opts.threads) };
+	struct imgp_rights r = { .scratch = -1, .cpu_seconds = IMGP_WORK_CPU };
 	struct imgp_scans scans = IMGP_SCANS_INIT;
 
+	s->opts.threads = threads_for(job, s->opts.threads);
+	r.memory = imgp_work_memory(s->opts.threads);
 	if (imgp_job_get_scans(job, &scans, e) == -1)
 		return -1;
 	s->series = imgp_scans_series(&scans);
