@@ -425,13 +425,17 @@ read_input(struct imgp_filter *f)
 static void
 await(struct imgp_filter *f, int want_input, int64_t wait)
 {
-	struct pollfd p[2 + f->nisolated];
-	nfds_t n = 0, first;
+	struct pollfd p[3 + f->nisolated];
+	nfds_t n = 0, first, out;
 
 	if (want_input) {
 		p[n].fd = STDIN_FILENO;
 		p[n++].events = POLLIN;
 	}
+	/* A reader that is gone shows by itself. */
+	out = n;
+	p[n].fd = STDOUT_FILENO;
+	p[n++].events = 0;
 	if (f->ops->wake_fd > 0) {
 		p[n].fd = f->ops->wake_fd;
 		p[n++].events = POLLIN;
@@ -443,6 +447,10 @@ await(struct imgp_filter *f, int want_input, int64_t wait)
 		if (errno != EINTR)
 			err(IMGP_EX_TEMPFAIL, "poll");
 		return;
+	}
+	if (p[out].revents & POLLERR) {
+		errno = EPIPE;
+		output_broken(f);
 	}
 	if (f->isolate != NULL)
 		imgp_isolate_turn(f->isolate, p + first);

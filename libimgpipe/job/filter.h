@@ -6,7 +6,8 @@
  * passes on untouched what the step must not see, writes each finished line at once,
  * names each error on standard error, and knows the exit status
  * (imgpipe(7)).  It ends the program only when standard input cannot be read
- * or standard output not be written.
+ * or standard output not be written; where nobody reads that any more, at once and
+ * not with the next line.
  */
 #ifndef IMGPIPE_FILTER_H
 #define IMGPIPE_FILTER_H
