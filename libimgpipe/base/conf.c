@@ -33,6 +33,8 @@ static const struct {
 	{ "destination", NULL, "place" },
 	{ "logs", NULL, "place" },
 	{ "spool", NULL, "path" },
+	{ "spool_bytes", NULL, "number 1 9223372036854775807" },
+	{ "spool_jobs", "64", COUNT },
 	{ "database", NULL, NULL },
 	{ "replica", NULL, NULL },
 	{ "ledger", NULL, NULL },

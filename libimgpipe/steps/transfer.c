@@ -7,7 +7,9 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/job/budget.h"
 #include "libimgpipe/job/names.h"
+#include "libimgpipe/job/run_id.h"
 #include "libimgpipe/net/aws.h"
 #include "libimgpipe/steps/transfer.h"
 #include "libimgpipe/store/store.h"
@@ -34,8 +36,13 @@ struct base {
 struct imgp_transfer {
 	enum hop	 hop;
 	unsigned int	 flags;
-	pthread_mutex_t	 lock;		/* of bases */
+	pthread_mutex_t	 lock;		/* of all below */
 	struct base	*bases;
+	/* FETCH: */
+	struct imgp_budget budget;
+	int		 has_budget;
+	int		 pressed;	/* once there was no room */
+	int64_t		 last;		/* bytes of the last upload */
 };
 
 static int
@@ -66,6 +73,17 @@ imgp_transfer_credentials(struct imgp_err *e)
 	return imgp_conf_check(look_for_key, e);
 }
 
+/* No process of this run works any more on what an earlier pass fetched. */
+static void
+begin_pass(void)
+{
+	const char *run = getenv("IMGP_RUN");
+	const char *spool = imgp_conf(NULL, "spool");
+
+	if (run != NULL && imgp_run_id_is(run) && spool != NULL)
+		imgp_budget_clear(spool, run);
+}
+
 struct imgp_transfer *
 imgp_transfer_new(const char *from, const char *to, unsigned int flags,
     struct imgp_err *e)
@@ -91,6 +109,8 @@ imgp_transfer_new(const char *from, const char *to, unsigned int flags,
 	t = imgp_alloc(sizeof *t);
 	t->hop = (enum hop)i;
 	t->flags = flags;
+	if (t->hop == FETCH && !(flags & IMGP_TRANSFER_DRY))
+		begin_pass();
 	pthread_mutex_init(&t->lock, NULL);
 	return t;
 }
@@ -251,6 +271,19 @@ drop(struct imgp_transfer *t, struct imgp_job *job, const char *at,
 	return imgp_store_remove(st, url, e);
 }
 
+/* The work copy is gone: others may use its room. */
+static void
+give_room(struct imgp_job *job)
+{
+	const char *spool = imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    "spool");
+	const char *run = imgp_job_str(job, "run");
+
+	if (spool != NULL && run != NULL && imgp_run_id_is(run) &&
+	    imgp_job_file_id(job) > 0)
+		imgp_budget_give(spool, run, imgp_job_file_id(job));
+}
+
 /* Mark the job as one that a dry run passed. */
 static void
 plan(struct imgp_job *job)
@@ -278,6 +311,89 @@ is_as_recorded(struct imgp_job *job, const char *recorded,
 	return imgp_fail(e, IMGP_E_SOURCE_CHANGED, "the upload has SHA-256 "
 	    "%.12s..., %.12s... was recorded for this revision", got->sha256,
 	    recorded);
+}
+
+/* What an upload needs of the spool, and whether it had to go without. */
+struct need {
+	struct imgp_transfer *t;
+	const char	*spool, *run;
+	int64_t		 id;
+	int64_t		 bytes;		/* known when there was no room */
+	int		 refused;
+};
+
+static int
+is_pressed(struct imgp_transfer *t, int64_t *last)
+{
+	int pressed;
+
+	pthread_mutex_lock(&t->lock);
+	pressed = t->pressed;
+	*last = t->last;
+	pthread_mutex_unlock(&t->lock);
+	return pressed;
+}
+
+/* Called once the size is known: there is room, or the copy ends. */
+static int
+take_room(void *arg, int64_t bytes, struct imgp_err *e)
+{
+	struct need *n = arg;
+
+	n->refused = !imgp_budget_take(&n->t->budget, n->spool, n->run, n->id,
+	    bytes);
+	n->bytes = bytes;
+	pthread_mutex_lock(&n->t->lock);
+	n->t->last = bytes;
+	n->t->pressed |= n->refused;
+	pthread_mutex_unlock(&n->t->lock);
+	return !n->refused ? 0 : imgp_fail(e, IMGP_E_STORE_FULL,
+	    "no room in the spool for %lld bytes", (long long)bytes);
+}
+
+static int
+wait_for_room(const struct need *n, int64_t bytes, struct imgp_err *e)
+{
+	return imgp_budget_wait(&n->t->budget, n->spool, n->run, n->id,
+	    bytes) != -1 ? 0 : imgp_fail(e, IMGP_E_STORE_FULL,
+	    "it waited for room in the spool, and the run ends");
+}
+
+/*
+ * Copy when the spool has room.  How much is needed is seen from the answer; once
+ * one had to be broken off for want of room, as much as the last one needed is
+ * waited for before the next is asked for.
+ */
+static int
+copy_with_room(struct imgp_transfer *t, struct imgp_job *job,
+    const char *spool, const struct imgp_copy *copy,
+    struct imgp_copied *copied, struct imgp_err *e)
+{
+	struct imgp_copy with = *copy;
+	struct need n = { .t = t, .spool = spool,
+	    .run = imgp_job_str(job, "run"), .id = imgp_job_file_id(job) };
+	int64_t last;
+	int rc = 0;
+
+	pthread_mutex_lock(&t->lock);
+	if (!t->has_budget)
+		imgp_budget_init(&t->budget, spool);
+	t->has_budget = 1;
+	pthread_mutex_unlock(&t->lock);
+	with.room = take_room;
+	with.room_arg = &n;
+	if (is_pressed(t, &last))
+		rc = wait_for_room(&n, last, e);
+	while (rc == 0) {
+		n.refused = 0;
+		if ((rc = copy_noted(t, job, &with, copied, e)) == 0 ||
+		    !n.refused)
+			break;
+		rc = wait_for_room(&n, n.bytes, e);
+	}
+	if (rc == -1)
+		imgp_budget_give(spool, n.run, n.id);
+	return rc;
 }
 
 static int
@@ -310,12 +426,12 @@ fetch(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 		copy.expect = &told;
 	}
 	copy.to = local;
-	rc = copy_noted(t, job, &copy, &copied, e);
-	if (rc == -1)
+	if ((rc = copy_with_room(t, job, spool, &copy, &copied, e)) == -1)
 		goto out;
 	if ((rc = is_as_recorded(job, recorded.sha256, &copied.object,
 	    e)) == -1) {
 		(void)imgp_store_remove(dst, local, NULL);
+		give_room(job);
 		goto out;
 	}
 	note(job, "source", &copied.object);
@@ -409,7 +525,11 @@ drop_local(struct imgp_transfer *t, struct imgp_job *job, struct imgp_err *e)
 		rc = (st = store_of(t, job, "spool", e)) == NULL ? -1 :
 		    imgp_store_remove(st, prov, e);
 	free(prov);
-	return rc == -1 ? -1 : drop(t, job, "local", "spool", e);
+	if (rc == -1 || drop(t, job, "local", "spool", e) == -1)
+		return -1;
+	if (imgp_job_str(job, "local") != NULL)
+		give_room(job);
+	return 0;
 }
 
 /* A file whose object was gone is delivered once more with the bytes that it had
@@ -467,7 +587,10 @@ move(struct imgp_transfer *t, struct imgp_job *job, struct imgp_store *src,
 	/* Remove what was moved, and what an earlier hop kept. */
 	if (imgp_store_remove(src, from, e) == -1)
 		return -1;
-	return t->hop == DELIVER ? drop_local(t, job, e) : 0;
+	if (t->hop == DELIVER)
+		return drop_local(t, job, e);
+	give_room(job);
+	return 0;
 }
 
 /* Remove a failed job's copies: nobody needs them. */

@@ -240,6 +240,7 @@ imgp_store_list(struct imgp_store *st, const char *prefix,
 /* What has_room() needs. */
 struct room {
 	const struct imgp_temporary *t;
+	const struct imgp_move *m;
 	const char	*key;
 };
 
@@ -248,7 +249,7 @@ has_room(void *arg, int64_t bytes, struct imgp_err *e)
 {
 	const struct room *r = arg;
 
-	return imgp_store_file_room(r->t, bytes, r->key, e);
+	return imgp_store_file_room(r->t, r->m, bytes, r->key, e);
 }
 
 static int
@@ -256,7 +257,7 @@ download(struct imgp_store *src, const char *from, struct imgp_store *dst,
     const char *to, struct imgp_move *m, struct imgp_err *e)
 {
 	struct imgp_temporary t;
-	struct room room = { &t, to };
+	struct room room = { &t, m, to };
 	struct imgp_download d = { .room = has_room, .arg = &room };
 	int rc = -1;
 
@@ -289,7 +290,8 @@ int
 imgp_store_copy(const struct imgp_copy *c, struct imgp_copied *copied,
     struct imgp_err *e)
 {
-	struct imgp_move m = { c->flags, c->expect, c->progress, copied };
+	struct imgp_move m = { c->flags, c->expect, c->progress, copied,
+	    c->room, c->room_arg };
 	struct imgp_store *src = c->src, *dst = c->dst;
 	char *a, *b = NULL;
 	int rc = -1;

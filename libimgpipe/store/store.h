@@ -96,6 +96,10 @@ struct imgp_copy {
 	 * nothing is published.  NULL: nothing is known. */
 	const struct imgp_object *expect;
 	const struct imgp_progress *progress;	/* NULL: nobody asks */
+	/* Where ${dst} is a directory: called once the size is known, before a
+	 * byte is written; -1 and ${e} ends the copy.  NULL: nobody asks. */
+	int		(*room)(void *arg, int64_t bytes, struct imgp_err *e);
+	void		*room_arg;
 };
 
 #define IMGP_COPIED_WARNINGS	4

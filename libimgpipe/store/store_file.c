@@ -392,11 +392,14 @@ imgp_store_file_begin(struct imgp_store *st, const char *key,
 }
 
 int
-imgp_store_file_room(const struct imgp_temporary *t, int64_t bytes,
-    const char *key, struct imgp_err *e)
+imgp_store_file_room(const struct imgp_temporary *t,
+    const struct imgp_move *m, int64_t bytes, const char *key,
+    struct imgp_err *e)
 {
 	struct statvfs v;
 
+	if (m->room != NULL && m->room(m->room_arg, bytes, e) == -1)
+		return -1;
 	if (bytes <= 0 || fstatvfs(t->fd, &v) == -1 || v.f_blocks == 0)
 		return 0;	/* then writing will tell */
 	if ((uint64_t)v.f_bavail * v.f_frsize < (uint64_t)bytes)
@@ -539,7 +542,7 @@ file_upload(struct imgp_store *st, const char *key, int fd,
 		return imgp_store_errno(e, key);
 	if (imgp_store_file_begin(st, key, &t, e) == -1)
 		return -1;
-	if (imgp_store_file_room(&t, before.st_size, key, e) == -1)
+	if (imgp_store_file_room(&t, m, before.st_size, key, e) == -1)
 		goto out;
 	if (pump(fd, t.fd, m, before.st_size, got) == -1) {
 		imgp_store_errno(e, key);
@@ -562,7 +565,7 @@ file_put(struct imgp_store *st, const char *key, const void *data, size_t len,
     struct imgp_err *e)
 {
 	struct imgp_copied copied = { .existed = 0 };
-	struct imgp_move m = { 0, NULL, NULL, &copied };
+	struct imgp_move m = { .copied = &copied };
 	struct imgp_temporary t;
 	int rc = -1;
 

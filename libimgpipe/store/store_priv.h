@@ -14,6 +14,8 @@ struct imgp_move {
 	const struct imgp_object *expect; /* or NULL */
 	const struct imgp_progress *progress; /* or NULL */
 	struct imgp_copied *copied;	/* filled in */
+	int		(*room)(void *arg, int64_t bytes, struct imgp_err *e);
+	void		*room_arg;	/* as in struct imgp_copy */
 };
 
 /* Where a download goes. */
@@ -77,9 +79,11 @@ struct imgp_temporary {
 };
 int	imgp_store_file_begin(struct imgp_store *st, const char *key,
 	    struct imgp_temporary *t, struct imgp_err *e);
-/* 0 when ${bytes} more fit where ${t} lies; -1: IMGP-STORE-FULL. */
-int	imgp_store_file_room(const struct imgp_temporary *t, int64_t bytes,
-	    const char *key, struct imgp_err *e);
+/* 0 when ${bytes} more fit where ${t} lies, and the caller agrees; -1:
+ * IMGP-STORE-FULL, or what the caller says. */
+int	imgp_store_file_room(const struct imgp_temporary *t,
+	    const struct imgp_move *m, int64_t bytes, const char *key,
+	    struct imgp_err *e);
 /*
  * Make ${t}, which holds ${m->copied->object}, the object ${key}: create-only
  * or in place of another, as ${m->flags} say.

@@ -77,7 +77,7 @@ imgp_store_s3_put(struct imgp_store *st, const char *key, const void *data,
     size_t len, struct imgp_err *e)
 {
 	struct imgp_copied copied = { .existed = 0 };
-	struct imgp_move m = { 0, NULL, NULL, &copied };
+	struct imgp_move m = { .copied = &copied };
 	struct put p = { .s3 = st->s3, .key = key, .fd = -1,
 	    .data = len == 0 ? "" : data, .o = &copied.object, .m = &m };
 	struct imgp_s3_answer a;
