@@ -29,9 +29,10 @@ start() {
 	echo $missing >&7
 	tail -n +1 -f --pid=$run lines 2>/dev/null | head -1 >/dev/null
 }
-# The rest of its input, and its end: the status in $rc.
+# The rest of its input, and its end: the status in $rc.  A run that was killed may
+# be gone before it reads this.
 finish() {
-	[ $# -eq 0 ] || printf '%s\n' "$@" >&7
+	[ $# -eq 0 ] || (trap '' PIPE; printf '%s\n' "$@" >&7) 2>/dev/null
 	exec 7>&-
 	wait $run
 	rc=$?
