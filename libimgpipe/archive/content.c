@@ -25,8 +25,9 @@ struct imgp_content {
 struct imgp_content *
 imgp_content_new(void)
 {
-	struct imgp_content *c = imgp_alloc(sizeof *c);
+	struct imgp_content *c = imgp_alloc_bytes(sizeof *c);
 
+	memset(c, 0, offsetof(struct imgp_content, in));
 	if (inflateInit2(&c->z, -15) != Z_OK)
 		imgp_oom();
 	return c;

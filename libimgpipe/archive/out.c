@@ -23,7 +23,7 @@ imgp_out_init(struct imgp_out *o, int fd)
 {
 	memset(o, 0, sizeof *o);
 	o->fd = fd;
-	o->buf = imgp_alloc(BUFFER);
+	o->buf = imgp_alloc_bytes(BUFFER);
 }
 
 void
@@ -200,7 +200,7 @@ static int
 copy_shifted(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
     struct imgp_err *e)
 {
-	unsigned char *chunk = imgp_alloc(CHUNK);
+	unsigned char *chunk = imgp_alloc_bytes(CHUNK);
 	size_t n;
 	int rc = 0;
 

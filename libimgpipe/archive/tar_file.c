@@ -26,7 +26,7 @@ imgp_tar_file_new(int fd, uint64_t size, int gzipped,
 	f->lim = lim;
 	if (gzipped) {
 		f->gunzip = imgp_gunzip_new(fd);
-		f->scratch = imgp_alloc(SCRATCH);
+		f->scratch = imgp_alloc_bytes(SCRATCH);
 	}
 	return f;
 }

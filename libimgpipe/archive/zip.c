@@ -496,7 +496,8 @@ read_directory(struct imgp_zip *z, const struct imgp_zip_limits *lim,
     struct imgp_err *e)
 {
 	uint64_t pos = z->at.cd, end = z->at.cd + z->at.cd_size, have = 0;
-	unsigned char *win = imgp_alloc(WINDOW), *buf = imgp_alloc(WINDOW), *c;
+	unsigned char *win = imgp_alloc_bytes(WINDOW), *c;
+	unsigned char *buf = imgp_alloc_bytes(WINDOW);
 	size_t start = 0, len;
 	int rc = -1;
 

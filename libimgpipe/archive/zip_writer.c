@@ -34,7 +34,7 @@ imgp_zip_writer_new(struct imgp_zip *z, struct imgp_out *out)
 	w->start = out->n;
 	w->open = SIZE_MAX;
 	w->fate = imgp_alloc(z->n * sizeof *w->fate);
-	w->buf = imgp_alloc(WINDOW);
+	w->buf = imgp_alloc_bytes(WINDOW);
 	for (i = 0; i < z->n; i++) {
 		w->fate[i].crc = z->m[i].crc;
 		w->fate[i].csize = z->m[i].csize;
@@ -356,7 +356,7 @@ static int
 write_directory(struct imgp_zip_writer *w, struct imgp_err *e)
 {
 	struct imgp_zip *z = w->z;
-	struct window v = { z, imgp_alloc(WINDOW), 0, 0 };
+	struct window v = { z, imgp_alloc_bytes(WINDOW), 0, 0 };
 	int rc = write_records(w, &v, e);
 
 	free(v.buf);

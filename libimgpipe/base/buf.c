@@ -27,6 +27,12 @@ imgp_alloc(size_t size)
 }
 
 void *
+imgp_alloc_bytes(size_t size)
+{
+	return imgp_realloc(NULL, size, 1);
+}
+
+void *
 imgp_realloc(void *p, size_t n, size_t size)
 {
 	void *q;

@@ -44,6 +44,7 @@ char	*imgp_buf_steal(struct imgp_buf *b);
 
 /* malloc and friends that end the program as said above. */
 void	*imgp_alloc(size_t size);			/* zeroed */
+void	*imgp_alloc_bytes(size_t size);		/* as they come: to read into */
 void	*imgp_realloc(void *p, size_t n, size_t size);	/* n * size, checked */
 char	*imgp_strdup(const char *s);
 char	*imgp_strndup(const char *s, size_t len);

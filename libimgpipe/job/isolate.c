@@ -9,7 +9,7 @@
 #include "libimgpipe/job/answer.h"
 #include "libimgpipe/job/isolate.h"
 
-#define CHUNK	65536
+#define CHUNK	4096	/* each page of the stack is copied once a process */
 #define TRIES	2
 
 struct place {

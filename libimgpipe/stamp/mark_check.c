@@ -103,7 +103,7 @@ check_crc(struct imgp_mark *o)
 	long n;
 
 	if (w->big == NULL)
-		w->big = imgp_alloc(BIG);
+		w->big = imgp_alloc_bytes(BIG);
 	imgp_content_open(w->content, read_pieces, o, o->csize, o->size,
 	    w->src->deflated);
 	imgp_mark_begin_again(w);

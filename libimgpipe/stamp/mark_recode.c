@@ -184,7 +184,7 @@ imgp_mark_recode(struct imgp_mark *o)
 	int rc;
 
 	if (w->big == NULL)
-		w->big = imgp_alloc(BIG);
+		w->big = imgp_alloc_bytes(BIG);
 	if (w->fast == NULL)
 		w->fast = imgp_encode_new(0, write_spill, &w->spill);
 	imgp_encode_reset(w->fast);

@@ -431,7 +431,7 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	j.u = u;
 	j.fd = u->fd;
 	j.size = u->size;
-	j.buf = imgp_alloc(BUFFER);
+	j.buf = imgp_alloc_bytes(BUFFER);
 	j.mark = imgp_mark_new(&s->oo);
 	if (u->kind != IMGP_INTAKE_TAR && unpack(&j, u, &why) == -1)
 		rc = imgp_stamp_untouched(s, &why, e);

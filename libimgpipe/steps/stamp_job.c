@@ -26,7 +26,7 @@ int
 imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
 {
 	struct imgp_sha256 *h = imgp_sha256_new();
-	unsigned char *buf = imgp_alloc((size_t)256 << 10);
+	unsigned char *buf = imgp_alloc_bytes((size_t)256 << 10);
 	ssize_t n;
 	int rc = -1;
 

@@ -218,7 +218,7 @@ pump(int fd, int out, const struct imgp_move *m, int64_t total,
     struct imgp_object *got)
 {
 	struct imgp_sha256 *h = imgp_sha256_new();
-	char *buf = imgp_alloc(CHUNK);
+	char *buf = imgp_alloc_bytes(CHUNK);
 	int64_t sum = 0;
 	ssize_t n;
 
