@@ -277,7 +277,7 @@ begin
 	select coalesce(jsonb_agg(pipeline.status_row(f, p.code) ||
 	    coalesce((select h from jsonb_array_elements(stands) h
 	        where (h -> 'edc_pipeline_file_id')::bigint = f.id), '{}') ||
-	    jsonb_build_object(
+	    jsonb_build_object('log_key', pipeline.log_key_of(f.id),
 	    'scans', (select coalesce(jsonb_agg(jsonb_build_object(
 	        'atri_uid', d.atriuid, 'number_of_instances',
 	        d.number_of_instances) order by d.scan_no), '[]')

@@ -73,6 +73,7 @@ static const struct {
 	    "{event_code}_{subject_event_crf_id}_{revision_number}_"
 	    "{edc_pipeline_file.id}_{timestamp}{extension}", NULL },
 	{ "temp_key", "{edc_pipeline_file.id}/{file_name}", NULL },
+	{ "timestamp_zone", "UTC", NULL },
 	{ "error_log_key", "image_pipelines/error_logs/{pipeline_code}/"
 	    "{file_name}_error_log.txt", NULL },
 	{ "unmatched_log_key", "image_pipelines/error_logs/_unmatched/"
@@ -124,6 +125,7 @@ static const struct {
 	{ "digest_empty", "yes", "of yes no" },
 	{ "labs_at_once", "no", "of yes no" },
 	{ "manifest", "needed", "of yes needed no" },
+	{ "file_manifest", "no", "of yes no" },
 	{ "ping", NULL, NULL },
 };
 

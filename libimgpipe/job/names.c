@@ -10,6 +10,7 @@
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/sha256.h"
 #include "libimgpipe/base/text.h"
+#include "libimgpipe/base/zone.h"
 #include "libimgpipe/job/members.h"
 #include "libimgpipe/job/names.h"
 #include "libimgpipe/job/run_id.h"
@@ -103,7 +104,7 @@ add_component(struct imgp_buf *out, const char *member, const char *value,
 
 /*
  * ISO 8601 with a zone ("2019-01-18T15:04:05.1+00:00", a space for the T as
- * PostgreSQL has it) as YYYYMMDD_HHMMSS in UTC, cut to the second.
+ * PostgreSQL has it) as YYYYMMDD_HHMMSS in the zone of names, cut to the second.
  */
 static int
 stamp_of_iso(const char *iso, char stamp[16])
@@ -149,7 +150,7 @@ stamp_of_iso(const char *iso, char stamp[16])
 	    check.tm_min != tm.tm_min || check.tm_sec != tm.tm_sec)
 		return -1;
 	t -= zh * 3600 + zm * 60;
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 0 || tm.tm_year > 8099 ||
+	if (imgp_zone_local(t, &tm) == NULL || tm.tm_year < 0 || tm.tm_year > 8099 ||
 	    strftime(stamp, 16, "%Y%m%d_%H%M%S", &tm) != 15)
 		return -1;
 	return 0;
@@ -171,10 +172,17 @@ add_timestamp(struct imgp_buf *out, struct imgp_job *job, struct imgp_err *e)
 static int
 add_run_timestamp(struct imgp_buf *out, const char *run, struct imgp_err *e)
 {
-	if (run == NULL || !imgp_run_id_is(run))
-		return imgp_fail(e, IMGP_E_JOB_TYPE, "run is not a run's id");
-	imgp_buf_printf(out, "%.8s_%.6s", run, run + 9);
-	return 0;
+	char iso[32], stamp[16];
+
+	if (run != NULL && imgp_run_id_is(run)) {
+		snprintf(iso, sizeof iso, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ",
+		    run, run + 4, run + 6, run + 9, run + 11, run + 13);
+		if (stamp_of_iso(iso, stamp) == 0) {
+			imgp_buf_puts(out, stamp);
+			return 0;
+		}
+	}
+	return imgp_fail(e, IMGP_E_JOB_TYPE, "run is not a run's id");
 }
 
 /* --- templates ----------------------------------------------------------- */
@@ -206,6 +214,18 @@ is_to_come(struct imgp_job *job, const char *member)
 	    strcmp(member, "edc_pipeline_file.id") == 0) &&
 	    imgp_json_bool(imgp_job_get(job, "planned")) == 1 &&
 	    imgp_job_file_id(job) <= 0;
+}
+
+/* A file's name without its extension. */
+static int
+add_stem(struct imgp_buf *out, const char *name, struct imgp_err *e)
+{
+	char *stem = imgp_strndup(name, (size_t)(imgp_names_extension(name) -
+	    name));
+	int rc = add_component(out, "file_stem", stem, e);
+
+	free(stem);
+	return rc;
 }
 
 /* The text that stands for {${member}}. */
@@ -242,6 +262,8 @@ add_member(struct imgp_buf *out, const struct fill *f, const char *setting,
 	}
 	if (strcmp(member, "file_name") == 0 && f->file_name != NULL)
 		return add_component(out, member, f->file_name, e);
+	if (strcmp(member, "file_stem") == 0 && f->file_name != NULL)
+		return add_stem(out, f->file_name, e);
 	if (strcmp(member, "input_sha256") == 0 && f->input_sha256 != NULL)
 		return add_component(out, member, f->input_sha256, e);
 	if (strcmp(member, "pipeline_code") == 0 && f->pipeline_code != NULL)
@@ -602,6 +624,21 @@ any_unmatched_key(struct imgp_job *job, char **out, struct imgp_err *e)
 	return imgp_names_error_log_key(job, out, e);
 }
 
+/* The zone is set once, for all. */
+static int
+check_zone(const char *pipeline, struct imgp_err *e)
+{
+	const char *zone = imgp_conf(NULL, "timestamp_zone");
+	struct imgp_err why;
+
+	if (pipeline != NULL)
+		return strcmp(imgp_conf(pipeline, "timestamp_zone"), zone) == 0
+		    ? 0 : imgp_fail(e, IMGP_E_CONFIG,
+		    "timestamp_zone: one for all pipelines");
+	return imgp_zone_set(zone, &why) == 0 ? 0 : imgp_fail(e,
+	    IMGP_E_CONFIG, "timestamp_zone: %s", why.msg);
+}
+
 int
 imgp_names_field_path(const char *pipeline, const char *ddcrf_name,
     const char *ddfile_name, char **out, struct imgp_err *e)
@@ -624,11 +661,15 @@ imgp_names_check(const char *pipeline, struct imgp_err *e)
 	    imgp_names_destination_path, imgp_names_destination_name,
 	    any_temp_key, imgp_names_error_log_key, imgp_names_provenance_key,
 	    any_run_log_key, any_unmatched_key };
-	struct imgp_job *job = any_job(pipeline);
+	struct imgp_job *job;
 	struct imgp_err why;
 	int rc = 0;
 	char *name;
 	size_t i;
+
+	if (check_zone(pipeline, e) == -1)
+		return -1;
+	job = any_job(pipeline);
 
 	for (i = 0; rc == 0 && i < sizeof make / sizeof *make; i++)
 		if ((rc = make[i](job, &name, &why)) == 0)

@@ -5,7 +5,8 @@
  * Names come from templates, which are settings (imgpipe.conf(5)): literal text
  * with {member} for a member of the job line, {edc_pipeline_file.id},
  * {timestamp} for edc_pipeline_file.ts_create and {run_timestamp} for the run's
- * start, both as YYYYMMDD_HHMMSS in UTC.  From every component all Unicode white
+ * start, both as YYYYMMDD_HHMMSS in the zone of the setting timestamp_zone, which
+ * imgp_names_check() sets, else UTC; {file_stem} is {file_name} without extension.  From every component all Unicode white
  * space (the White_Space property; tab and line feed are of it) is removed.  A
  * component with another control or a format character (Cc, Cf: bidirectional
  * and zero-width ones), a noncharacter, '/', '\', or that is "." or "..", is

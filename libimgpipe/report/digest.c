@@ -556,6 +556,20 @@ json_file(const struct imgp_digest_file *f)
 	return o;
 }
 
+struct imgp_json *
+imgp_digest_file(const struct imgp_json *file)
+{
+	struct imgp_digest_file *f = imgp_alloc(sizeof *f);
+	struct imgp_json *o;
+
+	imgp_buf_init(&f->ids);
+	imgp_digest_read(file, f);
+	o = json_file(f);
+	imgp_buf_release(&f->ids);
+	free(f);
+	return o;
+}
+
 void
 imgp_digest_json(const struct imgp_digest *d, struct imgp_buf *out)
 {

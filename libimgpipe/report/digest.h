@@ -46,6 +46,9 @@ void	imgp_digest_count(const struct imgp_digest *d,
 /* "trial: 3 new files, 1 failed", the caller's to free. */
 char	*imgp_digest_subject(const struct imgp_digest *d);
 
+/* What CSV and JSON say of one of the digest's files, an object, the caller's. */
+struct imgp_json *imgp_digest_file(const struct imgp_json *file);
+
 /* Append it as plain text, as a page that needs nothing but itself, as CSV (RFC
  * 4180, no cell that a spreadsheet takes for a formula), as one JSON line. */
 void	imgp_digest_text(const struct imgp_digest *d, struct imgp_buf *out);

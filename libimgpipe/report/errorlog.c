@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct imgp_errorlogs {
 	struct waiting	 *queue, **end;
 	size_t		  n;
 	struct imgp_json *written;	/* notices, an array; NULL: none */
+	struct imgp_json *keys;		/* of their logs, by notice */
 	int		  in_vain;	/* logs in a row that were not written */
 };
 
@@ -155,14 +157,22 @@ log_text(struct imgp_buf *b, const struct imgp_json *facts,
 
 /* --- the queue ----------------------------------------------------------- */
 
-/* Remember that the notice needs no log any more. */
+/* Remember that the notice needs no log any more; ${key}: where it lies (NULL:
+ * nowhere). */
 static void
-is_done(struct imgp_errorlogs *l, int64_t notice)
+is_done(struct imgp_errorlogs *l, int64_t notice, const char *key)
 {
+	char id[24];
+
 	if (notice == 0)
 		return;
-	if (l->written == NULL)
+	if (l->written == NULL) {
 		l->written = imgp_json_new_array();
+		l->keys = imgp_json_new_object();
+	}
+	snprintf(id, sizeof id, "%lld", (long long)notice);
+	if (key != NULL)
+		imgp_json_set_str(l->keys, id, key);
 	imgp_json_append_int(l->written, notice);
 	if (imgp_json_count(l->written) >= QUEUE_MOST)
 		imgp_errorlogs_note(l);
@@ -178,7 +188,8 @@ imgp_errorlogs_note(struct imgp_errorlogs *l)
 		return;
 	req = imgp_json_new_object();
 	imgp_json_set(req, "logged", l->written);
-	l->written = NULL;
+	imgp_json_set(req, "log_keys", l->keys);
+	l->written = l->keys = NULL;
 	if (imgp_post_notice(l->post, IMGP_LEDGER_NOTICE_DONE, req, &data,
 	    &e) == -1)
 		imgp_trouble_note(l->trouble, &e);
@@ -193,6 +204,7 @@ write_log(struct imgp_errorlogs *l, const struct waiting *w)
 	struct imgp_json *rows = NULL;
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct imgp_err e;
+	const char *key;
 	int64_t id;
 	int asked = 1;
 
@@ -208,8 +220,10 @@ write_log(struct imgp_errorlogs *l, const struct waiting *w)
 	if (!asked)
 		imgp_buf_puts(&b, "\nThe record could not be asked: what went "
 		    "wrong before this run stands there.\n");
-	if (imgp_logs_put(l->logs, w->pipeline, w->key, b.s, b.len) == 0) {
-		is_done(l, w->notice);
+	if ((key = imgp_json_str(imgp_json_get(rows, "log_key"))) == NULL)
+		key = w->key;
+	if (imgp_logs_put(l->logs, w->pipeline, key, b.s, b.len) == 0) {
+		is_done(l, w->notice, key);
 		l->in_vain = 0;
 	} else
 		l->in_vain++;
@@ -284,10 +298,10 @@ imgp_errorlogs_url(struct imgp_errorlogs *l, struct imgp_job *job)
 
 void
 imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,
-    const struct imgp_json *facts)
+    const struct imgp_json *facts, const char *kept)
 {
 	const char *pipeline = imgp_job_str(job, "pipeline_code");
-	char *key = key_of(l, job);
+	char *key = kept != NULL ? imgp_strdup(kept) : key_of(l, job);
 	char *url = key == NULL ? NULL : imgp_logs_url(pipeline, key);
 	struct waiting *w;
 	int64_t notice;
@@ -296,7 +310,7 @@ imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,
 	if (!imgp_notices_of(job, &notice, &known))
 		notice = 0;
 	if (url == NULL) {		/* it can never be written */
-		is_done(l, notice);
+		is_done(l, notice, NULL);
 		free(key);
 		return;
 	}
@@ -340,5 +354,6 @@ imgp_errorlogs_free(struct imgp_errorlogs *l)
 	while ((w = unqueue(l)) != NULL)
 		free_waiting(w);
 	imgp_json_free(l->written);
+	imgp_json_free(l->keys);
 	free(l);
 }

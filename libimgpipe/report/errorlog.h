@@ -19,9 +19,14 @@ void	imgp_errorlogs_free(struct imgp_errorlogs *l);
 /* The log's URL, the caller's to free; NULL when no place is set, or the trouble
  * was noted. */
 char	*imgp_errorlogs_url(struct imgp_errorlogs *l, struct imgp_job *job);
-/* Put a job's log into the queue; ${facts} of imgp_report_job(). */
+/*
+ * Put a job's log into the queue; ${facts} of imgp_report_job().  A log that was
+ * written before is replaced under the key that it got then: ${kept} (NULL: not
+ * known), of a notice of the record, never of a line; else what the record says when
+ * it is written.
+ */
 void	imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,
-	    const struct imgp_json *facts);
+	    const struct imgp_json *facts, const char *kept);
 /* Write one log of the queue: nonzero while there are more. */
 int	imgp_errorlogs_work(struct imgp_errorlogs *l);
 /* Nonzero when the last twenty could not be written: their place is away. */

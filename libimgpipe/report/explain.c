@@ -311,7 +311,10 @@ set_logs(struct imgp_json *facts, struct imgp_job *job,
 	struct imgp_err e;
 	char *key;
 
-	if (imgp_json_count(imgp_json_get(row, "errors")) > 0 &&
+	if (str(row, "log_key") != NULL)
+		set_log(facts, "error_log", code, imgp_strdup(str(row,
+		    "log_key")));
+	else if (imgp_json_count(imgp_json_get(row, "errors")) > 0 &&
 	    imgp_names_error_log_key(job, &key, &e) == 0)
 		set_log(facts, "error_log", code, key);
 	if (str(row, "ts_finish") != NULL && str(row, "run") != NULL &&

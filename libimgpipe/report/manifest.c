@@ -4,7 +4,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/job/filter.h"
-#include "libimgpipe/report/digest.h"
+#include "libimgpipe/report/digest_priv.h"
 #include "libimgpipe/report/manifest.h"
 #include "libimgpipe/store/store.h"
 
@@ -224,6 +224,83 @@ imgp_manifest_write(struct imgp_post *p, const struct imgp_json *content,
 			complain(&e);
 			status = IMGP_EX_TEMPFAIL;
 		}
+	}
+	return status;
+}
+
+/* --- beside each file ----------------------------------------------------- */
+
+/* Nonzero when the file is delivered, and its pipeline asks for its manifest. */
+static int
+is_asked_for(const struct imgp_json *file)
+{
+	const char *pipeline = text_of(file, "pipeline_code");
+
+	return imgp_digest_is_delivered(file) && pipeline[0] != '\0' &&
+	    !imgp_conf_is_left_out(pipeline) &&
+	    strcmp(imgp_conf(pipeline, "file_manifest"), "yes") == 0;
+}
+
+/* Below ${base}; a file that lies elsewhere has none. */
+static int
+put_beside(struct imgp_store *store, const char *base,
+    const struct imgp_json *file, struct imgp_err *e)
+{
+	struct imgp_json *o = imgp_digest_file(file);
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_object there;
+	char *url = imgp_asprintf("%s.manifest.json", text_of(o, "place"));
+	int rc = 0;
+
+	imgp_json_remove(o, "ts");
+	imgp_json_print(o, &b);
+	imgp_buf_puts(&b, "\n");
+	if (imgp_place_within(url, base, e) == 0 &&
+	    imgp_store_head(store, url, 0, &there, e) == -1)
+		rc = strcmp(e->code, IMGP_E_STORE_NOT_FOUND) != 0 ? -1 :
+		    imgp_store_put(store, url, b.s, b.len, e);
+	imgp_buf_release(&b);
+	imgp_json_free(o);
+	free(url);
+	return rc;
+}
+
+/* Those of the pipeline of ${first}, from it on. */
+static int
+beside_of(const struct imgp_json *first, struct imgp_err *e)
+{
+	const char *pipeline = text_of(first, "pipeline_code"), *base;
+	struct imgp_store *store = open_store(pipeline, &base, e);
+	const struct imgp_json *i;
+	int rc = store == NULL ? -1 : 0;
+
+	for (i = first; i != NULL && rc == 0; i = imgp_json_next(i))
+		if (is_asked_for(i) &&
+		    strcmp(text_of(i, "pipeline_code"), pipeline) == 0)
+			rc = put_beside(store, base, i, e);
+	imgp_store_close(store);
+	return rc;
+}
+
+int
+imgp_manifest_beside(const struct imgp_json *files,
+    void (*complain)(const struct imgp_err *))
+{
+	const struct imgp_json *i, *k;
+	struct imgp_err e;
+	int status = IMGP_EX_OK;
+
+	for (i = imgp_json_first(files); i != NULL; i = imgp_json_next(i)) {
+		if (!is_asked_for(i))
+			continue;
+		for (k = imgp_json_first(files); k != i; k = imgp_json_next(k))
+			if (is_asked_for(k) && strcmp(text_of(k,
+			    "pipeline_code"), text_of(i, "pipeline_code")) == 0)
+				break;
+		if (k != i || beside_of(i, &e) == 0)
+			continue;
+		complain(&e);
+		status = IMGP_EX_TEMPFAIL;
 	}
 	return status;
 }

@@ -9,6 +9,9 @@
  * number.  With needed it gets the last alone, for a letter that does not hold all of
  * it.  The list of a window of time (imgp-digest --since --send) has
  * "since-YYYYMMDDTHHMMSSZ" for N.
+ *
+ * With the setting file_manifest = yes each delivered file FILE gets beside it
+ * FILE.manifest.json, what the digest's JSON says of it.
  */
 #ifndef IMGPIPE_MANIFEST_H
 #define IMGPIPE_MANIFEST_H
@@ -33,6 +36,13 @@ int	imgp_manifest_list(const struct imgp_json *content,
  */
 int	imgp_manifest_write(struct imgp_post *p,
 	    const struct imgp_json *content,
+	    void (*complain)(const struct imgp_err *));
+
+/*
+ * Write the manifest beside each of ${files}, an array as a digest has it, that is
+ * delivered and whose pipeline asks for it; one that is there is left alone.  As above.
+ */
+int	imgp_manifest_beside(const struct imgp_json *files,
 	    void (*complain)(const struct imgp_err *));
 
 #endif

@@ -35,9 +35,31 @@ imgp_news_free(struct imgp_news *n)
 	free(n);
 }
 
-/* What a digest would say of the job (digest.h). */
-static struct imgp_json *
-file_of(struct imgp_job *job)
+/* The ids of its series, as a digest has them. */
+static void
+set_scans(struct imgp_json *file, struct imgp_job *job)
+{
+	struct imgp_json *list = imgp_json_new_array(), *o;
+	const struct imgp_json *i, *s;
+	int64_t n;
+
+	for (i = imgp_json_first(imgp_job_get(job, "scans")); i != NULL;
+	    i = imgp_json_next(i))
+		for (s = imgp_json_first(imgp_json_get(i, "series"));
+		    s != NULL; s = imgp_json_next(s)) {
+			o = imgp_json_new_object();
+			imgp_json_set_str(o, "atri_uid", imgp_json_str(
+			    imgp_json_get(s, "atri_uid")));
+			if (imgp_json_int(imgp_json_get(s,
+			    "number_of_instances"), &n) == 0)
+				imgp_json_set_int(o, "number_of_instances", n);
+			imgp_json_append(list, o);
+		}
+	imgp_json_set(file, "scans", list);
+}
+
+struct imgp_json *
+imgp_news_file(struct imgp_job *job)
 {
 	static const char *const str[] = { "pipeline_code", "participant_code",
 	    "event_code" };
@@ -68,6 +90,7 @@ file_of(struct imgp_job *job)
 	first = imgp_json_first(imgp_job_get(job, "errors"));
 	imgp_json_set_str(o, "error_code", imgp_json_str(imgp_json_get(first,
 	    "error_code")));
+	set_scans(o, job);
 	facts = imgp_report_job(job);
 	if ((first = imgp_json_get(facts, "scans")) != NULL) {
 		struct imgp_json *all = imgp_json_new_object();
@@ -94,7 +117,7 @@ imgp_news_see(struct imgp_news *n, struct imgp_job *job)
 	    strcmp(imgp_conf(pipeline, "labs_at_once"), "yes") != 0)
 		return;
 	if (o == IMGP_DELIVERED || o == IMGP_WITH_ERRORS)
-		file = file_of(job);
+		file = imgp_news_file(job);
 	else if (o == IMGP_TO_RETRY || o == IMGP_FOR_GOOD) {
 		file = imgp_json_new_object();	/* only counted */
 		imgp_json_set_str(file, "status", "Failed");

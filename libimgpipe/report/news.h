@@ -13,6 +13,9 @@
 
 struct imgp_news;
 
+/* What a digest would say of a job that is delivered, an object, the caller's. */
+struct imgp_json *imgp_news_file(struct imgp_job *job);
+
 struct imgp_news *imgp_news_new(void);
 void	imgp_news_free(struct imgp_news *n);	/* NULL is fine */
 /* Take note of a job, if it is delivered and its pipeline wants that told. */

@@ -359,6 +359,9 @@ one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
 	*another = imgp_json_bool(imgp_json_get(m.content, "another")) == 1;
 	*status = imgp_exit_worse(*status, imgp_manifest_write(p, m.content,
 	    complain));
+	/* Those that a killed run did not write. */
+	*status = imgp_exit_worse(*status, imgp_manifest_beside(
+	    imgp_json_get(m.content, "files"), complain));
 	if (post_all(p, &m, id, IMGP_TO_LABS, complain, status, e) == 0 &&
 	    post_all(p, &m, id, IMGP_TO_ADMINS, complain, status, e) == 0 &&
 	    close_digest(p, id, e) == 0)

@@ -76,18 +76,22 @@ take(const struct imgp_json *notice, struct imgp_runletter *letter,
 {
 	struct imgp_job *job = job_of(notice, e);
 	struct imgp_json *facts;
+	const char *kept;
 	int64_t id;
 	char *url;
 	int known;
 
 	if (job == NULL)
 		return -1;
+	kept = imgp_json_str(imgp_json_get(imgp_job_get(job, "notice"),
+	    "log_key"));
 	facts = imgp_report_job(job);
 	/* What cannot be written now is left to the next one. */
 	if (lacks(notice, "log") && !imgp_errorlogs_is_stuck(logs))
-		imgp_errorlogs_queue(logs, job, facts);
+		imgp_errorlogs_queue(logs, job, facts, kept);
 	if (lacks(notice, "mail") && imgp_notices_of(job, &id, &known)) {
-		url = imgp_errorlogs_url(logs, job);
+		url = kept == NULL ? imgp_errorlogs_url(logs, job) :
+		    imgp_logs_url(imgp_job_str(job, "pipeline_code"), kept);
 		imgp_runletter_fail(letter, facts, imgp_report_outcome(job),
 		    url, id);
 		free(url);

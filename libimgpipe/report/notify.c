@@ -2,14 +2,18 @@
 #include <string.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/report/errorlog.h"
 #include "libimgpipe/report/news.h"
+#include "libimgpipe/report/manifest.h"
 #include "libimgpipe/report/notices.h"
 #include "libimgpipe/report/notify.h"
 #include "libimgpipe/report/runlog.h"
 #include "libimgpipe/report/runletter.h"
+
+#define DELIVERED_MOST	1000	/* manifests that wait; more are written at once */
 
 struct imgp_notify {
 	struct imgp_trouble trouble;
@@ -20,6 +24,7 @@ struct imgp_notify {
 	struct imgp_errorlogs *errorlogs;
 	struct imgp_runlogs *runlogs;
 	struct imgp_news *news;
+	struct imgp_json *delivered;	/* files whose manifest is to be written */
 	struct imgp_runletter *letter;
 	struct imgp_runletter *noted;	/* failures with a notice, for when the
 					 * record cannot be asked */
@@ -64,6 +69,28 @@ see_failure(struct imgp_notify *n, struct imgp_job *job,
 }
 
 static void
+write_manifests(struct imgp_notify *n)
+{
+	int status = imgp_manifest_beside(n->delivered, n->trouble.complain);
+
+	n->trouble.status = imgp_exit_worse(n->trouble.status, status);
+	imgp_json_free(n->delivered);
+	n->delivered = imgp_json_new_array();
+}
+
+/* Remember a delivered file whose manifest goes beside it. */
+static void
+see_delivered(struct imgp_notify *n, struct imgp_job *job)
+{
+	if (strcmp(imgp_conf(imgp_job_str(job, "pipeline_code"),
+	    "file_manifest"), "yes") != 0)
+		return;
+	imgp_json_append(n->delivered, imgp_news_file(job));
+	if (imgp_json_count(n->delivered) >= DELIVERED_MOST)
+		write_manifests(n);
+}
+
+static void
 name_run(struct imgp_notify *n, const char *run)
 {
 	if (n->run != NULL || run == NULL)
@@ -88,12 +115,15 @@ imgp_notify_see(struct imgp_notify *n, struct imgp_job *job)
 	if (outcome == IMGP_PASSED_OVER)
 		return;			/* no log, no mail */
 	imgp_news_see(n->news, job);
+	if (n->show == NULL && (outcome == IMGP_DELIVERED ||
+	    outcome == IMGP_WITH_ERRORS))
+		see_delivered(n, job);
 	facts = imgp_report_job(job);
 	if (n->show == NULL && run != NULL && imgp_run_id_is(run))
 		imgp_runlogs_add(n->runlogs, pipeline, run, facts);
 	if (n->show == NULL && (imgp_job_has_errors(job) ||
 	    imgp_notices_of(job, &notice, &known)))
-		imgp_errorlogs_queue(n->errorlogs, job, facts);
+		imgp_errorlogs_queue(n->errorlogs, job, facts, NULL);
 	if (imgp_job_has_errors(job))
 		see_failure(n, job, facts, outcome);
 	imgp_json_free(facts);
@@ -173,6 +203,7 @@ imgp_notify_end(struct imgp_notify *n)
 	if (n->show != NULL)
 		return n->trouble.status;
 	imgp_errorlogs_note(n->errorlogs);
+	write_manifests(n);
 	if (imgp_news_send(n->news, n->post, n->run, &e) == -1)
 		imgp_trouble_note(&n->trouble, &e);
 	imgp_notices_left(n->post, run_of(n), n->errorlogs, &n->trouble);
@@ -202,6 +233,7 @@ imgp_notify_new(imgp_complaint *complain, int dry_run,
 	n->errorlogs = imgp_errorlogs_new(n->logs, n->post, &n->trouble);
 	n->runlogs = imgp_runlogs_new(n->logs, &n->trouble);
 	n->news = imgp_news_new();
+	n->delivered = imgp_json_new_array();
 	n->letter = imgp_runletter_new(NULL, 0);
 	n->noted = imgp_runletter_new(NULL, 0);
 	return n;
@@ -215,6 +247,7 @@ imgp_notify_free(struct imgp_notify *n)
 	imgp_runletter_free(n->letter);
 	imgp_runletter_free(n->noted);
 	imgp_news_free(n->news);
+	imgp_json_free(n->delivered);
 	imgp_runlogs_free(n->runlogs);
 	imgp_errorlogs_free(n->errorlogs);
 	imgp_logs_free(n->logs);

@@ -418,6 +418,24 @@ found_gone(struct check *c, const struct gone *g, enum imgp_verify_kind kind,
 	    .pipeline = g->pipeline, .place = g->place, .what = what });
 }
 
+/* Is it the manifest beside a file that has a row (manifest.h)? */
+static int
+is_manifest(const struct check *c, const char *url)
+{
+	static const char tail[] = ".manifest.json";
+	size_t len = strlen(url);
+	const struct imgp_held *of;
+	char *file;
+
+	if (len < sizeof tail ||
+	    strcmp(url + len - (sizeof tail - 1), tail) != 0)
+		return 0;
+	file = imgp_strndup(url, len - (sizeof tail - 1));
+	of = imgp_inventory_find(c->held, file);
+	free(file);
+	return of != NULL && of->mark != UNKNOWN;
+}
+
 /* An object of the second listing: does it have a row? */
 struct stray {
 	struct check	*c;
@@ -434,7 +452,7 @@ is_stray(void *arg, const char *url, const struct imgp_object *object)
 
 	(void)object;
 	/* What was delivered since the first listing was not in it. */
-	if (h == NULL || h->mark != UNKNOWN)
+	if (h == NULL || h->mark != UNKNOWN || is_manifest(c, url))
 		return 0;
 	for (i = 0; i < c->nothers; i++)
 		if (is_within(url, c->others[i]))
