@@ -71,6 +71,13 @@ with zipfile.ZipFile("rules.zip", "w") as z:
         SeriesNumber="747197466")
     put(z, "IM", SOPInstanceUID="1.2.3", SeriesInstanceUID="1.5",
         StudyInstanceUID="1.0")
+with zipfile.ZipFile("copies.zip", "w") as z:
+    for n in 5, "", 4, 4:	# copies that disagree: the rule, not the first
+        put(z, "IM", SOPInstanceUID="1.2.3", SeriesInstanceUID="1.6",
+            StudyInstanceUID="1.0", SeriesNumber=n)
+    for n in 9, "", "", 2:
+        put(z, "IM", SOPInstanceUID="1.2.3", SeriesInstanceUID="1.7",
+            StudyInstanceUID="1.0", SeriesNumber=n)
 EOT
 imgp-dcmscan rules.zip | $J '.scans[]|[.study_uid,(.series[]|[.series_uid,
     .series_number,.number_of_instances])]' >got
@@ -78,9 +85,14 @@ holds got 'copies, numbers that differ, are empty or absent (M29)' <<'EOT'
 ["1.0",["1.5",1,1]]
 ["1.3.6.1.4.1.5962.1.2.1.20040119072730.12322",["1.1",3,6],["1.4",747197466,1],["1.2",null,1],["1.3",null,1]]
 EOT
+imgp-dcmscan copies.zip | $J '.scans[]|[.study_uid,(.series[]|[.series_uid,
+    .series_number,.number_of_instances])]' >got
+holds got 'copies that disagree on the number (M29)' <<'EOT'
+["1.0",["1.7",2,1],["1.6",4,1]]
+EOT
 
-# The same by a second hand, of many in any order: some twice, with one number
-# and then another.
+# The same by a second hand, of many in any order: some several times, with one
+# number and then another.
 "$PY" - <<'EOT'
 import collections, json, random, struct, zipfile
 def element(group, number, vr, text):
@@ -88,25 +100,28 @@ def element(group, number, vr, text):
     data += (b"\0" if vr == b"UI" else b" ") * (len(data) & 1)
     return struct.pack("<HH2sH", group, number, vr, len(data)) + data
 draw = random.Random(29)
-seen, votes, names = {}, {}, {}
+copies = collections.defaultdict(list)
+def elect(given):
+    count = collections.Counter(n for n in given if n is not None)
+    return min(count, key=lambda n: (-count[n], n)) if count else None
 with zipfile.ZipFile("many.zip", "w") as z:
     for i in range(4000):
         study, series = draw.randrange(5), draw.randrange(60)
         uids = ("1.2.%d" % study, "1.2.%d.%d" % (study, series),
-                "1.2.%d" % draw.randrange(3000))
+                "1.2.%d" % draw.randrange(12))
         number = draw.choice(("", "1", "2", "3", "-4"))
         z.writestr(str(i), element(8, 0x16, b"UI", "1.2.840.10008.5.1.4.1.1.4")
                    + element(8, 0x18, b"UI", uids[2])
                    + element(0x20, 0xd, b"UI", uids[0])
                    + element(0x20, 0xe, b"UI", uids[1])
                    + element(0x20, 0x11, b"IS", number))
-        if uids not in seen:
-            seen[uids] = number
-            votes.setdefault(uids[:2], []).append(number)
+        copies[uids].append(int(number) if number else None)
+votes = collections.defaultdict(list)
+for uids, given in copies.items():
+    votes[uids[:2]].append(elect(given))
 scans = collections.defaultdict(list)
 for (study, series), given in votes.items():
-    count = collections.Counter(int(n) for n in given if n)
-    best = min(count, key=lambda n: (-count[n], n)) if count else None
+    best = elect(given)
     scans[study].append((best is None, best, series, len(given)))
 with open("many.json", "w") as f:
     for study in sorted(scans):

@@ -17,7 +17,7 @@ struct series {
 
 struct instance {
 	const char	*uid;		/* in a block of text */
-	uint32_t	 series, order;
+	uint32_t	 series;
 	int32_t		 number;
 	int		 has_number;
 };
@@ -32,10 +32,10 @@ struct imgp_census {
 	struct series	**s;		/* the same, by order of appearance */
 	struct series	 *last;		/* the one counted last, or NULL */
 	size_t		  n, size;
-	struct instance	 *instance;
+	struct instance	 *instance;	/* each copy of it */
 	size_t		  ninstance, room;
-	uint32_t	  added;
-	int		  is_sorted;	/* and each there once */
+	size_t		  distinct;	/* once it is sorted */
+	int		  is_sorted;
 	struct text	 *text;
 	size_t		  left;		/* of the first block of it */
 };
@@ -151,13 +151,19 @@ imgp_census_add(struct imgp_census *c, const char *study, const char *series,
 	i = &c->instance[c->ninstance++];
 	i->uid = keep_text(c, instance);
 	i->series = s->at;
-	i->order = c->added++;
 	i->has_number = number != NULL;
 	i->number = number != NULL ? *number : 0;
 	c->is_sorted = 0;
 	return s->at;
 }
 
+static int
+is_copy(const struct instance *a, const struct instance *b)
+{
+	return a->series == b->series && strcmp(a->uid, b->uid) == 0;
+}
+
+/* Copies stand together, by their numbers, those without one last. */
 static int
 by_uid(const void *a, const void *b)
 {
@@ -168,15 +174,16 @@ by_uid(const void *a, const void *b)
 		return x->series < y->series ? -1 : 1;
 	if ((rc = strcmp(x->uid, y->uid)) != 0)
 		return rc;
-	return x->order < y->order ? -1 : x->order > y->order;
+	if (x->has_number != y->has_number)
+		return x->has_number ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Sort the instances; of those that are the same, the first one stays. */
 static void
 sort(struct imgp_census *c)
 {
 	struct instance *v = c->instance;
-	size_t i, n = 0;
+	size_t i;
 
 	if (c->is_sorted)
 		return;
@@ -185,21 +192,19 @@ sort(struct imgp_census *c)
 		qsort(v, c->ninstance, sizeof *v, by_uid);
 	for (i = 0; i < c->n; i++)
 		c->s[i]->instances = 0;
-	for (i = 0; i < c->ninstance; i++) {
-		if (n > 0 && v[n - 1].series == v[i].series &&
-		    strcmp(v[n - 1].uid, v[i].uid) == 0)
-			continue;
-		v[n++] = v[i];
-		c->s[v[i].series]->instances++;
-	}
-	c->ninstance = n;
+	c->distinct = 0;
+	for (i = 0; i < c->ninstance; i++)
+		if (i == 0 || !is_copy(&v[i - 1], &v[i])) {
+			c->s[v[i].series]->instances++;
+			c->distinct++;
+		}
 }
 
 size_t
 imgp_census_instances(struct imgp_census *c)
 {
 	sort(c);
-	return c->ninstance;
+	return c->distinct;
 }
 
 size_t
@@ -242,20 +247,46 @@ by_row(const void *a, const void *b)
 }
 
 /*
+ * Among the ${n} instances from ${v} on, which are sorted by their numbers, the copies
+ * of the first: how many there are in ${*copies}, and one with the number that most of
+ * them give, the lowest on a tie.
+ */
+static const struct instance *
+elect_copy(const struct instance *v, size_t n, size_t *copies)
+{
+	const struct instance *chosen = v;
+	size_t i, run = 0, best = 0;
+
+	for (i = 0; i < n && is_copy(v, &v[i]); i++) {
+		run = i > 0 && v[i].number == v[i - 1].number &&
+		    v[i].has_number == v[i - 1].has_number ? run + 1 : 1;
+		if (v[i].has_number && run > best) {
+			best = run;
+			chosen = &v[i];
+		}
+	}
+	*copies = i;
+	return chosen;
+}
+
+/*
  * Each instance that gives a number votes for it in its series: the longest run
  * wins, the first on a tie.
  */
 static void
 elect(struct imgp_census *c, struct row *row)
 {
-	struct instance *vote = imgp_realloc(NULL, c->ninstance + 1,
+	struct instance *vote = imgp_realloc(NULL, c->distinct + 1,
 	    sizeof *vote);
+	const struct instance *v;
 	size_t i, j, n = 0, best = 0;
 	struct row *r;
 
-	for (i = 0; i < c->ninstance; i++)
-		if (c->instance[i].has_number)
-			vote[n++] = c->instance[i];
+	for (i = 0; i < c->ninstance; i += j) {
+		v = elect_copy(&c->instance[i], c->ninstance - i, &j);
+		if (v->has_number)
+			vote[n++] = *v;
+	}
 	qsort(vote, n, sizeof *vote, by_number);
 	for (i = 0; i < n; i = j) {
 		for (j = i; j < n && by_number(&vote[i], &vote[j]) == 0; j++)

@@ -2,7 +2,7 @@
  * Counting instances: studies, their series, the distinct SOP Instance UIDs in
  * each, and the Series Number that most of them give.
  *
- * Memory: 24 bytes and the UID for an instance, twice the 24 while a result is
+ * Memory: 24 bytes and the UID for a copy of an instance, twice the 24 while a result is
  * made; some 300 for a series.
  */
 #ifndef IMGPIPE_CENSUS_H
@@ -31,7 +31,8 @@ size_t	imgp_census_series(const struct imgp_census *c);
 /*
  * Fill ${s} (empty before), ordered by study UID, series number (none last),
  * series UID.  A series whose instances disagree takes the number that most of
- * those with one give, the lowest on a tie.
+ * those with one give, the lowest on a tie; an instance whose copies disagree is
+ * one that gives the number which most of its copies give, likewise.
  */
 void	imgp_census_scans(struct imgp_census *c, struct imgp_scans *s);
 /*
