@@ -344,6 +344,9 @@ classify(struct imgp_tar *t, struct imgp_tar_member *m, struct imgp_err *e)
 	case '6':
 		m->type = IMGP_TAR_SPECIAL;
 		break;
+	case 'V':
+		m->type = IMGP_TAR_LABEL;
+		break;
 	case 'S':
 	case 'M':
 		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,

@@ -19,7 +19,7 @@
 #define IMGP_TAR_PAX_MAX	((size_t)1 << 20)
 
 enum imgp_tar_type { IMGP_TAR_FILE, IMGP_TAR_DIR, IMGP_TAR_LINK, IMGP_TAR_MAC,
-	IMGP_TAR_SPECIAL };
+	IMGP_TAR_SPECIAL, IMGP_TAR_LABEL };	/* LABEL: GNU's, of the volume */
 
 struct imgp_tar_member {
 	uint64_t	 start;		/* where its first header block begins */

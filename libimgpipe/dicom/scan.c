@@ -289,8 +289,10 @@ scan_tar(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
 		}
 		if (m.type == IMGP_TAR_DIR)
 			continue;
-		if (m.type == IMGP_TAR_LINK || m.type == IMGP_TAR_SPECIAL)
-			count(s, m.type == IMGP_TAR_LINK ? "link" : "other");
+		if (m.type == IMGP_TAR_LINK || m.type == IMGP_TAR_SPECIAL ||
+		    m.type == IMGP_TAR_LABEL)
+			count(s, m.type == IMGP_TAR_LINK ? "link" :
+			    m.type == IMGP_TAR_LABEL ? "label" : "other");
 		else if ((rc = scan_object(s, i, m.type == IMGP_TAR_MAC,
 		    next_tar, t, &why)) == -1)
 			break;

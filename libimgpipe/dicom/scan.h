@@ -23,7 +23,7 @@ struct imgp_scan_result {
 	struct imgp_scans scans;
 	size_t		 instances;	/* distinct, in all series */
 	/* kinds found: "dicom" (every copy), "dicomdir", "dicom_no_uid",
-	 * "dicom_declined", "macos", "link", "damaged", "nested_archive" and
+	 * "dicom_declined", "macos", "link", "label", "damaged", "nested_archive" and
 	 * those of imgp_kind() */
 	struct { const char *kind; size_t count; } listing[IMGP_SCAN_KINDS];
 	size_t		 nlisting;
