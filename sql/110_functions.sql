@@ -889,7 +889,7 @@ create or replace function pipeline.untaken() returns jsonb
 language sql stable as $$
 	select coalesce(jsonb_agg(jsonb_build_object('pipeline_code', c.code,
 	    'files', c.files, 'paused', c.paused) order by c.code), '[]')
-	from (select p.code, p.paused, count(*) as files
+	from (select p.code, pipeline.is_paused(p) as paused, count(*) as files
 		from pipeline.pending u
 		join pipeline.edcpipeline p on p.code = u.pipeline_code
 		where not exists (select from pipeline.edcpipelinefile f

@@ -126,6 +126,10 @@ is "$(imgp-digest --since 24h --format json | jq -r '.counts.new, .files[0].file
 is "$(imgp-digest --since 24h --format csv | wc -l)" 5 '--format csv'
 is "$(imgp-digest --since 24h --format json | jq -c '[.counts.waiting, .counts.paused]')" \
     '[6,1]' 'uploads without a row are counted (M71)'
+sql "update pipeline.edcpipeline set paused_until = now() - interval '1 s' where paused"
+is "$(imgp-digest --since 24h --format json | jq -c '[.counts.waiting, .counts.paused]')" \
+    '[6,0]' '... a pause that has ended is none'
+sql 'update pipeline.edcpipeline set paused_until = null where paused'
 
 # --- the last 24 hours, mailed (M59) ---
 sql 'select id, ts_sent from pipeline.digest order by id' >before
