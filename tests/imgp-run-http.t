@@ -34,7 +34,7 @@ rows() {
 	SQL
 }
 lines() {
-	jq -cS 'del(.run, .job, .replica_lag_s, .edc_pipeline_file.lease, .edc_pipeline_file.ended,
+	jq -cS 'del(.run, .job, .replica_lag_s, .started_ms, .stage_ms, .edc_pipeline_file.lease, .edc_pipeline_file.ended,
 	    .edc_pipeline_file.ts_create)' "$1" |
 	    sed -E 's/_[0-9]{8}_[0-9]{6}//g; s,spool/[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8},spool,g'
 }
