@@ -46,7 +46,7 @@ holds got 'what was asked: the page'"'"'s requests with M46'"'"'s members' <<EOT
 file {"pipeline_code":"image","subject_event_crf_file_id":1201,"revision_number":1,"run":"$A"}
 file {"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":100,"lease":1,"file_path":"quarantine/MRIzip/","file_name":"MRI_zip_P_E_51_1_100_20260102_030405.zip"}
 file/dicom/add_scan_info {"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":100,"lease":1}
-file {"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":100,"lease":1,"status":"Completed","has_error":false,"destination":"file://$WORK/destination/quarantine/MRIzip/MRI_zip_P_E_51_1_100_20260102_030405.zip","sha256":{"destination":"$(printf '%064d' 0 | tr 0 b)"}}
+file {"pipeline_code":"image","subject_event_crf_file_id":1201,"edc_pipeline_file_id":100,"lease":1,"status":"Completed","has_error":false,"participant_code":"P","event_code":"E","destination":"file://$WORK/destination/quarantine/MRIzip/MRI_zip_P_E_51_1_100_20260102_030405.zip","sha256":{"destination":"$(printf '%064d' 0 | tr 0 b)"}}
 EOT
 is "$(jq -c 'select(.body).body | fromjson.scans // empty' asked)" \
     '[{"study_uid":"1.2","series":[{"series_uid":"1.2.3","series_number":1,"number_of_instance":2}]}]' \
