@@ -228,7 +228,7 @@ imgp-digest --stale 26h 2>err
 is "$(find smtp -name '*.eml' | wc -l)" "$n" 'once a day'
 
 # --- the labs' lists, and the ping ---
-printf '%s\n' 1208 1209 | imgp-run -q >run.jsonl 2>/dev/null
+printf '%s\n' 1208 1209 | imgp-run -q -j1 >run.jsonl 2>/dev/null
 mkdir -p hook
 mkfifo hook/out
 $PYTHON "$ROOT/tests/servers/topic" hook >hook/out &
