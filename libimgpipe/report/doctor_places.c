@@ -165,15 +165,20 @@ ask(struct imgp_s3 *s3, const char *query, struct imgp_buf *out, int64_t *date,
 }
 
 static void
+unread(const struct place *p, const char *question, const char *why)
+{
+	imgp_doctor_tell(p->d, IMGP_HEALTH_OK, p->role->name, p->whose, NULL,
+	    "%s: whether %s cannot be read (%s)", p->url, question, why);
+}
+
+static void
 is_public(const struct place *p, struct imgp_s3 *s3, int64_t *date)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
 	char why[80];
 
 	if (!ask(s3, "policyStatus=", &b, date, why))
-		imgp_doctor_tell(p->d, IMGP_HEALTH_OK, p->role->name,
-		    p->whose, NULL, "%s: whether its policy is public cannot "
-		    "be read (%s)", p->url, why);
+		unread(p, "its policy is public", why);
 	else if (strstr(b.s, "<IsPublic>true<") != NULL ||
 	    strstr(b.s, "<IsPublic>TRUE<") != NULL)
 		tell(p, IMGP_HEALTH_BROKEN, "take the public access out of the "
@@ -192,9 +197,7 @@ is_versioned(const struct place *p, struct imgp_s3 *s3, int64_t *date)
 	char why[80];
 
 	if (!ask(s3, "versioning=", &b, date, why))
-		imgp_doctor_tell(p->d, IMGP_HEALTH_OK, p->role->name,
-		    p->whose, NULL, "%s: whether it keeps versions cannot be "
-		    "read (%s)", p->url, why);
+		unread(p, "it keeps versions", why);
 	else if (strstr(b.s, "<Status>Enabled<") != NULL)
 		tell(p, IMGP_HEALTH_OK, NULL, "it keeps versions");
 	else
