@@ -19,6 +19,7 @@ struct instance {
 	const char	*uid;		/* in a block of text */
 	uint32_t	 series;
 	int32_t		 number;
+	uint32_t	 member;
 	int		 has_number;
 };
 
@@ -138,7 +139,7 @@ keep_text(struct imgp_census *c, const char *s)
 
 size_t
 imgp_census_add(struct imgp_census *c, const char *study, const char *series,
-    const char *instance, const int32_t *number)
+    const char *instance, const int32_t *number, size_t member)
 {
 	struct series *s = need_series(c, study, series);
 	struct instance *i;
@@ -153,6 +154,7 @@ imgp_census_add(struct imgp_census *c, const char *study, const char *series,
 	i->series = s->at;
 	i->has_number = number != NULL;
 	i->number = number != NULL ? *number : 0;
+	i->member = (uint32_t)member;
 	c->is_sorted = 0;
 	return s->at;
 }
@@ -163,17 +165,18 @@ is_copy(const struct instance *a, const struct instance *b)
 	return a->series == b->series && strcmp(a->uid, b->uid) == 0;
 }
 
-/* Copies stand together, by their numbers, those without one last. */
+/* Copies stand together, by their series, then their numbers, those without one
+ * last. */
 static int
 by_uid(const void *a, const void *b)
 {
 	const struct instance *x = a, *y = b;
 	int rc;
 
-	if (x->series != y->series)
-		return x->series < y->series ? -1 : 1;
 	if ((rc = strcmp(x->uid, y->uid)) != 0)
 		return rc;
+	if (x->series != y->series)
+		return x->series < y->series ? -1 : 1;
 	if (x->has_number != y->has_number)
 		return x->has_number ? -1 : 1;
 	return x->number < y->number ? -1 : x->number > y->number;
@@ -205,6 +208,31 @@ imgp_census_instances(struct imgp_census *c)
 {
 	sort(c);
 	return c->distinct;
+}
+
+size_t
+imgp_census_copies(struct imgp_census *c, struct imgp_census_copy **copies)
+{
+	const struct instance *v = c->instance;
+	size_t i, j, k, n = 0;
+
+	*copies = NULL;
+	sort(c);
+	for (i = 0; i < c->ninstance; i = j) {
+		for (j = i + 1; j < c->ninstance &&
+		    strcmp(v[i].uid, v[j].uid) == 0; j++)
+			;
+		if (j - i == 1)
+			continue;
+		if (*copies == NULL)
+			*copies = imgp_realloc(NULL, c->ninstance,
+			    sizeof **copies);
+		for (k = i; k < j; k++) {
+			(*copies)[n].member = v[k].member;
+			(*copies)[n++].uid = i;
+		}
+	}
+	return n;
 }
 
 size_t

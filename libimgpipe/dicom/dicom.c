@@ -572,6 +572,8 @@ delimiter(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 			nested_bad(d);
 			return;
 		}
+		if (f->kind == FRAGMENTS && d->nframe == 1 && d->pixels_end == ENDLESS)
+			d->pixels_end = d->pos;
 		consume(d);
 		d->nframe--;
 	} else
@@ -588,6 +590,14 @@ is_wanting(const struct imgp_dicom *d, uint32_t tag)
 {
 	return tag >> 16 < 0x7fe0 && d->pos <= d->lim.head &&
 	    uids_seen(d) < 4 && !is_directory(d);
+}
+
+/* Float, Double Float and plain Pixel Data. */
+static int
+is_pixels(uint32_t tag)
+{
+	return tag == TAG_PIXELS || tag == IMGP_TAG(0x7fe0, 0x0008) ||
+	    tag == IMGP_TAG(0x7fe0, 0x0009);
 }
 
 static void
@@ -645,6 +655,10 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 			d->is_signed = 1;
 		if (tag >> 16 == 0x7fe0)
 			d->at_pixels = 1;
+		if (is_pixels(tag) && d->pixels == 0) {
+			d->pixels = value;
+			d->pixels_end = end;
+		}
 	}
 	if (is_over(d))
 		return;

@@ -147,6 +147,10 @@ struct imgp_dicom {
 	/* Results of feeding on to the end. */
 	int		 is_signed;	/* (4FFE,0001) or (FFFA,FFFA) at top level */
 	int		 at_pixels;	/* a tag of group 7FE0 was seen */
+	uint64_t	 pixels, pixels_end; /* the value of (7FE0,0010), or of its
+					 * siblings of floating point, from its first
+					 * byte to past its last: 0 where none was
+					 * seen; UINT64_MAX while its end is not */
 	int		 late;		/* an element of the head, or of the
 					 * stamp's private group, stands there
 					 * once more, or for the first time */

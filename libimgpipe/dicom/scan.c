@@ -7,6 +7,7 @@
 #include "libimgpipe/archive/tar_file.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/dicom/census.h"
+#include "libimgpipe/dicom/copies.h"
 #include "libimgpipe/dicom/intake.h"
 #include "libimgpipe/dicom/kind.h"
 #include "libimgpipe/dicom/scan.h"
@@ -19,6 +20,7 @@ struct scan {
 	struct imgp_census *census;
 	struct imgp_content *content;
 	struct imgp_checks *checks;	/* NULL: none */
+	struct imgp_copies *copies;	/* NULL the first time round */
 	struct imgp_dicom_want want;
 	uint64_t head;			/* bytes that the last instance took */
 	struct imgp_dicom dicom;
@@ -30,6 +32,8 @@ count(struct scan *s, const char *kind)
 	struct imgp_scan_result *r = s->r;
 	size_t i;
 
+	if (s->copies != NULL)
+		return;
 	for (i = 0; i < r->nlisting; i++)
 		if (strcmp(r->listing[i].kind, kind) == 0)
 			break;
@@ -73,7 +77,7 @@ count_instance(struct scan *s, size_t i, struct imgp_err *e)
 		imgp_faults_add(&s->r->warnings, i, e);
 	}
 	imgp_census_add(s->census, study, series, instance,
-	    number == 0 ? &n : NULL);
+	    number == 0 ? &n : NULL, i);
 	count(s, "dicom");
 	s->head = d->head;
 	if (imgp_census_series(s->census) > s->lim->series)
@@ -123,9 +127,6 @@ judge(struct scan *s, size_t i, int mac, const unsigned char *first, size_t n,
 	return 0;
 }
 
-/* Where an object's next bytes come from. */
-typedef long next_bytes(void *arg, void *buf, size_t len, struct imgp_err *e);
-
 static long
 next_content(void *arg, void *buf, size_t len, struct imgp_err *e)
 {
@@ -157,7 +158,7 @@ first_chunk(const struct scan *s)
  * are damaged, -1.
  */
 static int
-read_object(struct scan *s, next_bytes *next, void *arg, unsigned char *first,
+read_object(struct scan *s, imgp_copies_next *next, void *arg, unsigned char *first,
     size_t *nfirst, struct imgp_err *e)
 {
 	unsigned char buf[CHUNK];
@@ -187,13 +188,16 @@ read_object(struct scan *s, next_bytes *next, void *arg, unsigned char *first,
 /* One object: ${i} from 1, or 0 when it is the upload itself; ${mac}: by its
  * name that system's. */
 static int
-scan_object(struct scan *s, size_t i, int mac, next_bytes *next, void *arg,
+scan_object(struct scan *s, size_t i, int mac, imgp_copies_next *next, void *arg,
     struct imgp_err *e)
 {
 	unsigned char first[IMGP_KIND_FIRST];
 	size_t n;
 	int rc;
 
+	if (s->copies != NULL)
+		return !imgp_copies_wants(s->copies, i) ? 0 : imgp_copies_read(
+		    s->copies, i, &s->lim->dicom, next, arg, e) == -1 ? -1 : 0;
 	imgp_dicom_init(&s->dicom, &s->want, &s->lim->dicom);
 	rc = read_object(s, next, arg, first, &n, e);
 	if (rc == 1 && mac && imgp_dicom_end(&s->dicom) == IMGP_DICOM_NOT)
@@ -231,6 +235,16 @@ refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 	return 0;
 }
 
+/* Members whose contents have the same sum and size, of an archive. */
+static int
+is_same_content(const void *zip, size_t a, size_t b)
+{
+	const struct imgp_zip_member *x = imgp_zip_at(zip, a - 1);
+	const struct imgp_zip_member *y = imgp_zip_at(zip, b - 1);
+
+	return x->crc == y->crc && x->size == y->size;
+}
+
 static int
 scan_zip(struct scan *s, int fd, struct imgp_err *e)
 {
@@ -238,7 +252,7 @@ scan_zip(struct scan *s, int fd, struct imgp_err *e)
 	struct imgp_deflate_fd from;
 	struct imgp_err why;
 	struct imgp_zip *z;
-	size_t i, k;
+	size_t i, k, n;
 	int rc = 0;
 
 	if ((z = imgp_zip_open(fd, &s->lim->zip, &why)) == NULL)
@@ -248,7 +262,9 @@ scan_zip(struct scan *s, int fd, struct imgp_err *e)
 		    "the archive has no members");
 		imgp_faults_add(&s->r->faults, 0, &why);
 	}
-	for (k = 0; k < imgp_zip_count(z); k++) {
+	n = s->copies == NULL || imgp_copies_pass(s->copies, is_same_content,
+	    z) > 0 ? imgp_zip_count(z) : 0;
+	for (k = 0; k < n; k++) {
 		i = imgp_zip_in_order(z, k);
 		m = imgp_zip_at(z, i);
 		if (m->type == IMGP_ZIP_DIR)
@@ -319,6 +335,27 @@ scan_gzip(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
 	return rc == -1 ? refuse(s, &why, e) : 0;
 }
 
+static int
+scan_archive(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
+{
+	return u->kind == IMGP_INTAKE_ZIP ? scan_zip(s, u->fd, e) :
+	    scan_tar(s, u, e);
+}
+
+/* An archive once, and once more for those of its members that have copies. */
+static int
+scan_members(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
+{
+	if (scan_archive(s, u, e) == -1)
+		return -1;
+	if ((s->copies = imgp_copies_new(s->census)) == NULL)
+		return 0;
+	if (scan_archive(s, u, e) == -1)
+		return -1;
+	imgp_copies_tell(s->copies, &s->r->warnings);
+	return 0;
+}
+
 int
 imgp_scan_upload(int fd, const struct imgp_limits *lim,
     struct imgp_checks *checks, struct imgp_scan_result *r,
@@ -348,11 +385,9 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 		imgp_faults_add(&r->faults, 0, &why);
 		break;
 	case IMGP_INTAKE_ZIP:
-		rc = scan_zip(&s, fd, e);
-		break;
 	case IMGP_INTAKE_TAR:
 	case IMGP_INTAKE_TGZ:
-		rc = scan_tar(&s, &u, e);
+		rc = scan_members(&s, &u, e);
 		break;
 	case IMGP_INTAKE_GZ:
 		rc = scan_gzip(&s, &u, e);
@@ -379,6 +414,7 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 		imgp_census_scans(s.census, &r->scans);
 	}
 	imgp_content_free(s.content);
+	imgp_copies_free(s.copies);
 	imgp_census_free(s.census);
 	return rc;
 }

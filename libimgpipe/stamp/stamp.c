@@ -118,7 +118,7 @@ imgp_stamp_take(struct imgp_stamp *s, const struct imgp_mark *o, size_t number,
 
 	if (o->is_instance)
 		imgp_census_add(s->census, o->study, o->series, o->instance,
-		    NULL);
+		    NULL, number);
 	if (o->is_signed && o->outcome == IMGP_MARK_STAMPED) {
 		imgp_fail(&why, IMGP_E_STAMP_SIGNED,
 		    "it is signed; the signature does not cover the stamp");
@@ -338,7 +338,7 @@ commit(struct ring *g, struct imgp_zip_writer *w, const struct slot *t,
 		imgp_faults_add(&r->faults, t->member + 1, &why);
 		r->declined++;
 		imgp_census_add(g->s->census, o->study, o->series,
-		    o->instance, NULL);
+		    o->instance, NULL, t->member + 1);
 		return 0;
 	}
 	if ((rc = imgp_stamp_take(g->s, o, t->member + 1, e)) != 0)

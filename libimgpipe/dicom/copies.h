@@ -1,0 +1,52 @@
+/*
+ * Objects of an upload that share a SOP Instance UID: do they hold the same pixels?
+ *
+ * A UID names one image (PS3.5, 9).  A second copy of it does no harm; another
+ * image under the same UID does: readers keep one of the two.  The answer needs
+ * a second walk over the upload, of those objects alone.
+ *
+ * Memory: 40 bytes an object that has copies.
+ */
+#ifndef IMGPIPE_COPIES_H
+#define IMGPIPE_COPIES_H
+
+#include <stddef.h>
+
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/dicom/census.h"
+#include "libimgpipe/dicom/faults.h"
+#include "libimgpipe/dicom/limits.h"
+
+struct imgp_copies;
+
+/* Those that ${c} has counted, or NULL: each UID is there once. */
+struct imgp_copies *imgp_copies_new(struct imgp_census *c);
+void	imgp_copies_free(struct imgp_copies *c);	/* NULL is fine */
+
+/*
+ * Pass over UIDs whose members are the same to the byte: ${is_same} says it of two
+ * members.  Returns how many members are left to read.
+ */
+typedef int imgp_copies_same(const void *arg, size_t a, size_t b);
+size_t	imgp_copies_pass(struct imgp_copies *c, imgp_copies_same *is_same,
+	    const void *arg);
+/* Nonzero when ${member} is to be read. */
+int	imgp_copies_wants(const struct imgp_copies *c, size_t member);
+/*
+ * Read ${member}, which ${next} gives from its first byte on, as
+ * imgp_content_read() does: 0; 1 when its data are damaged: nothing is said of
+ * it; -1: what ${next} said.
+ */
+typedef long imgp_copies_next(void *arg, void *buf, size_t len,
+    struct imgp_err *e);
+int	imgp_copies_read(struct imgp_copies *c, size_t member,
+	    const struct imgp_dicom_limits *lim, imgp_copies_next *next, void *arg,
+	    struct imgp_err *e);
+/*
+ * Add IMGP-DICOM-COPY for each member whose pixels are not those of the first one of
+ * its UID that has the same transfer syntax.  Nothing is said where pixels are
+ * within a deflated data set.
+ */
+void	imgp_copies_tell(struct imgp_copies *c, struct imgp_faults *warnings);
+
+#endif
