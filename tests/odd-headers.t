@@ -113,4 +113,12 @@ for f in foreign.* value.*; do
 	value.*) like err 'IMGP-STAMP-VALUE: ' '... for it has another value' ;;
 	esac
 done
+for f in order.*; do
+	cp "$f" before
+	exits 1 "$f is not stamped" imgp-stamp --id 5.5 -o new "$f"
+	like err 'IMGP-DICOM-INVALID: \(0012,0071\) stands (twice, or not in its place|out of order)' \
+		'... for its id is out of order, and is named'
+	cmp -s "$f" new
+	ok $? '... and it is as it was'
+done
 done_testing

@@ -11,7 +11,7 @@ for f in end.*; do
 	end.sound*) want=0 say='^$' ;;
 	end.cut*) want=1 say='IMGP-DICOM-CUT: it ends within its last element' ;;
 	end.signed*) want=0 say='IMGP-STAMP-SIGNED' ;;
-	end.late) want=1 say='IMGP-DICOM-INVALID: an element stands twice' ;;
+	end.late) want=1 say='IMGP-DICOM-INVALID: \(0012,0071\) stands twice' ;;
 	esac
 	exits $want "$f" imgp-stamp --id 77.1 -o new "$f"
 	case $want$say in

@@ -650,7 +650,7 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 				note_aside(d, tag, len, NULL);
 		} else if (is_of_head(d, tag) || (d->creator != NULL &&
 		    tag >> 16 == d->elem[IMGP_DICOM_GROUP].tag >> 16))
-			d->late = 1;
+			d->late = tag;
 		if (tag == TAG_SIGNATURES || tag == TAG_MACS)
 			d->is_signed = 1;
 		if (tag >> 16 == 0x7fe0)

@@ -151,9 +151,10 @@ struct imgp_dicom {
 					 * siblings of floating point, from its first
 					 * byte to past its last: 0 where none was
 					 * seen; UINT64_MAX while its end is not */
-	int		 late;		/* an element of the head, or of the
-					 * stamp's private group, stands there
-					 * once more, or for the first time */
+	uint32_t	 late;		/* the tag of an element of the head, or of
+					 * the stamp's private group, that stands
+					 * there once more, or for the first time; 0:
+					 * none does */
 	int		 tail_lost;	/* what follows the head makes no sense:
 					 * it was not looked at any further */
 	int		 cut;		/* at the end: a value, a sequence or the

@@ -196,10 +196,11 @@ imgp_mark_walk(struct imgp_mark *o)
 }
 
 static int
-decline_late(struct imgp_mark *o)
+decline_late(struct imgp_mark *o, uint32_t tag)
 {
 	imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
-	    "an element stands twice, or not in its place");
+	    "(%04X,%04X) stands twice, or not in its place",
+	    (unsigned int)(tag >> 16), (unsigned int)(tag & 0xffff));
 	return imgp_mark_decline(o);
 }
 
@@ -215,7 +216,7 @@ look_behind(struct imgp_mark *o)
 		feed_seen(w);
 	if (may_come(w) && w->peeked && walk_by_reading(o, TO_PIXELS) == -1)
 		return -1;
-	return w->dicom.late ? decline_late(o) : 0;
+	return w->dicom.late ? decline_late(o, w->dicom.late) : 0;
 }
 
 /* Stored data from element to element, without what stands in long ones. */
@@ -272,7 +273,7 @@ look_through(struct imgp_mark *o)
 	o->is_signed = d->is_signed;
 	o->is_cut = d->cut || (d->at_pixels &&
 	    imgp_dicom_idle(d) > w->src->size - w->fed);
-	return d->late ? decline_late(o) : 0;
+	return d->late ? decline_late(o, d->late) : 0;
 }
 
 /* Is it an instance, and of which series? */

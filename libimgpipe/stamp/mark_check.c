@@ -193,6 +193,10 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 	else if (rc == IMGP_DCM_LIMIT)
 		imgp_fail(&e, IMGP_E_DICOM_LIMIT,
 		    "DCMTK takes too much memory for the header");
+	else if (rc != IMGP_DCM_UNREADABLE && d->disordered)
+		imgp_fail(&e, IMGP_E_DICOM_INVALID, "(%04X,%04X) stands out of"
+		    " order, where readers do not look for it",
+		    (unsigned int)(tag >> 16), (unsigned int)(tag & 0xffff));
 	else
 		imgp_fail(&e, IMGP_E_DICOM_INVALID, rc == IMGP_DCM_UNREADABLE ?
 		    "DCMTK cannot read the header with the id in it" :

@@ -13,6 +13,7 @@ The name's first word says what is right (tests/odd-headers.t):
     group.G.N.* group G has a length element, which must say N once it is stamped
     foreign.* another's id is among the values of (0012,0071)
     value.*  another value is
+    order.*  (0012,0071) out of order, where readers do not look
     end.*    what stands behind the head (tests/stamp-end.t)
 """
 import struct
@@ -165,6 +166,14 @@ def group_12():
         put("foreign." + name, obj(el(0x12, 0x71, b"LO", value)))
     for name, value in ("text", b"abc\\def"), ("twice", b"5.5\\5.5"), ("dots", b"1.2.3\\4"):
         put("value." + name, obj(el(0x12, 0x71, b"LO", value)))
+    mine, rows = el(0x12, 0x71, b"LO", b"5.5 "), el(0x28, 0x10, b"US", b"\1\0")
+    pixels = el(0x7FE0, 0x10, b"OB", b"\0\0")
+    plain = obj(b"", tail=rows + pixels)
+    for name, before in ("series", uid(0x20, 0xE)), ("number", el(0x20, 0x11, b"IS", b"7 ")), \
+            ("rows", rows), ("pixels", pixels):
+        at = plain.index(before)
+        put("order." + name, plain[:at] + mine + plain[at:])
+    put("order.behind", plain + mine)
 
 
 def shifted():
