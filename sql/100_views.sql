@@ -51,32 +51,38 @@ and not exists (
 	select from pipeline.waived w where w.edcpipeline_id = p.id
 	and w.subjecteventcrffile_id = u.subject_event_crf_file_id);
 
+-- The rows that failed, though not for good, by a fault of the upload's own: how often
+-- they did so, and when the last time.  IMGP-STORE-INTEGRITY counts as its own, as the
+-- next run mostly finds the same bytes and metadata.
+create or replace view pipeline.failing as
+select f.edcpipeline_id, p.code as pipeline_code, f.subjecteventcrffile_id,
+    f.revision_number, f.ts_finish as ts,
+    (select count(*) from pipeline.outcome o
+	left join pipeline.error_code c on c.code = o.error_code
+	where o.edcpipelinefile_id = f.id and o.status = 'Failed'
+	and (coalesce(c.owner, 'upload') = 'upload'
+	    or c.code = 'IMGP-STORE-INTEGRITY')) as failures
+from pipeline.edcpipelinefile f
+join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+left join pipeline.error_code c on c.code = f.error_code
+where f.status = 'Failed' and not f.failed_for_good
+and (coalesce(c.owner, 'upload') = 'upload' or c.code = 'IMGP-STORE-INTEGRITY');
+
+-- The look-ups that failed so.
+create or replace view pipeline.failing_lookup as
+select l.pipeline_code, l.subjecteventcrffile_id, l.ts, l.failures
+from pipeline.lookupfailure l
+left join pipeline.error_code c on c.code = l.error_code
+where coalesce(c.owner, 'upload') = 'upload';
+
 -- What imgp-lookup --pending takes from: all of pipeline.pending, with how often
 -- each failed by a fault of its own (null: the last failure was not its own, or
--- there was none) and when it last did.  IMGP-STORE-INTEGRITY counts as its own, as
--- the next run mostly finds the same bytes and metadata.  Where opened is true it
+-- there was none) and when it last did.  Where opened is true it
 -- failed for good by a fault that was ours or a service's, by today's dictionary.
 -- Where late is true it has failed before, for any reason, a later attempt that was
 -- given up notwithstanding: it goes last, so that a trouble of this one upload holds
 -- up no other.
 create or replace view pipeline.due as
-with own as (
-	select p.code, f.subjecteventcrffile_id, f.revision_number,
-	    f.ts_finish as ts, (select count(*) from pipeline.outcome o
-		left join pipeline.error_code c on c.code = o.error_code
-		where o.edcpipelinefile_id = f.id and o.status = 'Failed'
-		and (coalesce(c.owner, 'upload') = 'upload'
-		    or c.code = 'IMGP-STORE-INTEGRITY')) as failures
-	from pipeline.edcpipelinefile f
-	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-	left join pipeline.error_code c on c.code = f.error_code
-	where f.status = 'Failed' and not f.failed_for_good
-	and (coalesce(c.owner, 'upload') = 'upload'
-	    or c.code = 'IMGP-STORE-INTEGRITY')),
-lookups as (
-	select l.* from pipeline.lookupfailure l
-	left join pipeline.error_code c on c.code = l.error_code
-	where coalesce(c.owner, 'upload') = 'upload')
 select u.subject_event_crf_file_id, u.pipeline_code, false as opened,
     greatest(own.failures, l.failures) as failures,
     greatest(own.ts, l.ts) as ts,
@@ -87,10 +93,10 @@ select u.subject_event_crf_file_id, u.pipeline_code, false as opened,
 	and f.subjecteventcrffile_id = u.subject_event_crf_file_id
 	and f.revision_number = u.revision_number) as late
 from pipeline.pending u
-left join own on own.code = u.pipeline_code
+left join pipeline.failing own on own.pipeline_code = u.pipeline_code
     and own.subjecteventcrffile_id = u.subject_event_crf_file_id
     and own.revision_number = u.revision_number
-left join lookups l on l.pipeline_code = u.pipeline_code
+left join pipeline.failing_lookup l on l.pipeline_code = u.pipeline_code
     and l.subjecteventcrffile_id = u.subject_event_crf_file_id
 union all
 select u.subject_event_crf_file_id, u.pipeline_code, true, null, null, true

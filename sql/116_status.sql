@@ -51,7 +51,8 @@ create or replace view pipeline.standing as
 select u.subject_event_crf_file_id, u.revision_number, u.pipeline_code, p.id as
     edcpipeline_id, pipeline.is_paused(p) as paused, f.id as edcpipelinefile_id, f.status, f.has_error,
     f.has_warning, f.failed_for_good, f.lease_until, f.ts_finish, f.ts_create,
-    false as outdated, w.edcpipeline_id is not null as waived, d.failures, d.ts
+    false as outdated, w.edcpipeline_id is not null as waived,
+    greatest(own.failures, l.failures) as failures, greatest(own.ts, l.ts) as ts
 from pipeline.upload u
 left join pipeline.edcpipeline p on p.code = u.pipeline_code
 left join pipeline.edcpipelinefile f on f.edcpipeline_id = p.id
@@ -59,8 +60,11 @@ left join pipeline.edcpipelinefile f on f.edcpipeline_id = p.id
     and f.revision_number = u.revision_number
 left join pipeline.waived w on w.edcpipeline_id = p.id
     and w.subjecteventcrffile_id = u.subject_event_crf_file_id
-left join pipeline.due d on d.pipeline_code = u.pipeline_code
-    and d.subject_event_crf_file_id = u.subject_event_crf_file_id
+left join pipeline.failing own on own.edcpipeline_id = p.id
+    and own.subjecteventcrffile_id = u.subject_event_crf_file_id
+    and own.revision_number = u.revision_number
+left join pipeline.failing_lookup l on l.pipeline_code = u.pipeline_code
+    and l.subjecteventcrffile_id = u.subject_event_crf_file_id
 union all
 select f.subjecteventcrffile_id, f.revision_number, p.code, p.id,
     pipeline.is_paused(p), f.id,
@@ -161,9 +165,21 @@ declare
 	attention jsonb;
 	n bigint;
 begin
-	with timed as materialized (
+	-- Most are delivered, and of those a count will do: it needs neither the
+	-- EDC nor a state for each.
+	with delivered as (
+		select p.code, count(*) as files,
+		    min(coalesce(f.ts_finish, f.ts_create)) as oldest
+		from pipeline.edcpipelinefile f
+		join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+		where f.status = 'Completed' and not f.has_error
+		and not f.has_warning
+		group by 1),
+	timed as materialized (
 		select s, pipeline.due_at(s.failures, s.ts, waits) as due
-		from pipeline.standing s),
+		from pipeline.standing s
+		where (s.status = 'Completed' and not s.has_error
+		    and not s.has_warning) is not true),
 	named as materialized (
 		select t.s, t.due, pipeline.state_in(t.s, t.due) as state,
 		    coalesce((t.s).ts_finish, (t.s).ts_create, (t.s).ts) as at
@@ -171,7 +187,10 @@ begin
 	counted as (
 		select (s).pipeline_code as code, state, count(*) as files,
 		    min(at) as oldest, min(due) as due
-		from named group by 1, 2),
+		from named group by 1, 2
+		union all
+		select d.code, 'delivered', d.files, d.oldest, null
+		from delivered d),
 	ranked as (
 		select s, due, state, at, row_number() over (partition by state
 		    order by at desc nulls last, (s).edcpipelinefile_id desc,
