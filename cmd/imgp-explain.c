@@ -14,6 +14,7 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/record/ledger.h"
 #include "libimgpipe/report/explain.h"
 #include "libimgpipe/steps/lookup.h"
 #include "libimgpipe/steps/settings.h"
@@ -51,12 +52,9 @@ reach(const char *conninfo)
 static struct imgp_db *
 reach_record(void)
 {
-	const char *s = imgp_conf(NULL, "ledger");
+	const char *s = imgp_ledger_conninfo();
 
-	if (s == NULL)
-		s = imgp_conf(NULL, "database");
-	return strncmp(s, "https://", 8) == 0 || strncmp(s, "http://", 7) == 0 ?
-	    NULL : reach(s);
+	return s == NULL ? NULL : reach(s);
 }
 
 static void

@@ -182,13 +182,11 @@ take_setting(struct imgp_json *req, const char *s)
 static struct imgp_db *
 reach(void)
 {
-	const char *s = imgp_conf(NULL, "ledger");
+	const char *s = imgp_ledger_conninfo();
 	struct imgp_db *db;
 	struct imgp_err e;
 
-	if (s == NULL)
-		s = imgp_conf(NULL, "database");
-	if (s == NULL || imgp_ledger_is_api(s)) {
+	if (s == NULL) {
 		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
 		    "to a PostgreSQL connection string");
 		imgp_die(&e);

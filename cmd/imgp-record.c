@@ -1,4 +1,5 @@
 /* imgp-record: keep the transaction log of jobs (imgp-record(1)). */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,6 +98,10 @@ main(int argc, char *argv[])
 	if (!r.dry_run && (r.ledger = imgp_ledger_open(
 	    imgp_conf(NULL, "database"), &e)) == NULL)
 		imgp_die(&e);
+	if (r.ledger != NULL && imgp_ledger_is_new(r.ledger))
+		fprintf(stderr, "%s: begins a new account of the pipeline API's "
+		    "ids at IMGP_LEDGER: what was delivered before is not in "
+		    "it\n", imgp_progname);
 	if (run != NULL) {
 		if (!r.dry_run && imgp_record_run(&r, run, &e) == -1)
 			imgp_die(&e);

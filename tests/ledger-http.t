@@ -1,32 +1,16 @@
 #!/bin/sh
-# imgp-record and pipeline APIs that are not ours: the first design's, and
-# servers whose answers must not be believed (M45-M47, M50, R13, R15, R22, R35).
+# imgp-record and pipeline APIs that are not ours, and servers whose answers must not
+# be believed (M45-M47, M50, R13, R15, R22, R35).  That of the first design:
+# page-server.t.
 . "$(dirname "$0")/lib/lib.sh"
-PYTHON=/usr/bin/python3
-[ -x $PYTHON ] || skip_all 'no python3 here'
-A=20260102T030405Z-0000000a
+. "$ROOT/tests/lib/other-api.sh"
 export IMGP_TEMP="file://$WORK/temp" IMGP_DESTINATION="file://$WORK/destination"
 export IMGP_DB_WAIT=0 IMGP_API_TOKEN_FILE="$WORK/token"
 (umask 077; echo canary-of-a-token-0123456789 >token)
-mkfifo life port
-exec 9<>life
-$PYTHON "$ROOT/tests/servers/page-api.py" asked <life >port 2>server.log 9>&- &
-at_end "kill $! 2>/dev/null; wait $! 2>/dev/null"
-read -r port <port
-U=http://127.0.0.1:$port
-code() { jq -r '.skip // .errors[-1].error_code // .edc_pipeline_file.status' "$@"; }
+other_api other-api.py
 record() { IMGP_DATABASE=$U/$base imgp-record "$@"; }
-job() {			# job UPLOAD REVISION
-	jq -cn --argjson u "$1" --argjson r "$2" --arg run $A '{v: 1, $run,
-	    subject_event_crf_file_id: $u, pipeline_code: "image", subject_id: 3,
-	    participant_code: "P", event_code: "E", ddcrf_name: "MRI",
-	    ddfile_name: "zip", subject_event_crf_id: 51, revision_number: $r,
-	    file_version_code: "v", extension: ".zip"}'
-}
-scans='.scans = [{study_uid: "1.2", series: [{series_uid: "1.2.3",
-    series_number: 1, number_of_instances: 2}]}]'
 
-# --- a whole life, at an API that knows revisions and at one that does not -----
+# --- a whole life ---------------------------------------------------------------
 life() {
 	job 1201 1 | record start >started && jq -c "$scans" started |
 	    record scans >scanned && jq -c '.sha256.destination = ("b" * 64)' \
@@ -54,26 +38,6 @@ is "$(jq -c 'select(.body).body | fromjson.scans // empty' asked)" \
 is "$(jq -c .headers asked | sort -u | grep -c cookie)" 0 'a cookie is not kept'
 job 1201 1 | record start | code >got
 is "$(cat got)" IMGP-SKIP-DONE 'what is done is done'
-
-base=page
-job 1202 1 >in
-exits 2 'an API that does not tell revision_number is refused (M46)' record start <in
-like out IMGP-CONFIG 'the line says so'
-like err 'revision_number.*api_revisions = no' 'with the setting'
-export IMGP_API_REVISIONS=no IMGP_API_SPELLING=page
-life
-ok $? 'with api_revisions = no and api_spelling = page: a whole life (M45, M46)'
-is "$(jq -r '.edc_pipeline_file.status, .scans[].series[].atri_uid' finished)" \
-    'Completed
-102.1' 'as at the other'
-job 1201 1 >in
-exits 0 'the same revision again' record start <in
-is "$(code out)" IMGP-SKIP-DONE 'is done'
-job 1201 2 >in
-exits 75 'a re-upload' record start <in
-is "$(code out)" IMGP-API-REVISION 'is not taken for the old one: fatal (M44, M46)'
-is "$(jq .errors[0].fatal out)" true 'fatal'
-unset IMGP_API_REVISIONS IMGP_API_SPELLING
 
 # --- trouble that passes (R13, R15) -------------------------------------------
 base=moody

@@ -47,8 +47,9 @@ static const struct {
 	{ "api_cert_file", NULL, NULL },
 	{ "api_key_file", NULL, NULL },
 	{ "api_timeout", "90s", "time 0 31622400" },
-	{ "api_spelling", "right", "of right page" },
+	{ "api_spelling", NULL, "of right page" },
 	{ "api_revisions", "yes", "of yes no" },
+	{ "api_create", "new", "of new same" },
 	/* look-up */
 	{ "wait", "15m", "time 0 31622400" },
 	{ "interval", "30s", "time 1 31622400" },

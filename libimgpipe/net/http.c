@@ -175,6 +175,8 @@ set(CURL *c, const struct imgp_http_request *r, struct curl_slist *headers,
 	    (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	if (r->flags & IMGP_HTTP_ONCE)
+		curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
 	if (!(r->flags & IMGP_HTTP_PROXY) ||
 	    strncasecmp(r->url, "https:", 6) != 0)
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
@@ -245,7 +247,7 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 	char why[CURL_ERROR_SIZE] = "", *shown = NULL;
 	struct curl_slist *headers = NULL;
 	CURLcode res;
-	long status = 0;
+	long status = 0, sent = 0;
 	int rc = -1;
 
 	imgp_http_release(a);
@@ -271,12 +273,14 @@ imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 		a->status = (int)status;
 		rc = 0;
 	}
+	curl_easy_getinfo(h->curl, CURLINFO_REQUEST_SIZE, &sent);
 	curl_easy_reset(h->curl);	/* it points to our locals */
 out:
 	free_headers(headers);
 	free(shown);
 	if (rc == -1)
 		imgp_http_release(a);
+	a->sent = sent > 0;
 	return rc;
 }
 
@@ -294,6 +298,7 @@ imgp_http_release(struct imgp_http_answer *a)
 	wipe(&a->body);
 	wipe(&a->head);
 	a->status = 0;
+	a->sent = 0;
 }
 
 int

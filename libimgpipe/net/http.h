@@ -26,6 +26,9 @@ struct imgp_http;		/* opaque: a connection, maybe open */
 #define IMGP_HTTP_PLAIN		1u	/* http is allowed to any address */
 #define IMGP_HTTP_PROXY		2u	/* https goes through the proxy of
 					 * https_proxy and no_proxy, if any */
+#define IMGP_HTTP_ONCE		4u	/* on a new connection: what is sent on
+					 * a kept one that the server closes is
+					 * sent once more */
 
 struct imgp_http_request {
 	const char	*method;	/* NULL: GET, or POST with a body */
@@ -47,10 +50,12 @@ struct imgp_http_request {
 
 struct imgp_http_answer {
 	int		 status;	/* 200 and so on: any is an answer */
+	int		 sent;		/* the request, or a part of it, went out;
+					 * told of a failure as well */
 	struct imgp_buf	 body;
 	struct imgp_buf	 head;		/* lines of the final header, as sent */
 };
-#define IMGP_HTTP_ANSWER_INIT	{ 0, IMGP_BUF_INIT, IMGP_BUF_INIT }
+#define IMGP_HTTP_ANSWER_INIT	{ 0, 0, IMGP_BUF_INIT, IMGP_BUF_INIT }
 
 struct imgp_http *imgp_http_new(void);		/* never NULL */
 void	imgp_http_free(struct imgp_http *h);	/* NULL is fine */

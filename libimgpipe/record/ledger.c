@@ -8,13 +8,15 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/record/account.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/record/envelope.h"
 #include "libimgpipe/record/ledger_priv.h"
 
 struct imgp_ledger {
 	char		*where;
-	struct imgp_ledger_http *http;	/* an API; NULL: libpq it is */
+	struct imgp_ledger_http *http;	/* an API, or NULL */
+	struct imgp_ledger_page *page;	/* an API without revisions, or NULL */
 	struct imgp_db	*db;		/* NULL: away when last tried */
 	int		 checked;	/* its version was seen */
 	long long	 patience_ms;
@@ -198,8 +200,11 @@ pause_about(int ms)
 static int
 carry(struct imgp_ledger *l, struct batch *b, struct imgp_err *e)
 {
-	if (l->http != NULL)		/* each alone: see imgp_ledger_run() */
+	/* By HTTP each alone: see imgp_ledger_run() */
+	if (l->http != NULL)
 		return imgp_ledger_http_call(l->http, b->calls[0], e);
+	if (l->page != NULL)
+		return imgp_ledger_page_call(l->page, b->calls[0], e);
 	return reach(l, e) == -1 ? -1 : transact(l->db, b, e);
 }
 
@@ -292,7 +297,7 @@ imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls, size_t n)
 	/* Rows are locked in one order by everyone: no deadlock. */
 	qsort(b.calls, n, sizeof *b.calls, by_lock_key);
 	all = b.calls;
-	if (l->http != NULL)
+	if (l->http != NULL || l->page != NULL)
 		for (b.n = 1; b.calls < all + n; b.calls++)
 			run_batch(l, &b);
 	else
@@ -313,6 +318,28 @@ imgp_ledger_is_api(const char *where)
 	    strncmp(where, "https://", 8) == 0);
 }
 
+/* Open the API, and see whether it is there. */
+static int
+open_api(struct imgp_ledger *l, struct imgp_err *e)
+{
+	if (strcmp(imgp_conf(NULL, "api_revisions"), "no") == 0) {
+		l->page = imgp_ledger_page_open(l->where, e);
+		return l->page == NULL ? -1 : imgp_ledger_page_reach(l->page, e);
+	}
+	l->http = imgp_ledger_http_open(l->where, e);
+	return l->http == NULL ? -1 : imgp_ledger_http_reach(l->http, e);
+}
+
+const char *
+imgp_ledger_conninfo(void)
+{
+	const char *s = imgp_conf(NULL, "ledger");
+
+	if (s == NULL || imgp_account_is_path(s))
+		s = imgp_conf(NULL, "database");
+	return imgp_ledger_is_api(s) ? NULL : s;
+}
+
 struct imgp_ledger *
 imgp_ledger_open(const char *where, struct imgp_err *e)
 {
@@ -326,16 +353,18 @@ imgp_ledger_open(const char *where, struct imgp_err *e)
 	l = imgp_alloc(sizeof *l);
 	l->where = where == NULL ? NULL : imgp_strdup(where);
 	l->patience_ms = s * 1000;
-	if (imgp_ledger_is_api(where)) {
-		l->http = imgp_ledger_http_open(where, e);
-		rc = l->http == NULL ? -1 : imgp_ledger_http_reach(l->http, e);
-	} else
-		rc = reach(l, e);
+	rc = imgp_ledger_is_api(where) ? open_api(l, e) : reach(l, e);
 	if (rc == -1 && !is_temporary(e)) {
 		imgp_ledger_close(l);
 		return NULL;
 	}
 	return l;
+}
+
+int
+imgp_ledger_is_new(const struct imgp_ledger *l)
+{
+	return l->page != NULL && imgp_ledger_page_is_new(l->page);
 }
 
 void
@@ -350,6 +379,7 @@ imgp_ledger_close(struct imgp_ledger *l)
 	if (l == NULL)
 		return;
 	imgp_ledger_http_close(l->http);
+	imgp_ledger_page_close(l->page);
 	imgp_db_close(l->db);
 	free(l->where);
 	free(l);

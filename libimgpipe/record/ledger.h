@@ -3,7 +3,9 @@
  *
  * One contract, two carriers: libpq to the SQL functions of sql/ (a connection
  * string), or HTTP to the pipeline API (its https:// base; http:// on loopback
- * alone).  Requests and answers are those of the design page's API: see the
+ * alone).  Of an API that knows no more than the design page (api_revisions = no)
+ * revisions, leases, names and ids are kept in our own account (account.h), which
+ * the setting "ledger" names.  Requests and answers are those of the design page's API: see the
  * comments in sql/110_functions.sql, and sql/openapi.json.
  */
 #ifndef IMGPIPE_LEDGER_H
@@ -53,6 +55,10 @@ struct imgp_ledger;
 
 /* Nonzero when ${where} (NULL: no) is the address of a pipeline API. */
 int	imgp_ledger_is_api(const char *where);
+/* The connection string by which the reports reach the record: the setting "ledger",
+ * unless it names an account, else "database"; NULL where that is an API or not
+ * set. */
+const char *imgp_ledger_conninfo(void);
 /*
  * Open the ledger ${where} (IMGP_DATABASE; NULL: what PG* variables say), which
  * is reached at once to see that it speaks the same version.  One that is away
@@ -60,6 +66,8 @@ int	imgp_ledger_is_api(const char *where);
  * a wrong address, a refused login or another version.
  */
 struct imgp_ledger *imgp_ledger_open(const char *where, struct imgp_err *e);
+/* Nonzero when opening it began a new account of an API's ids. */
+int	imgp_ledger_is_new(const struct imgp_ledger *l);
 /* Ask for ${seconds} at most, in place of what the setting "db_wait" says. */
 void	imgp_ledger_patience(struct imgp_ledger *l, int seconds);
 void	imgp_ledger_close(struct imgp_ledger *l);	/* NULL is fine */

@@ -18,22 +18,25 @@ struct imgp_ledger_http {
 	const char		*key_file;
 	long			 total_ms;
 	int			 page_spelling;	/* edc_pipieline_file_id */
-	int			 no_revisions;	/* the page's API, and no more */
 };
 
 /* --- settings ------------------------------------------------------------- */
 
-/* The setting ${name}: 1 for ${yes}, 0 for ${no}, -1 with IMGP-CONFIG. */
+/* Nonzero when the setting ${name} is ${value}. */
 static int
-choice(const char *name, const char *no, const char *yes, struct imgp_err *e)
+is_set_to(const char *name, const char *value)
 {
 	const char *s = imgp_conf(NULL, name);
 
-	if (strcmp(s, yes) == 0)
-		return 1;
-	if (strcmp(s, no) == 0)
-		return 0;
-	return imgp_fail(e, IMGP_E_CONFIG, "%s is %s or %s", name, no, yes);
+	return s != NULL && strcmp(s, value) == 0;
+}
+
+/* Nonzero for the page's own spelling: by default that of an API like the page's. */
+static int
+is_page_spelling(void)
+{
+	return imgp_conf(NULL, "api_spelling") == NULL ?
+	    is_set_to("api_revisions", "no") : is_set_to("api_spelling", "page");
 }
 
 static int
@@ -88,7 +91,6 @@ imgp_ledger_http_open(const char *base, struct imgp_err *e)
 {
 	struct imgp_ledger_http *h = imgp_alloc(sizeof *h);
 	long long s;
-	int revisions;
 
 	h->http = imgp_http_new();
 	h->ca_file = imgp_conf(NULL, "api_ca_file");
@@ -96,15 +98,12 @@ imgp_ledger_http_open(const char *base, struct imgp_err *e)
 	h->key_file = imgp_conf(NULL, "api_key_file");
 	if (take_base(h, base, e) == -1 || take_token(h, e) == -1 ||
 	    check_key(h, e) == -1 ||
-	    imgp_conf_duration(NULL, "api_timeout", &s, e) == -1 ||
-	    (h->page_spelling = choice("api_spelling", "right", "page",
-	    e)) == -1 ||
-	    (revisions = choice("api_revisions", "no", "yes", e)) == -1) {
+	    imgp_conf_duration(NULL, "api_timeout", &s, e) == -1) {
 		imgp_ledger_http_close(h);
 		return NULL;
 	}
 	h->total_ms = (long)s * 1000;
-	h->no_revisions = !revisions;
+	h->page_spelling = is_page_spelling();
 	return h;
 }
 
@@ -123,17 +122,18 @@ imgp_ledger_http_close(struct imgp_ledger_http *h)
 
 /* --- one exchange --------------------------------------------------------- */
 
-/* Send ${body} (NULL: GET) to ${path}; an answer of any status is one. */
+/* Send ${body} (NULL: GET) to ${path}; an answer of any status is one.  ${flags}:
+ * http.h's. */
 static int
 exchange(struct imgp_ledger_http *h, const char *path,
-    const struct imgp_buf *body, struct imgp_http_answer *a,
-    struct imgp_err *e)
+    const struct imgp_buf *body, unsigned int flags,
+    struct imgp_http_answer *a, struct imgp_err *e)
 {
 	const char *headers[4] = { "Accept: application/json" };
 	struct imgp_http_request r = { .headers = headers,
 	    .ca_bundle = h->ca_file, .cert = h->cert_file,
 	    .key = h->key_file, .total_ms = h->total_ms,
-	    .max = IMGP_JSON_MAX };
+	    .max = IMGP_JSON_MAX, .flags = flags };
 	struct imgp_err why = { NULL, "" };
 	char *url = imgp_asprintf("%s%s", h->base, path);
 	size_t n = 1;
@@ -174,7 +174,7 @@ imgp_ledger_http_reach(struct imgp_ledger_http *h, struct imgp_err *e)
 	struct imgp_http_answer a = IMGP_HTTP_ANSWER_INIT;
 	int rc;
 
-	if ((rc = exchange(h, IMGP_API_FILE, NULL, &a, e)) == 0)
+	if ((rc = exchange(h, IMGP_API_FILE, NULL, 0, &a, e)) == 0)
 		rc = check_admitted(&a, e);
 	imgp_http_release(&a);
 	return rc;
@@ -234,20 +234,16 @@ take(struct imgp_ledger_call *call, const struct imgp_http_answer *a,
 
 /* --- requests and answers ------------------------------------------------- */
 
-/* The text of a request as the API takes it. */
+/* The text of a request as the API spells it. */
 static void
-put_request(const struct imgp_ledger_http *h, enum imgp_ledger_op op,
+print_request(const struct imgp_ledger_http *h,
     const struct imgp_json *request, struct imgp_buf *out)
 {
 	struct imgp_json *wire = imgp_json_copy(request);
 	const struct imgp_json *id = imgp_json_get(wire,
 	    "edc_pipeline_file_id");
 
-	if (op == IMGP_LEDGER_RELEASE)
-		imgp_json_set_bool(wire, "release", 1);
-	if (op == IMGP_LEDGER_LOOKUP_FAILED)
-		imgp_json_set_str(wire, "status", "Failed");
-	if (h->page_spelling && op != IMGP_LEDGER_SCANS && id != NULL) {
+	if (h->page_spelling && id != NULL) {
 		imgp_json_set(wire, "edc_pipieline_file_id",
 		    imgp_json_copy(id));
 		imgp_json_remove(wire, "edc_pipeline_file_id");
@@ -256,9 +252,23 @@ put_request(const struct imgp_ledger_http *h, enum imgp_ledger_op op,
 	imgp_json_free(wire);
 }
 
-/* The API's word for a status, in whichever of the page's spellings (M41). */
-static const char *
-right_status(const char *s)
+/* A request of ${op} as the API tells it from others. */
+static void
+put_request(const struct imgp_ledger_http *h, enum imgp_ledger_op op,
+    const struct imgp_json *request, struct imgp_buf *out)
+{
+	struct imgp_json *wire = imgp_json_copy(request);
+
+	if (op == IMGP_LEDGER_RELEASE)
+		imgp_json_set_bool(wire, "release", 1);
+	if (op == IMGP_LEDGER_LOOKUP_FAILED)
+		imgp_json_set_str(wire, "status", "Failed");
+	print_request(h, wire, out);
+	imgp_json_free(wire);
+}
+
+const char *
+imgp_ledger_status(const char *s)
 {
 	static const struct {
 		const char	*given;
@@ -315,8 +325,7 @@ check_same(const struct imgp_json *request, const struct imgp_json *data,
 
 /* The row of start's answer, which must be one. */
 static int
-check_row(const struct imgp_ledger_http *h, const struct imgp_json *row,
-    struct imgp_err *e)
+check_row(const struct imgp_json *row, struct imgp_err *e)
 {
 	int64_t n;
 
@@ -324,21 +333,16 @@ check_row(const struct imgp_ledger_http *h, const struct imgp_json *row,
 	    imgp_json_str(imgp_json_get(row, "status")) == NULL)
 		return imgp_fail(e, IMGP_E_DB_QUERY,
 		    "the pipeline API's answer has no row with id and status");
-	if (!h->no_revisions && imgp_json_int(imgp_json_get(row,
-	    "revision_number"), &n) == -1)
+	if (imgp_json_int(imgp_json_get(row, "revision_number"), &n) == -1)
 		return imgp_fail(e, IMGP_E_CONFIG, "the pipeline API does not "
 		    "tell revision_number: it cannot be used unless "
-		    "api_revisions = no");
+		    "api_revisions = no, with an account of ids (IMGP_LEDGER)");
 	return 0;
 }
 
-/*
- * Translate the answer's row into the ledger's words.  A server without revisions
- * has no leases either: whoever asks holds the row.
- */
+/* Translate the answer's row into the ledger's words. */
 static int
-normalise(const struct imgp_ledger_http *h, struct imgp_json *data,
-    struct imgp_err *e)
+normalise(struct imgp_json *data, struct imgp_err *e)
 {
 	struct imgp_json *row;
 	const char *s, *right;
@@ -347,15 +351,13 @@ normalise(const struct imgp_ledger_http *h, struct imgp_json *data,
 		return 0;
 	row = imgp_json_copy(imgp_json_get(data, "edc_pipeline_file"));
 	if ((s = imgp_json_str(imgp_json_get(row, "status"))) != NULL) {
-		if ((right = right_status(s)) == NULL) {
+		if ((right = imgp_ledger_status(s)) == NULL) {
 			imgp_json_free(row);
 			return imgp_fail(e, IMGP_E_DB_QUERY,
 			    "the pipeline API's answer has no such status");
 		}
 		imgp_json_set_str(row, "status", right);
 	}
-	if (h->no_revisions && imgp_json_get(row, "lease") == NULL)
-		imgp_json_set_int(row, "lease", 0);
 	imgp_json_set(data, "edc_pipeline_file", row);
 	return 0;
 }
@@ -384,22 +386,54 @@ ask(struct imgp_ledger_http *h, struct imgp_ledger_call *call,
 	int rc;
 
 	put_request(h, call->op, request, &body);
-	rc = exchange(h, path_of(call->op), &body, &a, e);
+	rc = exchange(h, path_of(call->op), &body, 0, &a, e);
 	if (rc == 0)
 		rc = take(call, &a, e);
 	imgp_buf_release(&body);
 	imgp_http_release(&a);
 	if (rc == -1 || call->err.code != NULL)
 		return rc;
-	if (normalise(h, call->data, &call->err) == -1 ||
+	if (normalise(call->data, &call->err) == -1 ||
 	    check_same(request, call->data, &call->err) == -1 ||
-	    (call->op == IMGP_LEDGER_START && check_row(h, imgp_json_get(
+	    (call->op == IMGP_LEDGER_START && check_row(imgp_json_get(
 	    call->data, "edc_pipeline_file"), &call->err) == -1)) {
 		/* Do not believe the rest of the answer. */
 		imgp_json_free(call->data);
 		call->data = NULL;
 	}
 	return 0;
+}
+
+int
+imgp_ledger_http_send(struct imgp_ledger_http *h, const char *path,
+    const struct imgp_json *request, struct imgp_ledger_call *call,
+    int *done, struct imgp_err *e)
+{
+	struct imgp_http_answer a = IMGP_HTTP_ANSWER_INIT;
+	struct imgp_buf body = IMGP_BUF_INIT;
+	int rc;
+
+	imgp_ledger_forget(call);
+	print_request(h, request, &body);
+	rc = exchange(h, path, &body, IMGP_HTTP_ONCE, &a, e);
+	*done = a.sent;
+	if (rc == 0) {
+		rc = take(call, &a, e);
+		/* It was done, unless the server says otherwise. */
+		*done = call->data != NULL || ((rc == -1 ||
+		    strcmp(call->err.code, IMGP_E_DB_QUERY) == 0) &&
+		    (a.status / 100 == 2 ||
+		    (a.status >= 500 && a.status != 503)));
+	}
+	imgp_buf_release(&body);
+	imgp_http_release(&a);
+	return rc;
+}
+
+int
+imgp_ledger_http_is_page(const struct imgp_ledger_http *h)
+{
+	return h->page_spelling;
 }
 
 int
@@ -410,10 +444,6 @@ imgp_ledger_http_call(struct imgp_ledger_http *h,
 	int rc;
 
 	imgp_ledger_forget(call);
-	if (call->op == IMGP_LEDGER_LOOKUP_FAILED && h->no_revisions) {
-		call->data = imgp_json_new_object();
-		return 0;
-	}
 	if ((rc = ask(h, call, call->request, e)) == -1 ||
 	    call->err.code != NULL || call->then == NULL)
 		return rc;

@@ -358,10 +358,11 @@ static const char *
 where(const struct side *s)
 {
 	const char *own = imgp_conf(NULL, s->part);
-	const char *database = imgp_conf(NULL, "database");
 
+	if (strcmp(s->part, "ledger") == 0)
+		return imgp_ledger_conninfo();
 	if (own == NULL)
-		own = database;
+		own = imgp_conf(NULL, "database");
 	return own == NULL || imgp_ledger_is_api(own) ? NULL : own;
 }
 

@@ -24,16 +24,6 @@ struct imgp_post {
 
 /* --- settings ------------------------------------------------------------ */
 
-static const char *
-find_ledger(void)
-{
-	const char *s = imgp_conf(NULL, "ledger");
-
-	if (s == NULL)
-		s = imgp_conf(NULL, "database");
-	return s == NULL || imgp_ledger_is_api(s) ? NULL : s;
-}
-
 /* The pipeline API, unless it knows no more than the design page. */
 static const char *
 find_api(void)
@@ -169,7 +159,7 @@ imgp_post_open(struct imgp_err *e)
 	if (imgp_settings_check(e) == -1 || imgp_conf_check(check_mail, e) == -1)
 		return NULL;
 	p = imgp_alloc(sizeof *p);
-	p->ledger = find_ledger();
+	p->ledger = imgp_ledger_conninfo();
 	p->api = find_api();
 	return p;
 }

@@ -1,12 +1,10 @@
 #!/usr/bin/python3
-"""page-api.py LOG: pipeline APIs that are not ours, each under a base of its own.
+"""other-api.py LOG: pipeline APIs that are not ours, each under a base of its own.
 
 Prints its port, then serves until standard input ends.  What it was asked
 stands in LOG, one JSON object a line: method, path, names of the headers, body.
 
-/page		what the first design of the API says and nothing more: one row an
-		upload, no revision, no lease, its spellings
-/full		the same with revision_number and lease
+/full		the page's calls with revision_number and lease
 /moody		as /full, but the first two tries of each request fail
 /BASE?		the answers in WRONG, which no client must take for good ones
 """
@@ -116,10 +114,7 @@ class Handler(BaseHTTPRequestHandler):
             if tries[raw] == 2:
                 self.close_connection = True	# no answer at all
                 return None
-        wants = "edc_pipieline_file_id" if base == "/page" else \
-            "edc_pipeline_file_id"
-        if what == SCANS:
-            wants = "edc_pipeline_file_id"
+        wants = "edc_pipeline_file_id"
         upload = req["subject_event_crf_file_id"]
         if what == SCANS or wants in req:
             row = next((r for r in rows.values()
@@ -148,9 +143,6 @@ class Handler(BaseHTTPRequestHandler):
             shown = dict(row)
             shown["status"] = {"Completed": "done", "Failed": "error"}.get(
                 row["status"], row["status"])
-            if base == "/page":
-                for name in ("revision_number", "attempt", "lease"):
-                    del shown[name]
             data = {"edc_pipeline_file": shown}
         return self.reply(201 if what == FILE and wants not in req else 200,
                           json.dumps({"success": True, "data": data}))
