@@ -11,6 +11,7 @@
 #: check-db                   the record keeping: every order of its steps, and
 #:                            all by HTTP; minutes
 #: check-dicom                every sample before four judges; minutes
+#: check-axe                  the pages by axe-core, fetched by npm, in Chromium
 #: asan                       the tests under ASan and UBSan
 #: fuzz-NAME                  libFuzzer on tests/fuzz/NAME.c; FUZZ_SECONDS=60
 #: fuzz-deflate-streams       whole streams, good and damaged; STREAMS=1000000
@@ -111,7 +112,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
+.PHONY: all check check-axe check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
 
@@ -228,6 +229,11 @@ check-dicom: all $(CTESTS)
 check-db: all $(FIXTURES) $(CTESTS)
 	ALL=1 BUILD=$(abspath $B) $(PROVE) tests/permute.t tests/db-faults-http.t \
 	  tests/imgp-record-http.t
+# The pages by axe-core of the npm registry.
+AXE	= axe-core@4.14.1
+check-axe: all $(FIXTURES)
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix $B/axe $(AXE)
+	BUILD=$(abspath $B) prove -v tests/axe.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check

@@ -5,11 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/archive/out.h"
+#include "libimgpipe/archive/outfile.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/since.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/report/post.h"
@@ -17,12 +20,17 @@
 
 #define PAGE	1000		/* files asked for at once */
 
-enum { OPT_CSV = 256, OPT_JSON, OPT_SINCE, OPT_COLOR, OPT_METRICS };
+#define PAGE_FILES	2000	/* told one by one on the page */
+#define PAGE_DAYS	14
+
+enum { OPT_CSV = 256, OPT_JSON, OPT_SINCE, OPT_COLOR, OPT_METRICS, OPT_HTML };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_CSV, "csv", NULL, "a row for each file" },
 	{ OPT_JSON, "json", NULL, "the same as JSON" },
 	{ OPT_METRICS, "metrics", NULL, "the counts for Prometheus" },
+	{ OPT_HTML, "html", NULL, "a page for the team" },
+	{ 'o', "output", "FILE", "with --html: replace FILE when all is there" },
 	{ OPT_SINCE, "since", "TIME", "with --csv: made or ended since" },
 	{ OPT_COLOR, "color", "WHEN", "auto (at a terminal), always or never" },
 	{ 0, NULL, NULL, NULL }
@@ -31,6 +39,7 @@ static const char *const synopsis[] = {
 	"[--json] [--color WHEN]",
 	"--csv [--since TIME]",
 	"--metrics",
+	"--html [-o FILE]",
 	"[--json] [--color WHEN] ID ...",
 	NULL
 };
@@ -40,8 +49,9 @@ static const struct imgp_tool tool = { "imgp-status", synopsis,
 	opts, libs };
 
 struct wish {
-	int	 csv, json, metrics, colour;
+	int	 csv, json, metrics, html, colour;
 	char	*since;
+	const char *output;
 };
 
 static int
@@ -76,6 +86,12 @@ options(struct wish *w, int argc, char *argv[])
 		case OPT_METRICS:
 			w->metrics = 1;
 			break;
+		case OPT_HTML:
+			w->html = 1;
+			break;
+		case 'o':
+			w->output = optarg;
+			break;
 		case OPT_SINCE:
 			if ((w->since = imgp_since(optarg)) == NULL)
 				imgp_usage(&tool,
@@ -85,11 +101,13 @@ options(struct wish *w, int argc, char *argv[])
 			w->colour = take_colour(optarg);
 			break;
 		}
-	if (w->csv + w->json + w->metrics > 1 ||
-	    ((w->csv || w->metrics) && optind != argc) ||
+	if (w->csv + w->json + w->metrics + w->html > 1 ||
+	    ((w->csv || w->metrics || w->html) && optind != argc) ||
 	    (w->since != NULL && !w->csv))
-		imgp_usage(&tool, "--csv and --metrics are for all files, and "
-		    "--since is for --csv");
+		imgp_usage(&tool, "--csv, --metrics and --html are for all "
+		    "files, and --since is for --csv");
+	if (w->output != NULL && !w->html)
+		imgp_usage(&tool, "-o is for --html");
 }
 
 static int
@@ -121,6 +139,74 @@ board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 		imgp_status_board(data, w->colour, b);
 	imgp_print(b);
 	imgp_json_free(data);
+}
+
+/* The codes of the pipelines that are not left out; the caller's. */
+static struct imgp_json *
+codes_of(const struct imgp_json *board)
+{
+	struct imgp_json *codes = imgp_json_new_array();
+	const struct imgp_json *i;
+	const char *code;
+
+	for (i = imgp_json_first(imgp_json_get(board, "states")); i != NULL;
+	    i = imgp_json_next(i))
+		if ((code = imgp_json_str(imgp_json_get(i,
+		    "pipeline_code"))) != NULL)
+			imgp_json_append_str(codes, code);
+	return codes;
+}
+
+/* Put the page into its file, which is replaced as a whole. */
+static void
+keep(const char *name, struct imgp_buf *b)
+{
+	struct imgp_outfile f = IMGP_OUTFILE_INIT, *const all[] = { &f };
+	struct imgp_err e, ignored;
+
+	if (imgp_outfile_find(&f, name, &e) == -1 ||
+	    imgp_outfile_open(&f, &e) == -1)
+		imgp_die(&e);
+	if (imgp_write_all(f.fd, b->s, b->len) == -1) {
+		imgp_fail_write(&e, name);
+		imgp_outfile_release(&f, &ignored);
+		imgp_die(&e);
+	}
+	if (imgp_outfile_keep(all, 1, &e) == -1 ||
+	    imgp_outfile_release(&f, &e) == -1)
+		imgp_die(&e);
+}
+
+static void
+page(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
+{
+	struct imgp_json *board = NULL, *files = NULL, *days = NULL;
+	struct imgp_json *req = imgp_status_request();
+	struct imgp_status_page s = { .title = imgp_conf(NULL, "mail_title") };
+
+	imgp_json_set_int(req, "limit", PAGE_FILES);
+	ask(p, "status_page", req, &files);
+	req = imgp_status_request();
+	imgp_json_set_int(req, "limit", 100);
+	ask(p, "status", req, &board);
+	imgp_status_leave_out(board);
+	imgp_status_leave_out(files);
+	imgp_status_advise(board);
+	req = imgp_json_new_object();
+	imgp_json_set_int(req, "days", PAGE_DAYS);
+	imgp_json_set(req, "pipelines", codes_of(board));
+	ask(p, "digest_days", req, &days);
+	s.board = board;
+	s.files = files;
+	s.days = imgp_json_get(days, "days");
+	imgp_status_html(&s, b);
+	if (w->output == NULL)
+		imgp_print(b);
+	else
+		keep(w->output, b);
+	imgp_json_free(board);
+	imgp_json_free(files);
+	imgp_json_free(days);
 }
 
 static void
@@ -174,7 +260,7 @@ upload(struct imgp_post *p, const struct wish *w, const char *operand,
 int
 main(int argc, char *argv[])
 {
-	struct wish w = { 0, 0, 0, 0, NULL };
+	struct wish w = { .csv = 0 };
 	struct imgp_buf b = IMGP_BUF_INIT;
 	struct imgp_post *p;
 	struct imgp_err e;
@@ -191,6 +277,8 @@ main(int argc, char *argv[])
 	}
 	if (w.csv)
 		all_files(p, &w, &b);
+	else if (w.html)
+		page(p, &w, &b);
 	else if (optind == argc)
 		board(p, &w, &b);
 	for (; optind < argc; optind++)

@@ -231,6 +231,84 @@ begin
 	        from pipeline.outboxrecipient r where r.status <> 'sent')));
 end $$;
 
+-- The scans of a row: how many, of how many instances, the ids of the first hundred.
+create or replace function pipeline.scans_in_short(file bigint) returns jsonb
+language sql stable as $$
+	select jsonb_build_object('scans', count(*), 'instances',
+	    coalesce(sum(d.number_of_instances), 0), 'atri_uids',
+	    string_agg(d.atriuid, ' ' order by d.scan_no)
+	        filter (where d.rank <= 100))
+	from (select c.*, row_number() over (order by c.scan_no) as rank
+		from pipeline.edcpipelinefiledicom c
+		where c.edcpipelinefile_id = file) d;
+$$;
+
+-- {"limit", "backoff"}: data.groups, how many uploads of each participant, event and
+-- pipeline are in which state; data.files, the newest ${limit} uploads, those that are
+-- not delivered first, as standing_json() has them, with "participant_code",
+-- "event_code", "since", "error" and "warnings" (of the last attempt) and the counts of
+-- what they hold: "scans", "instances" and the first hundred "atri_uids", by blanks;
+-- data.more, how many others there are.  Participant and event are what the last
+-- attempt knew, else what the EDC says.
+create or replace function pipeline.do_status_page(req jsonb) returns jsonb
+language plpgsql stable as $$
+declare
+	most bigint := coalesce(pipeline.want_int(req, 'limit'), 2000);
+	waits jsonb := nullif(req -> 'backoff', 'null');
+	groups jsonb;
+	files jsonb;
+	n bigint;
+begin
+	with uploads as (
+		select distinct on (subject_event_crf_file_id, pipeline_code,
+		    revision_number) subject_event_crf_file_id as id,
+		    pipeline_code, revision_number, participant_code, event_code
+		from pipeline.upload
+		order by subject_event_crf_file_id, pipeline_code,
+		    revision_number),
+	ends as (
+		select distinct on (edcpipelinefile_id) edcpipelinefile_id as id,
+		    participant_code, event_code, error, warnings
+		from pipeline.outcome order by edcpipelinefile_id, outcome.id desc),
+	named as materialized (
+		select s, due, pipeline.state_in(s, due) as state,
+		    coalesce(s.ts_finish, s.ts_create, s.ts) as at,
+		    coalesce(o.participant_code, u.participant_code) as participant,
+		    coalesce(o.event_code, u.event_code) as event, o.error, o.warnings
+		from pipeline.standing s
+		cross join lateral pipeline.due_at(s.failures, s.ts, waits) due
+		left join ends o on o.id = s.edcpipelinefile_id
+		left join uploads u on u.id = s.subject_event_crf_file_id
+		    and u.revision_number = s.revision_number
+		    and u.pipeline_code is not distinct from s.pipeline_code),
+	ranked as (
+		select *, row_number() over (order by
+		    (s).status is not distinct from 'Completed',
+		    at desc nulls last, (s).subject_event_crf_file_id desc) as rank
+		from named)
+	select (select coalesce(jsonb_agg(jsonb_build_object(
+	    'participant_code', g.participant, 'event_code', g.event,
+	    'pipeline_code', g.code, 'state', g.state, 'files', g.files)
+	    order by g.participant collate "C" nulls last, g.event collate "C"
+	    nulls last, g.code collate "C" nulls last, g.state), '[]')
+	    from (select participant, event, (s).pipeline_code as code, state,
+		count(*) as files from named group by 1, 2, 3, 4) g),
+	    (select coalesce(jsonb_agg(pipeline.standing_json(r.s, r.state, r.due)
+	    || jsonb_build_object('participant_code', r.participant,
+	        'event_code', r.event, 'since', pipeline.utc(r.at),
+	        'error', r.error, 'warnings', coalesce(r.warnings, '[]'))
+	    || pipeline.scans_in_short(
+	        (r.s).edcpipelinefile_id)
+	    order by r.participant collate "C" nulls last, r.event collate "C"
+	    nulls last, (r.s).subject_event_crf_file_id, (r.s).revision_number,
+	    (r.s).pipeline_code collate "C"), '[]')
+	    from ranked r where r.rank <= most),
+	    (select count(*) from ranked r where r.rank > most)
+	into groups, files, n;
+	return pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
+	    'groups', groups, 'files', files, 'more', n));
+end $$;
+
 -- A row as status_row() has it, with what holds it up.  Only one that is not
 -- delivered asks how its upload stands, by a query that the session keeps planned.
 drop function if exists pipeline.status_held(pipeline.edcpipelinefile, text, jsonb);

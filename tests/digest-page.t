@@ -27,8 +27,13 @@ imgp-digest --until 2001-01-01 --format html >empty.html
 IMGP_LOGS="file://$WORK/source" imgp-notify <finished >/dev/null 2>&1
 $PYTHON - mail/new/* >admin.html <<'PY'
 import email, email.policy, sys
-m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
-sys.stdout.write(m.get_body(("html",)).get_content())
+# Of several letters, that about the file that failed.
+for name in sys.argv[1:]:
+    m = email.message_from_binary_file(open(name, "rb"), policy=email.policy.default)
+    page = m.get_body(("html",)).get_content()
+    if "IMGP-SOURCE-CHANGED" in page:
+        break
+sys.stdout.write(page)
 PY
 
 $PYTHON "$ROOT/tests/lib/browse.py" "$chromium" page.html,360,light,1.png \
@@ -46,7 +51,7 @@ for view in '360 px, light' '360 px, dark' '1200 px, light' '1200 px, dark'; do
 	is "$(jq '.contrast >= 4.5 and .small >= 10.5' seen)" true \
 	    "$view: all text can be read (contrast 4.5, WCAG AA)"
 	jq -r .text seen >text
-	for what in "$name" '734.6 MB' 'TRC-0301' IMGP-SOURCE-CHANGED \
+	for what in "$name" '734.6 MB' 'TRC-0301' 'ATRIUIDs 1.1' IMGP-SOURCE-CHANGED \
 	    'find out who changed it' '<b>other</b> & "bytes"'; do
 		grep -qF "$what" text || echo "$what"
 	done >lacking

@@ -176,6 +176,10 @@ imgp-digest --since 24h --format csv >csv
 imgp-digest --since 24h >text
 like csv '^"'\''=cmd\|x.x1b""y.x0az",' 'no cell is a formula (R65)'
 is "$(cat csv text | tr -d '[:print:]\r\n' | wc -c)" 0 'all is printable (R65)'
+imgp-digest --since 24h --format html >html
+sed -n 's/^   scans .* instances: //p' text | sed 's/^/ATRIUIDs /' | sort >ids
+[ -s ids ] && grep -o 'ATRIUIDs [^<]*' html | sort | cmp -s - ids
+ok $? 'the page has the ATRIUIDs that the text has' || diag <ids
 
 # --- the mail server ---
 sink smtp

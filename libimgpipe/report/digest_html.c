@@ -1,152 +1,16 @@
 /*
- * The digest as a page: the counts, the files, a drawing of the last days.
+ * The digest as a page: the counts, the files, a chart of the last days.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "libimgpipe/report/chart.h"
 #include "libimgpipe/report/digest.h"
 #include "libimgpipe/report/digest_priv.h"
 #include "libimgpipe/report/page.h"
 
-/* --- the chart ----------------------------------------------------------- */
-
-#define ROW		24	/* height of a day */
-#define LEFT		86	/* where bars begin */
-#define ROOM		210	/* for the longest */
-#define WIDTH		360
-#define TOP		26	/* below the legend */
-
-struct day {
-	char	name[24];	/* "Fri 18 Jan" */
-	int64_t	n[3];		/* delivered, with errors, failed */
-};
-
-static const char *const kind[3] = { "good", "warn", "fail" };
-
-static void
-read_day(const struct imgp_json *o, struct day *d)
-{
-	static const char *const key[3] = { "delivered", "with_error",
-	    "failed" };
-	char iso[16];
-	struct tm tm;
-	size_t k;
-
-	for (k = 0; k < 3; k++)
-		if (imgp_json_int(imgp_json_get(o, key[k]), &d->n[k]) == -1 ||
-		    d->n[k] < 0)
-			d->n[k] = 0;
-	imgp_digest_str(o, "day", iso, sizeof iso);
-	memset(&tm, 0, sizeof tm);
-	if (sscanf(iso, "%4d-%2d-%2d", &tm.tm_year, &tm.tm_mon,
-	    &tm.tm_mday) == 3) {
-		tm.tm_year -= 1900;
-		tm.tm_mon--;
-		timegm(&tm);		/* sets the day of the week */
-		strftime(d->name, sizeof d->name, "%a %e %b", &tm);
-	} else
-		snprintf(d->name, sizeof d->name, "?");
-}
-
-static int64_t
-sum(const struct day *d)
-{
-	return d->n[0] + d->n[1] + d->n[2];
-}
-
-static void
-bar(struct imgp_buf *out, const struct day *d, int64_t most, int y)
-{
-	double x = LEFT, w;
-	size_t k;
-
-	imgp_buf_printf(out, "<g><title>%s: %lld delivered, %lld delivered "
-	    "with errors, %lld failed</title>\n", d->name, (long long)d->n[0],
-	    (long long)d->n[1], (long long)d->n[2]);
-	imgp_buf_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\"%s>"
-	    "%s</text>\n", LEFT - 8, y + 14, sum(d) == 0 ? " class=\"dim\"" :
-	    "", d->name);
-	for (k = 0; k < 3; k++) {
-		if (d->n[k] == 0)
-			continue;
-		w = ROOM * (double)d->n[k] / (double)most;
-		if (w < 3)
-			w = 3;
-		imgp_buf_printf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" "
-		    "width=\"%.1f\" height=\"18\"/>\n", kind[k], x, y, w);
-		if (w >= 6 + 8 * snprintf(NULL, 0, "%lld", (long long)d->n[k]))
-			imgp_buf_printf(out, "<text class=\"in\" x=\"%.1f\" "
-			    "y=\"%d\">%lld</text>\n", x + w / 2, y + 13,
-			    (long long)d->n[k]);
-		x += w + 1;
-	}
-	imgp_buf_printf(out, "<text x=\"%.1f\" y=\"%d\"%s>%lld</text></g>\n",
-	    x + 5, y + 14, sum(d) == 0 ? " class=\"dim\"" : "",
-	    (long long)sum(d));
-}
-
-static void
-legend(struct imgp_buf *out)
-{
-	static const char *const what[3] = { "delivered", "with errors",
-	    "failed" };
-	static const int at[3] = { LEFT, LEFT + 86, LEFT + 182 };
-	size_t k;
-
-	for (k = 0; k < 3; k++)
-		imgp_buf_printf(out, "<rect class=\"%s\" x=\"%d\" y=\"2\" "
-		    "width=\"12\" height=\"12\"/><text x=\"%d\" y=\"12\">%s"
-		    "</text>\n", kind[k], at[k], at[k] + 17, what[k]);
-}
-
-static void
-chart(const struct imgp_digest *d, struct imgp_buf *out)
-{
-	const struct imgp_json *i;
-	struct day day;
-	int64_t most = 1, all[3] = { 0, 0, 0 };
-	size_t n = imgp_json_count(d->days), k;
-	int y = TOP;
-
-	if (n == 0)
-		return;
-	for (i = imgp_json_first(d->days); i != NULL; i = imgp_json_next(i)) {
-		read_day(i, &day);
-		if (sum(&day) > most)
-			most = sum(&day);
-		for (k = 0; k < 3; k++)
-			all[k] += day.n[k];
-	}
-	imgp_buf_printf(out, "<h2>The last %zu days</h2>\n<figure>\n<svg "
-	    "xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %zu\" "
-	    "role=\"img\" aria-labelledby=\"ct cd\">\n<title id=\"ct\">Files "
-	    "per day</title>\n<desc id=\"cd\">In %zu days %lld files were "
-	    "delivered, %lld delivered with errors, %lld failed.</desc>\n", n,
-	    WIDTH, TOP + n * ROW, n, (long long)all[0], (long long)all[1],
-	    (long long)all[2]);
-	legend(out);
-	for (i = imgp_json_first(d->days); i != NULL; i = imgp_json_next(i)) {
-		read_day(i, &day);
-		bar(out, &day, most, y);
-		y += ROW;
-	}
-	imgp_buf_printf(out, "</svg>\n<figcaption class=\"small\">In all %lld "
-	    "delivered, %lld delivered with errors, %lld failed; days in UTC."
-	    "</figcaption>\n</figure>\n", (long long)all[0], (long long)all[1],
-	    (long long)all[2]);
-}
-
 /* --- the tables ---------------------------------------------------------- */
-
-static void
-cell(struct imgp_buf *out, const char *of, const char *text)
-{
-	imgp_buf_printf(out, "<td role=\"cell\" class=\"num\" data-of=\"%s\">",
-	    of);
-	imgp_page_element(out, "", text[0] == '\0' ? "-" : text, "</td>");
-}
 
 static void
 warnings(struct imgp_buf *out, const struct imgp_digest_file *f)
@@ -170,8 +34,7 @@ new_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 {
 	char size[32], scans[64];
 
-	imgp_page_element(out, "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\" "
-	    "class=\"name\">", f->name, "\n");
+	imgp_page_row(out, NULL, f->name, "\n");
 	imgp_page_element(out, "<div class=\"small\">", f->place, "</div>\n");
 	if (f->sha256[0] != '\0')
 		imgp_page_element(out, "<div class=\"small mono\">SHA-256 ", f->sha256,
@@ -185,14 +48,19 @@ new_row(struct imgp_buf *out, const struct imgp_digest_file *f)
 	}
 	warnings(out, f);
 	imgp_buf_puts(out, "</th>");
-	cell(out, "participant", f->participant);
-	cell(out, "event", f->event);
+	imgp_page_cell(out, "participant", f->participant);
+	imgp_page_cell(out, "event", f->event);
 	imgp_digest_human(f->bytes, size, sizeof size);
-	cell(out, "size", size);
+	imgp_page_cell(out, "size", size);
 	snprintf(scans, sizeof scans, "%lld (%lld instances)",
 	    (long long)f->scans, (long long)f->instances);
-	cell(out, "scans", f->scans == 0 ? "none" : scans);
-	imgp_buf_puts(out, "</tr>\n");
+	imgp_buf_puts(out, "<td role=\"cell\" data-of=\"scans\">");
+	imgp_page_element(out, "<span class=\"num\">", f->scans == 0 ?
+	    "none" : scans, "</span>");
+	if (f->ids.len > 0)
+		imgp_page_element(out, "<div class=\"small\">ATRIUIDs ",
+		    f->ids.s, "</div>");
+	imgp_buf_puts(out, "</td></tr>\n");
 }
 
 static void
@@ -291,7 +159,11 @@ imgp_digest_html(const struct imgp_digest *d, struct imgp_buf *out)
 	if (d->admins)
 		table(d, out, 0);
 	still(d, out);
-	chart(d, out);
+	if (imgp_json_count(d->days) > 0) {
+		imgp_buf_printf(out, "<h2>The last %zu days</h2>\n",
+		    imgp_json_count(d->days));
+		imgp_chart_days(d->days, out);
+	}
 	imgp_page_close(out, "Quarantine is the labs' delivery area: what lies "
 	    "there was delivered, not rejected.");
 	free(subject);

@@ -21,9 +21,18 @@ void	imgp_page_close(struct imgp_buf *out, const char *foot);
 /* A big number in a list of class "tiles"; ${class} is NULL, "warn" or "fail". */
 void	imgp_page_tile(struct imgp_buf *out, const char *class, int64_t n,
 	    const char *what);
-/* A heading and a table's head; the caller adds rows and ends tbody and table.
- * ${title} and ${column} (ended by NULL) are constants and not escaped. */
+/* A table's head; the caller adds rows and ends tbody and table.  ${label}, what a
+ * screen reader calls it, is escaped; ${column} (ended by NULL) are constants. */
+void	imgp_page_rows(struct imgp_buf *out, const char *label,
+	    const char *const *column);
+/* The same under a heading; ${title} is a constant. */
 void	imgp_page_table(struct imgp_buf *out, const char *title,
 	    const char *const *column);
+/* Begin a row with its head ${text} and ${close}; ${id} (NULL: none) is its anchor, a
+ * text of letters, digits, '-', '.' and '_'. */
+void	imgp_page_row(struct imgp_buf *out, const char *id, const char *text,
+	    const char *close);
+/* A cell with ${text} ("": a dash), on a phone after ${of}, a constant. */
+void	imgp_page_cell(struct imgp_buf *out, const char *of, const char *text);
 
 #endif

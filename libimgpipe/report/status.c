@@ -9,222 +9,17 @@
 #include "libimgpipe/base/table.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/job/members.h"
+#include "libimgpipe/report/states_priv.h"
 #include "libimgpipe/report/status.h"
 
-#define TEXT_MAX	1024
 #define WAIT_MOST	(366 * 86400)	/* as imgp-lookup takes it */
-
-/* A string member made printable; "" when there is none. */
-static const char *
-str(const struct imgp_json *o, const char *key, char *dst)
-{
-	const char *s = imgp_json_str(imgp_json_get(o, key));
-
-	imgp_printable(dst, TEXT_MAX, s == NULL ? "" : s,
-	    s == NULL ? 0 : strlen(s));
-	return dst;
-}
-
-static int64_t
-num(const struct imgp_json *o, const char *key)
-{
-	int64_t n;
-
-	return imgp_json_int(imgp_json_get(o, key), &n) == 0 ? n : 0;
-}
-
-/* --- what to do ----------------------------------------------------------- */
-
-/* Each state, in the order in which the overview tells of those that need a look;
- * what it means and what to do about it, by a code of the error dictionary or in
- * words of its own. */
-static const struct state {
-	const char	*name;
-	enum imgp_paint	 paint;
-	int		 calm;		/* nothing to look at */
-	const char	*code;		/* NULL: none */
-	const char	*means;
-	const char	*action;
-} known_states[] = {
-	{ "failed", IMGP_RED, 0, IMGP_E_SKIP_FAILED,
-	    "for good: no run takes it unless it is opened", NULL },
-	{ "left", IMGP_YELLOW, 0, NULL, "a run gave it up or died with it",
-	    "nothing: the next run takes it" },
-	{ "to retry", IMGP_YELLOW, 0, NULL, "failed, but not for good",
-	    "nothing now: the next run tries again" },
-	{ "backing off", IMGP_YELLOW, 0, NULL,
-	    "failed by a fault of its own, and waits until it is due",
-	    "nothing: imgp-run --pending takes it when it is due, imgp-run ID "
-	    "at once" },
-	{ "with errors", IMGP_YELLOW, 0, NULL,
-	    "delivered, with an error that is not fatal",
-	    "imgp-status ID says which, and what to do" },
-	{ "with warnings", IMGP_YELLOW, 0, NULL, "delivered, with warnings",
-	    "imgp-status ID says which, and what to do" },
-	{ "paused", IMGP_YELLOW, 0, IMGP_E_SKIP_PAUSED, NULL, NULL },
-	{ "waived", IMGP_DIM, 0, IMGP_E_SKIP_WAIVED, NULL, NULL },
-	{ "no pipeline", IMGP_DIM, 0, IMGP_E_SKIP_NO_PIPELINE, NULL, NULL },
-	{ "outdated", IMGP_DIM, 0, NULL,
-	    "not delivered, and the EDC has a newer revision",
-	    "nothing: the newer revision is what counts" },
-	{ "waiting", IMGP_PLAIN, 1, NULL, "no run has taken it yet",
-	    "nothing: the next run takes it" },
-	{ "started", IMGP_PLAIN, 1, IMGP_E_SKIP_BUSY, "a run has it", NULL },
-	{ "in progress", IMGP_PLAIN, 1, IMGP_E_SKIP_BUSY, "a run has it",
-	    NULL },
-	{ "delivered", IMGP_GREEN, 1, NULL, "delivered", "nothing" },
-};
-#define N_STATES	(sizeof known_states / sizeof *known_states)
-
-static const struct state *
-state_of(const struct imgp_json *o)
-{
-	const char *name = imgp_json_str(imgp_json_get(o, "state"));
-	size_t i;
-
-	for (i = 0; name != NULL && i < N_STATES; i++)
-		if (strcmp(known_states[i].name, name) == 0)
-			return &known_states[i];
-	return NULL;
-}
 
 static enum imgp_paint
 paint_of(const struct imgp_json *o)
 {
-	const struct state *s = state_of(o);
+	const struct imgp_state *s = imgp_state_of(o);
 
 	return s == NULL ? IMGP_PLAIN : s->paint;
-}
-
-static void
-advise_state(struct imgp_json *o, const struct state *s)
-{
-	const struct imgp_error *code = s == NULL ? NULL :
-	    imgp_error_find(s->code);
-
-	if (s == NULL)
-		return;
-	imgp_json_set_str(o, "means", s->means != NULL || code == NULL ?
-	    s->means : code->meaning);
-	imgp_json_set_str(o, "action", s->action != NULL || code == NULL ?
-	    s->action : code->action);
-}
-
-static void
-advise_error(struct imgp_json *o)
-{
-	const struct imgp_error *code = imgp_error_find(imgp_json_str(
-	    imgp_json_get(o, "error_code")));
-
-	if (code == NULL)
-		return;
-	imgp_json_set_str(o, "means", code->meaning);
-	imgp_json_set_str(o, "action", code->action);
-}
-
-/* Give each object of the array ${key} of ${o} what ${one} adds to it. */
-static void
-advise_list(struct imgp_json *o, const char *key,
-    void (*one)(struct imgp_json *))
-{
-	const struct imgp_json *i;
-	struct imgp_json *list, *copy;
-
-	if (!imgp_json_is_array(imgp_json_get(o, key)))
-		return;
-	list = imgp_json_new_array();
-	for (i = imgp_json_first(imgp_json_get(o, key)); i != NULL;
-	    i = imgp_json_next(i)) {
-		copy = imgp_json_copy(i);
-		one(copy);
-		imgp_json_append(list, copy);
-	}
-	imgp_json_set(o, key, list);
-}
-
-/* Append what to do about each code of ${errors} that ${todo} does not have. */
-static void
-add_codes(struct imgp_json *todo, const struct imgp_json *errors,
-    int64_t attempt)
-{
-	const struct imgp_json *i, *k;
-	struct imgp_json *o;
-	const char *code, *had;
-	int64_t n;
-
-	for (i = imgp_json_first(errors); i != NULL; i = imgp_json_next(i)) {
-		code = imgp_json_str(imgp_json_get(i, "error_code"));
-		if (imgp_error_find(code) == NULL || (imgp_json_int(
-		    imgp_json_get(i, "attempt"), &n) == 0 && n != attempt))
-			continue;
-		for (k = imgp_json_first(todo); k != NULL;
-		    k = imgp_json_next(k)) {
-			had = imgp_json_str(imgp_json_get(k, "error_code"));
-			if (had != NULL && strcmp(had, code) == 0)
-				break;
-		}
-		if (k != NULL)
-			continue;
-		o = imgp_json_new_object();
-		imgp_json_set_str(o, "error_code", code);
-		advise_error(o);
-		imgp_json_append(todo, o);
-	}
-}
-
-/* About the state, and about what went wrong in the attempt that ended last. */
-static void
-add_todo(struct imgp_json *row)
-{
-	const struct imgp_json *i, *end = NULL;
-	struct imgp_json *todo = imgp_json_new_array(), *o;
-	const struct state *s = state_of(row);
-	int64_t attempt;
-
-	if (s != NULL && !s->calm && strncmp(s->name, "with ", 5) != 0) {
-		o = imgp_json_new_object();
-		imgp_json_set_str(o, "state", s->name);
-		advise_state(o, s);
-		imgp_json_append(todo, o);
-	}
-	for (i = imgp_json_first(imgp_json_get(row, "outcomes")); i != NULL;
-	    i = imgp_json_next(i))
-		end = i;
-	if (end != NULL) {
-		attempt = num(end, "attempt");
-		add_codes(todo, imgp_json_get(row, "errors"), attempt);
-		add_codes(todo, imgp_json_get(end, "warnings"), attempt);
-	}
-	imgp_json_set(row, "what_to_do", todo);
-}
-
-static void
-advise_outcome(struct imgp_json *outcome)
-{
-	advise_list(outcome, "warnings", advise_error);
-}
-
-static void
-advise_row(struct imgp_json *row)
-{
-	advise_list(row, "errors", advise_error);
-	advise_list(row, "outcomes", advise_outcome);
-	add_todo(row);
-}
-
-static void
-advise_count(struct imgp_json *o)
-{
-	advise_state(o, state_of(o));
-}
-
-void
-imgp_status_advise(struct imgp_json *data)
-{
-	advise_list(data, "states", advise_count);
-	advise_list(data, "lookups", advise_error);
-	advise_list(data, "without_row", add_todo);
-	advise_list(data, "rows", advise_row);
 }
 
 struct imgp_json *
@@ -253,7 +48,7 @@ void
 imgp_status_leave_out(struct imgp_json *data)
 {
 	static const char *const lists[] = { "states", "attention", "lookups",
-	    "paused" };
+	    "paused", "groups", "files" };
 	const struct imgp_json *i;
 	struct imgp_json *kept;
 	size_t k;
@@ -295,8 +90,8 @@ states(const struct imgp_json *data, int colour, struct imgp_buf *out)
 
 /* The rows in ${state}; TEXT is their code, where they have one. */
 static void
-failures(const struct imgp_json *list, const struct state *state, int colour,
-    struct imgp_buf *out)
+failures(const struct imgp_json *list, const struct imgp_state *state,
+    int colour, struct imgp_buf *out)
 {
 	static const char *const heads[] = { ">UPLOAD", ">REV", "PIPELINE",
 	    ">TRY", "SINCE", "CODE" };
@@ -308,7 +103,7 @@ failures(const struct imgp_json *list, const struct state *state, int colour,
 	char s[TEXT_MAX];
 
 	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
-		if (state_of(i) != state)
+		if (imgp_state_of(i) != state)
 			continue;
 		imgp_table_int(t, num(i, "subject_event_crf_file_id"));
 		imgp_table_int(t, num(i, "revision_number"));
@@ -325,7 +120,7 @@ failures(const struct imgp_json *list, const struct state *state, int colour,
 
 /* What is held up by people: whose word it is. */
 static void
-holds(const struct imgp_json *list, const struct state *state, int colour,
+holds(const struct imgp_json *list, const struct imgp_state *state, int colour,
     struct imgp_buf *out)
 {
 	static const char *const heads[3][4] = {
@@ -339,7 +134,7 @@ holds(const struct imgp_json *list, const struct state *state, int colour,
 	char s[TEXT_MAX];
 
 	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
-		if (state_of(i) != state)
+		if (imgp_state_of(i) != state)
 			continue;
 		waiver = imgp_json_get(i, "waiver");
 		imgp_table_int(t, num(i, "subject_event_crf_file_id"));
@@ -374,21 +169,21 @@ pauses(const struct imgp_json *data, struct imgp_buf *out)
 
 /* How many files of all pipelines are in ${state}. */
 static int64_t
-files_in(const struct imgp_json *data, const struct state *state)
+files_in(const struct imgp_json *data, const struct imgp_state *state)
 {
 	const struct imgp_json *i;
 	int64_t n = 0;
 
 	for (i = imgp_json_first(imgp_json_get(data, "states")); i != NULL;
 	    i = imgp_json_next(i))
-		if (state_of(i) == state)
+		if (imgp_state_of(i) == state)
 			n += num(i, "files");
 	return n;
 }
 
 static void
-attention(const struct imgp_json *data, const struct state *state, int colour,
-    struct imgp_buf *out)
+attention(const struct imgp_json *data, const struct imgp_state *state,
+    int colour, struct imgp_buf *out)
 {
 	const struct imgp_json *list = imgp_json_get(data, "attention"), *i;
 	int64_t n = files_in(data, state), shown = 0;
@@ -396,11 +191,11 @@ attention(const struct imgp_json *data, const struct state *state, int colour,
 	char s[TEXT_MAX];
 
 	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i))
-		shown += state_of(i) == state;
+		shown += imgp_state_of(i) == state;
 	if (n == 0)
 		return;
 	advice = imgp_json_new_object();
-	advise_state(advice, state);
+	imgp_state_advise(advice, state);
 	imgp_buf_puts(out, "\n");
 	imgp_paint(out, state->name, IMGP_BOLD, colour);
 	imgp_buf_printf(out, ", %lld: %s\n", (long long)n, str(advice, "means",
@@ -451,38 +246,20 @@ lookups(const struct imgp_json *data, int colour, struct imgp_buf *out)
 static void
 round_up(const struct imgp_json *data, int colour, struct imgp_buf *out)
 {
-	static const struct {
-		const char	*key;
-		const char	*name;
-	} counts[] = {
-		{ "delivered", "delivered" }, { "with_errors", "with errors" },
-		{ "to_retry", "to retry" }, { "for_good", "failed" },
-		{ "unfinished", "unfinished" }, { "skipped", "skipped" },
-	};
 	const struct imgp_json *run = imgp_json_get(data, "last_run");
 	const struct imgp_json *digest = imgp_json_get(data, "last_digest");
 	const struct imgp_json *mail = imgp_json_get(data, "mail");
 	char s[TEXT_MAX], *text;
-	int64_t c;
-	size_t k;
-	int n = 0;
 
 	imgp_buf_puts(out, "\n");
 	if (imgp_json_is_null(run))
 		imgp_paint(out, "no run has come to its end yet\n",
 		    IMGP_YELLOW, colour);
 	else {
-		imgp_buf_printf(out, "last run     %s:", str(run, "ts_finish",
+		imgp_buf_printf(out, "last run     %s: ", str(run, "ts_finish",
 		    s));
-		for (k = 0; k < sizeof counts / sizeof *counts; k++) {
-			c = num(imgp_json_get(run, "counts"), counts[k].key);
-			if (c > 0)
-				imgp_buf_printf(out, "%s %lld %s",
-				    n++ == 0 ? "" : ",", (long long)c,
-				    counts[k].name);
-		}
-		imgp_buf_printf(out, "%s\n             %s\n", n == 0 ?
-		    " nothing" : "", str(run, "run", s));
+		imgp_state_counts(run, out);
+		imgp_buf_printf(out, "\n             %s\n", str(run, "run", s));
 	}
 	if (!imgp_json_is_null(digest))
 		imgp_buf_printf(out, "last digest  %s, number %lld\n",
@@ -502,12 +279,12 @@ imgp_status_board(const struct imgp_json *data, int colour,
     struct imgp_buf *out)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
-	size_t k;
+	const struct imgp_state *s;
 
 	states(data, colour, &b);
-	for (k = 0; k < N_STATES; k++)
-		if (!known_states[k].calm)
-			attention(data, &known_states[k], colour, &b);
+	for (s = imgp_states; s->name != NULL; s++)
+		if (!s->calm)
+			attention(data, s, colour, &b);
 	lookups(data, colour, &b);
 	round_up(data, colour, &b);
 	imgp_fold(b.s, out);

@@ -1,6 +1,6 @@
 /*
  * The state of files, for people and programs, made from the answers of
- * pipeline.status(), status_files() and status_upload().
+ * pipeline.status(), status_page(), status_files() and status_upload().
  */
 #ifndef IMGPIPE_STATUS_H
 #define IMGPIPE_STATUS_H
@@ -11,7 +11,7 @@
 #include "libimgpipe/report/post.h"
 
 /*
- * What pipeline.status() and status_files() are asked, with the setting backoff, by
+ * What pipeline.status(), status_page() and status_files() are asked, with the setting backoff, by
  * which what failed is due again; the caller's.
  */
 struct imgp_json *imgp_status_request(void);
@@ -22,7 +22,8 @@ struct imgp_json *imgp_status_request(void);
  */
 void	imgp_status_advise(struct imgp_json *data);
 
-/* Remove the pipelines that are left out (base/conf.h) from an answer. */
+/* Remove the pipelines that are left out (base/conf.h) from an answer of status() or
+ * status_page(). */
 void	imgp_status_leave_out(struct imgp_json *data);
 
 /* The overview: how many files are in which state, which need attention and why, how
@@ -31,6 +32,15 @@ void	imgp_status_leave_out(struct imgp_json *data);
  * is. */
 void	imgp_status_board(const struct imgp_json *data, int colour,
 	    struct imgp_buf *out);
+
+/* The same, and all of each participant, as a page that needs nothing but itself. */
+struct imgp_status_page {
+	const char	*title;
+	const struct imgp_json *board;	/* of status(), left out and advised */
+	const struct imgp_json *files;	/* of status_page(), left out */
+	const struct imgp_json *days;	/* the array of digest_days() */
+};
+void	imgp_status_html(const struct imgp_status_page *p, struct imgp_buf *out);
 
 /* The same counts for a scraper (Prometheus' text format). */
 void	imgp_status_metrics(const struct imgp_json *data, struct imgp_buf *out);

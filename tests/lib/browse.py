@@ -7,7 +7,8 @@ Prints a line of JSON for each: "requests" (URLs asked for beyond the page), "co
 WCAG 2), "small" (the smallest text in CSS pixels), "clipped" (texts that lie
 outside the window or are cut), "text" (what is visible, as innerText), "alt"
 (names of pictures in the accessibility tree), "headers" (names of column
-headers there).  Talks to the browser by its debugging pipe.
+headers there).  Where AXE names a file of axe-core, "axe" holds what it finds
+against the page: rule and elements.  Talks to the browser by its debugging pipe.
 """
 import base64
 import json
@@ -131,6 +132,13 @@ def look(b, page, width, scheme, png=None):
     b.wait_for("Page.loadEventFired")
     seen = b.ask("Runtime.evaluate", s, expression=SEEN,
                  returnByValue=True)["result"]["value"]
+    if os.environ.get("AXE"):
+        b.ask("Runtime.evaluate", s,
+              expression=pathlib.Path(os.environ["AXE"]).read_text())
+        seen["axe"] = b.ask(
+            "Runtime.evaluate", s, awaitPromise=True, returnByValue=True,
+            expression="axe.run().then(r => r.violations.map(v => v.id + ': ' +"
+            " v.nodes.map(n => n.html).slice(0, 3).join(' ')))")["result"]["value"]
     tree = b.ask("Accessibility.getFullAXTree", s)["nodes"]
 
     def named(role):
