@@ -53,18 +53,20 @@ imgp-doctor_PKGS	= libpq libcrypto libcurl expat zlib libisal
 imgp-supervise_PKGS	=
 imgp-extra_PKGS		= libcrypto zlib libisal
 imgp-tally_PKGS		=
+imgp-machine_PKGS	=
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-extra imgp-supervise imgp-tally
+LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-extra imgp-machine imgp-supervise \
+			  imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))
 MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*/*.c libimgpipe/*/*.cc))
 OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/base/err_table.o
-SCRIPTS	= $(wildcard scripts/*)
+SCRIPTS	= $(filter-out %/aws %/Containerfile,$(wildcard scripts/*))
 MAN	= $(wildcard man/*.[1-8])
 # Test programs: tests/c/x.c is linked with the library and what it asks for
 # by a line "/* PKGS: a b */".
@@ -263,13 +265,16 @@ bench-%: tests/bench/% all $B/bench/corpus
 	BUILD=$(abspath $B) $< $(BENCH)
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/sql
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/sql \
+	  $(DESTDIR)$(DATADIR)/aws
 	install -m 755 $(addprefix $B/bin/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(BINDIR)
 	install -m 755 $(addprefix $B/bin/,$(filter $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 scripts/imgp-run $(DESTDIR)$(BINDIR)
 	install -m 755 scripts/load-sql $(DESTDIR)$(LIBEXECDIR)
 	install -m 644 libimgpipe/base/errors.tsv $(DESTDIR)$(DATADIR)
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
+	install -m 644 $(filter-out %/bootstrap,$(wildcard scripts/aws/*)) $(DESTDIR)$(DATADIR)/aws
+	install -m 755 scripts/aws/bootstrap $(DESTDIR)$(DATADIR)/aws
 	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
 	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
 # Whatever install lays down; directories others may use stay.

@@ -5,7 +5,7 @@ cd "$ROOT" || exit 1
 
 # By shellcheck: the scripts without exception; the tests but for what lib.sh
 # gives them.
-mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' scripts/* .ci/run)
+mapfile -t scripts < <(grep -slE '^#!/bin/(ba)?sh' scripts/* scripts/*/* .ci/run)
 shellcheck "${scripts[@]}" >"$WORK/out"
 ok $? 'shellcheck has nothing to say of the scripts' || diag <"$WORK/out"
 mapfile -t shell < <(grep -slE "^#!/bin/(ba)?sh" tests/* tests/*/*)
@@ -14,7 +14,8 @@ shellcheck -S warning -e SC1010,SC1091,SC2034,SC2154,SC2120,SC2010 "${shell[@]}"
 ok $? 'nor of the tests' || diag <"$WORK/out"
 
 # make check starts each test by its name.
-find tests/*.t tests/lib/fixtures scripts/* .ci/run ! -perm -111 >"$WORK/out"
+find tests/*.t tests/lib/fixtures scripts/* scripts/aws/bootstrap .ci/run -maxdepth 0 ! -name Containerfile \
+	! -perm -111 >"$WORK/out"
 [ ! -s "$WORK/out" ]
 ok $? 'tests and scripts can be executed' || diag <"$WORK/out"
 
