@@ -32,6 +32,8 @@ main(int argc, char *argv[])
 	/* Where a query has no "=", its words are operands (RFC 3875, 4.4). */
 	if (query != NULL && *query != '\0')
 		argc = 1;
+	imgp_conf_system_only();
+	imgp_conf_want(IMGP_SECRETS_RECORD);
 	while (imgp_opt(&tool, argc, argv) != -1)
 		;
 	if (optind != argc)

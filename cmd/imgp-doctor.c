@@ -10,6 +10,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/json.h"
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/program.h"
 #include "libimgpipe/base/text.h"
@@ -112,6 +113,7 @@ main(int argc, char *argv[])
 	struct imgp_doctor d = { .found = found, .arg = &r };
 	int ch;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_JSON: r.json = 1; break;

@@ -109,6 +109,7 @@ main(int argc, char *argv[])
 	const char *code = NULL;
 	int ch, json = 0, rc = IMGP_EX_OK;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD);
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_PIPELINE: of.pipeline = optarg; break;

@@ -205,6 +205,7 @@ main(int argc, char *argv[])
 	char *run, *codes = NULL;
 	int ch, all = 0, now = 0, rc;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD);
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_PENDING: all = 1; break;
@@ -212,8 +213,14 @@ main(int argc, char *argv[])
 		case OPT_AGAIN: o.again = 1; break;
 		case OPT_NOW: now = 1; break;
 		case OPT_PIPELINE: o.pipeline = optarg; break;
-		case OPT_WAIT: wait = optarg; break;
-		case OPT_INTERVAL: interval = optarg; break;
+		case OPT_WAIT:
+			wait = optarg;
+			imgp_conf_option("wait", optarg, "--wait");
+			break;
+		case OPT_INTERVAL:
+			interval = optarg;
+			imgp_conf_option("interval", optarg, "--interval");
+			break;
 		}
 	if (all && (o.failed || optind < argc))
 		imgp_usage(&tool, "--pending takes no operands, and not --failed");

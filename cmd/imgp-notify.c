@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/mail/carrier.h"
@@ -58,6 +59,7 @@ main(int argc, char *argv[])
 	struct imgp_err e;
 	int rc;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	while (imgp_opt(&tool, argc, argv) != -1)
 		;
 	if (optind != argc)

@@ -500,6 +500,7 @@ main(int argc, char *argv[])
 	size_t n, i;
 	int rc;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD);
 	n = options(&w, argc, argv, words);
 	w.verb = find_verb(n > 0 ? words[0] : "list");
 	w.code = n > 1 ? words[1] : NULL;

@@ -91,6 +91,7 @@ main(int argc, char *argv[])
 	const char *run;
 	int rc;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD);
 	run = options(&r, argc, argv);
 	if (imgp_settings_check(&e) == -1)
 		imgp_die(&e);

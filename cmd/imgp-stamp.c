@@ -101,6 +101,7 @@ main(int argc, char *argv[])
 			break;
 		case OPT_TAG:
 			s.tag = optarg;
+			imgp_conf_option("stamp_tag", optarg, "--tag");
 			break;
 		case OPT_REPLACE:
 			s.opts.replace = 1;

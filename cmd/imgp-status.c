@@ -266,6 +266,7 @@ main(int argc, char *argv[])
 	struct imgp_err e;
 	int rc = IMGP_EX_OK;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	options(&w, argc, argv);
 	if (imgp_conf_load_but(imgp_complain, &e) == -1 ||
 	    (p = imgp_post_open(&e)) == NULL)

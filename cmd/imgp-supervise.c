@@ -125,7 +125,7 @@ add(struct words *w, const char *option, const char *value)
 }
 
 static void
-add_duration(struct words *w, const char *option)
+add_duration(struct words *w, const char *option, const char *setting)
 {
 	long long s;
 
@@ -133,6 +133,7 @@ add_duration(struct words *w, const char *option)
 		imgp_usage(&tool, "%s: not a duration such as 30s or 15m",
 		    option);
 	add(w, option, optarg);
+	imgp_conf_option(setting, optarg, option);
 }
 
 static void
@@ -145,9 +146,11 @@ parse(int argc, char *argv[], struct options *o)
 		case '0': o->null = 1; break;
 		case OPT_FROM: o->from = optarg; break;
 		case OPT_PENDING: o->pending = 1; break;
-		case OPT_WAIT: add_duration(&o->lookup, "--wait"); break;
+		case OPT_WAIT:
+			add_duration(&o->lookup, "--wait", "wait");
+			break;
 		case OPT_INTERVAL:
-			add_duration(&o->lookup, "--interval");
+			add_duration(&o->lookup, "--interval", "interval");
 			break;
 		case OPT_PIPELINE:
 			if (*optarg == '\0')
@@ -159,7 +162,10 @@ parse(int argc, char *argv[], struct options *o)
 		case OPT_NOW: o->now = 1; break;
 		case OPT_EXPLAIN: o->explain = 1; break;
 		case OPT_JSON: o->json = 1; break;
-		case OPT_WITH: o->with = optarg; break;
+		case OPT_WITH:
+			o->with = optarg;
+			imgp_conf_option("extra_command", optarg, "--with");
+			break;
 		case OPT_PROGRESS: o->progress = optarg; break;
 		case OPT_JOBLOG: o->joblog = optarg; break;
 		case OPT_HALT: o->halt = optarg; break;
@@ -297,12 +303,13 @@ check(const struct options *o, int n, char *const operands[])
 
 /* --- settings --------------------------------------------------------------- */
 
+/* For all pipelines or for some. */
 static void
 need(const char *name)
 {
 	struct imgp_err e;
 
-	if (imgp_conf_need(NULL, name, &e) == NULL)
+	if (imgp_conf_need_any(name, &e) == -1)
 		imgp_die(&e);
 }
 
@@ -319,19 +326,17 @@ wrong(const char *why)
 static void
 settle(struct imgp_supervise *s)
 {
-	const char *config = getenv("IMGP_CONFIG"), *run = getenv("IMGP_RUN");
+	const char *run = getenv("IMGP_RUN");
 	struct imgp_err e;
 
 	if (imgp_conf_load(&e) == -1)
 		imgp_die(&e);
-	need("spool");
+	if (imgp_conf_need(NULL, "spool", &e) == NULL)
+		imgp_die(&e);
 	need("database");
-	/* In a file each pipeline can have its own. */
-	if (config == NULL || *config == '\0') {
-		need("source");
-		need("temp");
-		need("destination");
-	}
+	need("source");
+	need("temp");
+	need("destination");
 	s->spool = imgp_strdup(imgp_conf(NULL, "spool"));
 	if (*s->spool != '/')
 		wrong("IMGP_SPOOL: not an absolute path");

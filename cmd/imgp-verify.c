@@ -8,6 +8,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/csv.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/since.h"
 #include "libimgpipe/base/text.h"
@@ -222,6 +223,7 @@ main(int argc, char *argv[])
 	struct imgp_err e;
 	int rc;
 
+	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	options(&v, &f, argc, argv);
 	if ((p = imgp_post_open(&e)) == NULL)
 		imgp_die(&e);

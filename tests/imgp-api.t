@@ -309,7 +309,7 @@ refused 200 success 'but by the web server'"'"'s word'
 # --- what is wrong on this side: 500 and 503, told to the log alone ---------------
 cgi $FILE IMGP_API_TOKEN_FILE= </dev/null
 refused 500 IMGP-CONFIG 'no token file: nobody is served'
-like err '^imgp-api: IMGP-CONFIG: IMGP_API_TOKEN_FILE is not set$' 'the log says why'
+like err '^imgp-api: IMGP-CONFIG: IMGP_API_TOKEN is not set, nor api_token in /dev/null$' 'the log says why'
 unlike body API_TOKEN_FILE 'the answer does not'
 echo short >short && chmod 600 short
 cp token loose && chmod 644 loose

@@ -7,7 +7,7 @@
 exits 2 'no IMGP_DATABASE is said at once' env IMGP_SPOOL="$WORK/none" \
 	imgp-run 1201
 holds err 'in one line' <<'EOF'
-imgp-run: IMGP-CONFIG: IMGP_DATABASE is not set
+imgp-run: IMGP-CONFIG: IMGP_DATABASE is not set, nor database in /dev/null
 EOF
 [ ! -e "$WORK/none" ]
 ok $? 'and nothing is made'

@@ -44,7 +44,7 @@ for t in imgp-*; do
 	# What all tools share may stand in imgpipe(7) alone.
 	if grep -q '^\.Xr imgpipe 7' "$page"; then
 		printf '%s\n' -j --jobs -n --dry-run -q --quiet -v --verbose \
-		    --help --version >>"$WORK/in-page"
+		    --config --show-config --help --version >>"$WORK/in-page"
 		sort -u -o "$WORK/in-page" "$WORK/in-page"
 	fi
 	comm -23 "$WORK/in-help" "$WORK/in-page" >"$WORK/undocumented"
@@ -54,8 +54,9 @@ for t in imgp-*; do
 done
 
 # Every setting is on its page, and the page knows no other.
-sed -n '/^} known\[\]/,/^};/p' "$ROOT/libimgpipe/base/conf.c" |
-	grep -Eo '\{ "[a-z_0-9]+"' | tr -d '{" ' | sort >"$WORK/known"
+sed -n -e '/^const struct imgp_conf_row/,/^};/!d' -e 's/^\t{ "\([a-z_0-9]*\)".*/\1/p' \
+	-e 's/^\tSECRET("\([a-z_0-9]*\)".*/\1 \1_file \1_command/p' \
+	"$ROOT/libimgpipe/base/conf_table.c" | tr ' ' '\n' | sort >"$WORK/known"
 [ -s "$WORK/known" ]
 ok $? 'there are settings'
 sed -n 's/^\.It Cm //p' "$ROOT/man/imgpipe.conf.5" | tr -d ',' | tr ' ' '\n' |

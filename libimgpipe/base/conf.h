@@ -1,10 +1,14 @@
 /*
- * Settings: the environment first, then the INI file named by IMGP_CONFIG,
- * then the compiled default (imgpipe.conf(5)).
+ * Settings (imgpipe.conf(5)): options first, then the environment, the systemd
+ * credentials of secrets, the INI files, the compiled default.
  *
  * A setting "spool" is IMGP_SPOOL in the environment, "spool = …" above the
- * first section of the file, or in the section of one pipeline, [CODE], which
+ * first section of a file, or in the section of one pipeline, [CODE], which
  * wins over the former.  An unknown key is an error.
+ *
+ * The files: the one that --config or IMGP_CONFIG names, or
+ * /etc/imgpipe/imgpipe.conf, then the user's, whose lines count as if they stood
+ * behind.
  */
 #ifndef IMGPIPE_CONF_H
 #define IMGPIPE_CONF_H
@@ -13,8 +17,25 @@
 
 #include "libimgpipe/base/err.h"
 
+/* Before the settings are read: whoever serves others reads no user's file. */
+void	imgp_conf_system_only(void);
+
 /*
- * Read the file once, and hold every setting of the environment and of all its
+ * Before the settings are read: which secrets this process asks for.  Only they
+ * are read from files of their own and from commands; to ask for another one that
+ * is given so is a fault of the program, and ends it.
+ */
+#define IMGP_SECRETS_RECORD	1u	/* the database's, the API's */
+#define IMGP_SECRETS_MAIL	2u	/* the carriers' */
+void	imgp_conf_want(unsigned int secrets);
+
+/* The option ${option} of the command line, "--wait" for one, sets ${name} to
+ * ${value}, which must stay; its form is the caller's to check. */
+void	imgp_conf_option(const char *name, const char *value,
+	    const char *option);
+
+/*
+ * Read the files once, and hold every setting of the environment and of all its
  * sections against its form; further calls do nothing.  0, or -1 with
  * IMGP-CONFIG naming file and line, or section and setting.
  */
@@ -53,6 +74,8 @@ const char *imgp_conf(const char *pipeline, const char *name);
 /* The same, where there must be a value: NULL with IMGP-CONFIG. */
 const char *imgp_conf_need(const char *pipeline, const char *name,
 	    struct imgp_err *e);
+/* 0 when imgp_conf_is_set(), else -1 with the same error. */
+int	imgp_conf_need_any(const char *name, struct imgp_err *e);
 /*
  * From now on there are no other settings than ${names} (ended by NULL), and no
  * environment: what both held is wiped from memory, where a process that is made
@@ -66,5 +89,15 @@ const char *imgp_conf_owner(const char *pipeline, const char *place);
 /* A setting that is a duration, in seconds; -1 with IMGP-CONFIG. */
 int	imgp_conf_duration(const char *pipeline, const char *name,
 	    long long *seconds, struct imgp_err *e);
+
+/*
+ * Instead of imgp_conf_load(): append every setting, with its value and where it
+ * comes from, in lines "NAME = VALUE<tab># ORIGIN", those of a pipeline below
+ * "[CODE]"; a secret is not shown, and nothing is read or started for it.  0, or -1
+ * with ${e} after what could be read is shown; ${tell} as in imgp_conf_load_but().
+ */
+struct imgp_buf;
+int	imgp_conf_show(struct imgp_buf *b, imgp_conf_warn *tell,
+	    struct imgp_err *e);
 
 #endif

@@ -1,8 +1,84 @@
-/* Inside the wing: what a setting's value must look like. */
+/* Inside the wing: the settings there are, where a value comes from, and what it
+ * must look like. */
 #ifndef IMGPIPE_CONF_PRIV_H
 #define IMGPIPE_CONF_PRIV_H
 
+#include <stddef.h>
+
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/err.h"
+
+/* Beside IMGP_SECRETS_…, which say whose secret a setting is. */
+#define IMGP_CONF_BY_FILE	0x10u	/* the row before names the secret */
+#define IMGP_CONF_BY_COMMAND	0x20u	/* the row before the last does */
+#define IMGP_CONF_LINES		0x40u	/* a secret of several lines */
+#define IMGP_CONF_PATH		0x80u	/* NAME_file: the credential NAME, else */
+
+struct imgp_conf_row {
+	const char	*name;
+	const char	*value;		/* the default; NULL: none */
+	const char	*form;		/* imgp_conf_form(); NULL: any text here, and
+					 * looked at by what uses it */
+	unsigned int	 flags;
+};
+extern const struct imgp_conf_row imgp_conf_rows[];
+extern const size_t imgp_conf_nrows;
+
+#define IMGP_CONF_ROWS	128		/* more than there are */
+
+/* The row of ${name}, or imgp_conf_nrows. */
+size_t	imgp_conf_find(const char *name);
+/* The row of the secret that the row ${which} gives by file or command, or it. */
+size_t	imgp_conf_base(size_t which);
+
+/* A line of a file. */
+struct imgp_conf_entry {
+	char		*section;	/* "" above the first */
+	size_t		 which;		/* its row */
+	char		*value;
+	char		*secret;	/* what was read by file or command, or NULL */
+	const char	*path;		/* of the file */
+	size_t		 line;
+	int		 wrong;		/* it, or another of its section */
+};
+
+enum imgp_conf_origin { IMGP_CONF_UNSET, IMGP_CONF_DEFAULT, IMGP_CONF_SECTION,
+    IMGP_CONF_FILE, IMGP_CONF_CREDENTIAL, IMGP_CONF_ENVIRONMENT,
+    IMGP_CONF_OPTION };
+
+/* Where the value of a setting comes from. */
+struct imgp_conf_source {
+	enum imgp_conf_origin origin;
+	size_t		 which;		/* the row that gives it: it, its _file or
+					 * its _command */
+	const char	*given;		/* what stands there: the value, a path or a
+					 * command */
+	char		**secret;	/* where what is read by it is kept; NULL:
+					 * ${given} is the value */
+	const struct imgp_conf_entry *entry;	/* of a file, or NULL */
+	const char	*option;	/* its name, or NULL */
+};
+struct imgp_conf_source imgp_conf_find_source(const char *pipeline, size_t which);
+
+/* The files that were read, and their lines. */
+const char *imgp_conf_path(size_t at);	/* NULL past the last */
+const struct imgp_conf_entry *imgp_conf_entry(size_t at);
+
+/* The name of a setting in the environment, such as IMGP_SPOOL. */
+const char *imgp_conf_env(const char *name, char env[64]);
+/* Nonzero when ${value} of the row ${which} must not be shown. */
+int	imgp_conf_is_secret(size_t which, const char *value);
+
+/* From now on no secret is read. */
+void	imgp_conf_unwant(void);
+
+/*
+ * Read the secret of ${s}, which has a place for it: from its file or from the
+ * output of its command.  0, or -1 with IMGP-CONFIG, which names the setting and
+ * never repeats what was read.
+ */
+int	imgp_conf_read_secret(const struct imgp_conf_source *s,
+	    struct imgp_err *e);
 
 /*
  * 0 when ${value} has the form ${form}, else -1 with IMGP-CONFIG; the message

@@ -14,6 +14,7 @@ struct reader {
 	char		*section;
 	char		*parent;	/* the setting before, or NULL */
 	size_t		 indent;	/* how far that was indented */
+	size_t		 line;		/* its number */
 };
 
 /* Cut white space off both ends, in place. */
@@ -95,7 +96,7 @@ take_line(struct reader *r, char *line, struct imgp_err *e)
 		r->parent = imgp_strdup(key);
 		r->indent = indent;
 	}
-	rc = r->fn(r->arg, r->section, key, trim(value), e);
+	rc = r->fn(r->arg, r->section, key, trim(value), r->line, e);
 	free(whole);
 	return rc;
 }
@@ -134,21 +135,22 @@ int
 imgp_ini_read(const char *path, unsigned int flags, imgp_ini_setting *fn,
     void *arg, struct imgp_err *e)
 {
-	struct reader r = { flags, fn, arg, NULL, NULL, 0 };
+	struct reader r = { flags, fn, arg, NULL, NULL, 0, 0 };
 	struct imgp_err why = { NULL, "" };
 	char *text, *line, *next;
-	size_t len, n = 0;
+	size_t len;
 	int rc = -1;
 
 	if ((text = read_all(path, &len, e)) == NULL)
 		return -1;
 	r.section = imgp_strdup("");
 	for (line = text; line != NULL; line = next) {
-		n++;
+		r.line++;
 		if ((next = strchr(line, '\n')) != NULL)
 			*next++ = '\0';
 		if (take_line(&r, line, &why) == -1) {
-			imgp_fail(e, why.code, "%s:%zu: %s", path, n, why.msg);
+			imgp_fail(e, why.code, "%s:%zu: %s", path, r.line,
+			    why.msg);
 			goto out;
 		}
 	}

@@ -10,12 +10,13 @@
 #include "libimgpipe/base/err.h"
 
 /*
- * Told of each setting in the file's order; section is "" above the first.
+ * Told of each setting in the file's order, with its line from 1; section is ""
+ * above the first.
  * The texts are trimmed and valid during the call.  -1 and ${e} (message
  * without file and line) ends the reading.
  */
 typedef int imgp_ini_setting(void *arg, const char *section, const char *key,
-	    const char *value, struct imgp_err *e);
+	    const char *value, size_t line, struct imgp_err *e);
 
 /*
  * As AWS's tools read: a value ends at white space followed by '#' or ';', a

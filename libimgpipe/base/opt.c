@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/nearest.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/text.h"
@@ -19,13 +21,16 @@
 struct imgp_common imgp_common = { .jobs = 1 };
 const char *imgp_progname = "imgpipe";
 
-enum { OPT_HELP = 1000, OPT_VERSION };
+enum { OPT_HELP = 1000, OPT_VERSION, OPT_CONFIG, OPT_SHOW_CONFIG };
 
 static const struct imgp_opt shared[] = {
 	{ 'j', "jobs", "N", "work on N at once" },
 	{ 'n', "dry-run", NULL, "say what would be done, change nothing" },
 	{ 'q', "quiet", NULL, "print nothing but errors" },
 	{ 'v', "verbose", NULL, "print more" },
+	{ OPT_CONFIG, "config", "FILE", "the only file of settings to read" },
+	{ OPT_SHOW_CONFIG, "show-config", NULL,
+	    "print all settings, and where each comes from" },
 	{ OPT_HELP, "help", NULL, "print this and exit" },
 	{ OPT_VERSION, "version", NULL, "print the versions and exit" },
 	{ 0, NULL, NULL, NULL }
@@ -100,6 +105,42 @@ version(const struct imgp_tool *t)
 	exit(0);
 }
 
+/* All that was given on the command line is known by now. */
+static void
+show_config(void)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_err e;
+	int rc = imgp_conf_show(&b, imgp_complain, &e);
+
+	imgp_print(&b);
+	imgp_buf_release(&b);
+	if (rc == -1)
+		imgp_die(&e);
+	exit(0);
+}
+
+/* A long option that there is not, and the one that is perhaps meant. */
+static void
+wrong_option(const struct imgp_tool *t, const char *given)
+{
+	struct imgp_nearest n = { NULL, NULL, 0 };
+	char word[64];
+	size_t i;
+
+	if (given != NULL && strncmp(given, "--", 2) == 0) {
+		snprintf(word, sizeof word, "%.*s", (int)strcspn(given + 2, "="),
+		    given + 2);
+		n.word = word;
+		for (i = 0; longs[i].name != NULL; i++)
+			imgp_nearest_try(&n, longs[i].name);
+	}
+	if (n.name != NULL && n.distance > 0)
+		fprintf(stderr, "%s: is --%s meant?\n", t->name, n.name);
+	fprintf(stderr, "Try '%s --help'.\n", t->name);
+	exit(IMGP_EX_USAGE);
+}
+
 /*
  * Descriptors 0 to 2 must be something, or a file opened later becomes one.
  * Where the first two are closed they become what cannot be read, or written:
@@ -127,7 +168,7 @@ fill_standard_fds(void)
 int
 imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
 {
-	static int started;
+	static int started, shows;
 	size_t ns = 0, nl = 0;
 	long long n;
 	int ch;
@@ -159,6 +200,13 @@ imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
 		case 'v':
 			imgp_common.verbose++;
 			break;
+		case OPT_CONFIG:
+			if (*optarg == '\0' || setenv("IMGP_CONFIG", optarg, 1) == -1)
+				imgp_usage(t, "--config: no file is named");
+			break;
+		case OPT_SHOW_CONFIG:
+			shows = 1;
+			break;
 		case OPT_HELP:
 			help(t);
 			break;
@@ -166,11 +214,13 @@ imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
 			version(t);
 			break;
 		case '?':
-			fprintf(stderr, "Try '%s --help'.\n", t->name);
-			exit(IMGP_EX_USAGE);
+			wrong_option(t, optopt == 0 ? argv[optind - 1] : NULL);
+			break;
 		default:
 			return ch;
 		}
+	if (shows)
+		show_config();
 	return -1;
 }
 

@@ -2,7 +2,8 @@
  * Options: one table per tool makes parsing, --help and the usage line.
  *
  * Every tool has --help, --version, -j N (--jobs), -n (--dry-run), -q
- * (--quiet), -v (--verbose), by getopt_long(3), options before operands.
+ * (--quiet), -v (--verbose), --config FILE and --show-config, by getopt_long(3),
+ * options before operands.
  */
 #ifndef IMGPIPE_OPT_H
 #define IMGPIPE_OPT_H
@@ -38,7 +39,8 @@ extern const char *imgp_progname;
 /*
  * The next own option, as getopt_long(3): its ch, with optarg; -1 at the end,
  * optind then naming the first operand.  Shared options are taken care of;
- * --help and --version print and exit(0), a wrong option exits with 2.  The
+ * --help and --version print and exit(0), as --show-config does at the end, when
+ * imgp_conf_option() was told of the own ones; a wrong option exits with 2.  The
  * first call also opens /dev/null where descriptors 0 to 2 are closed (so that
  * standard input cannot be read then, nor standard output be written), sets
  * the locale for nothing (C everywhere) and ignores SIGPIPE, so that only a

@@ -70,13 +70,13 @@ open_url(struct imgp_carrier *c, const char *url, struct imgp_err *e)
 	return no_such_carrier(e);
 }
 
-/* The password's file: that of the setting ${own}, which the URL is of, or of mail. */
+/* The password: that of the setting ${own}, which the URL is of, or of mail. */
 static const char *
 password_of(const char *pipeline, const char *own)
 {
 	char name[64];
 
-	snprintf(name, sizeof name, "%s_password_file", own == NULL ? "mail" :
+	snprintf(name, sizeof name, "%s_password", own == NULL ? "mail" :
 	    own);
 	return imgp_conf(pipeline, name);
 }
@@ -111,7 +111,7 @@ imgp_carrier_open(const char *pipeline, const char *own, struct imgp_err *e)
 	if (imgp_conf_duration(pipeline, "mail_timeout", &seconds, e) == -1)
 		goto fail;
 	c->timeout = seconds < 1 ? 1 : seconds > 3600 ? 3600 : (long)seconds;
-	c->password_file = password_of(pipeline, own);
+	c->password = password_of(pipeline, own);
 	c->ca_file = imgp_conf(pipeline, "mail_ca_file");
 	free(made);
 	return c;

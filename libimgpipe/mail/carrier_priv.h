@@ -14,7 +14,7 @@ struct imgp_carrier {
 	const struct imgp_carrier_kind *kind;
 	char		*target;	/* what the kind's open() made of the URL */
 	char		*user;		/* NULL: no login */
-	const char	*password_file;	/* NULL: none; so the next */
+	const char	*password;	/* NULL: none; so the next */
 	const char	*ca_file;
 	enum imgp_tls	 tls;
 	long		 timeout;	/* seconds, 1 to 3600 */

@@ -15,11 +15,8 @@
 
 #include <curl/curl.h>
 
-#include "libimgpipe/base/secret.h"
 #include "libimgpipe/mail/carrier_priv.h"
 #include "libimgpipe/mail/mail.h"
-
-#define PASSWORD_MAX	1024
 
 struct reader {			/* the message, as far as libcurl has read it */
 	const char	*s;
@@ -87,27 +84,6 @@ is_loopback(const char *url)
 	return yes;
 }
 
-/* The first line of ${path}, the caller's to wipe and free. */
-static char *
-read_password(const char *path, struct imgp_err *e)
-{
-	char *s = imgp_alloc(PASSWORD_MAX + 1);
-	ssize_t n = -1;
-	int fd;
-
-	if ((fd = imgp_secret_open(path, e)) != -1 &&
-	    (n = read(fd, s, PASSWORD_MAX)) == -1)
-		imgp_fail_errno(e, IMGP_E_CONFIG, "mail_password_file");
-	if (fd != -1)
-		close(fd);
-	if (n == -1) {
-		free(s);
-		return NULL;
-	}
-	s[strcspn(s, "\r\n")] = '\0';
-	return s;
-}
-
 /* --- one transfer -------------------------------------------------------- */
 
 static size_t
@@ -138,7 +114,6 @@ set_up(CURL *c, const struct imgp_carrier *s, struct imgp_err *e)
 	    strncmp(s->target, "smtp:", 5) == 0 && is_loopback(s->target);
 	long ssl = s->tls == IMGP_TLS_NO ? CURLUSESSL_NONE :
 	    lax ? CURLUSESSL_TRY : CURLUSESSL_ALL;
-	char *password;
 
 	curl_easy_setopt(c, CURLOPT_URL, s->target);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
@@ -162,15 +137,11 @@ set_up(CURL *c, const struct imgp_carrier *s, struct imgp_err *e)
 	if (s->tls == IMGP_TLS_NO)
 		return imgp_fail(e, IMGP_E_CONFIG,
 		    "mail: a password is not sent without TLS");
-	if (s->password_file == NULL)
+	if (s->password == NULL)
 		return imgp_fail(e, IMGP_E_CONFIG,
 		    "mail: a user, but mail_password_file is not set");
-	if ((password = read_password(s->password_file, e)) == NULL)
-		return -1;
 	curl_easy_setopt(c, CURLOPT_USERNAME, s->user);
-	curl_easy_setopt(c, CURLOPT_PASSWORD, password);
-	explicit_bzero(password, strlen(password));
-	free(password);
+	curl_easy_setopt(c, CURLOPT_PASSWORD, s->password);
 	return 0;
 }
 

@@ -65,12 +65,13 @@ plain_name(const struct imgp_profiles *ps, const char *section)
 
 static int
 take(void *arg, const char *section, const char *key, const char *value,
-    struct imgp_err *e)
+    size_t line, struct imgp_err *e)
 {
 	struct imgp_profiles *ps = arg;
 	struct setting *s;
 	char *name = plain_name(ps, section);
 
+	(void)line;
 	(void)e;
 	if (name == NULL)
 		return 0;

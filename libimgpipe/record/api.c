@@ -102,9 +102,9 @@ auth_wanted(enum auth *auth, struct imgp_err *e)
 static struct imgp_tokens *
 load_tokens(struct imgp_err *e)
 {
-	const char *path = imgp_conf_need(NULL, "api_token_file", e);
+	const char *text = imgp_conf_need(NULL, "api_token", e);
 
-	return path == NULL ? NULL : imgp_tokens_load(path, e);
+	return text == NULL ? NULL : imgp_tokens_parse(text, e);
 }
 
 /* Who asks; its pipelines (codes, spaces between) are to be freed, NULL: all. */

@@ -59,12 +59,12 @@ take_base(struct imgp_ledger_http *h, const char *base, struct imgp_err *e)
 static int
 take_token(struct imgp_ledger_http *h, struct imgp_err *e)
 {
-	const char *path = imgp_conf(NULL, "api_token_file");
+	const char *text = imgp_conf(NULL, "api_token");
 	struct imgp_tokens *t;
 
-	if (path == NULL)
+	if (text == NULL)
 		return 0;
-	if ((t = imgp_tokens_load(path, e)) == NULL)
+	if ((t = imgp_tokens_parse(text, e)) == NULL)
 		return -1;
 	h->authorization = imgp_asprintf("Authorization: Bearer %s",
 	    imgp_tokens_first(t));

@@ -1,16 +1,11 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include "libimgpipe/base/buf.h"
-#include "libimgpipe/base/secret.h"
 #include "libimgpipe/record/token.h"
-
-#define FILE_MAX	65536
 
 struct token {			/* both end with NUL within the text */
 	char	*token;
@@ -18,7 +13,7 @@ struct token {			/* both end with NUL within the text */
 };
 
 struct imgp_tokens {
-	char	*text;		/* of the file */
+	char	*text;
 	size_t	 len;
 	struct token *token;
 	size_t	 n;
@@ -71,7 +66,7 @@ take_line(struct imgp_tokens *t, char *line)
 
 /* Split the text into tokens, in place. */
 static int
-split(struct imgp_tokens *t, const char *path, struct imgp_err *e)
+split(struct imgp_tokens *t, struct imgp_err *e)
 {
 	char *line, *next;
 	size_t lineno = 0;
@@ -84,54 +79,26 @@ split(struct imgp_tokens *t, const char *path, struct imgp_err *e)
 		if (*line == '\0' || *line == '#')
 			continue;
 		if (take_line(t, line) == -1)
-			return imgp_fail(e, IMGP_E_CONFIG, "%s:%zu: not a new "
-			    "token of %d to %d characters, with codes of "
-			    "pipelines after it or none", path, lineno,
+			return imgp_fail(e, IMGP_E_CONFIG, "api_token: line %zu: "
+			    "not a new token of %d to %d characters, with codes "
+			    "of pipelines after it or none", lineno,
 			    IMGP_TOKEN_MIN, IMGP_TOKEN_MAX);
 	}
 	return t->n > 0 ? 0 :
-	    imgp_fail(e, IMGP_E_CONFIG, "%s: there is no token in it", path);
-}
-
-static int
-read_text(int fd, struct imgp_tokens *t, const char *path, struct imgp_err *e)
-{
-	ssize_t n;
-
-	t->text = imgp_alloc(FILE_MAX + 1);
-	while (t->len < FILE_MAX) {
-		n = read(fd, t->text + t->len, FILE_MAX - t->len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
-		if (n == 0)
-			break;
-		t->len += (size_t)n;
-	}
-	if (t->len == FILE_MAX || strlen(t->text) != t->len)
-		return imgp_fail(e, IMGP_E_CONFIG, "%s: not a file of tokens",
-		    path);
-	return 0;
+	    imgp_fail(e, IMGP_E_CONFIG, "api_token: there is no token in it");
 }
 
 struct imgp_tokens *
-imgp_tokens_load(const char *path, struct imgp_err *e)
+imgp_tokens_parse(const char *text, struct imgp_err *e)
 {
-	struct imgp_tokens *t;
-	int fd, rc = -1;
+	struct imgp_tokens *t = imgp_alloc(sizeof *t);
 
-	if ((fd = imgp_secret_open(path, e)) == -1)
-		return NULL;
-	t = imgp_alloc(sizeof *t);
-	if (read_text(fd, t, path, e) == 0)
-		rc = split(t, path, e);
-	close(fd);
-	if (rc == -1) {
-		imgp_tokens_free(t);
-		return NULL;
-	}
-	return t;
+	t->text = imgp_strdup(text);
+	t->len = strlen(text);
+	if (split(t, e) == 0)
+		return t;
+	imgp_tokens_free(t);
+	return NULL;
 }
 
 void
@@ -140,7 +107,7 @@ imgp_tokens_free(struct imgp_tokens *t)
 	if (t == NULL)
 		return;
 	if (t->text != NULL)
-		OPENSSL_cleanse(t->text, FILE_MAX);
+		OPENSSL_cleanse(t->text, t->len);
 	free(t->text);
 	free(t->token);
 	free(t);

@@ -1,5 +1,5 @@
 /*
- * Bearer tokens (RFC 6750) in a file: the API's and its callers' secret.
+ * Bearer tokens (RFC 6750): the API's and its callers' secret.
  *
  * One token a line, empty lines and lines beginning with '#' apart.  A caller
  * uses the first; the API takes any of them, so that a token can be replaced
@@ -21,10 +21,10 @@
 struct imgp_tokens;		/* opaque */
 
 /*
- * Read ${path}, a file as base/secret.h wants it.  NULL with IMGP-CONFIG, which never repeats
- * what the file holds; free with imgp_tokens_free().
+ * Take ${text}, the setting api_token, apart.  NULL with IMGP-CONFIG, which never
+ * repeats what it holds; free with imgp_tokens_free().
  */
-struct imgp_tokens *imgp_tokens_load(const char *path, struct imgp_err *e);
+struct imgp_tokens *imgp_tokens_parse(const char *text, struct imgp_err *e);
 void	imgp_tokens_free(struct imgp_tokens *t);	/* wipes; NULL is fine */
 
 /* The first token, borrowed. */

@@ -344,7 +344,7 @@ static void
 mail(const struct imgp_doctor *d, const struct imgp_doctor_scope *scope)
 {
 	static const char *const names[] = { "mail", "mail_tls",
-	    "mail_password_file", "mail_ca_file", "admins", "labs",
+	    "mail_password", "mail_ca_file", "admins", "labs",
 	    "admins_mail", "labs_mail" };
 	static const char *const own[] = { NULL, "admins_mail", "labs_mail" };
 	struct imgp_textset *seen = imgp_textset_new();

@@ -101,10 +101,9 @@ imgp_transfer_new(const char *from, const char *to, unsigned int flags,
 		    from, to);
 		return NULL;
 	}
-	/* With a configuration file each pipeline may have its own places. */
-	if (getenv("IMGP_CONFIG") == NULL &&
-	    (imgp_conf_need(NULL, hops[i].from_base, e) == NULL ||
-	    imgp_conf_need(NULL, hops[i].to_base, e) == NULL))
+	/* Each pipeline may have its own places. */
+	if (imgp_conf_need_any(hops[i].from_base, e) == -1 ||
+	    imgp_conf_need_any(hops[i].to_base, e) == -1)
 		return NULL;
 	t = imgp_alloc(sizeof *t);
 	t->hop = (enum hop)i;

@@ -49,6 +49,7 @@ send_it(const char *from, const struct imgp_mail *m, const struct imgp_buf *b)
 	size_t i;
 	int rc;
 
+	imgp_conf_want(IMGP_SECRETS_MAIL);
 	if (imgp_conf_load(&e) == -1 ||
 	    (c = imgp_carrier_open(NULL, NULL, &e)) == NULL) {
 		free(res);

@@ -23,11 +23,12 @@ trimmed(const char *s)
 
 static int
 setting(void *arg, const char *section, const char *key, const char *value,
-    struct imgp_err *e)
+    size_t line, struct imgp_err *e)
 {
 	struct imgp_buf *out = arg;
 
 	(void)e;
+	must(line > 0);
 	trimmed(section);
 	trimmed(key);
 	trimmed(value);

@@ -21,6 +21,8 @@ export PYTHONPATH="$ROOT/tests/lib" PYTHONDONTWRITEBYTECODE=1
 unset IMGP_CONFIG IMGP_RUN IMGP_SOURCE IMGP_TEMP IMGP_DESTINATION IMGP_LOGS \
 	IMGP_SPOOL IMGP_DATABASE IMGP_REPLICA IMGP_LEDGER IMGP_MAIL \
 	IMGP_ADMINS IMGP_LABS PGHOST PGPORT PGUSER PGDATABASE PGSERVICE
+# No file of this machine's has a part in it.
+export IMGP_CONFIG=/dev/null
 # PostgreSQL's socket lives below the scratch directory: keep the path short.
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/imgp.XXXXXX") || exit 1
 cd "$WORK" || exit 1
