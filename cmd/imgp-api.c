@@ -12,6 +12,7 @@
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/record/api.h"
 #include "libimgpipe/record/db.h"
+#include "libimgpipe/steps/upload_names.h"
 
 static const char *const synopsis[] = { "[-nqv]", NULL };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
@@ -46,7 +47,7 @@ main(int argc, char *argv[])
 	if (getenv("REQUEST_METHOD") == NULL)
 		imgp_usage(&tool, "imgp-api is started by a web server (CGI)");
 
-	imgp_api_serve(STDIN_FILENO, &a);
+	imgp_api_serve(STDIN_FILENO, imgp_upload_names, &a);
 	/* A GET only probes: not logged. */
 	if (a.err.code != NULL && a.status != 405 &&
 	    (a.status >= 500 || !imgp_common.quiet))

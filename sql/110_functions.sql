@@ -560,8 +560,10 @@ begin
 	    from pipeline.errors_of(warnings, 'Completed') r where r.n <= 16);
 end $$;
 
-create or replace function pipeline.finish_store(req jsonb) returns jsonb
-language plpgsql as $$
+-- unproven: the client has no sum of what it delivered (113_page.sql).
+drop function if exists pipeline.finish_store(jsonb);
+create or replace function pipeline.finish_store(req jsonb,
+    unproven boolean default false) returns jsonb language plpgsql as $$
 declare
 	f pipeline.edcpipelinefile := pipeline.file_locked(req);
 	outcome text := pipeline.want_status(req);
@@ -594,7 +596,8 @@ begin
 		perform pipeline.deny('IMGP-DB-REQUEST',
 		    'a file with a fatal error is not Completed');
 	end if;
-	if outcome = 'Completed' and f.status = 'In Progress' and coalesce(
+	if outcome = 'Completed' and f.status = 'In Progress' and not unproven
+	    and coalesce(
 	    pipeline.want_text(req -> 'sha256', 'destination'),
 	    f.sha256_destination) is null then
 		perform pipeline.deny('IMGP-DB-REQUEST', 'sha256.destination is '
@@ -633,11 +636,12 @@ begin
 		limit 1;
 	end if;
 	insert into pipeline.outcome (edcpipelinefile_id, attempt, lease, status,
-	    has_error, error_code, error, warnings, redelivered,
+	    has_error, error_code, error, warnings, redelivered, unseen,
 	    participant_code, event_code)
 	values (f.id, f.attempt, f.lease, f.status, f.has_error, f.error_code,
 	    worst.error, warnings,
 	    f.status = 'Completed' and pipeline.repairs_of(f) > 0,
+	    f.status = 'Completed' and f.sha256_destination is null,
 	    participant, event);
 	perform pipeline.notice_end(f);
 	if f.status = 'Failed' and worst.fatal and worst.owner = 'ours' then
@@ -905,7 +909,7 @@ select o.id, false as is_lookup, p.code as pipeline_code, o.digest_id
 from pipeline.outcome o
 join pipeline.edcpipelinefile f on f.id = o.edcpipelinefile_id
 join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-where not o.redelivered
+where not o.redelivered and not o.unseen
 union all
 select n.id, true, n.pipeline_code, n.digest_id
 from pipeline.notice n where n.edcpipelinefile_id is null;
@@ -1012,7 +1016,7 @@ begin
 	select coalesce(array_agg(o.id), '{}') into ids
 	from pipeline.outcome o
 	left join pipeline.digest d on d.id = o.digest_id
-	where not o.redelivered and o.ts <= t_until and
+	where not o.redelivered and not o.unseen and o.ts <= t_until and
 	    o.id > coalesce(behind, 0) and
 	    (o.ts > t_since or (t_since is null and d.ts_sent is null));
 	select coalesce(array_agg(n.id), '{}') into lookups

@@ -42,7 +42,8 @@ end $$;
 -- {"after", "limit", "since"}: data.files, the rows with a name, by number, those
 -- above ${after}, with all that the record knows of their content; "asked" is
 -- false for those that ended before ${since}, "busy" true while a run holds one.
--- "source_key": of the revision that the EDC has now; null for others.
+-- "unseen" true for a delivery whose client had no sum and whose object nobody has
+-- seen yet.  "source_key": of the revision that the EDC has now; null for others.
 -- data.pipelines: the codes of all pipelines.
 create or replace function pipeline.do_verify_files(req jsonb) returns jsonb
 language plpgsql stable as $$
@@ -76,6 +77,8 @@ begin
 	    'bytes_source', (a.f).bytes_source,
 	    'sha256_source', (a.f).sha256_source,
 	    'source_etag', (a.f).source_etag, 'source_key', s.source_key,
+	    'unseen', exists (select from pipeline.outcome o
+	        where o.edcpipelinefile_id = a.id and o.unseen),
 	    'busy', coalesce((a.f).lease_until > now(), false),
 	    'asked', t is null or (a.f).ts_create >= t or
 	        coalesce((a.f).ts_finish >= t, false)) order by a.id), '[]')
@@ -88,6 +91,21 @@ begin
 	return pipeline.answer(jsonb_build_object('files', files,
 	    'pipelines', (select coalesce(jsonb_agg(e.code order by e.code), '[]')
 	        from pipeline.edcpipeline e)));
+end $$;
+
+-- A row (file_locked()): the object of a delivery that was told of without a sum is
+-- where it should be.  data.count: 1, or 0 where that was known.
+create or replace function pipeline.do_verify_seen(req jsonb) returns jsonb
+language plpgsql as $$
+declare
+	f pipeline.edcpipelinefile := pipeline.file_locked(req);
+	n bigint;
+begin
+	update pipeline.outcome o set unseen = false
+	where o.edcpipelinefile_id = f.id and o.unseen and o.lease = f.lease
+	and f.status = 'Completed';
+	get diagnostics n = row_count;
+	return pipeline.answer(jsonb_build_object('count', n));
 end $$;
 
 -- A row (file_locked()), {"reason"}: its object was found gone; the row is open

@@ -41,7 +41,8 @@ grant execute on function pipeline.file_start(jsonb),
     pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
     pipeline.file_renew(jsonb), pipeline.file_release(jsonb),
     pipeline.lookup_failed(jsonb), pipeline.notice_list(jsonb),
-    pipeline.notice_done(jsonb) to imgp_record;
+    pipeline.notice_done(jsonb), pipeline.page_file(jsonb),
+    pipeline.page_scans(jsonb) to imgp_record;
 grant execute on function pipeline.error_log(jsonb),
     pipeline.digest_open(jsonb), pipeline.digest_sent(jsonb),
     pipeline.digest_preview(jsonb), pipeline.digest_resend(jsonb),
@@ -52,6 +53,7 @@ grant execute on function pipeline.error_log(jsonb),
     pipeline.status_files(jsonb), pipeline.status_page(jsonb),
     pipeline.status_upload(jsonb),
     pipeline.verify_uploads(jsonb), pipeline.verify_files(jsonb),
+    pipeline.verify_seen(jsonb),
     pipeline.explain(jsonb),
     pipeline.notice_list(jsonb), pipeline.notice_done(jsonb)
     to imgp_digest;

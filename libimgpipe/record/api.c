@@ -41,7 +41,8 @@ static const struct {
 	{ IMGP_E_API_REQUEST, 400 }, { IMGP_E_DB_REQUEST, 400 },
 	{ IMGP_E_LOOKUP_NOT_FOUND, 404 },
 	{ IMGP_E_LOOKUP_STALE, 409 }, { IMGP_E_DB_FENCED, 409 },
-	{ IMGP_E_DB_STATE, 409 }, { IMGP_E_SKIP_PAUSED, 409 },
+	{ IMGP_E_DB_STATE, 409 }, { IMGP_E_SKIP_BUSY, 409 },
+	{ IMGP_E_DELIVERED_OTHER, 409 }, { IMGP_E_SKIP_PAUSED, 409 },
 	{ IMGP_E_SKIP_WAIVED, 409 }, { IMGP_E_DB_UNAVAILABLE, 503 },
 };
 
@@ -110,7 +111,24 @@ load_tokens(struct imgp_err *e)
 /* Who asks; its pipelines (codes, spaces between) are to be freed, NULL: all. */
 struct caller {
 	char	*pipelines;
+	int	 page;		/* it knows the design page alone */
 };
+
+/* The words after the token. */
+static void
+take_words(struct caller *c, const char *words)
+{
+	static const char mark[] = "page";
+	size_t n = strcspn(words, " \t");
+
+	if (n == sizeof mark - 1 && strncmp(words, mark, n) == 0) {
+		c->page = 1;
+		words += n;
+		words += strspn(words, " \t");
+	}
+	if (*words != '\0')
+		c->pipelines = imgp_strdup(words);
+}
 
 static int
 check_token(struct caller *c, struct imgp_api_answer *a)
@@ -130,8 +148,8 @@ check_token(struct caller *c, struct imgp_api_answer *a)
 	}
 	given += 7 + strspn(given + 7, " ");
 	pipelines = imgp_tokens_pipelines(t, given, strlen(given));
-	if (pipelines != NULL && *pipelines != '\0')
-		c->pipelines = imgp_strdup(pipelines);
+	if (pipelines != NULL)
+		take_words(c, pipelines);
 	imgp_tokens_free(t);
 	return pipelines != NULL ? 0 : refuse(a, 401, "WWW-Authenticate: Bearer "
 	    "realm=\"imgpipe\", error=\"invalid_token\"", IMGP_E_API_DENIED,
@@ -466,19 +484,156 @@ open_ledger(struct imgp_err *e)
 	return l;
 }
 
+/* --- clients of the page --------------------------------------------------- */
+
+/* A number that came as text is one. */
+static void
+make_int(struct imgp_json *o, const char *name)
+{
+	const char *s = imgp_json_str(imgp_json_get(o, name));
+	long long n;
+
+	if (s != NULL && imgp_parse_int(s, 0, INT64_MAX, &n) == 0)
+		imgp_json_set_int(o, name, n);
+}
+
+/* ${list} with the numbers of its entries as numbers, and those of ${inner} in each of
+ * them; NULL when it is no array. */
+static struct imgp_json *
+with_ints(const struct imgp_json *list, const char *inner)
+{
+	static const char *const numbers[] = { "series_number",
+	    "number_of_instance", "number_of_instances", NULL };
+	struct imgp_json *out, *o, *within;
+	const struct imgp_json *i;
+	size_t k;
+
+	if (!imgp_json_is_array(list))
+		return NULL;
+	out = imgp_json_new_array();
+	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
+		o = imgp_json_copy(i);
+		for (k = 0; imgp_json_is_object(o) && numbers[k] != NULL; k++)
+			make_int(o, numbers[k]);
+		if (inner != NULL && imgp_json_is_object(o) && (within =
+		    with_ints(imgp_json_get(o, inner), NULL)) != NULL)
+			imgp_json_set(o, inner, within);
+		imgp_json_append(out, o);
+	}
+	return out;
+}
+
+/* The page's request in our words. */
+static int
+take_page(const char *path, struct imgp_json *req, enum imgp_ledger_op *op,
+    struct imgp_err *e)
+{
+	static const char *const numbers[] = { "subject_event_crf_file_id",
+	    "edc_pipeline_file_id", "edc_pipieline_file_id", NULL };
+	struct imgp_json *scans;
+	size_t i;
+	int row;
+
+	for (i = 0; numbers[i] != NULL; i++)
+		make_int(req, numbers[i]);
+	if ((scans = with_ints(imgp_json_get(req, "scans"), "series")) != NULL)
+		imgp_json_set(req, "scans", scans);
+	if ((row = names_row(req, e)) == -1)
+		return -1;
+	if (strcmp(path, IMGP_API_NOTICE) == 0)
+		return imgp_fail(e, IMGP_E_API_DENIED,
+		    "the bearer token is for the page's calls alone");
+	*op = IMGP_LEDGER_PAGE_FILE;
+	if (strcmp(path, IMGP_API_SCANS) != 0)
+		return 0;
+	*op = IMGP_LEDGER_PAGE_SCANS;
+	return row ? 0 : imgp_fail(e, IMGP_E_API_REQUEST,
+	    "edc_pipeline_file_id is missing");
+}
+
+/* A page client's request, in two steps: the row first, then what changes it. */
+struct page_request {
+	const struct imgp_json	*req;
+	imgp_api_namer		*namer;
+	char			*path, *name;	/* for a row without */
+};
+
+/* The second step: the request itself, with the row's id and a name. */
+static struct imgp_json *
+then_change(void *arg, const struct imgp_json *data, struct imgp_err *e)
+{
+	struct page_request *p = arg;
+	const struct imgp_json *row = imgp_json_get(data, "edc_pipeline_file");
+	const struct imgp_json *upload = imgp_json_get(data, "upload");
+	const char *status = imgp_json_str(imgp_json_get(p->req, "status"));
+	struct imgp_json *second;
+
+	if (upload != NULL && p->name == NULL &&
+	    p->namer(upload, row, &p->path, &p->name, e) == -1)
+		return NULL;
+	if (status == NULL && !has(p->req, "file_name"))
+		return NULL;
+	second = imgp_json_copy(p->req);
+	imgp_json_remove(second, "first");
+	imgp_json_remove(second, "edc_pipieline_file_id");
+	imgp_json_set(second, "edc_pipeline_file_id",
+	    imgp_json_copy(imgp_json_get(row, "id")));
+	if (p->name != NULL && !is_status(status == NULL ? "" : status,
+	    "started") && !has(p->req, "file_name"))
+		imgp_json_set_str(second, "file_name", p->name);
+	if (p->name != NULL && !has(p->req, "file_path"))
+		imgp_json_set_str(second, "file_path", p->path);
+	return second;
+}
+
+/* What is asked for first: the row of the request, open for it. */
+static struct imgp_json *
+first_step(const struct imgp_json *req)
+{
+	struct imgp_json *first = imgp_json_copy(req);
+
+	imgp_json_set_bool(first, "first", 1);
+	return first;
+}
+
+/* The name that a row without one will get is shown; what it is made of is not. */
+static void
+finish_page(struct imgp_json *data, const struct page_request *p)
+{
+	struct imgp_json *row = imgp_json_copy(imgp_json_get(data,
+	    "edc_pipeline_file"));
+
+	if (imgp_json_is_object(row) && p->name != NULL &&
+	    !has(row, "file_name")) {
+		imgp_json_set_str(row, "file_name", p->name);
+		imgp_json_set_str(row, "file_path", p->path);
+	}
+	imgp_json_set(data, "edc_pipeline_file", row);
+	imgp_json_remove(data, "upload");
+}
+
 /* Ask the ledger; its data, or NULL with the answer set to why not. */
 static struct imgp_json *
 perform(const struct caller *c, const char *path, struct imgp_json *req,
-    struct imgp_api_answer *a)
+    imgp_api_namer *namer, struct imgp_api_answer *a)
 {
+	struct page_request page = { .req = req, .namer = namer };
+	struct imgp_json *first = NULL;
 	struct imgp_ledger_call call;
 	struct imgp_ledger *l = NULL;
+	int rc;
 
 	memset(&call, 0, sizeof call);
 	call.request = req;
-	if (imgp_api_op(path, req, &call.op, &a->err) == 0 &&
-	    check_pipeline(c, call.op, req, a) == -1)
+	rc = c->page ? take_page(path, req, &call.op, &a->err) :
+	    imgp_api_op(path, req, &call.op, &a->err);
+	if (rc == 0 && check_pipeline(c, call.op, req, a) == -1)
 		return NULL;
+	if (rc == 0 && call.op == IMGP_LEDGER_PAGE_FILE) {
+		call.request = first = first_step(req);
+		call.then = then_change;
+		call.arg = &page;
+	}
 	if (a->err.code == NULL && (l = open_ledger(&a->err)) != NULL) {
 		/* The page's "in progress" says nothing of scans. */
 		if (call.op == IMGP_LEDGER_SCANS && !has(req, "scans"))
@@ -487,6 +642,11 @@ perform(const struct caller *c, const char *path, struct imgp_json *req,
 		a->err = call.err;
 		imgp_ledger_close(l);
 	}
+	if (call.data != NULL && call.op == IMGP_LEDGER_PAGE_FILE)
+		finish_page(call.data, &page);
+	imgp_json_free(first);
+	free(page.path);
+	free(page.name);
 	if (a->err.code == NULL)
 		return call.data;
 	imgp_json_free(call.data);
@@ -517,10 +677,10 @@ put_body(struct imgp_api_answer *a, struct imgp_json *data)
 }
 
 void
-imgp_api_serve(int fd, struct imgp_api_answer *a)
+imgp_api_serve(int fd, imgp_api_namer *namer, struct imgp_api_answer *a)
 {
 	struct imgp_json *req = NULL, *data = NULL;
-	struct caller c = { NULL };
+	struct caller c = { NULL, 0 };
 	size_t len;
 
 	a->status = 200;
@@ -528,7 +688,7 @@ imgp_api_serve(int fd, struct imgp_api_answer *a)
 		a->status = 500;
 	else if (admit(&c, a) == 0 && check_head(a, &len) == 0 &&
 	    (req = read_request(fd, len, a)) != NULL)
-		data = perform(&c, env("PATH_INFO"), req, a);
+		data = perform(&c, env("PATH_INFO"), req, namer, a);
 	put_body(a, data);
 	free(c.pipelines);
 	imgp_json_free(req);

@@ -21,6 +21,10 @@
  *
  * The id is edc_pipeline_file_id, or as the page spells it
  * edc_pipieline_file_id; statuses are taken in all of the page's spellings.
+ *
+ * A caller whose token is marked "page" is served as the page has it instead
+ * (sql/113_page.sql): it knows no lease, its numbers may be text, and its row gets
+ * its name from us where it brings none.
  */
 #ifndef IMGPIPE_API_H
 #define IMGPIPE_API_H
@@ -44,11 +48,21 @@ struct imgp_api_answer {
 #define IMGP_API_ANSWER_INIT	{ 0, NULL, IMGP_BUF_INIT, { NULL, "" } }
 
 /*
- * Answer the request that the environment describes, whose body is read from
- * ${fd}.  Settings: database, api_auth, api_tls, api_token_file.  Never fails:
- * what goes wrong is the answer.  Release ${a}->body.
+ * The path and name of a file for an upload (the columns of pipeline.upload) and
+ * its row, each the caller's to free.  0, or -1 and ${e}.
  */
-void	imgp_api_serve(int fd, struct imgp_api_answer *a);
+typedef int imgp_api_namer(const struct imgp_json *upload,
+	    const struct imgp_json *row, char **path, char **name,
+	    struct imgp_err *e);
+
+/*
+ * Answer the request that the environment describes, whose body is read from
+ * ${fd}.  ${namer} names the rows of page clients.  Settings: database, api_auth,
+ * api_tls, api_token_file.  Never fails: what goes wrong is the answer.  Release
+ * ${a}->body.
+ */
+void	imgp_api_serve(int fd, imgp_api_namer *namer,
+	    struct imgp_api_answer *a);
 
 /* 0 when the settings allow serving and the database speaks our version. */
 int	imgp_api_check(struct imgp_err *e);

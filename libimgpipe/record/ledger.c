@@ -33,6 +33,8 @@ static const char *const functions[] = {
 	    "select pipeline.lookup_failed($1::jsonb)",
 	[IMGP_LEDGER_NOTICE_LIST] = "select pipeline.notice_list($1::jsonb)",
 	[IMGP_LEDGER_NOTICE_DONE] = "select pipeline.notice_done($1::jsonb)",
+	[IMGP_LEDGER_PAGE_FILE] = "select pipeline.page_file($1::jsonb)",
+	[IMGP_LEDGER_PAGE_SCANS] = "select pipeline.page_scans($1::jsonb)",
 };
 
 static int

@@ -27,7 +27,11 @@ enum imgp_ledger_op {
 					 * asked: data is empty */
 	/* What the admins are to be told of (sql/114_notice.sql). */
 	IMGP_LEDGER_NOTICE_LIST,
-	IMGP_LEDGER_NOTICE_DONE
+	IMGP_LEDGER_NOTICE_DONE,
+	/* What a client of the design page asks imgp-api for (sql/113_page.sql);
+	 * by libpq alone. */
+	IMGP_LEDGER_PAGE_FILE,
+	IMGP_LEDGER_PAGE_SCANS
 };
 
 /* One request, and what became of it. */

@@ -404,6 +404,18 @@ ask(struct imgp_ledger_http *h, struct imgp_ledger_call *call,
 	return 0;
 }
 
+/* May the server have done what it was asked, by an answer that is no good one? */
+static int
+may_be_done(const struct imgp_http_answer *a)
+{
+	struct imgp_json *j = imgp_json_parse(a->body.s, a->body.len, NULL);
+	int says_no = imgp_json_bool(imgp_json_get(j, "success")) == 0;
+
+	imgp_json_free(j);
+	return !says_no && (a->status / 100 == 2 ||
+	    (a->status >= 500 && a->status != 503));
+}
+
 int
 imgp_ledger_http_send(struct imgp_ledger_http *h, const char *path,
     const struct imgp_json *request, struct imgp_ledger_call *call,
@@ -419,11 +431,7 @@ imgp_ledger_http_send(struct imgp_ledger_http *h, const char *path,
 	*done = a.sent;
 	if (rc == 0) {
 		rc = take(call, &a, e);
-		/* It was done, unless the server says otherwise. */
-		*done = call->data != NULL || ((rc == -1 ||
-		    strcmp(call->err.code, IMGP_E_DB_QUERY) == 0) &&
-		    (a.status / 100 == 2 ||
-		    (a.status >= 500 && a.status != 503)));
+		*done = call->data != NULL || may_be_done(&a);
 	}
 	imgp_buf_release(&body);
 	imgp_http_release(&a);

@@ -615,6 +615,8 @@ imgp_ledger_page_call(struct imgp_ledger_page *p,
 	case IMGP_LEDGER_LOOKUP_FAILED:
 	case IMGP_LEDGER_NOTICE_LIST:
 	case IMGP_LEDGER_NOTICE_DONE:
+	case IMGP_LEDGER_PAGE_FILE:
+	case IMGP_LEDGER_PAGE_SCANS:
 		call->data = imgp_json_new_object();
 		return 0;
 	default:

@@ -6,7 +6,8 @@
  * while callers still have the old one.  A token has 16 to 512 characters of
  * RFC 6750's b64token: letters, digits, "-._~+/", then maybe "=".  After it the
  * codes of the pipelines that it is for may follow, with spaces between; without
- * them it is for all.
+ * them it is for all.  The first word after a token may be "page": it is a client's
+ * that knows the design page and nothing else (api.h).
  */
 #ifndef IMGPIPE_TOKEN_H
 #define IMGPIPE_TOKEN_H
@@ -31,8 +32,8 @@ void	imgp_tokens_free(struct imgp_tokens *t);	/* wipes; NULL is fine */
 const char *imgp_tokens_first(const struct imgp_tokens *t);
 
 /*
- * The pipelines of the token ${s} (${len} bytes): their codes with spaces between,
- * or "" for all; borrowed.  NULL when it is none of the tokens.  How long this
+ * The words after the token ${s} (${len} bytes): the codes of its pipelines with
+ * spaces between, or "" for all; borrowed.  NULL when it is none of the tokens.  How long this
  * takes depends on ${len} and on how many there are, not on what they are.
  */
 const char *imgp_tokens_pipelines(const struct imgp_tokens *t, const char *s,

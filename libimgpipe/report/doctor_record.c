@@ -20,11 +20,12 @@ static const struct side {
 	unsigned int	 flags;
 } sides[] = {
 	{ "database", "imgp_record", "{file_start,file_scans,file_finish,"
-	    "file_renew,file_release,lookup_failed,notice_list,notice_done}",
+	    "file_renew,file_release,lookup_failed,notice_list,notice_done,"
+	    "page_file,page_scans}",
 	    "{}", 0 },
 	{ "ledger", "imgp_digest", "{error_log,digest_open,digest_sent,"
 	    "outbox_put,outbox_take,outbox_done,run_end,run_watch,status,"
-	    "verify_files,explain,notice_list}", "{}", 0 },
+	    "verify_files,verify_seen,explain,notice_list}", "{}", 0 },
 	{ "replica", "imgp_lookup", "{}",
 	    "{upload,pending,due,failed,registered}", IMGP_DB_READ_ONLY },
 };

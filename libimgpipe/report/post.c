@@ -214,7 +214,8 @@ statement(const char *function)
 		CALL("digest_days"), CALL("status"), CALL("status_files"),
 		CALL("status_page"), CALL("status_upload"),
 		CALL("notice_list"), CALL("notice_done"),
-		CALL("verify_uploads"), CALL("verify_files"), CALL("repair")
+		CALL("verify_uploads"), CALL("verify_files"),
+		CALL("verify_seen"), CALL("repair")
 #undef CALL
 	};
 	size_t i;

@@ -108,6 +108,18 @@ found_of(struct check *c, enum imgp_verify_kind kind,
 	    .what = what });
 }
 
+/* A request about a row. */
+static struct imgp_json *
+new_request(int64_t file_id, int64_t upload, const char *pipeline)
+{
+	struct imgp_json *req = imgp_json_new_object();
+
+	imgp_json_set_int(req, "edc_pipeline_file_id", file_id);
+	imgp_json_set_int(req, "subject_event_crf_file_id", upload);
+	imgp_json_set_str(req, "pipeline_code", pipeline);
+	return req;
+}
+
 /* --- places ---------------------------------------------------------------------- */
 
 static int
@@ -325,6 +337,21 @@ check_source(struct check *c, const struct imgp_json *o)
 	free(url);
 }
 
+/* Note that the object of a delivery without a sum is there: now the labs are told
+ * of it. */
+static void
+note_seen(struct check *c, const struct imgp_json *o)
+{
+	struct imgp_json *req = new_request(number(o, "edc_pipeline_file_id"),
+	    number(o, "subject_event_crf_file_id"), text(o, "pipeline_code"));
+	struct imgp_json *data = NULL;
+	struct imgp_err e;
+
+	if (imgp_post_ask(c->post, "verify_seen", req, &data, &e) == -1)
+		unseen(c, &e);
+	imgp_json_free(data);
+}
+
 static void
 check_completed(struct check *c, const struct imgp_json *o, struct base *b,
     struct imgp_held *h, const char *url)
@@ -337,8 +364,11 @@ check_completed(struct check *c, const struct imgp_json *o, struct base *b,
 		    "names another place");
 	if (h == NULL)
 		remember(c, o, url);
-	else
+	else {
 		compare(c, o, b, h, url);
+		if (is_true(o, "unseen"))
+			note_seen(c, o);
+	}
 	check_source(c, o);
 }
 
@@ -497,10 +527,7 @@ repair(struct check *c, const struct gone *g)
 	if (c->v->repair == NULL || (c->v->pipeline != NULL &&
 	    strcmp(c->v->pipeline, g->pipeline) != 0))
 		return "there is no such object";
-	req = imgp_json_new_object();
-	imgp_json_set_int(req, "edc_pipeline_file_id", g->file_id);
-	imgp_json_set_int(req, "subject_event_crf_file_id", g->upload);
-	imgp_json_set_str(req, "pipeline_code", g->pipeline);
+	req = new_request(g->file_id, g->upload, g->pipeline);
 	imgp_json_set_str(req, "reason", c->v->repair);
 	if (imgp_post_ask(c->post, "repair", req, &data, &e) == -1) {
 		c->r->refused++;
