@@ -24,7 +24,7 @@ done
 cd "$BUILD/bin" || exit 1
 for t in imgp-*; do
 	case $t in
-	imgp-doctor|imgp-explain|imgp-extra | imgp-machine|imgp-supervise|imgp-tally)	continue ;;	# only imgp-run starts it
+	imgp-doctor|imgp-explain|imgp-extra|imgp-machine|imgp-supervise|imgp-tally)	continue ;;	# only scripts start it
 	esac
 	page=$ROOT/man/$t.1
 	[ -f "$page" ] || page=$ROOT/man/$t.8
