@@ -25,6 +25,10 @@ BINDIR	= $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/imgpipe
 DATADIR	= $(PREFIX)/share/imgpipe
 MANDIR	= $(PREFIX)/share/man
+# Where shells look for completions; of Debian's zsh below /usr.
+BASHDIR	= $(PREFIX)/share/bash-completion/completions
+FISHDIR	= $(PREFIX)/share/fish/vendor_completions.d
+ZSHDIR	= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 B	?= .build
 T	?= tests
 # One more than processors: tests wait for servers and locks.
@@ -63,7 +67,7 @@ LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-extra imgp-machine imgp-supervise
 			  imgp-tally
 
 # --- what there is --------------------------------------------------------
-TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp-*.c))
+TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp.c cmd/imgp-*.c))
 MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*/*.c libimgpipe/*/*.cc))
 OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/base/err_table.o
 SCRIPTS	= $(filter-out %/aws %/Containerfile,$(wildcard scripts/*))
@@ -116,7 +120,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 # --- rules ----------------------------------------------------------------
 .PHONY: all check check-axe check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
 .DELETE_ON_ERROR:
-all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS)))
+all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS))) $B/completions/made
 
 $B/gen/err_codes.h: libimgpipe/base/errors.tsv Makefile
 	@mkdir -p $(@D)
@@ -158,6 +162,15 @@ $(addprefix $B/bin/,$(TOOLS)): $B/bin/%: $B/cmd/%.o $B/libimgpipe.a
 $(addprefix $B/bin/,$(notdir $(SCRIPTS))): $B/bin/%: scripts/%
 	@mkdir -p $(@D)
 	install -m 755 $< $@
+
+# What shells complete, from the tables of --help.
+COMPLETED = $(filter-out $(LIBEXEC_TOOLS),$(TOOLS)) imgp-run
+$B/completions/made: $(addprefix $B/bin/,$(TOOLS) imgp-run)
+	rm -rf $(@D)
+	mkdir -p $(@D)/bash $(@D)/zsh $(@D)/fish
+	for t in $(COMPLETED); do for s in bash/$$t zsh/_$$t fish/$$t.fish; do \
+	  $B/bin/$$t --completion $${s%%/*} >$(@D)/$$s || exit 1; done; done
+	touch $@
 
 $B/tests/%: tests/c/%.c $B/libimgpipe.a
 	@mkdir -p $(@D)
@@ -275,12 +288,19 @@ install: all
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
 	install -m 644 $(filter-out %/bootstrap,$(wildcard scripts/aws/*)) $(DESTDIR)$(DATADIR)/aws
 	install -m 755 scripts/aws/bootstrap $(DESTDIR)$(DATADIR)/aws
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -m 644 $(addprefix $B/completions/bash/,$(COMPLETED)) $(DESTDIR)$(BASHDIR)
+	install -m 644 $(addprefix $B/completions/zsh/_,$(COMPLETED)) $(DESTDIR)$(ZSHDIR)
+	install -m 644 $(patsubst %,$B/completions/fish/%.fish,$(COMPLETED)) $(DESTDIR)$(FISHDIR)
 	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
 	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
 # Whatever install lays down; directories others may use stay.
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS)) imgp-run)
 	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)
+	rm -f $(addprefix $(DESTDIR)$(BASHDIR)/,$(COMPLETED)) \
+	  $(addprefix $(DESTDIR)$(ZSHDIR)/_,$(COMPLETED)) \
+	  $(patsubst %,$(DESTDIR)$(FISHDIR)/%.fish,$(COMPLETED))
 	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 clean:
 	rm -rf .build

@@ -14,12 +14,13 @@
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/upload_names.h"
 
-static const char *const synopsis[] = { "[-nqv]", NULL };
+static const char *const synopsis[] = { "[-nq]", NULL };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-api", synopsis,
 	"Serve one request of the pipeline API (CGI/1.1); -n: check the setup.",
-	NULL, libs
+	NULL, libs,
+	IMGP_USES_DRY_RUN | IMGP_USES_QUIET
 };
 
 int

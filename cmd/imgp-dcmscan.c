@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/archive/encode.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/sandbox.h"
@@ -24,14 +25,16 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[-nqv] [-j N] [--no-sandbox]",
-	"[-nqv] [--no-sandbox] FILE | -",
+	"[-q] [-j N] [--no-sandbox] [--pretty]",
+	"[-q] [--no-sandbox] [--pretty] FILE | -",
 	NULL
 };
+static const char *(*const libs[])(void) = { imgp_archive_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-dcmscan", synopsis,
 	"Find the DICOM studies, series and instances in each job's upload; or in\n"
-	"FILE, or in what comes on standard input.", opts, NULL
+	"FILE, or in what comes on standard input.", opts, libs,
+	IMGP_USES_JOBS | IMGP_USES_QUIET | IMGP_USES_PRETTY
 };
 
 /* How long a process may stand still; what is to be said of its sandbox is. */

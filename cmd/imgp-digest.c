@@ -1,7 +1,6 @@
 /*
  * imgp-digest: tell the labs what is new (imgp-digest(1)).
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,24 +23,26 @@ static const struct imgp_opt opts[] = {
 	{ OPT_SINCE, "since", "TIME", "show from this time on: 24h, 2019-01-18" },
 	{ OPT_UNTIL, "until", "TIME", "show up to this time" },
 	{ OPT_SEND, "send", NULL, "with --since: mail it, change nothing" },
-	{ OPT_FORMAT, "format", "FORMAT", "show as text, html, csv or json" },
+	{ OPT_FORMAT, "format", "text|html|csv|json", "show in this form" },
 	{ OPT_RESEND, "resend", "ID", "send this digest's letters once more" },
 	{ OPT_STALE, "stale", "TIME", "has a run ended in this time? else 1" },
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[-qv]",
-	"[-qv] --print [--since TIME] [--until TIME] [--format FORMAT]",
-	"[-qv] --since TIME [--until TIME] --send",
-	"[-qv] --resend ID",
-	"[-qv] --stale TIME",
+	"[-nv]",
+	"[-v] --print [--since TIME] [--until TIME] [--format FORMAT] [--pretty]",
+	"[-v] --since TIME [--until TIME] --send",
+	"[-v] --resend ID",
+	"[-v] --stale TIME",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version,
     imgp_carrier_version, NULL };
 static const struct imgp_tool tool = { "imgp-digest", synopsis,
 	"Mail the labs and admins what is new since the last digest.",
-	opts, libs };
+	opts, libs,
+	IMGP_USES_DRY_RUN | IMGP_USES_VERBOSE | IMGP_USES_PRETTY
+};
 
 struct wish {
 	int		 print, send;
@@ -125,13 +126,10 @@ print(struct imgp_post *p, const struct wish *w, struct imgp_err *e)
 
 	if (imgp_nightly_preview(p, w->since, w->until, w->as, &b, e) == -1)
 		return -1;
-	fwrite(b.s, 1, b.len, stdout);
+	if (w->as == IMGP_AS_JSON)
+		imgp_print_json(&b);
+	imgp_print(&b);
 	imgp_buf_release(&b);
-	if (fflush(stdout) == EOF || ferror(stdout)) {
-		fprintf(stderr, "imgp-digest: standard output: %s\n",
-		    strerror(errno));
-		return IMGP_EX_TEMPFAIL;
-	}
 	return IMGP_EX_OK;
 }
 

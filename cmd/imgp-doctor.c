@@ -24,10 +24,12 @@ static const struct imgp_opt opts[] = {
 	{ OPT_SEND, "send", NULL, "send the admins a letter" },
 	{ 0, NULL, NULL, NULL }
 };
-static const char *const synopsis[] = { "[--json] [--send]", NULL };
+static const char *const synopsis[] = { "[-q] [--json [--pretty]] [--send]", NULL };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = { "imgp-doctor", synopsis,
-	"Is everything that a run needs there?", opts, libs };
+	"Is everything that a run needs there?", opts, libs,
+	IMGP_USES_QUIET | IMGP_USES_PRETTY
+};
 
 static const char *const healths[] = {
 	[IMGP_HEALTH_OK] = "ok", [IMGP_HEALTH_WARNING] = "warning",
@@ -84,6 +86,8 @@ found(void *arg, const struct imgp_symptom *s)
 	else if (s->health != IMGP_HEALTH_OK || !imgp_common.quiet)
 		as_text(s, &b);
 	r->n[s->health]++;
+	if (r->json)
+		imgp_print_json(&b);
 	imgp_print(&b);
 	imgp_buf_release(&b);
 }
@@ -102,6 +106,8 @@ end(const struct report *r)
 		    r->n[IMGP_HEALTH_OK], r->n[IMGP_HEALTH_WARNING],
 		    r->n[IMGP_HEALTH_WARNING] == 1 ? "" : "s",
 		    r->n[IMGP_HEALTH_BROKEN]);
+	if (r->json)
+		imgp_print_json(&b);
 	imgp_print(&b);
 	imgp_buf_release(&b);
 }

@@ -29,13 +29,15 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[--pipeline CODE] [--json] ID ...",
+	"[--pipeline CODE] [--json [--pretty]] ID ...",
 	"--error CODE",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = { "imgp-explain", synopsis,
-	"Show what a run would do with an upload, and why.", opts, libs };
+	"Show what a run would do with an upload, and why.", opts, libs,
+	IMGP_USES_PRETTY
+};
 
 static struct imgp_db *
 reach(const char *conninfo)
@@ -93,6 +95,7 @@ explain(const struct imgp_explain_of *of, const char *id, int json,
 	if (json) {
 		imgp_json_print(facts, b);
 		imgp_buf_puts(b, "\n");
+		imgp_print_json(b);
 	} else
 		imgp_explain_text(facts, b);
 	imgp_print(b);

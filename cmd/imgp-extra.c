@@ -22,7 +22,8 @@ static const struct imgp_opt opts[] = {
 };
 static const char *const synopsis[] = { "[--with CMD] <jobs", NULL };
 static const struct imgp_tool tool = { "imgp-extra", synopsis,
-	"Have a site's own program work on each stamped upload.", opts, NULL };
+	"Have a site's own program work on each stamped upload.", opts, NULL, 0
+};
 
 struct run {
 	struct imgp_extra extra;

@@ -54,16 +54,17 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[-jnqv] [--pipeline CODE] [--wait TIME] [--interval TIME] [ID|KEY|URL...]",
-	"[-jnqv] [--pipeline CODE] --pending [--again] [--now]",
-	"[-jnqv] [--pipeline CODE] --failed [ERROR ...]",
+	"[-q] [--pipeline CODE] [--wait TIME] [--interval TIME] [ID|KEY|URL...]",
+	"[-q] [--pipeline CODE] --pending [--again] [--now]",
+	"[-q] [--pipeline CODE] --failed [ERROR ...]",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-lookup", synopsis,
 	"Look up uploads in the EDC: ids, source keys, places, job lines or events.",
-	opts, libs
+	opts, libs,
+	IMGP_USES_QUIET | IMGP_USES_PRETTY
 };
 
 static int64_t

@@ -34,7 +34,7 @@ static const char *const synopsis[] = { "begin <event", "lines <run",
 	"fail <job", "end <run", NULL };
 static const struct imgp_tool tool = { "imgp-machine", synopsis,
 	"Begin and end a run, and fail its jobs, for a state machine.", opts,
-	NULL };
+	NULL, 0 };
 
 /* All of standard input; the caller's to free. */
 static struct imgp_json *

@@ -45,12 +45,14 @@ static const struct imgp_filter_ops ops = {
 	.idle = idle,
 };
 static const struct imgp_opt opts[] = { { 0, NULL, NULL, NULL } };
-static const char *const synopsis[] = { "[-nqv] <jobs", NULL };
+static const char *const synopsis[] = { "[-nq] <jobs", NULL };
 static const char *(*const libs[])(void) = { imgp_db_version,
     imgp_carrier_version, NULL };
 static const struct imgp_tool tool = { "imgp-notify", synopsis,
 	"Pass jobs on; at their end write error logs and mail the admins.",
-	opts, libs };
+	opts, libs,
+	IMGP_USES_DRY_RUN | IMGP_USES_QUIET | IMGP_USES_PRETTY
+};
 
 int
 main(int argc, char *argv[])

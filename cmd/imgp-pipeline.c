@@ -29,7 +29,7 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[list [CODE]] [--json]",
+	"[list [CODE]] [--json [--pretty]]",
 	"[-nq] add CODE [--reason TEXT] [NAME=VALUE ...]",
 	"[-nq] set CODE [--reason TEXT] NAME=VALUE ...",
 	"[-nq] pause CODE --reason TEXT [--until TIME]",
@@ -40,7 +40,9 @@ static const char *const synopsis[] = {
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = { "imgp-pipeline", synopsis,
-	"List and change pipelines, their pauses and waivers.", opts, libs };
+	"List and change pipelines, their pauses and waivers.", opts, libs,
+	IMGP_USES_DRY_RUN | IMGP_USES_QUIET | IMGP_USES_PRETTY
+};
 
 /* What the operands of a subcommand are, and what it needs. */
 enum { TAKES_SETTINGS = 1, NEEDS_SETTINGS = 2, TAKES_IDS = 4, NEEDS_REASON = 8,
@@ -478,6 +480,7 @@ show(struct imgp_db *db, const struct wish *w)
 	if (w->json) {
 		imgp_json_print(data, &b);
 		imgp_buf_puts(&b, "\n");
+		imgp_print_json(&b);
 	} else
 		print_list(imgp_json_get(data, "pipelines"), &b);
 	imgp_print(&b);

@@ -21,18 +21,19 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[-nqv] start [--again] <jobs",
-	"[-nqv] scans <jobs",
-	"[-nqv] finish <jobs",
-	"[-nqv] renew [--run RUN] <jobs",
-	"[-nqv] release [--run RUN] [--uncounted] <jobs",
+	"[-n] start [--again] <jobs",
+	"[-n] scans <jobs",
+	"[-n] finish <jobs",
+	"[-n] renew [--run RUN] <jobs",
+	"[-n] release [--run RUN] [--uncounted] <jobs",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-record", synopsis,
 	"Keep the EDC's record of each file: claim it, store its scans, end it.",
-	opts, libs
+	opts, libs,
+	IMGP_USES_DRY_RUN | IMGP_USES_PRETTY
 };
 
 /* Options may stand before the subcommand and after it. */

@@ -11,13 +11,14 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
+#include "libimgpipe/base/place.h"
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/net/aws.h"
 #include "libimgpipe/steps/transfer.h"
 #include "libimgpipe/store/s3.h"
 
 enum { OPT_KEEP = 256, OPT_READBACK, OPT_REPLACE, OPT_ANONYMOUS, OPT_INCLUDE,
-    OPT_EXCLUDE };
+    OPT_EXCLUDE, OPT_ENDPOINT, OPT_REGION, OPT_PROFILE };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_KEEP, "keep", NULL, "leave what was copied where it was" },
@@ -27,6 +28,9 @@ static const struct imgp_opt opts[] = {
 	{ OPT_INCLUDE, "include", "PATTERN", "-r: only such names" },
 	{ OPT_EXCLUDE, "exclude", "PATTERN", "-r: no such names" },
 	{ OPT_ANONYMOUS, "no-sign-request", NULL, "S3: ask without a name" },
+	{ OPT_ENDPOINT, "endpoint-url", "URL", "S3: the service's address" },
+	{ OPT_REGION, "region", "REGION", "S3: the region" },
+	{ OPT_PROFILE, "profile", "NAME", "S3: credentials of this profile" },
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
@@ -42,7 +46,9 @@ static const char *(*const libs[])(void) = { imgp_s3_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-s3cp", synopsis,
 	"Move each job's object from one of its places to the next; or copy the\n"
-	"object at the URL FROM, or all below FROM/, to the URL TO.", opts, libs
+	"object at the URL FROM, or all below FROM/, to the URL TO.", opts, libs,
+	IMGP_USES_JOBS | IMGP_USES_DRY_RUN | IMGP_USES_QUIET | IMGP_USES_VERBOSE |
+	IMGP_USES_PRETTY
 };
 
 static void
@@ -50,6 +56,43 @@ add_pattern(const char ***list, size_t *n, const char *pattern)
 {
 	*list = imgp_realloc(*list, *n + 1, sizeof **list);
 	(*list)[(*n)++] = pattern;
+}
+
+/* A profile that is named goes before keys of the environment, as in AWS's tools. */
+static void
+take_profile(const char *name)
+{
+	static const char *const keys[] = { "AWS_ACCESS_KEY_ID",
+	    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+	    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN" };
+	size_t i;
+
+	for (i = 0; i < sizeof keys / sizeof *keys; i++)
+		unsetenv(keys[i]);
+	setenv("AWS_PROFILE", name, 1);
+}
+
+/* Whether URLs are copied, not jobs.  A path with a slash becomes a URL. */
+static int
+take_operands(char *argv[])
+{
+	struct imgp_err e;
+	int i, urls = 0;
+
+	for (i = 0; i < 2; i++)
+		if (strstr(argv[i], "://") != NULL)
+			urls++;
+		else if (strchr(argv[i], '/') != NULL) {
+			if ((argv[i] = imgp_place_of_path(argv[i], &e)) == NULL)
+				imgp_die(&e);
+			urls++;
+		}
+	for (i = 0; i < 2 && urls > 0; i++)
+		if (strstr(argv[i], "://") == NULL)
+			imgp_usage(&tool, "%s: a place begins with file:// or "
+			    "s3://, a path has a slash: ./%s", argv[i],
+			    argv[i]);
+	return urls > 0;
 }
 
 int
@@ -71,6 +114,16 @@ main(int argc, char *argv[])
 			break;
 		case OPT_ANONYMOUS:
 			imgp_aws_anonymous();
+			break;
+		case OPT_ENDPOINT:
+			setenv("AWS_ENDPOINT_URL_S3", optarg, 1);
+			unsetenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+			break;
+		case OPT_REGION:
+			setenv("AWS_REGION", optarg, 1);
+			break;
+		case OPT_PROFILE:
+			take_profile(optarg);
 			break;
 		case OPT_REPLACE:
 			replace = 1;
@@ -95,8 +148,7 @@ main(int argc, char *argv[])
 	signal(SIGXFSZ, SIG_IGN);	/* a write fails instead */
 	if (imgp_common.dry_run)
 		hop |= IMGP_TRANSFER_DRY;
-	is_url = strstr(argv[0], "://") != NULL ||
-	    strstr(argv[1], "://") != NULL;
+	is_url = take_operands(argv);
 	if (recursive && !is_url)
 		imgp_usage(&tool, "-r wants two URLs");
 	if (!recursive && which.ninclude + which.nexclude > 0)

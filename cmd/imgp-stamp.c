@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/archive/encode.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/processors.h"
@@ -25,8 +26,8 @@ static const struct imgp_opt opts[] = {
 	{ 'o', "output", "FILE", "write the stamped upload to FILE, or -" },
 	{ OPT_ID, "id", "ID", "the ATRIUID of the one series in the upload" },
 	{ OPT_SCANS, "scans", "FILE", "the ATRIUIDs: a job line with scans" },
-	{ OPT_TAG, "tag", "TAG", "the element for the id: \"GGGG,EEEE [VR]\" or "
-	    "\"GGGG,xxEE VR CREATOR\"" },
+	{ OPT_TAG, "tag", "TAG",
+	    "the element for the id: a keyword or \"GGGG,EEEE [VR]\"" },
 	{ OPT_REPLACE, "replace", NULL, "replace another value" },
 	{ OPT_PROVENANCE, "provenance", "FILE",
 	    "note in FILE what was changed" },
@@ -45,11 +46,14 @@ static const char *const synopsis[] = {
 	"[-nqv] [--no-sandbox] --unstamp --provenance FILE -o OUT IN",
 	NULL
 };
-static const char *(*const libs[])(void) = { imgp_dcm_version, NULL };
+static const char *(*const libs[])(void) = { imgp_dcm_version,
+    imgp_archive_version, NULL };
 static const struct imgp_tool tool = {
 	"imgp-stamp", synopsis,
 	"Write each series' ATRIUID into the instances of each job's upload; or of\n"
-	"the upload IN, giving OUT.  Nothing else in it changes.", opts, libs
+	"the upload IN, giving OUT.  Nothing else in it changes.", opts, libs,
+	IMGP_USES_JOBS | IMGP_USES_DRY_RUN | IMGP_USES_QUIET | IMGP_USES_VERBOSE |
+	IMGP_USES_PRETTY
 };
 
 static void

@@ -32,21 +32,23 @@ static const struct imgp_opt opts[] = {
 	{ OPT_HTML, "html", NULL, "a page for the team" },
 	{ 'o', "output", "FILE", "with --html: replace FILE when all is there" },
 	{ OPT_SINCE, "since", "TIME", "with --csv: made or ended since" },
-	{ OPT_COLOR, "color", "WHEN", "auto (at a terminal), always or never" },
+	{ OPT_COLOR, "color", "auto|always|never", "auto: at a terminal" },
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[--json] [--color WHEN]",
+	"[--json [--pretty]] [--color WHEN]",
 	"--csv [--since TIME]",
 	"--metrics",
 	"--html [-o FILE]",
-	"[--json] [--color WHEN] ID ...",
+	"[--json [--pretty]] [--color WHEN] ID ...",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = { "imgp-status", synopsis,
 	"Show what is where, what needs a look, or all about an upload.",
-	opts, libs };
+	opts, libs,
+	IMGP_USES_PRETTY
+};
 
 struct wish {
 	int	 csv, json, metrics, html, colour;
@@ -133,6 +135,7 @@ board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 	if (w->json) {
 		imgp_json_print(data, b);
 		imgp_buf_puts(b, "\n");
+		imgp_print_json(b);
 	} else if (w->metrics)
 		imgp_status_metrics(data, b);
 	else
@@ -250,6 +253,7 @@ upload(struct imgp_post *p, const struct wish *w, const char *operand,
 		imgp_json_set_int(data, "subject_event_crf_file_id", id);
 		imgp_json_print(data, b);
 		imgp_buf_puts(b, "\n");
+		imgp_print_json(b);
 	} else
 		imgp_status_upload(data, id, w->colour, b);
 	imgp_print(b);

@@ -56,9 +56,9 @@ static const char *const synopsis[] = {
 	"[-nqv0] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [--from FILE]",
 	"[-nqv] [-j N] [--pipeline CODE] --pending [--again] [--now]",
 	"[-nqv] [-j N] [--pipeline CODE] --again --failed [ERROR ...]",
-	"[--pipeline CODE] --explain [--json] ID ...",
+	"[--pipeline CODE] --explain [--json [--pretty]] ID ...",
 	"--explain-error CODE",
-	"[-q] --doctor [--json] [--send]",
+	"[-q] --doctor [--json [--pretty]] [--send]",
 	"... [--with CMD] [--progress WHEN] [--joblog FILE] [--halt WHEN] [--metrics FILE]",
 	NULL
 };
@@ -79,8 +79,8 @@ static const struct imgp_opt opts[] = {
 	    "with --pending, also what failed a short while ago" },
 	{ OPT_WITH, "with", "CMD",
 	    "a program of the site's for each stamped upload" },
-	{ OPT_PROGRESS, "progress", "WHEN",
-	    "how far the run is: auto (at a terminal), json or never" },
+	{ OPT_PROGRESS, "progress", "auto|json|never",
+	    "how far the run is; auto: at a terminal" },
 	{ OPT_JOBLOG, "joblog", "FILE", "a line for each job, as GNU parallel's" },
 	{ OPT_HALT, "halt", "WHEN", "never, or soon or now,fail=N or N%" },
 	{ OPT_METRICS, "metrics", "FILE", "numbers of the run for Prometheus" },
@@ -96,7 +96,10 @@ static const struct imgp_opt opts[] = {
 };
 static const struct imgp_tool tool = { "imgp-run", synopsis,
 	"Deliver uploads, named by id, source key, place or job line.", opts,
-	NULL };
+	NULL,
+	IMGP_USES_JOBS | IMGP_USES_DRY_RUN | IMGP_USES_QUIET | IMGP_USES_VERBOSE |
+	IMGP_USES_PRETTY
+};
 
 /* Words for the script. */
 struct words {
@@ -208,7 +211,7 @@ is_run(const struct options *o)
 static _Noreturn void
 explain(const struct options *o, char *name, int n, char *operands[])
 {
-	char **argv = imgp_alloc(((size_t)n + o->lookup.n + 4) * sizeof *argv);
+	char **argv = imgp_alloc(((size_t)n + o->lookup.n + 5) * sizeof *argv);
 	size_t k = 0, i;
 
 	if (is_run(o) || o->send ||
@@ -221,6 +224,8 @@ explain(const struct options *o, char *name, int n, char *operands[])
 		argv[k++] = imgp_strdup(o->lookup.w[i]);
 	if (o->json)
 		argv[k++] = imgp_strdup("--json");
+	if (imgp_common.pretty)
+		argv[k++] = imgp_strdup("--pretty");
 	argv[k++] = imgp_strdup(o->explain ? "--" : "--error");
 	if (!o->explain)
 		argv[k++] = imgp_strdup(o->code);
@@ -232,7 +237,7 @@ explain(const struct options *o, char *name, int n, char *operands[])
 static _Noreturn void
 doctor(const struct options *o, char *name, int n)
 {
-	char *argv[5] = { name };
+	char *argv[6] = { name };
 	size_t k = 1;
 
 	if (is_run(o) || o->explain || o->code != NULL || o->lookup.n > 0 ||
@@ -240,6 +245,8 @@ doctor(const struct options *o, char *name, int n)
 		imgp_usage(&tool, "--doctor goes with --json and --send");
 	if (o->json)
 		argv[k++] = imgp_strdup("--json");
+	if (imgp_common.pretty)
+		argv[k++] = imgp_strdup("--pretty");
 	if (o->send)
 		argv[k++] = imgp_strdup("--send");
 	if (imgp_common.quiet)

@@ -55,7 +55,9 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const struct imgp_tool tool = { "imgp-tally", synopsis,
-	"Count the finished jobs of a run (imgp-run uses it).", opts, NULL };
+	"Count the finished jobs of a run (imgp-run uses it).", opts, NULL,
+	IMGP_USES_QUIET
+};
 
 /* --- pass ------------------------------------------------------------- */
 

@@ -19,8 +19,8 @@ enum { OPT_LEVEL = 256, OPT_SINCE, OPT_PIPELINE, OPT_CSV, OPT_JSON,
 	OPT_REPAIR, OPT_REASON };
 
 static const struct imgp_opt opts[] = {
-	{ OPT_LEVEL, "level", "LEVEL",
-	    "row, exists, size (default), sum or fetch" },
+	{ OPT_LEVEL, "level", "row|exists|size|sum|fetch",
+	    "how closely to look; size is the default" },
 	{ OPT_SINCE, "since", "TIME", "rows made or ended since" },
 	{ OPT_PIPELINE, "pipeline", "CODE", "findings of this pipeline only" },
 	{ OPT_REPAIR, "repair", NULL,
@@ -31,13 +31,15 @@ static const struct imgp_opt opts[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[--level LEVEL] [--since TIME] [--pipeline CODE] [--csv | --json]\n"
-	    "            [--repair --reason TEXT]",
+	"[--level LEVEL] [--since TIME] [--pipeline CODE]\n"
+	    "                   [--csv | --json [--pretty]] [-n] [--repair --reason TEXT]",
 	NULL
 };
 static const char *(*const libs[])(void) = { imgp_db_version, NULL };
 static const struct imgp_tool tool = { "imgp-verify", synopsis,
-	"Prove that all the EDC has lies at the destinations.", opts, libs };
+	"Prove that all the EDC has lies at the destinations.", opts, libs,
+	IMGP_USES_DRY_RUN | IMGP_USES_PRETTY
+};
 
 static const char *const levels[] = {
 	[IMGP_VERIFY_ROW] = "row", [IMGP_VERIFY_EXISTS] = "exists",
@@ -105,6 +107,14 @@ as_json(struct form *f, const struct imgp_finding *i, struct imgp_buf *out)
 }
 
 static void
+print(const struct form *f, struct imgp_buf *b)
+{
+	if (f->finding == as_json)
+		imgp_print_json(b);
+	imgp_print(b);
+}
+
+static void
 found(void *arg, const struct imgp_finding *i)
 {
 	struct imgp_buf b = IMGP_BUF_INIT;
@@ -112,7 +122,7 @@ found(void *arg, const struct imgp_finding *i)
 
 	f->finding(f, i, &b);
 	f->n++;
-	imgp_print(&b);
+	print(f, &b);
 	imgp_buf_release(&b);
 }
 
@@ -128,7 +138,7 @@ begin(const struct form *f, enum imgp_verify_level level)
 	else if (f->finding == as_json)
 		imgp_buf_printf(&b, "{\"level\":\"%s\",\"findings\":[",
 		    levels[level]);
-	imgp_print(&b);
+	print(f, &b);
 	imgp_buf_release(&b);
 }
 
@@ -159,7 +169,7 @@ end(const struct form *f, enum imgp_verify_level level,
 		    holds ? ": all holds" : r->unseen > 0 ?
 		    ", and not all could be looked at" : "");
 	}
-	imgp_print(&b);
+	print(f, &b);
 	imgp_buf_release(&b);
 }
 
@@ -208,6 +218,8 @@ options(struct imgp_verify *v, struct form *f, int argc, char *argv[])
 	    (repairs && v->level == IMGP_VERIFY_ROW))
 		imgp_usage(&tool, "--repair and --reason go together, and not "
 		    "with --level row");
+	if (imgp_common.dry_run)
+		v->repair = NULL;
 	if (optind != argc || forms > 1)
 		imgp_usage(&tool, "no operands, and one of --csv and --json");
 }

@@ -340,4 +340,17 @@ exits 1 '-r and other bytes' imgp-s3cp -r "file://$WORK/tree/" "file://$WORK/cop
 like err '^imgp-s3cp: IMGP-STORE-EXISTS: .*/1.zip' '... are named'
 exits 1 '-r below nothing' imgp-s3cp -r "file://$WORK/none/" "file://$WORK/copied2/"
 exits 2 '-r wants URLs' imgp-s3cp -r source local
+# Operands that are paths; bare words.
+mkdir -p copied4 copied5 deep/new
+exits 0 'a path with a slash is a place' imgp-s3cp ./tree/1.zip "$WORK/copied4/one.zip"
+cmp -s tree/1.zip copied4/one.zip
+ok $? '... copied there'
+(cd deep && exits 0 'so is one that goes up' imgp-s3cp ../tree/1.zip ./new/two.zip) >sub 2>&1
+is "$(cut -d' ' -f1 sub)$(cmp tree/1.zip deep/new/two.zip)" 'ok' '... and lies where it says'
+exits 0 '-r by paths' imgp-s3cp -r --include '*.zip' ./tree/ ./copied5/
+is "$(tree copied5)" "$(cd tree && find . -type f -name '*.zip' | sort)" '... to the same names'
+exits 2 'two words that are no stages' imgp-s3cp a b
+like err 'places begin with file:// or s3://' '... are told what a place is'
+exits 2 'a place and a word' imgp-s3cp ./tree/1.zip b
+like err '^imgp-s3cp: b: a place begins with file:// or s3://, a path has a slash: ./b$' '... too'
 done_testing

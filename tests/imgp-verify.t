@@ -124,6 +124,7 @@ waive 1301 image
 rm "${place#file://}"
 exits 0 'a waived upload is nothing to be proved' imgp-verify
 
+exits 0 '-n with a repair' imgp-verify -n --repair --reason 'a test'
 # A repair opens the rows whose objects are gone, for the same names and bytes.
 exits 2 'a repair without a reason' imgp-verify --repair
 exits 2 '... or with an empty one' imgp-verify --repair --reason ''

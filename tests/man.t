@@ -22,7 +22,7 @@ done
 
 # Every tool has its page, and its SYNOPSIS has the options of --help.
 cd "$BUILD/bin" || exit 1
-for t in imgp-*; do
+for t in imgp imgp-*; do
 	case $t in
 	imgp-doctor|imgp-explain|imgp-extra|imgp-machine|imgp-supervise|imgp-tally)	continue ;;	# only scripts start it
 	esac
@@ -44,7 +44,8 @@ for t in imgp-*; do
 	# What all tools share may stand in imgpipe(7) alone.
 	if grep -q '^\.Xr imgpipe 7' "$page"; then
 		printf '%s\n' -j --jobs -n --dry-run -q --quiet -v --verbose \
-		    --config --show-config --help --version >>"$WORK/in-page"
+		    --config --show-config --help --version --pretty \
+		    --completion >>"$WORK/in-page"
 		sort -u -o "$WORK/in-page" "$WORK/in-page"
 	fi
 	comm -23 "$WORK/in-help" "$WORK/in-page" >"$WORK/undocumented"

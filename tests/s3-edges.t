@@ -200,4 +200,15 @@ exits 0 'the server is three hours ahead (R25)' imgp-s3cp s3://src/theirs2 "$(ur
 like err 'the clock of this machine is 1(079|080)[0-9] s behind that of the S3 service' \
 	'... which is made good and said'
 rm server/hours
+# --- options in place of the environment --------------------------------------------
+mkdir -p .aws
+printf '[lab]\naws_access_key_id = AKIDTEST\naws_secret_access_key = canary-secret\n' >.aws/credentials
+chmod 600 .aws/credentials
+env AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_ACCESS_KEY_ID=AKIDOTHER AWS_REGION=eu-west-9 \
+    imgp-s3cp --endpoint-url "$AWS_ENDPOINT_URL" --region us-east-1 --profile lab \
+    "$(url small)" s3://src/by-options 2>err
+ok $? '--endpoint-url, --region and --profile go before the environment' || diag <err
+imgp-s3cp s3://src/by-options "$(url by-options.back)" && cmp -s small by-options.back
+ok $? '... and the object is there'
+
 done_testing

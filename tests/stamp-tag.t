@@ -168,4 +168,23 @@ IMGP_COORDINATING_CENTER=$(printf '%065d' 1) imgp-stamp --id 1.1 -o x \
 is $? 2 'a text too long for (0012,0060)'
 [ ! -e x ]
 ok $? 'nothing was written by all these'
+# By keyword: each one of our table is the standard's.
+sed -n 's/^	{ IMGP_TAG(0x\(....\), 0x\(....\)), "..",$/\1\2 /p; s/^	{ IMGP_TAG(0x\(....\), 0x\(....\)), "..", "\(.*\)" },$/\1\2 \3/p;
+    s/^	    "\([A-Za-z]*\)" },$/\1/p' "$ROOT/libimgpipe/stamp/stamp_tag.c" |
+    awk '/ $/ { printf "%s", $0; next } { print }' >keywords
+$PY - keywords >said <<'EOT'
+import sys, pydicom.datadict as d
+rows = [line.split() for line in open(sys.argv[1])]
+print(len(rows), [r for r in rows if d.keyword_for_tag(int(r[0], 16)) != r[1]])
+EOT
+is "$(cat said)" "$(grep -c '^	{ IMGP_TAG.*"' "$ROOT/libimgpipe/stamp/stamp_tag.c") []" \
+    'the keywords are those of the standard'
+exits 0 'an element by its keyword' imgp-stamp --tag ClinicalTrialSubjectID --id 77.1 \
+    -o by-keyword.dcm "$samples/CT_small.dcm"
+exits 0 'the same by its tag' imgp-stamp --tag 0012,0040 --id 77.1 \
+    -o by-tag.dcm "$samples/CT_small.dcm"
+cmp -s by-keyword.dcm by-tag.dcm
+ok $? '... gives the same bytes'
+exits 2 'an unknown keyword' imgp-stamp --tag SubjectOfTrial --id 77.1 -o x "$samples/CT_small.dcm"
+like err 'neither GGGG,EEEE' '... is named'
 done_testing

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <isa-l.h>
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #include <zlib.h>
@@ -286,4 +287,14 @@ imgp_spill_done(struct imgp_spill *s, struct imgp_err *e)
 		return -1;
 	imgp_buf_clear(&s->mem);
 	return 0;
+}
+
+const char *
+imgp_archive_version(void)
+{
+	static char s[64];
+
+	snprintf(s, sizeof s, "zlib %s, ISA-L %d.%d.%d", zlibVersion(),
+	    ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION);
+	return s;
 }

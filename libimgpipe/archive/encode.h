@@ -69,4 +69,7 @@ int	imgp_tmpfile(int dir, struct imgp_err *e);
 int	imgp_tmpfile_ahead(int dir, size_t n, struct imgp_err *e);
 #define IMGP_TMPFILES	128u
 
+/* "zlib 1.2.13, ISA-L 2.30.0" */
+const char *imgp_archive_version(void);
+
 #endif

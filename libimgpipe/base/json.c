@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -789,4 +790,13 @@ imgp_json_quote(struct imgp_buf *out, const char *s, size_t len)
 			imgp_buf_add(out, p, 1);
 	imgp_buf_puts(out, "\"");
 	free(clean);
+}
+
+const char *
+imgp_json_version(void)
+{
+	static char s[32];
+
+	snprintf(s, sizeof s, "cJSON %s", cJSON_Version());
+	return s;
 }

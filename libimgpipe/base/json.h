@@ -93,6 +93,8 @@ void	imgp_json_append_str(struct imgp_json *array, const char *s);
 
 /* Print compactly, on one line. */
 void	imgp_json_print(const struct imgp_json *j, struct imgp_buf *out);
+/* "cJSON 1.7.15" */
+const char *imgp_json_version(void);
 /* Print a string with its quotes and escapes; bytes as under Building. */
 void	imgp_json_quote(struct imgp_buf *out, const char *s, size_t len);
 

@@ -1,4 +1,3 @@
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -10,9 +9,12 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/completion.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/indent.h"
+#include "libimgpipe/base/json.h"
 #include "libimgpipe/base/nearest.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
@@ -21,20 +23,58 @@
 struct imgp_common imgp_common = { .jobs = 1 };
 const char *imgp_progname = "imgpipe";
 
-enum { OPT_HELP = 1000, OPT_VERSION, OPT_CONFIG, OPT_SHOW_CONFIG };
+enum { OPT_HELP = 1000, OPT_VERSION, OPT_CONFIG, OPT_SHOW_CONFIG, OPT_PRETTY,
+    OPT_COMPLETION };
 
-static const struct imgp_opt shared[] = {
-	{ 'j', "jobs", "N", "work on N at once" },
-	{ 'n', "dry-run", NULL, "say what would be done, change nothing" },
-	{ 'q', "quiet", NULL, "print nothing but errors" },
-	{ 'v', "verbose", NULL, "print more" },
-	{ OPT_CONFIG, "config", "FILE", "the only file of settings to read" },
-	{ OPT_SHOW_CONFIG, "show-config", NULL,
-	    "print all settings, and where each comes from" },
-	{ OPT_HELP, "help", NULL, "print this and exit" },
-	{ OPT_VERSION, "version", NULL, "print the versions and exit" },
-	{ 0, NULL, NULL, NULL }
+/* What the tools share; each row with those that heed it (0: all do). */
+static const struct {
+	struct imgp_opt	 opt;
+	unsigned int	 use;
+} shared[] = {
+	{ { 'j', "jobs", "N", "work on N at once" }, IMGP_USES_JOBS },
+	{ { 'n', "dry-run", NULL, "say what would be done, change nothing" },
+	    IMGP_USES_DRY_RUN },
+	{ { 'q', "quiet", NULL, "print nothing but errors" }, IMGP_USES_QUIET },
+	{ { 'v', "verbose", NULL, "print more" }, IMGP_USES_VERBOSE },
+	{ { OPT_PRETTY, "pretty", NULL, "JSON over several lines" },
+	    IMGP_USES_PRETTY },
+	{ { OPT_CONFIG, "config", "FILE", "the only file of settings to read" },
+	    0 },
+	{ { OPT_SHOW_CONFIG, "show-config", NULL,
+	    "print all settings, and where each comes from" }, 0 },
+	{ { OPT_HELP, "help", NULL, "print this and exit" }, 0 },
+	{ { OPT_VERSION, "version", NULL, "print the versions and exit" }, 0 },
+	{ { OPT_COMPLETION, "completion", "bash|zsh|fish",
+	    "print what the shell completes, and exit" }, 0 },
 };
+#define N_SHARED	(sizeof shared / sizeof *shared)
+
+static const struct imgp_opt none = { 0, NULL, NULL, NULL };
+
+/* Those that ${t} heeds, ended by a row of 0; not thread safe. */
+static const struct imgp_opt *
+heeded(const struct imgp_tool *t)
+{
+	static struct imgp_opt rows[N_SHARED + 1];
+	size_t i, n = 0;
+
+	for (i = 0; i < N_SHARED; i++)
+		if (shared[i].use == 0 || (shared[i].use & t->uses) != 0)
+			rows[n++] = shared[i].opt;
+	rows[n] = none;
+	return rows;
+}
+
+/* Those that ${t} takes: scripts may give what it does not heed. */
+static const struct imgp_opt *
+taken(const struct imgp_tool *t)
+{
+	struct imgp_tool all = *t;
+
+	all.uses |= IMGP_USES_JOBS | IMGP_USES_DRY_RUN | IMGP_USES_QUIET |
+	    IMGP_USES_VERBOSE;
+	return heeded(&all);
+}
 
 static char shorts[128];
 static struct option longs[64];
@@ -85,10 +125,10 @@ help(const struct imgp_tool *t)
 	printf("\n%s\n\n", t->about);
 	if (t->opts != NULL)
 		help_table(t->opts);
-	help_table(shared);
+	help_table(heeded(t));
 	printf("\nThe manual: man %s\n", t->name);
 	if (fflush(stdout) == EOF)
-		err(IMGP_EX_TEMPFAIL, "standard output");
+		imgp_print_failed();
 	exit(0);
 }
 
@@ -100,8 +140,22 @@ version(const struct imgp_tool *t)
 	printf("%s (imgpipe) %s\n", t->name, IMGP_VERSION);
 	for (i = 0; t->libs != NULL && t->libs[i] != NULL; i++)
 		printf("%s\n", t->libs[i]());
+	printf("%s\n", imgp_json_version());
 	if (fflush(stdout) == EOF)
-		err(IMGP_EX_TEMPFAIL, "standard output");
+		imgp_print_failed();
+	exit(0);
+}
+
+static void
+completion(const struct imgp_tool *t, const char *shell)
+{
+	const struct imgp_opt *const tables[] = { t->opts, heeded(t) };
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	if (imgp_completion(t, tables, 2, shell, &b) == -1)
+		imgp_usage(t, "--completion: bash, zsh or fish");
+	imgp_print(&b);
+	imgp_buf_release(&b);
 	exit(0);
 }
 
@@ -181,7 +235,7 @@ imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
 		shorts[ns++] = '+';	/* options before operands */
 		if (t->opts != NULL)
 			add_table(t->opts, &ns, &nl);
-		add_table(shared, &ns, &nl);
+		add_table(taken(t), &ns, &nl);
 	}
 	while ((ch = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
 		switch (ch) {
@@ -206,6 +260,12 @@ imgp_opt(const struct imgp_tool *t, int argc, char *argv[])
 			break;
 		case OPT_SHOW_CONFIG:
 			shows = 1;
+			break;
+		case OPT_PRETTY:
+			imgp_common.pretty = 1;
+			break;
+		case OPT_COMPLETION:
+			completion(t, optarg);
 			break;
 		case OPT_HELP:
 			help(t);
@@ -266,13 +326,39 @@ imgp_die(const struct imgp_err *e)
 }
 
 void
+imgp_print_failed(void)
+{
+	int saved = errno;
+
+	if (saved == EPIPE) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	fprintf(stderr, "%s: standard output: %s\n", imgp_progname,
+	    strerror(saved));
+	exit(IMGP_EX_TEMPFAIL);
+}
+
+void
 imgp_print(struct imgp_buf *b)
 {
 	if (fwrite(b->s, 1, b->len, stdout) != b->len ||
-	    fflush(stdout) == EOF) {
-		fprintf(stderr, "%s: standard output: %s\n", imgp_progname,
-		    strerror(errno));
-		exit(IMGP_EX_TEMPFAIL);
-	}
+	    fflush(stdout) == EOF)
+		imgp_print_failed();
 	imgp_buf_clear(b);
+}
+
+void
+imgp_print_json(struct imgp_buf *b)
+{
+	static struct imgp_indent state = IMGP_INDENT_INIT;
+	struct imgp_buf lines = IMGP_BUF_INIT;
+
+	if (imgp_common.pretty || isatty(STDOUT_FILENO)) {
+		imgp_indent(&state, b->s, b->len, &lines);
+		imgp_print(&lines);
+		imgp_buf_release(&lines);
+		imgp_buf_clear(b);
+	} else
+		imgp_print(b);
 }

@@ -1,9 +1,11 @@
 /*
- * Options: one table per tool makes parsing, --help and the usage line.
+ * Options: one table per tool makes parsing, --help, the usage line, and what shells
+ * complete (completion.h).
  *
- * Every tool has --help, --version, -j N (--jobs), -n (--dry-run), -q
- * (--quiet), -v (--verbose), --config FILE and --show-config, by getopt_long(3),
- * options before operands.
+ * Every tool has --help, --version, --completion SHELL, --config FILE and
+ * --show-config, and takes -j N (--jobs), -n (--dry-run), -q (--quiet), -v
+ * (--verbose), by getopt_long(3), options before operands; --help names those of
+ * them that the tool heeds.
  */
 #ifndef IMGPIPE_OPT_H
 #define IMGPIPE_OPT_H
@@ -11,16 +13,26 @@
 struct imgp_opt {
 	int		 ch;	/* short option, or a number above 255 */
 	const char	*name;	/* long name, or NULL */
-	const char	*arg;	/* what its argument is called; NULL: none */
+	const char	*arg;	/* what its argument is called, or all that it
+				 * may be, a|b|c; NULL: none */
 	const char	*help;	/* one line */
 };
+
+/* Which of the options that all tools share a tool heeds. */
+#define IMGP_USES_JOBS		1u
+#define IMGP_USES_DRY_RUN	2u
+#define IMGP_USES_QUIET		4u
+#define IMGP_USES_VERBOSE	8u
+#define IMGP_USES_PRETTY	16u	/* it writes JSON; others have no --pretty */
 
 struct imgp_tool {
 	const char	*name;		/* "imgp-stamp" */
 	const char *const *synopsis;	/* lines without the name, NULL ended */
 	const char	*about;		/* one line */
 	const struct imgp_opt *opts;	/* own options, ended by {0} */
-	const char	*(*const *libs)(void);	/* "libpq 15.18": NULL ended */
+	/* "libpq 15.18": NULL ended; what base/ needs comes by itself */
+	const char	*(*const *libs)(void);
+	unsigned int	 uses;		/* IMGP_USES_…, or'ed */
 };
 
 /* What the options that all tools share were set to. */
@@ -30,6 +42,7 @@ struct imgp_common {
 	int	dry_run;	/* -n: say what would be done, change nothing */
 	int	quiet;		/* -q: no diagnostics but errors */
 	int	verbose;	/* -v, counted */
+	int	pretty;		/* --pretty: JSON over several lines */
 };
 extern struct imgp_common imgp_common;
 
@@ -60,8 +73,13 @@ void	imgp_complain(const struct imgp_err *e);
 void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
 
 /* Write ${b} to standard output and empty it.  Where that cannot be done, as on a
- * full disk, say so and exit with 75. */
+ * full disk, say so and exit with 75; where nobody reads on, as after head(1), end by
+ * SIGPIPE. */
 struct imgp_buf;
 void	imgp_print(struct imgp_buf *b);
+/* The same for a piece of JSON, which is indented with --pretty and at a terminal. */
+void	imgp_print_json(struct imgp_buf *b);
+/* Standard output cannot be written, as errno says: end as above. */
+void	imgp_print_failed(void) __attribute__((__noreturn__));
 
 #endif

@@ -158,3 +158,52 @@ out:
 	imgp_place_release(&b);
 	return rc;
 }
+
+/* The absolute path of a directory; of one that is still to be made, as it is
+ * written.  The caller's; NULL with errno. */
+static char *
+absolute(const char *dir)
+{
+	char *real = realpath(dir, NULL), *here, *joined;
+
+	if (real != NULL)
+		return real;
+	if (dir[0] == '/')
+		return imgp_strdup(dir);
+	if ((here = realpath(".", NULL)) == NULL)
+		return NULL;
+	joined = imgp_place_join(here, strncmp(dir, "./", 2) == 0 ? dir + 2 :
+	    dir);
+	free(here);
+	return joined;
+}
+
+char *
+imgp_place_of_path(const char *path, struct imgp_err *e)
+{
+	size_t len = strlen(path), end = len;
+	char *dir, *real, *url;
+	const char *name;
+
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+	for (name = path + end; name > path && name[-1] != '/';)
+		name--;
+	if (is_dots(name, (size_t)(path + end - name)))
+		name = path + end;	/* all of it is the directory */
+	dir = name == path ? imgp_strdup(".") :
+	    imgp_strndup(path, (size_t)(name - path));
+	if (strlen(dir) > 1 && dir[strlen(dir) - 1] == '/')
+		dir[strlen(dir) - 1] = '\0';
+	real = absolute(dir);
+	free(dir);
+	if (real == NULL) {
+		imgp_fail_errno(e, IMGP_E_PLACE_INVALID, "%s", path);
+		return NULL;
+	}
+	url = imgp_asprintf("file://%s%s%.*s%s", strcmp(real, "/") == 0 ? "" :
+	    real, name == path + end ? "" : "/", (int)(path + end - name), name,
+	    end < len || name == path + end ? "/" : "");
+	free(real);
+	return url;
+}

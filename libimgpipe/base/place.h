@@ -32,6 +32,13 @@ void	imgp_place_release(struct imgp_place *p);
 char	*imgp_place_join(const char *base, const char *key);
 
 /*
+ * The place of the file or directory ${path}: "file://" and its absolute path, with
+ * the directory that it lies in as the system knows it; a '/' at its end stays.  The
+ * caller's to free; NULL with IMGP-PLACE-INVALID where the working directory is gone.
+ */
+char	*imgp_place_of_path(const char *path, struct imgp_err *e);
+
+/*
  * 0 when ${url} lies below the place ${base} (whole segments, no way out);
  * else -1 with IMGP-PLACE-OUTSIDE or IMGP-PLACE-INVALID.
  */

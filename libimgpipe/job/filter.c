@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/clock.h"
+#include "libimgpipe/base/indent.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/ready.h"
 #include "libimgpipe/base/text.h"
@@ -58,13 +59,8 @@ output_broken(struct imgp_filter *f)
 
 	if (f->isolate != NULL)
 		imgp_isolate_kill(f->isolate);
-	if (saved == EPIPE) {
-		signal(SIGPIPE, SIG_DFL);
-		raise(SIGPIPE);
-	}
-	fprintf(stderr, "%s: standard output: %s\n", imgp_progname,
-	    strerror(saved));
-	exit(IMGP_EX_TEMPFAIL);
+	errno = saved;
+	imgp_print_failed();
 }
 
 static void
@@ -77,13 +73,19 @@ write_line(struct imgp_filter *f, const char *s, size_t len)
 static void
 emit(struct imgp_filter *f, struct imgp_job *job)
 {
-	struct imgp_buf b = IMGP_BUF_INIT;
+	struct imgp_buf b = IMGP_BUF_INIT, lines = IMGP_BUF_INIT;
+	struct imgp_indent i = IMGP_INDENT_INIT;
 
 	f->status = imgp_exit_worse(f->status, imgp_job_exit(job));
 	imgp_job_print(job, &b);
 	imgp_buf_puts(&b, "\n");
-	write_line(f, b.s, b.len);
+	if (imgp_common.pretty) {
+		imgp_indent(&i, b.s, b.len, &lines);
+		write_line(f, lines.s, lines.len);
+	} else
+		write_line(f, b.s, b.len);
 	imgp_buf_release(&b);
+	imgp_buf_release(&lines);
 }
 
 /* Name on standard error what a step added to "errors" after ${n} entries. */

@@ -32,7 +32,7 @@ struct imgp_stamp_tag {
 	char		 creator[IMGP_UID_MAX + 1];
 };
 /*
- * Take ${text} apart: "GGGG,EEEE [VR]", or "GGGG,xxEE VR CREATOR" for a private
+ * Take ${text} apart: "GGGG,EEEE [VR]", "KEYWORD [VR]" for elements in our table, or "GGGG,xxEE VR CREATOR" for a private
  * block.  VR is LO, SH, ST, LT, UC or UT: the standard's, which need not be
  * stated for elements that are in our table, and is taken on trust for others.
  * The elements that tell what an object is cannot carry an id.  -1 with

@@ -18,34 +18,64 @@ static const uint32_t taken[] = {
  */
 static const struct {
 	uint32_t	 tag;
-	const char	*vr;
+	const char	*vr, *keyword;
 } known[] = {
-	{ IMGP_TAG(0x0008, 0x0050), "SH" }, { IMGP_TAG(0x0008, 0x0080), "LO" },
-	{ IMGP_TAG(0x0008, 0x0081), "ST" }, { IMGP_TAG(0x0008, 0x1010), "SH" },
-	{ IMGP_TAG(0x0008, 0x1030), "LO" }, { IMGP_TAG(0x0008, 0x103e), "LO" },
-	{ IMGP_TAG(0x0008, 0x1040), "LO" }, { IMGP_TAG(0x0008, 0x1090), "LO" },
-	{ IMGP_TAG(0x0008, 0x2111), "ST" }, { IMGP_TAG(0x0010, 0x0010), "PN" },
-	{ IMGP_TAG(0x0010, 0x0020), "LO" }, { IMGP_TAG(0x0010, 0x0021), "LO" },
-	{ IMGP_TAG(0x0010, 0x0030), "DA" }, { IMGP_TAG(0x0010, 0x0040), "CS" },
-	{ IMGP_TAG(0x0010, 0x1000), "LO" }, { IMGP_TAG(0x0010, 0x2160), "SH" },
-	{ IMGP_TAG(0x0010, 0x21b0), "LT" }, { IMGP_TAG(0x0010, 0x4000), "LT" },
-	{ IMGP_TAG(0x0012, 0x0010), "LO" }, { IMGP_TAG(0x0012, 0x0020), "LO" },
-	{ IMGP_TAG(0x0012, 0x0021), "LO" }, { IMGP_TAG(0x0012, 0x0030), "LO" },
-	{ IMGP_TAG(0x0012, 0x0031), "LO" }, { IMGP_TAG(0x0012, 0x0040), "LO" },
-	{ IMGP_TAG(0x0012, 0x0042), "LO" }, { IMGP_TAG(0x0012, 0x0050), "LO" },
-	{ IMGP_TAG(0x0012, 0x0051), "ST" }, { IMGP_TAG(0x0012, 0x0062), "CS" },
-	{ IMGP_TAG(0x0012, 0x0063), "LO" }, { IMGP_TAG(0x0012, 0x0071), "LO" },
-	{ IMGP_TAG(0x0012, 0x0072), "LO" }, { IMGP_TAG(0x0012, 0x0081), "LO" },
-	{ IMGP_TAG(0x0012, 0x0082), "LO" }, { IMGP_TAG(0x0018, 0x1000), "LO" },
-	{ IMGP_TAG(0x0018, 0x1004), "LO" }, { IMGP_TAG(0x0018, 0x1008), "LO" },
-	{ IMGP_TAG(0x0018, 0x1020), "LO" }, { IMGP_TAG(0x0018, 0x1030), "LO" },
-	{ IMGP_TAG(0x0020, 0x0010), "SH" }, { IMGP_TAG(0x0020, 0x4000), "LT" },
-	{ IMGP_TAG(0x0032, 0x1060), "LO" }, { IMGP_TAG(0x0032, 0x4000), "LT" },
-	{ IMGP_TAG(0x0038, 0x0010), "LO" }, { IMGP_TAG(0x0038, 0x4000), "LT" },
-	{ IMGP_TAG(0x0040, 0x0253), "SH" }, { IMGP_TAG(0x0040, 0x0254), "LO" },
-	{ IMGP_TAG(0x0040, 0x0280), "ST" }, { IMGP_TAG(0x0040, 0x1001), "SH" },
-	{ IMGP_TAG(0x0040, 0x1400), "LT" }, { IMGP_TAG(0x0040, 0x2016), "LO" },
-	{ IMGP_TAG(0x0040, 0x2017), "LO" },
+	{ IMGP_TAG(0x0008, 0x0050), "SH", "AccessionNumber" },
+	{ IMGP_TAG(0x0008, 0x0080), "LO", "InstitutionName" },
+	{ IMGP_TAG(0x0008, 0x0081), "ST", "InstitutionAddress" },
+	{ IMGP_TAG(0x0008, 0x1010), "SH", "StationName" },
+	{ IMGP_TAG(0x0008, 0x1030), "LO", "StudyDescription" },
+	{ IMGP_TAG(0x0008, 0x103e), "LO", "SeriesDescription" },
+	{ IMGP_TAG(0x0008, 0x1040), "LO", "InstitutionalDepartmentName" },
+	{ IMGP_TAG(0x0008, 0x1090), "LO", "ManufacturerModelName" },
+	{ IMGP_TAG(0x0008, 0x2111), "ST", "DerivationDescription" },
+	{ IMGP_TAG(0x0010, 0x0010), "PN", "PatientName" },
+	{ IMGP_TAG(0x0010, 0x0020), "LO", "PatientID" },
+	{ IMGP_TAG(0x0010, 0x0021), "LO", "IssuerOfPatientID" },
+	{ IMGP_TAG(0x0010, 0x0030), "DA", "PatientBirthDate" },
+	{ IMGP_TAG(0x0010, 0x0040), "CS", "PatientSex" },
+	{ IMGP_TAG(0x0010, 0x1000), "LO", "OtherPatientIDs" },
+	{ IMGP_TAG(0x0010, 0x2160), "SH", "EthnicGroup" },
+	{ IMGP_TAG(0x0010, 0x21b0), "LT", "AdditionalPatientHistory" },
+	{ IMGP_TAG(0x0010, 0x4000), "LT", "PatientComments" },
+	{ IMGP_TAG(0x0012, 0x0010), "LO", "ClinicalTrialSponsorName" },
+	{ IMGP_TAG(0x0012, 0x0020), "LO", "ClinicalTrialProtocolID" },
+	{ IMGP_TAG(0x0012, 0x0021), "LO", "ClinicalTrialProtocolName" },
+	{ IMGP_TAG(0x0012, 0x0030), "LO", "ClinicalTrialSiteID" },
+	{ IMGP_TAG(0x0012, 0x0031), "LO", "ClinicalTrialSiteName" },
+	{ IMGP_TAG(0x0012, 0x0040), "LO", "ClinicalTrialSubjectID" },
+	{ IMGP_TAG(0x0012, 0x0042), "LO", "ClinicalTrialSubjectReadingID" },
+	{ IMGP_TAG(0x0012, 0x0050), "LO", "ClinicalTrialTimePointID" },
+	{ IMGP_TAG(0x0012, 0x0051), "ST", "ClinicalTrialTimePointDescription" },
+	{ IMGP_TAG(0x0012, 0x0062), "CS", "PatientIdentityRemoved" },
+	{ IMGP_TAG(0x0012, 0x0063), "LO", "DeidentificationMethod" },
+	{ IMGP_TAG(0x0012, 0x0071), "LO", "ClinicalTrialSeriesID" },
+	{ IMGP_TAG(0x0012, 0x0072), "LO", "ClinicalTrialSeriesDescription" },
+	{ IMGP_TAG(0x0012, 0x0081), "LO",
+	    "ClinicalTrialProtocolEthicsCommitteeName" },
+	{ IMGP_TAG(0x0012, 0x0082), "LO",
+	    "ClinicalTrialProtocolEthicsCommitteeApprovalNumber" },
+	{ IMGP_TAG(0x0018, 0x1000), "LO", "DeviceSerialNumber" },
+	{ IMGP_TAG(0x0018, 0x1004), "LO", "PlateID" },
+	{ IMGP_TAG(0x0018, 0x1008), "LO", "GantryID" },
+	{ IMGP_TAG(0x0018, 0x1020), "LO", "SoftwareVersions" },
+	{ IMGP_TAG(0x0018, 0x1030), "LO", "ProtocolName" },
+	{ IMGP_TAG(0x0020, 0x0010), "SH", "StudyID" },
+	{ IMGP_TAG(0x0020, 0x4000), "LT", "ImageComments" },
+	{ IMGP_TAG(0x0032, 0x1060), "LO", "RequestedProcedureDescription" },
+	{ IMGP_TAG(0x0032, 0x4000), "LT", "StudyComments" },
+	{ IMGP_TAG(0x0038, 0x0010), "LO", "AdmissionID" },
+	{ IMGP_TAG(0x0038, 0x4000), "LT", "VisitComments" },
+	{ IMGP_TAG(0x0040, 0x0253), "SH", "PerformedProcedureStepID" },
+	{ IMGP_TAG(0x0040, 0x0254), "LO", "PerformedProcedureStepDescription" },
+	{ IMGP_TAG(0x0040, 0x0280), "ST",
+	    "CommentsOnThePerformedProcedureStep" },
+	{ IMGP_TAG(0x0040, 0x1001), "SH", "RequestedProcedureID" },
+	{ IMGP_TAG(0x0040, 0x1400), "LT", "RequestedProcedureComments" },
+	{ IMGP_TAG(0x0040, 0x2016), "LO",
+	    "PlacerOrderNumberImagingServiceRequest" },
+	{ IMGP_TAG(0x0040, 0x2017), "LO",
+	    "FillerOrderNumberImagingServiceRequest" },
 };
 
 static int
@@ -77,6 +107,37 @@ room(const char *vr)
 	    strcmp(vr, "UT") == 0 ? 64 : 0;
 }
 
+/*
+ * Read the tag at the beginning of ${*text}, which moves behind it: a keyword of the
+ * table above, GGGG,EEEE, or GGGG,xxEE, which sets ${*block}.  0, or -1: none of them.
+ */
+static int
+read_tag(const char **text, unsigned int *group, unsigned int *element,
+    int *block)
+{
+	size_t i, len = strcspn(*text, " ");
+	int used = 0;
+
+	for (i = 0; i < sizeof known / sizeof *known; i++)
+		if (strlen(known[i].keyword) == len &&
+		    memcmp(known[i].keyword, *text, len) == 0) {
+			*group = known[i].tag >> 16;
+			*element = known[i].tag & 0xffff;
+			*text += len;
+			return 0;
+		}
+	if (sscanf(*text, "%4x,%4x%n", group, element, &used) != 2 ||
+	    used != 9) {
+		used = 0;
+		if (sscanf(*text, "%4x,xx%2x%n", group, element, &used) != 2 ||
+		    used != 9)
+			return -1;
+		*block = 1;
+	}
+	*text += used;
+	return 0;
+}
+
 /* Printable ASCII without the delimiter of values. */
 static int
 is_plain(const char *s, size_t min, size_t max)
@@ -97,19 +158,13 @@ imgp_stamp_tag_parse(const char *text, struct imgp_stamp_tag *t,
 	unsigned int group, element;
 	char vr[3] = "";
 	const char *standard = NULL;
-	int used = 0, block = 0;
+	int block = 0;
 	size_t i;
 
 	memset(t, 0, sizeof *t);
-	if (sscanf(text, "%4x,%4x%n", &group, &element, &used) != 2 ||
-	    used != 9) {
-		used = 0;
-		if (sscanf(text, "%4x,xx%2x%n", &group, &element, &used) != 2 ||
-		    used != 9)
-			return wrong(e, "not GGGG,EEEE or GGGG,xxEE");
-		block = 1;
-	}
-	text += used;
+	if (read_tag(&text, &group, &element, &block) == -1)
+		return wrong(e, "neither GGGG,EEEE or GGGG,xxEE nor the keyword "
+		    "of an element that is known here");
 	if (text[0] == ' ' && strlen(text) >= 3) {
 		memcpy(vr, text + 1, 2);
 		text += 3;

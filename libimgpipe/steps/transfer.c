@@ -97,8 +97,9 @@ imgp_transfer_new(const char *from, const char *to, unsigned int flags,
 			break;
 	if (i == sizeof hops / sizeof hops[0]) {
 		imgp_fail(e, IMGP_E_CONFIG, "no way from \"%.40s\" to \"%.40s\": "
-		    "there are source local, local temp, temp destination",
-		    from, to);
+		    "there are source local, local temp, temp destination; "
+		    "places begin with file:// or s3://, or are paths with a "
+		    "slash", from, to);
 		return NULL;
 	}
 	/* Each pipeline may have its own places. */

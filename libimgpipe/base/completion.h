@@ -1,0 +1,25 @@
+/*
+ * What a shell needs to complete a tool's words, from the tables that make its
+ * --help (opt.h).
+ */
+#ifndef IMGPIPE_COMPLETION_H
+#define IMGPIPE_COMPLETION_H
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/opt.h"
+
+/*
+ * Append a script for ${shell}: bash, zsh or fish.  ${n} tables of options;
+ * subcommands are the words in small letters of the tool's synopsis, and where it has
+ * an operand FILE, IN or FROM, files are completed.  0, or -1 when the shell is
+ * another.
+ */
+int	imgp_completion(const struct imgp_tool *tool,
+	    const struct imgp_opt *const *tables, size_t n, const char *shell,
+	    struct imgp_buf *out);
+
+/* Call ${one} for each subcommand of ${tool}, in the order of its synopsis. */
+void	imgp_completion_words(const struct imgp_tool *tool,
+	    void (*one)(void *arg, const char *word), void *arg);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * JSON over several lines, for people: text goes in by pieces, as it is made, and
+ * comes out indented.
+ */
+#ifndef IMGPIPE_INDENT_H
+#define IMGPIPE_INDENT_H
+
+#include <stddef.h>
+
+#include "libimgpipe/base/buf.h"
+
+struct imgp_indent {
+	int	depth;		/* arrays and objects that are open */
+	int	opened;		/* nothing followed the last '{' or '[' */
+	int	in_string, escaped;
+};
+
+#define IMGP_INDENT_INIT	{ 0, 0, 0, 0 }
+
+/* Append the next ${len} bytes of valid JSON at ${s}, indented.  White space between
+ * values goes; a newline outside of all of them stays. */
+void	imgp_indent(struct imgp_indent *i, const char *s, size_t len,
+	    struct imgp_buf *out);
+
+#endif
