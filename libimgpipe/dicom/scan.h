@@ -2,9 +2,10 @@
  * What images an upload holds: studies, series, numbers, distinct instances,
  * and what was no image, by kind and count.
  *
- * Of each member only the first kilobytes are decoded, never the pixels.  An
- * instance is a distinct SOP Instance UID at the top level of a data set that
- * also has SOP class, study and series UID, and is no DICOMDIR.
+ * Of each member only the first kilobytes are decoded; pixels are read only of members
+ * that share a SOP Instance UID and differ (dicom/copies.h).  An instance is a distinct
+ * SOP Instance UID at the top level of a data set that also has SOP class, study and
+ * series UID, and is no DICOMDIR.
  */
 #ifndef IMGPIPE_SCAN_H
 #define IMGPIPE_SCAN_H
