@@ -6,6 +6,8 @@
 #: check-s3                   all that speaks S3, whole, with those servers
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
 #: check-notices              runs killed, and what the admins hear; half an hour
+#: check-cut-short            processes killed, memory refused, at each point;
+#:                            twenty minutes
 #: check-driver               10,000 dry runs, 1,000 under SIGTERM; an hour
 #: check-s3-large             6 GB and 50 GB objects; minutes, 26 GB of disk
 #: check-db                   the record keeping: every order of its steps, and
@@ -118,7 +120,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all check check-axe check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices asan install uninstall clean help
+.PHONY: all check check-axe check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS))) $B/completions/made
 
@@ -227,6 +229,10 @@ check-kill: all $(FIXTURES)
 check-notices: all $(FIXTURES)
 	RUNS=$${RUNS:-100} POINTS=$${POINTS:-100} BUILD=$(abspath $B) \
 	  prove -v tests/notices.t
+# Reading processes killed at each of their system calls, each allocation refused;
+# some twenty minutes.
+check-cut-short: all $(FIXTURES) $(CTESTS)
+	POINTS=$${POINTS:-100000} BUILD=$(abspath $B) prove -v tests/cut-short.t
 # Ten thousand dry runs, a thousand of them under SIGTERM; an hour.
 check-driver: all $(FIXTURES)
 	RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t

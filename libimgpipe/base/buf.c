@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
 
@@ -13,7 +14,9 @@ imgp_oom(void)
 	static const char msg[] = "IMGP-MEMORY: out of memory";
 
 	warnx("%s", msg);
-	exit(75);
+	/* No exit(): what libraries do then may want memory, too.  What a tool had to say
+	 * in whole lines it has written. */
+	_exit(75);
 }
 
 void *

@@ -333,8 +333,11 @@ imgp_sandbox_probe(struct imgp_err *e)
 		return imgp_fail_errno(e, IMGP_E_MEMORY, "fork");
 	while (waitpid(pid, &st, 0) == -1 && errno == EINTR)
 		;
-	if (!WIFEXITED(st) || WEXITSTATUS(st) != 0) {
-		errno = WIFEXITED(st) ? WEXITSTATUS(st) : EINVAL;
+	if (WIFSIGNALED(st))
+		return imgp_fail(e, IMGP_E_SANDBOX, "the process that tries the"
+		    " sandbox died of signal %d", WTERMSIG(st));
+	if (WEXITSTATUS(st) != 0) {
+		errno = WEXITSTATUS(st);
 		return imgp_fail_errno(e, IMGP_E_SANDBOX,
 		    "the sandbox cannot be closed");
 	}
