@@ -19,7 +19,7 @@ enum { OPT_LEVEL = 256, OPT_SINCE, OPT_PIPELINE, OPT_CSV, OPT_JSON,
 	OPT_REPAIR, OPT_REASON };
 
 static const struct imgp_opt opts[] = {
-	{ OPT_LEVEL, "level", "row|exists|size|sum|fetch",
+	{ OPT_LEVEL, "level", "row|exists|size|sum|fetch|ids",
 	    "how closely to look; size is the default" },
 	{ OPT_SINCE, "since", "TIME", "rows made or ended since" },
 	{ OPT_PIPELINE, "pipeline", "CODE", "findings of this pipeline only" },
@@ -44,7 +44,7 @@ static const struct imgp_tool tool = { "imgp-verify", synopsis,
 static const char *const levels[] = {
 	[IMGP_VERIFY_ROW] = "row", [IMGP_VERIFY_EXISTS] = "exists",
 	[IMGP_VERIFY_SIZE] = "size", [IMGP_VERIFY_SUM] = "sum",
-	[IMGP_VERIFY_FETCH] = "fetch"
+	[IMGP_VERIFY_FETCH] = "fetch", [IMGP_VERIFY_IDS] = "ids"
 };
 
 /* What is printed of a finding. */
@@ -181,7 +181,7 @@ take_level(const char *s)
 	for (i = 0; i < sizeof levels / sizeof *levels; i++)
 		if (strcmp(s, levels[i]) == 0)
 			return (enum imgp_verify_level)i;
-	imgp_usage(&tool, "--level: row, exists, size, sum or fetch");
+	imgp_usage(&tool, "--level: row, exists, size, sum, fetch or ids");
 }
 
 static void

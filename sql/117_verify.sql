@@ -39,11 +39,25 @@ begin
 		limit most) a);
 end $$;
 
--- {"after", "limit", "since"}: data.files, the rows with a name, by number, those
+-- The member "scans" of a job line, with the ATRIUIDs.
+create or replace function pipeline.scans_json(file bigint) returns jsonb
+language sql stable as $$
+	select coalesce(jsonb_agg(jsonb_build_object('study_uid', t.studyuid,
+	    'series', t.series) order by t.studyuid collate "C"), '[]')
+	from (select d.studyuid, jsonb_agg(jsonb_build_object(
+	        'series_uid', d.serieuid, 'series_number', d.serienum,
+	        'number_of_instances', d.number_of_instances,
+	        'atri_uid', d.atriuid) order by d.scan_no) as series
+	    from pipeline.edcpipelinefiledicom d
+	    where d.edcpipelinefile_id = file group by d.studyuid) t;
+$$;
+
+-- {"after", "limit", "since", "ids"}: data.files, the rows with a name, by number, those
 -- above ${after}, with all that the record knows of their content; "asked" is
 -- false for those that ended before ${since}, "busy" true while a run holds one.
 -- "unseen" true for a delivery whose client had no sum and whose object nobody has
 -- seen yet.  "source_key": of the revision that the EDC has now; null for others.
+-- With ${ids} "scans": as in a job line, with the ATRIUIDs.
 -- data.pipelines: the codes of all pipelines.
 create or replace function pipeline.do_verify_files(req jsonb) returns jsonb
 language plpgsql stable as $$
@@ -81,7 +95,9 @@ begin
 	        where o.edcpipelinefile_id = a.id and o.unseen),
 	    'busy', coalesce((a.f).lease_until > now(), false),
 	    'asked', t is null or (a.f).ts_create >= t or
-	        coalesce((a.f).ts_finish >= t, false)) order by a.id), '[]')
+	        coalesce((a.f).ts_finish >= t, false)) ||
+	    case when req -> 'ids' = 'true' then jsonb_build_object('scans',
+	        pipeline.scans_json(a.id)) else '{}' end order by a.id), '[]')
 	into files
 	from page a
 	join pipeline.edcpipeline p on p.id = a.edcpipeline_id

@@ -33,7 +33,7 @@ waive() {		# waive UPLOAD PIPELINE
 }
 waive 1211 audio
 imgp-run -q --pending >run 2>/dev/null
-for level in row exists size sum fetch; do
+for level in row exists size sum fetch ids; do
 	exits 0 "all is delivered: level $level" imgp-verify --level $level
 	like out "^level $level: .*0 findings: all holds\$" '... which it says'
 done
@@ -98,6 +98,43 @@ exits 1 'of rows from tomorrow on' imgp-verify --since "$(date -ud tomorrow +%F)
 is "$(said)" 'no-row -
 no-row -' '... are none; a file without a row is still one'
 again
+
+# What was delivered, its ids taken out or made others, as if it had been so from the
+# start: the row has the new sums.
+believe() {		# believe UPLOAD: the row's sums are those of the file as it is
+	local f
+	f=$(file "$1")
+	sql "set session_replication_role = replica; update pipeline.edcpipelinefile
+	    set sha256_destination = '$(sha256sum <"$f" | cut -d' ' -f1)',
+	    bytes_destination = $(stat -c %s "$f"), destination_etag = null
+	    where subjecteventcrffile_id = $1"
+}
+sums() { sql "select subjecteventcrffile_id, sha256_destination, bytes_destination
+    from pipeline.edcpipelinefile order by 1"; }
+sums >sums
+for id in 1201 1202; do
+	src=source/$(sql "select source_key from pipeline.upload where subject_event_crf_file_id = $id")
+	cp "$src" "$(file $id)"
+	believe $id
+	exits 0 "$id: a file that never had its ids: level fetch" imgp-verify --level fetch
+	without="${without-}${without:+$'\n'}without-id $id"
+	finds ids "$without" '... is found by its instances'
+	like out '[1-9][0-9]* of its instances have no id, 0 another one, 0 are of a series' \
+	    '... which are counted'
+done
+imgp-stamp --id 88.1 -o other.dcm source/subjecteventcrffile/301/5102/ct_file/v1.dcm
+cp other.dcm "$(file 1202)"
+believe 1202
+finds ids 'without-id 1201
+without-id 1202' "another subject's id"
+like out '0 of its instances have no id, 1 another one' '... is another one'
+[ -z "$(find "$IMGP_SPOOL" -type f ! -name .lock)" ]
+ok $? 'the spool keeps nothing of it'
+again
+for id in 1201 1202; do believe $id; done
+sums | cmp -s - sums
+ok $? 'as it was'
+exits 2 'level ids without a spool' env -u IMGP_SPOOL imgp-verify --level ids
 
 # The EDC: its object under a delivered revision is another.
 upload=source/subjecteventcrffile/301/5102/ct_file/v1.dcm

@@ -20,6 +20,7 @@ struct scan {
 	struct imgp_census *census;
 	struct imgp_content *content;
 	struct imgp_checks *checks;	/* NULL: none */
+	const struct imgp_scan_visitor *visitor;	/* NULL: none */
 	struct imgp_copies *copies;	/* NULL the first time round */
 	struct imgp_dicom_want want;
 	uint64_t head;			/* bytes that the last instance took */
@@ -211,6 +212,10 @@ scan_object(struct scan *s, size_t i, int mac, imgp_copies_next *next, void *arg
 	}
 	if (rc == 0 && s->checks != NULL)
 		imgp_checks_add(s->checks, &s->dicom);
+	if (rc == 0 && s->visitor != NULL &&
+	    s->dicom.state == IMGP_DICOM_HEAD &&
+	    s->dicom.kind == IMGP_DICOM_INSTANCE)
+		s->visitor->instance(s->visitor->arg, &s->dicom);
 	imgp_dicom_release(&s->dicom);
 	return rc;
 }
@@ -356,9 +361,9 @@ scan_members(struct scan *s, const struct imgp_intake *u, struct imgp_err *e)
 	return 0;
 }
 
-int
-imgp_scan_upload(int fd, const struct imgp_limits *lim,
-    struct imgp_checks *checks, struct imgp_scan_result *r,
+static int
+scan_upload(int fd, const struct imgp_limits *lim, struct imgp_checks *checks,
+    const struct imgp_scan_visitor *visitor, struct imgp_scan_result *r,
     struct imgp_err *e)
 {
 	struct imgp_deflate_fd from = { fd, 0 };
@@ -373,7 +378,8 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	memset(&s, 0, offsetof(struct scan, dicom));
 	s.lim = lim;
 	s.r = r;
-	s.want = imgp_dicom_want;
+	s.want = visitor != NULL ? *visitor->want : imgp_dicom_want;
+	s.visitor = visitor;
 	s.checks = checks;
 	if (checks != NULL)
 		s.want.aside = imgp_checks_want(checks);
@@ -417,6 +423,22 @@ imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	imgp_copies_free(s.copies);
 	imgp_census_free(s.census);
 	return rc;
+}
+
+int
+imgp_scan_upload(int fd, const struct imgp_limits *lim,
+    struct imgp_checks *checks, struct imgp_scan_result *r,
+    struct imgp_err *e)
+{
+	return scan_upload(fd, lim, checks, NULL, r, e);
+}
+
+int
+imgp_scan_visit(int fd, const struct imgp_limits *lim,
+    const struct imgp_scan_visitor *v, struct imgp_scan_result *r,
+    struct imgp_err *e)
+{
+	return scan_upload(fd, lim, NULL, v, r, e);
 }
 
 void

@@ -14,6 +14,7 @@
 
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/dicom/checks.h"
+#include "libimgpipe/dicom/dicom.h"
 #include "libimgpipe/dicom/faults.h"
 #include "libimgpipe/dicom/limits.h"
 #include "libimgpipe/dicom/scans.h"
@@ -41,6 +42,17 @@ struct imgp_scan_result {
  */
 int	imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	    struct imgp_checks *checks, struct imgp_scan_result *r,
+	    struct imgp_err *e);
+
+/* Who looks at each instance (each copy) as it is found. */
+struct imgp_scan_visitor {
+	const struct imgp_dicom_want *want;	/* what to note of it */
+	void	(*instance)(void *arg, const struct imgp_dicom *d);
+	void	*arg;
+};
+/* The same, with a visitor and without checks. */
+int	imgp_scan_visit(int fd, const struct imgp_limits *lim,
+	    const struct imgp_scan_visitor *v, struct imgp_scan_result *r,
 	    struct imgp_err *e);
 void	imgp_scan_release(struct imgp_scan_result *r);
 

@@ -1,9 +1,10 @@
 /*
  * The XML bodies of S3 and STS, read by expat.
  *
- * A body is at most 1 MiB, 32 elements deep and has no document type
- * declaration, so no entity but the five built in (R36).  Elements are told
- * apart by local name; those that are not known are passed over.
+ * A body is at most 4 MiB (a page of 1,000 keys of 1,024 bytes, encoded, has some 3.5),
+ * 32 elements deep, and has no document type declaration, so no entity but the five
+ * built in (R36).  Elements are told apart by local name; those that are not known
+ * are passed over.
  */
 #ifndef IMGPIPE_S3XML_H
 #define IMGPIPE_S3XML_H
@@ -14,7 +15,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/err.h"
 
-#define IMGP_S3XML_MAX		((size_t)1 << 20)
+#define IMGP_S3XML_MAX		((size_t)4 << 20)
 #define IMGP_S3XML_DEPTH	32
 
 enum imgp_s3xml_kind {

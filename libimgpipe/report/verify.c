@@ -1,11 +1,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/place.h"
+#include "libimgpipe/job/run_id.h"
+#include "libimgpipe/job/spool.h"
 #include "libimgpipe/report/verify.h"
+#include "libimgpipe/steps/ids_check.h"
 #include "libimgpipe/store/inventory.h"
 #include "libimgpipe/store/store.h"
 
@@ -17,6 +21,7 @@ const char *const imgp_verify_kinds[IMGP_VERIFY_KINDS] = {
 	[IMGP_RENAMED] = "renamed",
 	[IMGP_OTHER_SIZE] = "other-size",
 	[IMGP_OTHER_BYTES] = "other-bytes",
+	[IMGP_WITHOUT_ID] = "without-id",
 	[IMGP_ELSEWHERE] = "elsewhere",
 	[IMGP_NOT_COMPLETED] = "not-completed",
 	[IMGP_NO_ROW] = "no-row",
@@ -50,6 +55,9 @@ struct check {
 	struct base	*bases;
 	struct gone	*gone;
 	size_t		 ngone;
+	char		*dir;		/* for one object at a time; NULL: not made */
+	int		 lock;		/* its lock */
+	struct imgp_store *here;	/* it, as a place */
 	char		**others;	/* places within which nothing has a row */
 	size_t		 nothers;
 };
@@ -226,6 +234,107 @@ has_other_sum(struct check *c, struct base *b, const char *url,
 	return strcmp(got.sha256, sha256) != 0;
 }
 
+/*
+ * The directory that objects are fetched to: 0, or -1 and ${e}.  It lies in the spool as
+ * a run's does, so that the next run clears up after us if we are killed.
+ */
+static int
+make_dir(struct check *c, struct imgp_err *e)
+{
+	const char *spool = imgp_conf_need(NULL, "spool", e);
+	char *run, *url;
+
+	if (spool == NULL)
+		return -1;
+	run = imgp_run_id_new();
+	if ((c->lock = imgp_spool_open(spool, run, e)) != -1) {
+		c->dir = imgp_asprintf("%s/%s", spool, run);
+		url = imgp_asprintf("file://%s", c->dir);
+		c->here = imgp_store_open(url, 0, e);
+		free(url);
+	}
+	free(run);
+	return c->here == NULL ? -1 : 0;
+}
+
+static void
+remove_dir(struct check *c)
+{
+	char *lock;
+
+	imgp_store_close(c->here);
+	if (c->dir == NULL)
+		return;
+	lock = imgp_asprintf("%s/lock", c->dir);
+	unlink(lock);
+	rmdir(c->dir);
+	close(c->lock);
+	free(lock);
+	free(c->dir);
+}
+
+/* Find the instances of ${file}, a copy of the object at ${url}, that lack their
+ * ids. */
+static void
+check_ids(struct check *c, const struct imgp_json *o, const char *file,
+    const struct imgp_scans *scans, const char *url)
+{
+	struct imgp_ids ids = { 0, 0, 0, 0 };
+	struct imgp_err e;
+	char what[160];
+
+	if (imgp_ids_check(file, text(o, "pipeline_code"), scans, &ids,
+	    &e) == -1) {
+		unseen(c, &e);
+		return;
+	}
+	if (ids.without + ids.other + ids.unknown == 0)
+		return;
+	snprintf(what, sizeof what, "%llu of its instances have no id, %llu "
+	    "another one, %llu are of a series that has none",
+	    (unsigned long long)ids.without, (unsigned long long)ids.other,
+	    (unsigned long long)ids.unknown);
+	found_of(c, IMGP_WITHOUT_ID, o, url, what);
+}
+
+/* Fetch the object, sum it up on its way, and look at its ids.  Nonzero: its sum is
+ * not ${sha256}. */
+static int
+has_other_bytes(struct check *c, const struct imgp_json *o, struct base *b,
+    const char *url, const char *sha256)
+{
+	struct imgp_scans scans = IMGP_SCANS_INIT;
+	struct imgp_copied got;
+	struct imgp_err e;
+	char *file = NULL, *to = NULL;
+	int other = 0;
+
+	if (imgp_scans_parse(imgp_json_get(o, "scans"), &scans, &e) == -1) {
+		unseen(c, &e);
+		goto out;
+	}
+	if (scans.n == 0) {	/* no images: no ids */
+		other = has_other_sum(c, b, url, sha256, 1);
+		goto out;
+	}
+	file = imgp_asprintf("%s/object", c->dir);
+	to = imgp_asprintf("file://%s", file);
+	if (imgp_store_copy(&(struct imgp_copy){ .src = b->store, .from = url,
+	    .dst = c->here, .to = to }, &got, &e) == -1) {
+		unseen(c, &e);
+		goto out;
+	}
+	other = sha256 != NULL && strcmp(got.object.sha256, sha256) != 0;
+	if (!other)
+		check_ids(c, o, file, &scans, url);
+	unlink(file);
+out:
+	imgp_scans_release(&scans);
+	free(file);
+	free(to);
+	return other;
+}
+
 /* Compare the object ${h} at ${url} with what the row ${o} says of it. */
 static void
 compare(struct check *c, const struct imgp_json *o, struct base *b,
@@ -245,7 +354,9 @@ compare(struct check *c, const struct imgp_json *o, struct base *b,
 	if (c->v->level < IMGP_VERIFY_SUM)
 		return;
 	other = !imgp_held_may_be(h, etag);
-	if (c->v->level == IMGP_VERIFY_FETCH || other || !known)
+	if (c->v->level >= IMGP_VERIFY_IDS)
+		other = has_other_bytes(c, o, b, url, text(o, "sha256"));
+	else if (c->v->level == IMGP_VERIFY_FETCH || other || !known)
 		other = has_other_sum(c, b, url, text(o, "sha256"),
 		    c->v->level == IMGP_VERIFY_FETCH || other);
 	if (other)
@@ -328,7 +439,7 @@ check_source(struct check *c, const struct imgp_json *o)
 		h->mark = OF_A_ROW;
 		other = (bytes >= 0 && h->bytes != bytes) ||
 		    !imgp_held_may_be(h, text(o, "source_etag"));
-		if (!other && c->v->level == IMGP_VERIFY_FETCH)
+		if (!other && c->v->level >= IMGP_VERIFY_FETCH)
 			other = has_other_sum(c, b, url, sum, 1);
 		if (other)
 			found_of(c, IMGP_SOURCE_CHANGED, o, url, "its bytes "
@@ -584,6 +695,7 @@ pages(struct check *c, const char *function, const char *list,
 		imgp_json_set_int(req, "limit", PAGE);
 		imgp_json_set_str(req, "after_pipeline_code", code);
 		imgp_json_set_str(req, "since", since);
+		imgp_json_set_bool(req, "ids", c->v->level >= IMGP_VERIFY_IDS);
 		free(code);
 		code = NULL;
 		if (imgp_post_ask(c->post, function, req, &data, e) == -1)
@@ -659,6 +771,7 @@ clear(struct check *c)
 	free(c->gone);
 	free(c->others);
 	imgp_inventory_free(c->held);
+	remove_dir(c);
 }
 
 int
@@ -670,6 +783,10 @@ imgp_verify(struct imgp_post *p, const struct imgp_verify *v,
 	int rc;
 
 	memset(r, 0, sizeof *r);
+	if (v->level >= IMGP_VERIFY_IDS && make_dir(&c, e) == -1) {
+		clear(&c);
+		return -1;
+	}
 	rc = pages(&c, "verify_uploads", "uploads",
 	    "subject_event_crf_file_id", NULL, not_delivered, e);
 	if (rc == 0 && v->level > IMGP_VERIFY_ROW &&

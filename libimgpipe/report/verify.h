@@ -22,7 +22,8 @@ enum imgp_verify_level {
 	IMGP_VERIFY_SUM,	/* and its ETag is the one noted at delivery; else
 				 * one HEAD for its x-amz-meta-sha256; a file is
 				 * read */
-	IMGP_VERIFY_FETCH	/* all of it is read and summed */
+	IMGP_VERIFY_FETCH,	/* all of it is read and summed */
+	IMGP_VERIFY_IDS		/* and each instance in it carries its ATRIUID */
 };
 
 /* What is wrong.  The names are imgp_verify_kinds[]; imgp-verify(1) explains them. */
@@ -32,6 +33,7 @@ enum imgp_verify_kind {
 	IMGP_RENAMED,		/* the same, and its bytes lie under another name */
 	IMGP_OTHER_SIZE,
 	IMGP_OTHER_BYTES,
+	IMGP_WITHOUT_ID,	/* an instance does not carry its ATRIUID */
 	IMGP_ELSEWHERE,		/* delivered to a place that the settings do not
 				 * name any more; it is looked at there */
 	IMGP_NOT_COMPLETED,	/* an object whose row is not Completed */

@@ -230,9 +230,9 @@ s3_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
 			imgp_sigv4_encode(&query, next, 0);
 			imgp_buf_puts(&query, "&");
 		}
-		/* 250 keys of 1,024 bytes, encoded, fit in IMGP_S3XML_MAX. */
+		/* As many as a page can have; they fit in IMGP_S3XML_MAX. */
 		imgp_buf_puts(&query, "encoding-type=url&list-type=2&"
-		    "max-keys=250&prefix=");
+		    "max-keys=1000&prefix=");
 		imgp_sigv4_encode(&query, below, 0);
 		r.query = query.s;
 		free(next);
