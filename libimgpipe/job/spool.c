@@ -9,28 +9,9 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/dirs.h"
+#include "libimgpipe/base/lock.h"
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/job/spool.h"
-
-/* Open the lock ${name} in ${dir} and take it; -1 and errno. */
-static int
-take_lock(int dir, const char *name, int how)
-{
-	int fd = openat(dir, name,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
-	int rc;
-
-	if (fd == -1)
-		return -1;
-	while ((rc = flock(fd, how)) == -1 && errno == EINTR)
-		;
-	if (rc == 0)
-		return fd;
-	rc = errno;
-	close(fd);
-	errno = rc;
-	return -1;
-}
 
 static int
 enter(int dir, const char *name)
@@ -53,7 +34,7 @@ make_run(int dir, const char *spool, const char *run, struct imgp_err *e)
 		    run);
 	}
 	if ((below = enter(dir, run)) != -1) {
-		fd = take_lock(below, "lock", LOCK_EX | LOCK_NB);
+		fd = imgp_lock(below, "lock", LOCK_EX | LOCK_NB);
 		close(below);
 	}
 	if (fd == -1 || fcntl(fd, F_SETFD, 0) == -1)
@@ -76,7 +57,7 @@ imgp_spool_open(const char *spool, const char *run, struct imgp_err *e)
 		    "directory that can be written", spool);
 		goto out;
 	}
-	if ((all = take_lock(dir, ".lock", LOCK_EX)) == -1) {
+	if ((all = imgp_lock(dir, ".lock", LOCK_EX)) == -1) {
 		imgp_fail_errno(e, IMGP_E_STORE_IO, "%s/.lock", spool);
 		goto out;
 	}
@@ -96,7 +77,7 @@ is_dead(int dir, const char *run)
 
 	if (!imgp_run_id_is(run) || (below = enter(dir, run)) == -1)
 		return 0;
-	fd = take_lock(below, "lock", LOCK_EX | LOCK_NB);
+	fd = imgp_lock(below, "lock", LOCK_EX | LOCK_NB);
 	close(below);
 	return fd != -1;
 }
@@ -112,7 +93,7 @@ imgp_spool_dead(const char *spool)
 
 	if ((dir = opendir(spool)) == NULL)
 		return runs;
-	if ((all = take_lock(dirfd(dir), ".lock", LOCK_EX)) != -1)
+	if ((all = imgp_lock(dirfd(dir), ".lock", LOCK_EX)) != -1)
 		while ((d = readdir(dir)) != NULL)
 			if (is_dead(dirfd(dir), d->d_name)) {
 				runs[n++] = imgp_strdup(d->d_name);

@@ -203,9 +203,8 @@ imgp_match_free(struct imgp_match *m)
 	free(m);
 }
 
-/* The keys of a job, in the order in which they are tried; how many. */
-static size_t
-keys_of(struct imgp_job *job, char *keys[3])
+size_t
+imgp_tally_keys(struct imgp_job *job, char *keys[3])
 {
 	const char *source = imgp_job_str(job, "source");
 	const char *input = imgp_job_str(job, "input");
@@ -230,7 +229,7 @@ imgp_match_finished(struct imgp_match *m, const char *line, size_t len)
 
 	if (job == NULL)	/* cut short by a crash: answers nothing */
 		return;
-	n = keys_of(job, keys);
+	n = imgp_tally_keys(job, keys);
 	for (i = 0; i < n; i++) {
 		if (m->nkeys == m->size) {
 			m->size = m->size * 2 + 64;
@@ -302,30 +301,39 @@ take_key(struct imgp_match *m, const char *text)
 	return 0;
 }
 
-int
-imgp_match_take(struct imgp_match *m, const char *line, size_t len)
+size_t
+imgp_tally_input_keys(const char *line, size_t len, const char *source,
+    char *keys[5])
 {
-	struct imgp_job *job = imgp_tally_job(line, len, m->source);
+	struct imgp_job *job = imgp_tally_job(line, len, source);
 	struct imgp_job *input = imgp_job_of_input(line, len);
-	char *keys[5];
-	size_t i, n;
-	int found = 0;
+	size_t n = imgp_tally_keys(job, keys);
 
-	if (m->taken == NULL)
-		sort_keys(m);
-	n = keys_of(job, keys);
 	/* What imgp-lookup could not make out is answered as "input". */
 	keys[n++] = imgp_asprintf("t%s", imgp_job_str(input, "input"));
 	/* And a key or place that it did not find, as it stood there. */
 	while (len > 0 && line[len - 1] == '\r')
 		len--;
 	keys[n++] = imgp_asprintf("s%.*s", (int)len, line);
+	imgp_job_free(job);
+	imgp_job_free(input);
+	return n;
+}
+
+int
+imgp_match_take(struct imgp_match *m, const char *line, size_t len)
+{
+	char *keys[5];
+	size_t i, n;
+	int found = 0;
+
+	if (m->taken == NULL)
+		sort_keys(m);
+	n = imgp_tally_input_keys(line, len, m->source, keys);
 	for (i = 0; i < n; i++) {
 		found = found || take_key(m, keys[i]);
 		free(keys[i]);
 	}
-	imgp_job_free(job);
-	imgp_job_free(input);
 	return found;
 }
 

@@ -61,6 +61,15 @@ void	imgp_match_finished(struct imgp_match *m, const char *line, size_t len);
 int	imgp_match_take(struct imgp_match *m, const char *line, size_t len);
 
 /*
+ * What a finished job can be found by: its id, its source and its "input", each a
+ * text of its kind.  How many; each the caller's to free.
+ */
+size_t	imgp_tally_keys(struct imgp_job *job, char *keys[3]);
+/* The same for the finished job that an input line will become. */
+size_t	imgp_tally_input_keys(const char *line, size_t len,
+	    const char *source, char *keys[5]);
+
+/*
  * The job that stands for an input line whatever it is: the job line itself,
  * one with the id or the source, else one with "input".  Never NULL.
  */
