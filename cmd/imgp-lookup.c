@@ -39,7 +39,7 @@ run_pending(struct imgp_lookup *l, const struct imgp_filter_ops *ops)
 }
 
 enum { OPT_PENDING = 256, OPT_FAILED, OPT_AGAIN, OPT_NOW, OPT_PIPELINE, OPT_WAIT,
-	OPT_INTERVAL };
+	OPT_INTERVAL, OPT_AWAIT };
 
 static const struct imgp_opt opts[] = {
 	{ OPT_PENDING, "pending", NULL, "all that is still to be delivered" },
@@ -50,11 +50,13 @@ static const struct imgp_opt opts[] = {
 	{ OPT_PIPELINE, "pipeline", "CODE",
 	    "take this pipeline where several list a field" },
 	{ OPT_WAIT, "wait", "TIME", "how long to wait for what is not there yet" },
+	{ OPT_AWAIT, "await", NULL,
+	    "skip what is not there by then: somebody looks again" },
 	{ OPT_INTERVAL, "interval", "TIME", "how often to look again" },
 	{ 0, NULL, NULL, NULL }
 };
 static const char *const synopsis[] = {
-	"[-q] [--pipeline CODE] [--wait TIME] [--interval TIME] [ID|KEY|URL...]",
+	"[-q] [--pipeline CODE] [--wait TIME] [--interval TIME] [--await] [ID|KEY|URL...]",
 	"[-q] [--pipeline CODE] --pending [--again] [--now]",
 	"[-q] [--pipeline CODE] --failed [ERROR ...]",
 	NULL
@@ -222,6 +224,7 @@ main(int argc, char *argv[])
 			interval = optarg;
 			imgp_conf_option("interval", optarg, "--interval");
 			break;
+		case OPT_AWAIT: o.await = 1; break;
 		}
 	if (all && (o.failed || optind < argc))
 		imgp_usage(&tool, "--pending takes no operands, and not --failed");

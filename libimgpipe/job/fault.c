@@ -79,6 +79,7 @@ static int
 skip_exit(const char *skip)
 {
 	if (strcmp(skip, IMGP_E_SKIP_BUSY) == 0 ||
+	    strcmp(skip, IMGP_E_SKIP_AWAITED) == 0 ||
 	    strcmp(skip, IMGP_E_SKIP_PAUSED) == 0)
 		return IMGP_EX_TEMPFAIL;
 	return strcmp(skip, IMGP_E_SKIP_FAILED) == 0 ? IMGP_EX_ERRORS :

@@ -276,14 +276,18 @@ static void
 miss(struct imgp_filter *f, struct imgp_lookup *l, struct held *h,
     const struct imgp_err *e)
 {
-	if ((strcmp(e->code, IMGP_E_LOOKUP_NOT_FOUND) == 0 ||
-	    strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0) &&
-	    h->tries < l->o.retries) {
+	int waits = strcmp(e->code, IMGP_E_LOOKUP_NOT_FOUND) == 0 ||
+	    strcmp(e->code, IMGP_E_DB_UNAVAILABLE) == 0;
+
+	if (waits && h->tries < l->o.retries) {
 		h->tries++;
 		return;
 	}
 	imgp_job_retried(h->job, "lookup", h->tries);
-	imgp_filter_put(f, h->job, e);
+	waits = waits && l->o.await;
+	if (waits)
+		imgp_job_skip(h->job, IMGP_E_SKIP_AWAITED);
+	imgp_filter_put(f, h->job, waits ? NULL : e);
 	h->done = 1;
 }
 

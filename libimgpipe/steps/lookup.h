@@ -21,6 +21,7 @@ struct imgp_lookup_opts {	/* its texts must stay */
 	const char	*run;		/* the id of this run */
 	int64_t		 interval_ms;	/* between two looks, above 0 */
 	int64_t		 retries;	/* how often to look again */
+	int		 await;		/* then it is skipped: others look again */
 	/* imgp_lookup_pending(): */
 	int		 again;		/* and what failed for good by no fault
 					 * of its own */
