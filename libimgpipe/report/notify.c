@@ -4,6 +4,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/textset.h"
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/report/errorlog.h"
 #include "libimgpipe/report/news.h"
@@ -18,7 +19,10 @@
 struct imgp_notify {
 	struct imgp_trouble trouble;
 	void		 (*show)(const char *);	/* NULL: no dry run */
-	char		*run;
+	char		*run;		/* the first job's */
+	struct imgp_textset *seen;	/* all runs that jobs are of: more than one, */
+	char		**more;		/* where they are those of a sharded run; these */
+	size_t		 nmore;		/* come after the first */
 	struct imgp_post *post;
 	struct imgp_logs *logs;
 	struct imgp_errorlogs *errorlogs;
@@ -93,8 +97,15 @@ see_delivered(struct imgp_notify *n, struct imgp_job *job)
 static void
 name_run(struct imgp_notify *n, const char *run)
 {
-	if (n->run != NULL || run == NULL)
+	if (run == NULL || !imgp_textset_add(n->seen, run))
 		return;
+	if (n->run != NULL) {
+		if (!imgp_run_id_is(run))
+			return;
+		n->more = imgp_realloc(n->more, n->nmore + 1, sizeof *n->more);
+		n->more[n->nmore++] = imgp_strdup(run);
+		return;
+	}
 	n->run = imgp_strdup(run);
 	imgp_runletter_name(n->letter, run);
 	imgp_runletter_name(n->noted, run);
@@ -172,11 +183,17 @@ take_noted(struct imgp_notify *n)
 {
 	const char *run = run_of(n);
 	struct imgp_err e;
+	size_t i;
+	int rc;
 
 	if (n->show == NULL && run != NULL && imgp_post_has_notices(n->post)) {
 		imgp_errorlogs_note(n->errorlogs);
-		if (imgp_notices_collect(n->post, run, n->letter,
-		    n->errorlogs, &e) == 0)
+		rc = imgp_notices_collect(n->post, run, n->letter,
+		    n->errorlogs, &e);
+		for (i = 0; i < n->nmore && rc == 0; i++)
+			rc = imgp_notices_collect(n->post, n->more[i],
+			    n->letter, n->errorlogs, &e);
+		if (rc == 0)
 			return;
 		imgp_trouble_note(&n->trouble, &e);
 	}
@@ -234,6 +251,7 @@ imgp_notify_new(imgp_complaint *complain, int dry_run,
 	n->runlogs = imgp_runlogs_new(n->logs, &n->trouble);
 	n->news = imgp_news_new();
 	n->delivered = imgp_json_new_array();
+	n->seen = imgp_textset_new();
 	n->letter = imgp_runletter_new(NULL, 0);
 	n->noted = imgp_runletter_new(NULL, 0);
 	return n;
@@ -252,6 +270,10 @@ imgp_notify_free(struct imgp_notify *n)
 	imgp_errorlogs_free(n->errorlogs);
 	imgp_logs_free(n->logs);
 	imgp_post_close(n->post);
+	imgp_textset_free(n->seen);
+	while (n->nmore > 0)
+		free(n->more[--n->nmore]);
+	free(n->more);
 	free(n->run);
 	free(n);
 }
