@@ -9,6 +9,8 @@
 #: check-cut-short            processes killed, memory refused, at each point;
 #:                            twenty minutes
 #: check-driver               10,000 dry runs, 1,000 under SIGTERM; an hour
+#: check-engines              runs in shards on Slurm and over ssh, with nodes,
+#:                            controller and driver killed; half an hour
 #: check-s3-large             6 GB and 50 GB objects; minutes, 26 GB of disk
 #: check-db                   the record keeping: every order of its steps, and
 #:                            all by HTTP; minutes
@@ -62,6 +64,7 @@ imgp-tally_PKGS		=
 imgp-machine_PKGS	=
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
+imgp-supervise_OBJS	= supervise_engine
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
@@ -236,6 +239,12 @@ check-cut-short: all $(FIXTURES) $(CTESTS)
 # Ten thousand dry runs, a thousand of them under SIGTERM; an hour.
 check-driver: all $(FIXTURES)
 	RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t
+# Runs in shards on four nodes of Slurm's and over ssh; a node, the controller and the
+# driver killed at random KILLS times each, a minute each time.
+check-engines: all $(FIXTURES)
+	scripts/setup engines
+	LONG=1 KILLS=$${KILLS:-3} BUILD=$(abspath $B) prove -v tests/engines.t \
+	  tests/engine-slurm.t tests/engine-ssh.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.
 check-s3-large: all
@@ -289,7 +298,7 @@ install: all
 	install -m 755 $(addprefix $B/bin/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(BINDIR)
 	install -m 755 $(addprefix $B/bin/,$(filter $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 scripts/imgp-run $(DESTDIR)$(BINDIR)
-	install -m 755 scripts/load-sql $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 scripts/load-sql $(wildcard scripts/imgp-engine-*) $(DESTDIR)$(LIBEXECDIR)
 	install -m 644 libimgpipe/base/errors.tsv $(DESTDIR)$(DATADIR)
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
 	install -m 644 $(filter-out %/bootstrap,$(wildcard scripts/aws/*)) $(DESTDIR)$(DATADIR)/aws

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/supervise_engine.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/exit.h"
@@ -49,7 +50,9 @@ enum { FROM_SCRIPT = 3, TO_SCRIPT = 4 };
 enum { OPT_FROM = 256, OPT_PENDING, OPT_WAIT, OPT_INTERVAL, OPT_PIPELINE,
     OPT_AGAIN, OPT_FAILED, OPT_NOW, OPT_EXPLAIN, OPT_EXPLAIN_ERROR, OPT_JSON, OPT_DOCTOR,
     OPT_SEND, OPT_PROGRESS, OPT_JOBLOG, OPT_HALT, OPT_METRICS,
-    OPT_WITH };
+    OPT_WITH, OPT_ENGINE, OPT_RUN, OPT_PER_SHARD, OPT_SHARD_JOBS, OPT_RETRY_FOR,
+    OPT_RETRY_EVERY, OPT_RESUME, OPT_RESUME_FAILED, OPT_SHARD,
+    OPT_NO_NOTIFY, OPT_AWAIT };
 
 static const char *const synopsis[] = {
 	"[-nqv] [-j N] [--wait D] [--interval D] [--pipeline CODE] [--again] [ID ...]",
@@ -60,6 +63,11 @@ static const char *const synopsis[] = {
 	"--explain-error CODE",
 	"[-q] --doctor [--json [--pretty]] [--send]",
 	"... [--with CMD] [--progress WHEN] [--joblog FILE] [--halt WHEN] [--metrics FILE]",
+	"[-qv0] [-j JOBS] --engine NAME [--run DIR] [--per-shard N] [--shard-jobs N] "
+	    "[--retry-for D] [--retry-every D] [--pipeline CODE] [--again] [--with CMD] "
+	    "[--from FILE | ID ...]",
+	"[-qv] [-j JOBS] [--engine NAME] --run DIR --resume | --resume-failed",
+	"--run DIR --shard NAME",
 	NULL
 };
 static const struct imgp_opt opts[] = {
@@ -84,6 +92,20 @@ static const struct imgp_opt opts[] = {
 	{ OPT_JOBLOG, "joblog", "FILE", "a line for each job, as GNU parallel's" },
 	{ OPT_HALT, "halt", "WHEN", "never, or soon or now,fail=N or N%" },
 	{ OPT_METRICS, "metrics", "FILE", "numbers of the run for Prometheus" },
+	{ OPT_AWAIT, "await", NULL,
+	    "pass over what the EDC does not show yet" },
+	{ OPT_NO_NOTIFY, "no-notify", NULL, "tell nobody what came of the run" },
+	{ OPT_ENGINE, "engine", "NAME",
+	    "cut the run into shards, for local, ssh, slurm or another engine" },
+	{ OPT_RUN, "run", "DIR", "the directory of the sharded run" },
+	{ OPT_PER_SHARD, "per-shard", "N", "so many uploads in a shard" },
+	{ OPT_SHARD_JOBS, "shard-jobs", "N", "so many jobs at once in each shard" },
+	{ OPT_RETRY_FOR, "retry-for", "D", "how long a sharded run looks for what is not there" },
+	{ OPT_RETRY_EVERY, "retry-every", "D", "how often it does" },
+	{ OPT_RESUME, "resume", NULL, "go on with the run of --run" },
+	{ OPT_RESUME_FAILED, "resume-failed", NULL,
+	    "the same, and open what failed for good" },
+	{ OPT_SHARD, "shard", "NAME", "do this shard; only engines give it" },
 	{ OPT_EXPLAIN, "explain", NULL,
 	    "say what a run would do with each upload, and why" },
 	{ OPT_JSON, "json", NULL, "with --explain and --doctor, as JSON" },
@@ -114,7 +136,9 @@ struct options {
 	int	 explain, json, doctor, send;
 	const char *progress, *joblog, *halt, *metrics;	/* NULL: not given */
 	const char *with;
+	int	 no_notify, retry;	/* --retry-for or --retry-every is given */
 	const char *code;	/* to be explained; NULL: none */
+	struct engine_options engine;
 };
 
 static void
@@ -127,16 +151,56 @@ add(struct words *w, const char *option, const char *value)
 		w->w[w->n++] = value;
 }
 
+/* The option is the setting ${setting}, a duration. */
 static void
-add_duration(struct words *w, const char *option, const char *setting)
+take_duration(const char *option, const char *setting)
 {
 	long long s;
 
 	if (imgp_parse_duration(optarg, &s) == -1)
 		imgp_usage(&tool, "%s: not a duration such as 30s or 15m",
 		    option);
-	add(w, option, optarg);
 	imgp_conf_option(setting, optarg, option);
+}
+
+static size_t
+count(const char *option, long long most)
+{
+	long long n;
+
+	if (imgp_parse_int(optarg, 1, most, &n) == -1)
+		imgp_usage(&tool, "%s: not a number from 1 to %lld", option,
+		    most);
+	return (size_t)n;
+}
+
+/* An option of sharded runs. */
+static void
+take_engine(struct options *o, int ch)
+{
+	struct engine_options *g = &o->engine;
+
+	switch (ch) {
+	case OPT_ENGINE: g->engine = optarg; break;
+	case OPT_RUN: g->run = optarg; break;
+	case OPT_PER_SHARD:
+		g->per_shard = count("--per-shard", 1000000);
+		break;
+	case OPT_SHARD_JOBS:
+		g->shard_jobs = (int)count("--shard-jobs", 1024);
+		break;
+	case OPT_RETRY_FOR:
+		take_duration("--retry-for", "wait");
+		o->retry = 1;
+		break;
+	case OPT_RETRY_EVERY:
+		take_duration("--retry-every", "interval");
+		o->retry = 1;
+		break;
+	case OPT_RESUME: g->resume = 1; break;
+	case OPT_RESUME_FAILED: g->failed = 1; break;
+	case OPT_SHARD: g->shard = optarg; break;
+	}
 }
 
 static void
@@ -150,15 +214,18 @@ parse(int argc, char *argv[], struct options *o)
 		case OPT_FROM: o->from = optarg; break;
 		case OPT_PENDING: o->pending = 1; break;
 		case OPT_WAIT:
-			add_duration(&o->lookup, "--wait", "wait");
+			take_duration("--wait", "wait");
+			add(&o->lookup, "--wait", optarg);
 			break;
 		case OPT_INTERVAL:
-			add_duration(&o->lookup, "--interval", "interval");
+			take_duration("--interval", "interval");
+			add(&o->lookup, "--interval", optarg);
 			break;
 		case OPT_PIPELINE:
 			if (*optarg == '\0')
 				imgp_usage(&tool, "--pipeline: no code");
 			add(&o->lookup, "--pipeline", optarg);
+			o->engine.pipeline = optarg;
 			break;
 		case OPT_AGAIN: o->again = 1; break;
 		case OPT_FAILED: o->failed = 1; break;
@@ -176,6 +243,9 @@ parse(int argc, char *argv[], struct options *o)
 		case OPT_DOCTOR: o->doctor = 1; break;
 		case OPT_SEND: o->send = 1; break;
 		case OPT_EXPLAIN_ERROR: o->code = optarg; break;
+		case OPT_NO_NOTIFY: o->no_notify = 1; break;
+		case OPT_AWAIT: add(&o->lookup, "--await", NULL); break;
+		default: take_engine(o, ch); break;
 		}
 }
 
@@ -204,7 +274,8 @@ is_run(const struct options *o)
 {
 	return o->null || o->pending || o->again || o->failed || o->now ||
 	    o->from != NULL || o->progress != NULL || o->joblog != NULL ||
-	    o->halt != NULL || o->metrics != NULL || o->with != NULL;
+	    o->halt != NULL || o->metrics != NULL || o->with != NULL ||
+	    o->no_notify || o->retry || engine_is_wanted(&o->engine);
 }
 
 /* Another program explains: no run, no script, nothing is written. */
@@ -254,12 +325,41 @@ doctor(const struct options *o, char *name, int n)
 	become("imgp-doctor", argv);
 }
 
+/* What does not fit together in a sharded run. */
+static void
+check_engine(const struct options *o, int n)
+{
+	const struct engine_options *g = &o->engine;
+
+	if (!engine_is_wanted(g)) {
+		if (o->retry)
+			imgp_usage(&tool, "--retry-for and --retry-every go "
+			    "with --engine; --wait and --interval do so here");
+		return;
+	}
+	if (imgp_common.dry_run || o->pending || o->failed || o->now ||
+	    o->no_notify || o->joblog != NULL || o->halt != NULL ||
+	    o->metrics != NULL || o->progress != NULL)
+		imgp_usage(&tool, "--engine goes without -n, --pending, --now, "
+		    "--failed, --no-notify, --joblog, --halt, --metrics and "
+		    "--progress");
+	if ((g->resume || g->failed) && (g->run == NULL || n > 0 ||
+	    o->from != NULL || o->null))
+		imgp_usage(&tool, "--resume and --resume-failed go with --run, "
+		    "and without ids");
+	if (g->shard != NULL && (g->run == NULL || n > 0 || g->resume ||
+	    g->failed || g->engine != NULL))
+		imgp_usage(&tool, "--shard goes with --run alone");
+}
+
 /* What does not fit together, and standard input where it is FILE. */
 static void
 check(const struct options *o, int n, char *const operands[])
 {
 	struct imgp_halt halt;
 	int fd, i;
+
+	check_engine(o, n);
 
 	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
 	    strcmp(o->progress, "json") != 0 &&
@@ -304,7 +404,8 @@ check(const struct options *o, int n, char *const operands[])
 			    strerror(errno));
 		close(fd);
 	}
-	if (!o->pending && !o->failed && n == 0 && read(STDIN_FILENO, NULL, 0) == -1)
+	if (!o->pending && !o->failed && !o->engine.resume &&
+	    !o->engine.failed && o->engine.shard == NULL && n == 0 && read(STDIN_FILENO, NULL, 0) == -1)
 		imgp_usage(&tool, "standard input: %s", strerror(errno));
 }
 
@@ -393,8 +494,9 @@ hand_over(const struct options *o, const struct imgp_supervise *s,
 	    given ? imgp_common.jobs : WAITING_JOBS);
 	snprintf(computing, sizeof computing, "%d",
 	    given ? imgp_common.jobs : imgp_processors() + MORE_JOBS);
-	snprintf(flags, sizeof flags, "%d %d %d %d", imgp_common.dry_run != 0,
-	    imgp_common.quiet != 0, o->null, o->pending || o->failed);
+	snprintf(flags, sizeof flags, "%d %d %d %d %d",
+	    imgp_common.dry_run != 0, imgp_common.quiet != 0, o->null,
+	    o->pending || o->failed, !o->no_notify);
 	add(&waits, "-j", waiting);
 	add(&computes, "-j", computing);
 	if (imgp_common.quiet)
@@ -578,6 +680,14 @@ main(int argc, char *argv[])
 	if (o.explain || o.json || o.send || o.code != NULL)
 		explain(&o, argv[-optind], argc, argv);
 	check(&o, argc, argv);
+	if (engine_is_wanted(&o.engine)) {
+		close(FROM_SCRIPT);	/* nothing is asked of the script */
+		close(TO_SCRIPT);
+		o.engine.with = o.with;
+		o.engine.again = o.again;
+		o.engine.null = o.null;
+		return engine_run(&o.engine, argc, argv, s.signals);
+	}
 	s.verbose = imgp_common.verbose > 0;
 	settle(&s);
 	begin_watch(&w, &o, &s);

@@ -25,6 +25,7 @@ cd "$BUILD/bin" || exit 1
 for t in imgp imgp-*; do
 	case $t in
 	imgp-doctor|imgp-explain|imgp-extra|imgp-machine|imgp-supervise|imgp-tally)	continue ;;	# only scripts start it
+	imgp-engine-*)	continue ;;	# imgpipe-engines(7)
 	esac
 	page=$ROOT/man/$t.1
 	[ -f "$page" ] || page=$ROOT/man/$t.8

@@ -86,8 +86,15 @@ sets(const char *section, size_t which)
 static int
 is_ours(const char *name)
 {
-	return strcmp(name, "config") == 0 || strcmp(name, "run") == 0 ||
-	    imgp_conf_is_known(name);
+	/* The last four are imgp-run's with an engine: imgpipe-engines(7). */
+	static const char *const names[] = { "config", "run", "caller_path",
+	    "engine_patience", "sbatch", "ssh_hosts" };
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	return imgp_conf_is_known(name);
 }
 
 /* The variable ${v}, if it looks like a setting and is none. */

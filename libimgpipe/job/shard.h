@@ -1,0 +1,26 @@
+/*
+ * The worker of a sharded run: imgp-run over the inputs of one shard (drive.h).
+ *
+ * A shard may be worked on twice, even at the same time: each worker has a run and
+ * files of its own, and the record gives an upload to one run at a time.
+ */
+#ifndef IMGPIPE_SHARD_H
+#define IMGPIPE_SHARD_H
+
+#include "libimgpipe/base/err.h"
+
+struct imgp_shard {
+	const char	*dir;		/* the directory of the sharded run */
+	const char	*name;		/* "TRY-NNNN" */
+	const char	*program;	/* the path of imgp-run */
+	int		 signals;	/* of imgp_supervise_signals() */
+};
+
+/*
+ * Take the settings of the directory, work, and leave what came of it there.  A signal
+ * ends imgp-run, and so does the end of whoever started this process.  The status
+ * to end with: imgp-run's, or 128 + signal; -1 with ${e} where nothing was begun.
+ */
+int	imgp_shard_work(const struct imgp_shard *s, struct imgp_err *e);
+
+#endif

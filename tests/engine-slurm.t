@@ -1,0 +1,103 @@
+#!/bin/bash
+# Sharded runs on a throw-away cluster of Slurm's: on one node, and with LONG (make
+# check-engines) on four of them, of which one dies, and the controller, and the driver,
+# KILLS times each at random.
+. "$(dirname "$0")/lib/lib.sh"
+[ "$(id -u)" = 0 ] || skip_all 'a cluster of Slurm needs root'
+for t in slurmctld slurmd munged sbatch unshare; do
+	PATH=$PATH:/usr/sbin command -v $t >/dev/null || skip_all "$t is not there"
+done
+world
+. "$ROOT/tests/lib/engines.sh"
+nodes=1 n=8
+! is_long || nodes=4 n=200
+slurm() { "$ROOT/tests/servers/slurm" "$1" "$WORK/slurm" "${@:2}"; }
+at_end "'$ROOT/tests/servers/slurm' down '$WORK/slurm'"
+eval "$(slurm up $nodes 2)"
+[ -n "${SLURM_CONF-}" ] || skip_all 'no cluster of Slurm can be started here'
+queue() { squeue -h -r -o %i | wc -l; }
+hosts() { ls "$1/out" | cut -d. -f2 | sort -u | xargs; }
+all_nodes=$(seq -f 'n%g' $nodes | xargs)
+
+given "$n"
+exits 0 "$n uploads on $nodes of Slurm's nodes" \
+	imgp-run --engine slurm --run one -j $((2 * nodes)) --per-shard 4 --shard-jobs 2 --from ids
+cp out lines
+check '... are delivered, each once, and all agrees (I1-I7)'
+is "$(hosts one)" "$all_nodes" '... by every node'
+is "$(queue)" 0 '... and the queue is empty'
+is "$(find one/err one/runs -type f | wc -l)" 0 '... and nobody said anything'
+is "$(IMGP_SBATCH='-p nowhere' imgp-run --engine slurm --run two 90001 2>&1 |
+    grep -c 'invalid partition')" 1 'IMGP_SBATCH has words for sbatch'
+
+# --- ended from outside -------------------------------------------------------------------
+given 8
+shut
+start --engine slurm --run stopped -j 2 --per-shard 2 --with "$WORK/gate" --from ids
+until_there reached
+kill -TERM $run
+open
+wait $run
+is $? 143 'the driver is ended by SIGTERM'
+is "$(queue)" 0 '... and nothing is left in the queue'
+exits 0 '... resumed by local' imgp-run --engine local --run stopped --resume --retry-every 1s
+cp out lines
+check '... all is delivered, and all agrees (I1-I7)'
+
+given 8
+shut
+start --engine slurm --run cancelled -j 2 --per-shard 2 --with "$WORK/gate" --from ids
+until_there reached
+scancel -u root
+open
+wait $run
+is $? 75 'the job is ended by scancel'
+like err 'was cancelled' '... which is said'
+exits 0 '... resumed by Slurm' imgp-run --engine slurm --run cancelled --resume --retry-every 1s
+cp out lines
+check '... all is delivered, and all agrees (I1-I7)'
+
+given 8
+shut
+start --engine slurm --run killed -j 2 --per-shard 2 --with "$WORK/gate" --from ids
+until_there reached
+kill -KILL $run
+wait $run 2>/dev/null
+open
+exits 0 'the driver is killed, and Slurm goes on with it' \
+	imgp-run --engine slurm --run killed --resume --retry-every 1s
+cp out lines
+check '... all is delivered, and all agrees (I1-I7)'
+is "$(queue)" 0 '... and the queue is empty'
+is_long || done_testing
+
+# --- whatever dies -----------------------------------------------------------------------
+# disaster NAME COMMAND: at a random moment of a run of 24 uploads.
+disaster() {
+	given 24
+	start --engine slurm --run "$1" -j 8 --per-shard 3 --shard-jobs 2 \
+	    --retry-every 1s --from ids
+	sleep "$(awk -v r=$RANDOM 'BEGIN { print r / 32768 * 12 }')"
+	eval "$2"
+	wait $run
+	rc=$?
+	# The one that goes on is Slurm once, local once.
+	engine=slurm
+	[ $((i % 2)) = 0 ] || engine=local
+	tries=0
+	while [ $rc != 0 ] && [ $tries -lt 5 ]; do
+		imgp-run --engine $engine --run "$1" --resume --retry-every 1s >lines 2>>err
+		rc=$? tries=$((tries + 1))
+	done
+	is $rc 0 "$1: all is delivered in the end" || diag <err
+	check "$1: each once, and all agrees (I1-I7)"
+}
+for i in $(seq "${KILLS:-3}"); do
+	node=n$((RANDOM % nodes + 1))
+	disaster "node$i" "slurm kill-node $node"
+	slurm start-node $node
+	until [ "$(sinfo -h -N -t idle -o %N | sort -u | wc -l)" = $nodes ]; do sleep 0.5; done
+	disaster "controller$i" 'slurm kill-controller; slurm start-controller'
+	disaster "driver$i" 'kill -KILL $run'
+done
+done_testing
