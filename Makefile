@@ -28,6 +28,8 @@ PREFIX	?= /usr/local
 BINDIR	= $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/imgpipe
 DATADIR	= $(PREFIX)/share/imgpipe
+UNITDIR	= $(PREFIX)/lib/systemd/system
+USERDIR	= $(PREFIX)/lib/sysusers.d
 MANDIR	= $(PREFIX)/share/man
 # Where shells look for completions; of Debian's zsh below /usr.
 BASHDIR	= $(PREFIX)/share/bash-completion/completions
@@ -61,6 +63,7 @@ imgp-doctor_PKGS	= libpq libcrypto libcurl expat zlib libisal
 imgp-supervise_PKGS	=
 imgp-extra_PKGS		= libcrypto zlib libisal
 imgp-tally_PKGS		=
+imgp-tell_PKGS		= libpq libcrypto libcurl expat
 imgp-machine_PKGS	=
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
@@ -69,14 +72,17 @@ imgp-supervise_OBJS	= supervise_engine
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
 LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-extra imgp-machine imgp-supervise \
-			  imgp-tally
+			  imgp-tally imgp-tell
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp.c cmd/imgp-*.c))
 MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*/*.c libimgpipe/*/*.cc))
 OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/base/err_table.o
-SCRIPTS	= $(filter-out %/aws %/Containerfile,$(wildcard scripts/*))
+SCRIPTS	= $(filter-out %/aws %/systemd %/deb %/Containerfile,$(wildcard scripts/*))
 MAN	= $(wildcard man/*.[1-8])
+# The units; that for the queue goes with its tool.
+UNITS	= $(filter-out $(if $(filter imgp-queue,$(TOOLS)),,%/imgpipe-queue.service), \
+	  $(wildcard scripts/systemd/imgpipe-*.service scripts/systemd/*.timer))
 # Test programs: tests/c/x.c is linked with the library and what it asks for
 # by a line "/* PKGS: a b */".
 CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
@@ -298,7 +304,8 @@ install: all
 	install -m 755 $(addprefix $B/bin/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(BINDIR)
 	install -m 755 $(addprefix $B/bin/,$(filter $(LIBEXEC_TOOLS),$(TOOLS))) $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 scripts/imgp-run $(DESTDIR)$(BINDIR)
-	install -m 755 scripts/load-sql $(wildcard scripts/imgp-engine-*) $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 $(wildcard scripts/imgp-engine-*) $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 scripts/load-sql $(DESTDIR)$(BINDIR)/imgp-load-sql
 	install -m 644 libimgpipe/base/errors.tsv $(DESTDIR)$(DATADIR)
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
 	install -m 644 $(filter-out %/bootstrap,$(wildcard scripts/aws/*)) $(DESTDIR)$(DATADIR)/aws
@@ -307,12 +314,19 @@ install: all
 	install -m 644 $(addprefix $B/completions/bash/,$(COMPLETED)) $(DESTDIR)$(BASHDIR)
 	install -m 644 $(addprefix $B/completions/zsh/_,$(COMPLETED)) $(DESTDIR)$(ZSHDIR)
 	install -m 644 $(patsubst %,$B/completions/fish/%.fish,$(COMPLETED)) $(DESTDIR)$(FISHDIR)
+	install -d $(DESTDIR)$(UNITDIR)/imgpipe-.service.d $(DESTDIR)$(USERDIR)
+	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	install -m 644 scripts/systemd/imgpipe-.service.d/*.conf $(DESTDIR)$(UNITDIR)/imgpipe-.service.d
+	sed -i 's,/usr/libexec/imgpipe,$(LIBEXECDIR),' '$(DESTDIR)$(UNITDIR)/imgpipe-failed@.service'
+	install -m 644 scripts/systemd/sysusers.conf $(DESTDIR)$(USERDIR)/imgpipe.conf
+	install -m 644 $(addprefix scripts/systemd/,crontab imgpipe.conf sendmail.conf) $(DESTDIR)$(DATADIR)
 	for m in $(MAN); do s=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$s; \
 	  install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s; done
 # Whatever install lays down; directories others may use stay.
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS)) imgp-run)
-	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(filter-out $(LIBEXEC_TOOLS),$(TOOLS)) imgp-run imgp-load-sql)
+	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR)/imgpipe-.service.d
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) $(DESTDIR)$(USERDIR)/imgpipe.conf
 	rm -f $(addprefix $(DESTDIR)$(BASHDIR)/,$(COMPLETED)) \
 	  $(addprefix $(DESTDIR)$(ZSHDIR)/_,$(COMPLETED)) \
 	  $(patsubst %,$(DESTDIR)$(FISHDIR)/%.fish,$(COMPLETED))

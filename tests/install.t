@@ -21,7 +21,7 @@ grep -rlI -e "$ROOT" -e "$WORK" inst >out
 ok $? 'no script or page knows where it was made' || diag <out
 PATH=$WORK/inst/usr/bin:/usr/bin:/bin
 exits 0 'an installed load-sql finds its files' \
-	inst/usr/libexec/imgpipe/load-sql "$IMGP_DATABASE"
+	inst/usr/bin/imgp-load-sql "$IMGP_DATABASE"
 exits 0 'an installed imgp-run finds its tools' imgp-run 1201 1202
 is "$(jq -r .edc_pipeline_file.status out | xargs)" 'Completed Completed' \
 	'and delivers'
