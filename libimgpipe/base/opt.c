@@ -19,6 +19,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/text.h"
+#include "libimgpipe/base/version.h"
 
 struct imgp_common imgp_common = { .jobs = 1 };
 const char *imgp_progname = "imgpipe";

@@ -20,6 +20,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/stop.h"
+#include "libimgpipe/base/version.h"
 #include "libimgpipe/net/wire.h"
 
 #define CHUNK		((size_t)256 << 10)	/* the most that body() gets at once */

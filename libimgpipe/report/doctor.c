@@ -12,6 +12,7 @@
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/textset.h"
+#include "libimgpipe/base/version.h"
 #include "libimgpipe/mail/carrier.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/report/doctor_priv.h"

@@ -9,6 +9,7 @@
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/base/sha256.h"
+#include "libimgpipe/base/version.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/stamp/prov.h"
 
