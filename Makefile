@@ -319,6 +319,8 @@ install: all
 	install -m 755 scripts/load-sql $(DESTDIR)$(BINDIR)/imgp-load-sql
 	install -m 644 libimgpipe/base/errors.tsv $(DESTDIR)$(DATADIR)
 	install -m 644 sql/*.sql sql/openapi.json $(DESTDIR)$(DATADIR)/sql
+	install -d $(DESTDIR)$(DATADIR)/schemas
+	install -m 644 sql/schemas/*.json $(DESTDIR)$(DATADIR)/schemas
 	install -m 644 $(filter-out %/bootstrap,$(wildcard scripts/aws/*)) $(DESTDIR)$(DATADIR)/aws
 	install -m 755 scripts/aws/bootstrap $(DESTDIR)$(DATADIR)/aws
 	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)

@@ -152,7 +152,7 @@ main(int argc, char *argv[])
 {
 	static const char *const synopsis[] = { "MODE", NULL };
 	static const struct imgp_tool tool = { "filter", synopsis,
-	    "A filter for the tests.", NULL, NULL };
+	    "A filter for the tests.", NULL, NULL, 0 };
 	struct imgp_filter_ops ops;
 	const char *mode;
 

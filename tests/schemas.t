@@ -1,0 +1,101 @@
+#!/bin/sh
+# The JSON Schemas (2020-12) of job lines and of what --json prints: checked against
+# the table of members, and real output of every stage and tool against them.
+. "$(dirname "$0")/lib/lib.sh"
+PYTHON=/usr/bin/python3
+schemas=$ROOT/sql/schemas
+$PYTHON -c 'import jsonschema' 2>/dev/null || skip_all 'python3-jsonschema is not there'
+# valid SCHEMA FILE TITLE: every value in the file is as the schema says.
+valid() {
+	$PYTHON "$ROOT/tests/lib/schema.py" "$schemas/$1.schema.json" <"$2" >faults 2>&1
+	[ ! -s faults ]
+	ok $? "$3" || sort faults | uniq -c | head -10 | diag
+}
+# The job line's members are those of the table, with its types.
+"$BUILD/tests/members" >table
+jq -r '.properties | to_entries[] | .key + " " + ([.value.type] | flatten |
+    map(select(. != "null")) | sort | join(","))' "$schemas/job.schema.json" >said
+while read -r name types _; do
+	echo "$name $(echo "$types" | tr ',' '\n' | sed 's/^str$/string/; s/^int$/integer/
+	    s/^num$/number/; s/^bool$/boolean/; s/^obj$/object/; s/^arr$/array/' |
+	    sort | paste -sd,)"
+done <table | sed 's/integer,number/number/' >wanted
+[ -s wanted ] && cmp -s said wanted
+ok $? 'the schema of the job line has the members of the table, with their types' ||
+    diff said wanted | diag
+
+world
+export IMGP_RUN=20261122T131500Z-5bd1c09e
+printf '%s\n' 1201 1202 1203 1204 1205 1206 1210 1211 1212 1299 x '{"v":1' |
+    imgp-lookup >1 2>err
+imgp-record start <1 >2 2>err
+imgp-s3cp source local <2 >3 2>err
+imgp-dcmscan <3 >4 2>err
+imgp-record scans <4 >5 2>err
+imgp-stamp <5 >6 2>err
+imgp-s3cp local temp <6 >7 2>err
+imgp-s3cp temp destination <7 >8 2>err
+imgp-record finish <8 >9 2>err
+n=0
+for stage in lookup start 's3cp source local' dcmscan scans stamp 's3cp local temp' \
+    's3cp temp destination' finish; do
+	n=$((n + 1))
+	valid job $n "job lines after $stage"
+done
+is "$(jq -s 'map(select(.edc_pipeline_file.status == "Completed")) | length' 9)" 6 \
+    '... of uploads that were delivered'
+is "$(jq -s 'map(select(.errors)) | length' 1)" 3 '... and of some that failed'
+imgp-lookup -n 1201 | imgp-record -n start >dry 2>err
+valid job dry '... of a dry run'
+unset IMGP_RUN
+imgp-run -q --progress json 1207 1208 >run 2>progress
+valid job run 'what imgp-run prints'
+grep '^{' progress >lines
+valid progress lines '--progress json'
+
+imgp-status --json >json
+valid status json 'imgp-status --json'
+for id in 1201 1204 1205 1210 1211 1212 1299; do
+	imgp-status --json $id
+done >json
+valid status-upload json 'imgp-status --json ID'
+imgp-digest --print --format json >json
+valid digest json 'imgp-digest --format json'
+imgp-digest
+rm -f images/quarantine/*/*TRC-0301*
+imgp-verify --json >json 2>err
+valid verify json 'imgp-verify --json'
+imgp-verify --level row --json >json 2>err
+valid verify json 'imgp-verify --level row --json'
+imgp-verify --level ids --json >json 2>err
+valid verify json 'imgp-verify --level ids --json'
+imgp-pipeline pause image --until 3d --reason 'a test' >/dev/null 2>&1
+imgp-pipeline list --json >json
+valid pipeline json 'imgp-pipeline list --json'
+imgp-pipeline list image --json >json
+valid pipeline json '... of one'
+imgp-status --json >json
+valid status json 'imgp-status --json while a pipeline is paused'
+imgp-run --doctor --json >json 2>err
+valid doctor json 'imgp-run --doctor --json'
+imgp-run --explain --json 1201 1204 1209 1210 1211 1212 1299 >json 2>err
+valid explain json 'imgp-run --explain --json'
+imgp-run --explain --json --pretty 1201 >json 2>err
+valid explain json '... --pretty, too'
+
+# That a schema finds something.
+for bad in '{"v":"1"}' '{"errors":[{"stage":"fetch"}]}' '{"sha256":{"source":"ABC"}}' \
+    '{"source":"/etc"}' '[]'; do
+	echo "$bad" | $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/job.schema.json" | head -1
+done | cut -d: -f1 >found
+holds found 'what is wrong with a job line is found' <<'EOT'
+v
+errors/0
+sha256/source
+source
+
+EOT
+imgp-status --json | jq -c '.surplus = 1' |
+    $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/status.schema.json" >found
+like found surplus 'a member that the schema does not name is found'
+done_testing
