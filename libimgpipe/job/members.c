@@ -37,6 +37,7 @@ const struct imgp_member imgp_members[] = {
 	/* where it is */
 	{ "source", STR, 0 },
 	{ "sequencer", STR, 0 },
+	{ "queue", OBJ, 0 },
 	{ "edc_pipeline_file", OBJ, TOLD },
 	{ "temp", STR, 0 },
 	{ "destination", STR, TOLD },

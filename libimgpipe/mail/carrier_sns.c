@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "libimgpipe/base/sha256.h"
 #include "libimgpipe/mail/carrier_http_priv.h"
 #include "libimgpipe/mail/carrier_priv.h"
+#include "libimgpipe/net/aws_post.h"
 #include "libimgpipe/net/cred.h"
 #include "libimgpipe/net/sigv4.h"
 
@@ -127,68 +126,27 @@ static int
 sns_address(const char *arn, const char *region, char **url, char **host,
     struct imgp_err *e)
 {
-	const char *own = getenv("AWS_ENDPOINT_URL_SNS"), *p;
 	char partition[32];
 
-	if (own == NULL || own[0] == '\0')
-		own = getenv("AWS_ENDPOINT_URL");
-	if (own == NULL || own[0] == '\0') {
-		arn_part(arn, 1, partition, sizeof partition);
-		*host = imgp_asprintf("sns.%s.amazonaws.com%s", region,
-		    strcmp(partition, "aws-cn") == 0 ? ".cn" : "");
-		*url = imgp_asprintf("https://%s/", *host);
-		return 0;
-	}
-	if ((p = strstr(own, "://")) == NULL || p[3] == '\0' ||
-	    strpbrk(p + 3, "?#@") != NULL)
-		return imgp_fail(e, IMGP_E_CONFIG,
-		    "AWS_ENDPOINT_URL_SNS: not a server's address");
-	*host = imgp_strndup(p + 3, strcspn(p + 3, "/"));
-	*url = imgp_asprintf("%.*s%s/", (int)(p + 3 - own), own, *host);
-	return 0;
+	arn_part(arn, 1, partition, sizeof partition);
+	return imgp_aws_service("sns", region,
+	    strcmp(partition, "aws-cn") == 0, url, host, e);
 }
 
 /* One signed request. */
 static int
-sns_try(const char *url, const char *host, const char *region, long timeout,
-    const struct imgp_buf *body, const struct imgp_cred_keys *k,
-    const char *ca_file, struct imgp_http_answer *a, struct imgp_err *e)
+sns_try(const char *url, const struct imgp_aws_post *p, long timeout,
+    const struct imgp_cred_keys *k, const char *ca_file,
+    struct imgp_http_answer *a, struct imgp_err *e)
 {
-	static const char type[] = "application/x-www-form-urlencoded; "
-	    "charset=utf-8";
-	char date[17], sum[IMGP_SHA256_HEX];
-	struct imgp_header sign[4] = { { "host", host },
-	    { "content-type", type }, { "x-amz-date", date },
-	    { "x-amz-security-token", k->token } };
-	struct imgp_sigv4 s = { .access_key = k->id, .secret_key = k->secret,
-	    .token = k->token, .region = region, .service = "sns",
-	    .now = time(NULL), .method = "POST", .path = "/", .headers = sign,
-	    .nheaders = k->token == NULL ? 3 : 4, .payload = sum };
-	struct imgp_buf auth = IMGP_BUF_INIT;
-	char *lines[4] = { NULL, NULL, NULL, NULL };
-	const char *headers[5];
-	struct imgp_http_request r = { .url = url, .headers = headers,
-	    .body = body->s, .body_len = body->len, .ca_bundle = ca_file,
+	char **headers = imgp_aws_post_sign(p, k);
+	struct imgp_http_request r = { .url = url,
+	    .headers = (const char *const *)headers, .body = p->body->s,
+	    .body_len = p->body->len, .ca_bundle = ca_file,
 	    .total_ms = timeout * 1000 };
-	size_t i, n = 0;
-	int rc;
+	int rc = imgp_carrier_request("SNS", &r, a, e);
 
-	imgp_sigv4_date(s.now, date);
-	imgp_sha256_hex(body->s, body->len, sum);
-	imgp_sigv4_authorize(&s, &auth);
-	lines[n++] = imgp_asprintf("Authorization: %s", auth.s);
-	lines[n++] = imgp_asprintf("Content-Type: %s", type);
-	lines[n++] = imgp_asprintf("X-Amz-Date: %s", date);
-	if (k->token != NULL)
-		lines[n++] = imgp_asprintf("X-Amz-Security-Token: %s",
-		    k->token);
-	for (i = 0; i < n; i++)
-		headers[i] = lines[i];
-	headers[n] = NULL;
-	rc = imgp_carrier_request("SNS", &r, a, e);
-	for (i = 0; i < n; i++)
-		free(lines[i]);
-	imgp_buf_release(&auth);
+	imgp_aws_post_release(headers);
 	return rc;
 }
 
@@ -220,8 +178,10 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 			goto out;
 		}
 		id = imgp_strdup(k->id);
-		if (sns_try(url, host, region, c->timeout, &body, k,
-		    imgp_cred_ca_bundle(cred), &a, e) == -1)
+		if (sns_try(url, &(struct imgp_aws_post){ "sns", region, host,
+		    "application/x-www-form-urlencoded; charset=utf-8", NULL,
+		    &body }, c->timeout, k, imgp_cred_ca_bundle(cred), &a,
+		    e) == -1)
 			goto out;
 		if (a.status != 403 ||
 		    strstr(a.body.s, "<Code>ExpiredToken") == NULL ||

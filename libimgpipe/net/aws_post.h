@@ -1,0 +1,33 @@
+/*
+ * What AWS's services for messages have in common: where they are, and a signed
+ * POST to "/".
+ */
+#ifndef IMGPIPE_AWS_POST_H
+#define IMGPIPE_AWS_POST_H
+
+#include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/net/cred.h"
+
+/*
+ * The URL of ${service} ("sqs") in ${region} and its host, both the caller's to
+ * free: AWS_ENDPOINT_URL_SQS, else AWS_ENDPOINT_URL, else AWS's own, in China's
+ * domain where ${in_china}.  0, or -1 with IMGP-CONFIG.
+ */
+int	imgp_aws_service(const char *service, const char *region, int in_china,
+	    char **url, char **host, struct imgp_err *e);
+
+struct imgp_aws_post {
+	const char	*service, *region, *host;
+	const char	*type;		/* Content-Type */
+	const char	*target;	/* X-Amz-Target; NULL: none */
+	const struct imgp_buf *body;
+};
+
+/* The headers of ${p} as http.h wants them, signed with ${k} as of now; release
+ * them with imgp_aws_post_release(), which wipes them. */
+char	**imgp_aws_post_sign(const struct imgp_aws_post *p,
+	    const struct imgp_cred_keys *k);
+void	imgp_aws_post_release(char **headers);	/* NULL is fine */
+
+#endif

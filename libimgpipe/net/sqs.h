@@ -1,0 +1,51 @@
+/*
+ * Amazon SQS: messages received, deleted, and kept from others for longer, by its
+ * JSON protocol with our own signature.
+ *
+ * Requests go to the endpoint that AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL names,
+ * else to AWS's own in the queue's region; never to the host in the queue's URL,
+ * which a server may make up.  A handle is used by one thread at a time.
+ */
+#ifndef IMGPIPE_SQS_H
+#define IMGPIPE_SQS_H
+
+#include <stddef.h>
+
+#include "libimgpipe/base/err.h"
+#include "libimgpipe/base/json.h"
+
+#define IMGP_SQS_BATCH	10	/* messages in one request */
+
+struct imgp_sqs;
+
+/* The queue with the URL ${url}; nothing is sent yet.  NULL with IMGP-CONFIG, or as
+ * imgp_cred_new(). */
+struct imgp_sqs *imgp_sqs_open(const char *url, struct imgp_err *e);
+void	imgp_sqs_close(struct imgp_sqs *q);	/* NULL is fine */
+
+/*
+ * All of the following: 0, or -1 and ${e} with IMGP-STORE-UNAVAILABLE (ask again
+ * later), IMGP-STORE-DENIED, IMGP-STORE-CREDENTIALS, IMGP-PLACE-MISSING (no such
+ * queue), IMGP-STORE-IO (any other refusal).
+ */
+
+/*
+ * At most IMGP_SQS_BATCH messages, each kept from others for ${visible_after}
+ * seconds; where there is none, wait for ${wait} seconds (20 at most).  ${*messages}
+ * is an array of objects with MessageId, ReceiptHandle and Body, the caller's to
+ * free.
+ */
+int	imgp_sqs_receive(struct imgp_sqs *q, int wait, int visible_after,
+	    struct imgp_json **messages, struct imgp_err *e);
+
+/*
+ * Delete the ${n} (at most IMGP_SQS_BATCH) messages with these receipt handles, or
+ * keep them for another ${seconds}.  ${failed}[i] is NULL for those where it was
+ * done, else SQS's word, which is static until the next call.
+ */
+int	imgp_sqs_delete(struct imgp_sqs *q, const char *const *handles,
+	    size_t n, const char **failed, struct imgp_err *e);
+int	imgp_sqs_keep(struct imgp_sqs *q, const char *const *handles, size_t n,
+	    int seconds, const char **failed, struct imgp_err *e);
+
+#endif
