@@ -15,6 +15,7 @@
 #: check-db                   the record keeping: every order of its steps, and
 #:                            all by HTTP; minutes
 #: check-dicom                every sample before four judges; minutes
+#: check-aws                  the state machine executed by what npm fetches
 #: check-axe                  the pages by axe-core, fetched by npm, in Chromium
 #: asan                       the tests under ASan and UBSan
 #: fuzz-NAME                  libFuzzer on tests/fuzz/NAME.c; FUZZ_SECONDS=60
@@ -137,7 +138,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all dist deb check-deb check check-axe check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
+.PHONY: all dist deb check-deb check check-aws check-axe check-engines check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS))) $B/completions/made
 
@@ -273,6 +274,9 @@ check-dicom: all $(CTESTS)
 check-db: all $(FIXTURES) $(CTESTS)
 	ALL=1 BUILD=$(abspath $B) $(PROVE) tests/permute.t tests/db-faults-http.t \
 	  tests/imgp-record-http.t
+# The state machine executed, with the interpreter and Node 22 that npm fetches (215 MB).
+check-aws: all $(FIXTURES)
+	LONG=1 BUILD=$(abspath $B) prove -v $(wildcard tests/aws-*.t)
 # The pages by axe-core of the npm registry.
 AXE	= axe-core@4.14.1
 check-axe: all $(FIXTURES)
