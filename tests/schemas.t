@@ -27,24 +27,24 @@ ok $? 'the schema of the job line has the members of the table, with their types
 world
 export IMGP_RUN=20261122T131500Z-5bd1c09e
 printf '%s\n' 1201 1202 1203 1204 1205 1206 1210 1211 1212 1299 x '{"v":1' |
-    imgp-lookup >1 2>err
-imgp-record start <1 >2 2>err
-imgp-s3cp source local <2 >3 2>err
-imgp-dcmscan <3 >4 2>err
-imgp-record scans <4 >5 2>err
-imgp-stamp <5 >6 2>err
-imgp-s3cp local temp <6 >7 2>err
-imgp-s3cp temp destination <7 >8 2>err
-imgp-record finish <8 >9 2>err
+    imgp-lookup >jobs1 2>err
+imgp-record start <jobs1 >jobs2 2>err
+imgp-s3cp source local <jobs2 >jobs3 2>err
+imgp-dcmscan <jobs3 >jobs4 2>err
+imgp-record scans <jobs4 >jobs5 2>err
+imgp-stamp <jobs5 >jobs6 2>err
+imgp-s3cp local temp <jobs6 >jobs7 2>err
+imgp-s3cp temp destination <jobs7 >jobs8 2>err
+imgp-record finish <jobs8 >jobs9 2>err
 n=0
 for stage in lookup start 's3cp source local' dcmscan scans stamp 's3cp local temp' \
     's3cp temp destination' finish; do
 	n=$((n + 1))
-	valid job $n "job lines after $stage"
+	valid job jobs$n "job lines after $stage"
 done
-is "$(jq -s 'map(select(.edc_pipeline_file.status == "Completed")) | length' 9)" 6 \
+is "$(jq -s 'map(select(.edc_pipeline_file.status == "Completed")) | length' jobs9)" 6 \
     '... of uploads that were delivered'
-is "$(jq -s 'map(select(.errors)) | length' 1)" 3 '... and of some that failed'
+is "$(jq -s 'map(select(.errors)) | length' jobs1)" 3 '... and of some that failed'
 imgp-lookup -n 1201 | imgp-record -n start >dry 2>err
 valid job dry '... of a dry run'
 unset IMGP_RUN
