@@ -59,6 +59,7 @@ imgp-run --show-config >wanted
 for t in "$BUILD"/bin/imgp-*; do
 	case ${t##*/} in
 	imgp-supervise)	continue ;;	# its words are imgp-run's
+	imgp-engine-*)	continue ;;	# it has none of its own
 	esac
 	"$t" --show-config >out 2>&1
 	cmp -s out wanted || echo "${t##*/}"
