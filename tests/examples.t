@@ -35,8 +35,8 @@ for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
 	    { ok 1 "$name: a line for each example"; continue; }
 	while IFS= read -r -d '' line <&3; do
 		case $line in
-		*s3://*|*smtp:*|*mutt*|[*0-9]*|'{'*|'spool ='*)
-			# Another's service, a reader at a terminal, a line for
+		*s3://*|*https://*|*IMGP_SSH_HOSTS=*|*IMGP_SBATCH=*|*smtp:*|*mutt*|[*0-9]*|'{'*|'spool ='*)
+			# Another's service or machines, a reader at a terminal, a line for
 			# cron, an extract of a file.
 			continue ;;
 		esac
