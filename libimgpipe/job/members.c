@@ -61,6 +61,7 @@ const struct imgp_member imgp_members[] = {
 	{ "replaced", ARR | OBJ, TOLD },
 	{ "planned", BOOL, 0 },
 	{ "input", STR, 0 },
+	{ "caught", OBJ, 0 },
 	{ NULL, 0, 0 }
 };
 
