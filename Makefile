@@ -86,9 +86,7 @@ MODULES	= $(patsubst libimgpipe/%,%,$(wildcard libimgpipe/*/*.c libimgpipe/*/*.c
 OBJS	= $(patsubst %,$B/lib/%.o,$(basename $(MODULES))) $B/lib/base/err_table.o
 SCRIPTS	= $(filter-out %/aws %/systemd %/deb %/Containerfile,$(wildcard scripts/*))
 MAN	= $(wildcard man/*.[1-8])
-# The units; that for the queue goes with its tool.
-UNITS	= $(filter-out $(if $(filter imgp-queue,$(TOOLS)),,%/imgpipe-queue.service), \
-	  $(wildcard scripts/systemd/imgpipe-*.service scripts/systemd/*.timer))
+UNITS	= $(wildcard scripts/systemd/imgpipe-*.service scripts/systemd/*.timer)
 # Test programs: tests/c/x.c is linked with the library and what it asks for
 # by a line "/* PKGS: a b */".
 CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
