@@ -220,6 +220,7 @@ options(struct imgp_verify *v, struct form *f, int argc, char *argv[])
 		    "with --level row");
 	if (imgp_common.dry_run)
 		v->repair = NULL;
+	v->dry_run = imgp_common.dry_run;
 	if (optind != argc || forms > 1)
 		imgp_usage(&tool, "no operands, and one of --csv and --json");
 }

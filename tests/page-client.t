@@ -79,6 +79,8 @@ mkdir -p "images/${path%/*}"
 echo x >"images/$path"
 imgp-verify --level row >out 2>&1
 is "$(sql 'select count(*) from pipeline.outcome where unseen')" 1 'imgp-verify that does not look sees nothing'
+imgp-verify -n --level size >out 2>&1
+is "$(sql 'select count(*) from pipeline.outcome where unseen')" 1 '... nor does a dry one note it'
 imgp-verify --level size >out 2>&1
 unlike out "$name" 'with the object there is nothing to find'
 is "$(sql 'select count(*) from pipeline.outcome where unseen')" 0 'and it is seen'

@@ -477,7 +477,7 @@ check_completed(struct check *c, const struct imgp_json *o, struct base *b,
 		remember(c, o, url);
 	else {
 		compare(c, o, b, h, url);
-		if (is_true(o, "unseen"))
+		if (!c->v->dry_run && is_true(o, "unseen"))
 			note_seen(c, o);
 	}
 	check_source(c, o);

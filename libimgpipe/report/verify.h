@@ -4,7 +4,8 @@
  *
  * It is a difference of sets, not a look at what is recent: the uploads of
  * pipeline.upload, the rows of the record, and the objects that a listing finds.
- * Nothing is written, in no place and, but for repairs, in no table.
+ * No place is written to, and of the record only what a repair opens, and that the object
+ * of a delivery without a sum was seen.
  */
 #ifndef IMGPIPE_VERIFY_H
 #define IMGPIPE_VERIFY_H
@@ -60,6 +61,7 @@ struct imgp_verify {
 	/* Not NULL: open each row whose object is missing, so that the next run
 	 * delivers it once more, and note this reason. */
 	const char	*repair;
+	int		 dry_run;	/* write nothing at all, without repair, too */
 	void		(*found)(void *arg, const struct imgp_finding *f);
 	/* Called for each place and object that could not be looked at, and each
 	 * row that could not be opened. */
