@@ -23,6 +23,7 @@
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/textset.h"
 #include "libimgpipe/base/write.h"
+#include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/job/run_id.h"
@@ -258,6 +259,7 @@ fail(void)
 	if (fail_by_entries(job, caught) == -1)
 		fail_by_name(job, caught);
 	imgp_job_remove(job, "caught");
+	imgp_job_set_ok(job);
 	imgp_job_print(job, &b);
 	imgp_buf_puts(&b, "\n");
 	imgp_print(&b);

@@ -10,9 +10,9 @@ cat >in <<'EOT'
 EOT
 exits 1 'a bad line among good ones gives status 1' "$F" pass <in
 holds out 'unknown members, their order and big numbers come out as they went in (R19)' <<'EOT'
-{"v":1,"subject_event_crf_file_id":1,"x":{"b":[1,2.50,1e400,12345678901234567890],"a":"\u00e9\/\ud83d\ude00"},"é":null,"seen":1}
-{"v":1,"input":" { \"subject_event_crf_file_id\" : 9223372036854775807 , \"y\" : 007e }","errors":[{"stage":"stamp","error_code":"IMGP-JOB-SYNTAX","class":"data","error":"not strict JSON: number with a leading zero at byte 61","fatal":true,"retryable":false}]}
-{"subject_event_crf_file_id":9223372036854775807,"y":9007199254740993,"seen":1}
+{"v":1,"subject_event_crf_file_id":1,"x":{"b":[1,2.50,1e400,12345678901234567890],"a":"\u00e9\/\ud83d\ude00"},"é":null,"seen":1,"ok":true}
+{"v":1,"input":" { \"subject_event_crf_file_id\" : 9223372036854775807 , \"y\" : 007e }","errors":[{"stage":"stamp","error_code":"IMGP-JOB-SYNTAX","class":"data","error":"not strict JSON: number with a leading zero at byte 61","fatal":true,"retryable":false}],"ok":false}
+{"subject_event_crf_file_id":9223372036854775807,"y":9007199254740993,"seen":1,"ok":true}
 EOT
 holds err 'one line on standard error names the fault' <<'EOT'
 filter: line 2: IMGP-JOB-SYNTAX: not strict JSON: number with a leading zero at byte 61
@@ -29,7 +29,7 @@ done
 for id in 1 2147483647 2147483648 9007199254740991 9007199254740993 \
     9223372036854775807; do
 	printf '{"subject_event_crf_file_id":%s}\n' "$id" >in
-	is "$("$F" pass <in)" "{\"subject_event_crf_file_id\":$id,\"seen\":1}" \
+	is "$("$F" pass <in)" "{\"subject_event_crf_file_id\":$id,\"seen\":1,\"ok\":true}" \
 	    "the id $id is exact (R19)"
 done
 
@@ -76,14 +76,14 @@ n=$(tr -cd '\n' <bad | wc -c)
 exits 1 'hostile lines give status 1' "$F" pass <in
 is "$(wc -l <out)" $((n + 1)) 'as many lines come out as went in (R64)'
 is "$(grep -c '"input":.*"errors":' out)" "$n" 'each hostile line is a failed job (R64)'
-is "$(tail -n 1 out)" '{"subject_event_crf_file_id":5,"seen":1}' \
+is "$(tail -n 1 out)" '{"subject_event_crf_file_id":5,"seen":1,"ok":true}' \
     'the line after them is unharmed, newline or not (R64)'
 is "$(wc -l <err)" "$n" 'each is named in one line'
 LC_ALL=C grep -q '[^ -~]' err
 is $? 1 'standard error is printable (R65)'
 is "$(printf '{"a":%s1%s}\n' "$(printf '%031d' 0 | tr 0 '[')" "$(printf '%031d' 0 | tr 0 ']')" |
     "$F" pass | grep -c '"seen":1')" 1 'a depth of 32 is allowed'
-is "$(printf '{"a":1}\r\n' | "$F" pass)" '{"a":1,"seen":1}' 'CRLF is white space'
+is "$(printf '{"a":1}\r\n' | "$F" pass)" '{"a":1,"seen":1,"ok":true}' 'CRLF is white space'
 is "$(head -c 300 /dev/zero | tr '\0' '\001' | "$F" pass 2>/dev/null |
     grep -o '\\\\x01' | wc -l)" 200 'input holds 200 bytes, escaped'
 
@@ -94,12 +94,12 @@ pad $((len - 8)) | "$F" pass | grep -c seen >n
 is "$(cat n)" 1 'a line of 16 MiB passes'
 { pad $((len - 7)); echo '{"b":1}'; } | "$F" pass >out 2>err
 is "$(cut -c1-20 out | head -1)|$(tail -1 out)" \
-    '{"v":1,"input":"{\"a|{"b":1,"seen":1}' 'a byte more does not'
+    '{"v":1,"input":"{\"a|{"b":1,"seen":1,"ok":true}' 'a byte more does not'
 { head -c 300000000 /dev/zero; echo; echo '{"b":1}'; } | {
 	is_sanitized "$F" || ulimit -v 150000
 	exec "$F" pass
 } >out 2>err
-is "$(wc -l <out)|$(tail -1 out)" '2|{"b":1,"seen":1}' \
+is "$(wc -l <out)|$(tail -1 out)" '2|{"b":1,"seen":1,"ok":true}' \
     'a line of 300 MB costs one job and little memory (R64)'
 like err '^filter: line 1: IMGP-JOB-TOO-LONG: ' 'and is named'
 { printf '{"a":['; head -c 4000000 /dev/zero | sed 's/\x0/0,/g'; echo '0]}'; } >in
@@ -113,7 +113,7 @@ cat >in <<'EOT'
 {"subject_event_crf_file_id":5,"errors":[{"stage":"scan","error_code":"IMGP-DICOM-NONE","class":"data","fatal":false}]}
 EOT
 exits 75 'a fatal temporary error gives status 75' "$F" pass <in
-sed '3s/}$/,"seen":1}/' in >wanted
+sed '3s/}$/,"seen":1,"ok":true}/' in >wanted
 holds out 'failed and skipped jobs pass untouched, others do not' <wanted
 exits 75 'a stage may see them' "$F" sees <in
 is "$(grep -c seen out)" 3 'all of them'
@@ -122,6 +122,28 @@ echo '{"skip":"IMGP-SKIP-BUSY"}' >in; exits 75 'skip BUSY is status 75' "$F" pas
 echo '{"skip":"IMGP-SKIP-FAILED"}' >in; exits 1 'skip FAILED is status 1' "$F" pass <in
 echo '{"errors":[{"stage":"finish","error_code":"X","fatal":true}]}' >in
 exits 75 'an error of finish is status 75' "$F" pass <in
+while read -r wanted line; do
+	printf '%s\n' "$line" | "$F" sees 2>/dev/null | jq .ok
+	echo "$wanted" >&3
+done >said 3>wanted <<'EOT'
+true {"ok":false}
+true {"ok":true,"errors":[{"stage":"scan","error_code":"IMGP-DICOM-NONE","class":"data","fatal":false}]}
+true {"errors":[{"stage":"notify","error_code":"IMGP-MAIL-UNAVAILABLE","class":"temporary","fatal":false}]}
+false {"ok":true,"errors":[{"stage":"scan","error_code":"IMGP-DICOM-NONE","class":"data","fatal":true}]}
+false {"errors":[{"stage":"fetch","error_code":"IMGP-STORE-IO","class":"temporary","fatal":true}]}
+false {"errors":[{"stage":"finish","error_code":"IMGP-DB-UNAVAILABLE","class":"temporary","fatal":false}]}
+true {"skip":"IMGP-SKIP-DONE"}
+true {"skip":"IMGP-SKIP-WAIVED"}
+false {"skip":"IMGP-SKIP-FAILED"}
+false {"skip":"IMGP-SKIP-BUSY"}
+false {"skip":"IMGP-SKIP-AWAITED"}
+false {"skip":"IMGP-SKIP-PAUSED"}
+EOT
+cmp -s wanted said
+ok $? '"ok" says whether it goes well (M60)' || diff wanted said | diag
+echo '{"subject_event_crf_file_id":1,"ok":"yes"}' >in
+exits 1 '... true or false alone' "$F" pass <in
+like out 'IMGP-JOB-TYPE.*\\"ok\\" is of the wrong type' '... else the line is refused'
 exits 1 'a step may fail a job' "$F" pass '{"subject_event_crf_file_id":3}'
 like err '^filter: 3: IMGP-STORE-NOT-FOUND: not there\\x1b\[1m$' 'its error is named, made printable (R65)'
 exits 0 'operands are lines' "$F" pass '{"a":1}' '{"a":2}'
@@ -138,7 +160,7 @@ pid=$!
 exec 7>pipe
 echo '{"a":1}' >&7
 i=0; while [ ! -s first ] && [ $i -lt 500 ]; do sleep 0.01; i=$((i + 1)); done
-is "$(cat first)" '{"a":1,"seen":1}' 'a line comes out before the next one came in'
+is "$(cat first)" '{"a":1,"seen":1,"ok":true}' 'a line comes out before the next one came in'
 exec 7>&-
 wait $pid
 

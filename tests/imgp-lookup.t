@@ -20,7 +20,7 @@ jq . >want <<EOT
 "subject_event_crf_id":5101,"revision_number":1,"file_version_code":"v1",
 "extension":".zip",
 "source":"file://$WORK/source/subjecteventcrffile/301/5101/mri_zip/v1.zip",
-"job":"301_5101_mri_zip_v1_20260102_030405"}
+"job":"301_5101_mri_zip_v1_20260102_030405","ok":true}
 EOT
 holds got 'gives what the EDC knows of it, and its job name (M23, M54)' <want
 is "$(jq .replica_lag_s out)" 0 'on a primary the lag is 0 (M21)'

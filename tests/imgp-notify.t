@@ -21,7 +21,8 @@ job() {
 	    lease: 9}, scans: [{study_uid: "1.2.3", series: [{series_uid:
 	    "1.2.3.4", series_number: 2, number_of_instances: 7}]}],
 	    unknown: "MEMBER-CANARY", listing: {dicom: 7, "Name CANARY.dcm": 1},
-	    extension: ".zip"} + if $errors then {errors: $errors} else {} end'
+	    extension: ".zip"} + if $errors then {errors: $errors} else {} end |
+	    .ok = all(.errors[]?; .fatal | not)'
 }
 error() {	# error STAGE CODE CLASS FATAL RETRYABLE [TEXT]
 	jq -nc --arg s "$1" --arg c "$2" --arg l "$3" --argjson f "$4" \
@@ -33,7 +34,7 @@ the_mail() { cat mail/new/*; }
 clear_out() { rm -rf mail logs/*; }
 
 # --- a good run ---
-{ job 1201 Completed; job 1202 Completed; echo '{"v":1,"subject_event_crf_file_id":3,"skip":"IMGP-SKIP-DONE"}'; } >in
+{ job 1201 Completed; job 1202 Completed; echo '{"v":1,"subject_event_crf_file_id":3,"skip":"IMGP-SKIP-DONE","ok":true}'; } >in
 exits 0 'a run without errors' imgp-notify <in
 is "$(cmp in out && echo same)" same 'lines pass untouched'
 is "$(mails)" 0 'and nobody is mailed (M74)'
@@ -42,6 +43,7 @@ is "$(jq -r .subject_event_crf_file_id "$RUNS/img/$RUN.jsonl" | tr '\n' ' ')" \
     '1201 1202 ' 'the run log has the jobs, not the skipped one (M67)'
 unlike "$RUNS/img/$RUN.jsonl" 'CANARY|1\.2\.3' \
     'and only what is on the list of fields (R67)'
+is "$(jq -c .ok "$RUNS/img/$RUN.jsonl" | sort -u)" true 'which says of each that it went well (M60)'
 is "$(jq -c 'select(.subject_event_crf_file_id == 1201) | .scans' \
     "$RUNS/img/$RUN.jsonl")" '{"studies":1,"series":1,"instances":7}' \
     'scans are counts there'

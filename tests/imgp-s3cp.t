@@ -162,7 +162,7 @@ imgp-s3cp --keep source local <line1 | imgp-s3cp --keep local temp >kept
 is "$(tree tmp) $(tree spool)" "./812/$NAME ./$RUN/812/upload" \
 	'--keep leaves the copies'
 jq -c '.errors = [{"stage":"stamp","error_code":"IMGP-DICOM-INVALID",
-	"class":"data","error":"x","fatal":true,"retryable":false}]' kept >line
+	"class":"data","error":"x","fatal":true,"retryable":false}] | .ok = false' kept >line
 exits 1 'a failed job passes' imgp-s3cp local temp <line
 cmp -s line out; ok $? '... untouched'
 exits 1 'deliver clears up after it' imgp-s3cp temp destination <line

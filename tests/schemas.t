@@ -45,6 +45,11 @@ done
 is "$(jq -s 'map(select(.edc_pipeline_file.status == "Completed")) | length' jobs9)" 6 \
     '... of uploads that were delivered'
 is "$(jq -s 'map(select(.errors)) | length' jobs1)" 3 '... and of some that failed'
+is "$(cat jobs[1-9] | jq -c '.ok == (if .skip then .skip != "IMGP-SKIP-PAUSED"
+    else all(.errors[]?; .fatal | not) end)' | sort -u)" \
+    true 'each stage says in each line whether it goes well (M60)'
+is "$(cat jobs1 jobs9 | jq .ok | sort | uniq -c | tr -s ' ' | paste -sd,)" ' 7 false, 17 true' \
+    '... of some that it does, of some that it does not'
 imgp-lookup -n 1201 | imgp-record -n start >dry 2>err
 valid job dry '... of a dry run'
 unset IMGP_RUN

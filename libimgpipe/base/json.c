@@ -714,6 +714,12 @@ imgp_json_new_int(int64_t n)
 	return j;
 }
 
+struct imgp_json *
+imgp_json_new_bool(int b)
+{
+	return own(cJSON_CreateBool(b));
+}
+
 void
 imgp_json_set_str(struct imgp_json *obj, const char *key, const char *s)
 {
@@ -729,7 +735,7 @@ imgp_json_set_int(struct imgp_json *obj, const char *key, int64_t n)
 void
 imgp_json_set_bool(struct imgp_json *obj, const char *key, int b)
 {
-	imgp_json_set(obj, key, own(cJSON_CreateBool(b)));
+	imgp_json_set(obj, key, imgp_json_new_bool(b));
 }
 
 void

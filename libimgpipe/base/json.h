@@ -77,6 +77,7 @@ struct imgp_json *imgp_json_new_object(void);
 struct imgp_json *imgp_json_new_array(void);
 struct imgp_json *imgp_json_new_str(const char *s);
 struct imgp_json *imgp_json_new_int(int64_t n);
+struct imgp_json *imgp_json_new_bool(int b);
 struct imgp_json *imgp_json_copy(const struct imgp_json *j);
 void	imgp_json_set_str(struct imgp_json *obj, const char *key, const char *s);
 void	imgp_json_set_int(struct imgp_json *obj, const char *key, int64_t n);

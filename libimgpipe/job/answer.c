@@ -197,6 +197,14 @@ take_errors(struct taking *t, const struct imgp_json *v)
 	return take_entries(t, v, add_error);
 }
 
+/* Ours to say, by the errors: a program that is a filter of ours says it, too. */
+static int
+take_ok(struct taking *t, const struct imgp_json *v)
+{
+	(void)t;
+	return imgp_json_bool(v) == -1 ? -1 : 0;
+}
+
 /* What a site's program notes for itself: words and numbers. */
 static int
 take_extra(struct taking *t, const struct imgp_json *v)
@@ -236,6 +244,7 @@ static const struct {
 	{ "extra", "extra", take_extra },
 	{ "extra", "warnings", take_warnings },
 	{ "extra", "errors", take_errors },
+	{ "extra", "ok", take_ok },
 	/* imgp-stamp -o: no line comes of it */
 	{ "stamp-file", "listing", take_listing },
 	{ "stamp-file", "warnings", take_warnings },

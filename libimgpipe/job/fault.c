@@ -105,3 +105,14 @@ imgp_job_exit(struct imgp_job *job)
 	}
 	return rc;
 }
+
+void
+imgp_job_set_ok(struct imgp_job *job)
+{
+	int rc = imgp_job_exit(job);
+	int ok = rc == IMGP_EX_OK || (rc == IMGP_EX_ERRORS &&
+	    imgp_job_standing(job) == IMGP_GOING_ON);
+
+	if (imgp_json_bool(imgp_job_get(job, "ok")) != ok)
+		imgp_job_set_bool(job, "ok", ok);
+}

@@ -42,4 +42,10 @@ int	imgp_job_is_final(struct imgp_job *job);
 /* The status that ${job}, as it is written, asks for (imgpipe(7)). */
 int	imgp_job_exit(struct imgp_job *job);
 
+/*
+ * Set "ok" of ${job}, in its place or at the end: true where its line asks for status
+ * 0, or for 1 by errors that do not fail it.  Nothing decides by what it says.
+ */
+void	imgp_job_set_ok(struct imgp_job *job);
+
 #endif

@@ -77,6 +77,7 @@ emit(struct imgp_filter *f, struct imgp_job *job)
 	struct imgp_indent i = IMGP_INDENT_INIT;
 
 	f->status = imgp_exit_worse(f->status, imgp_job_exit(job));
+	imgp_job_set_ok(job);
 	imgp_job_print(job, &b);
 	imgp_buf_puts(&b, "\n");
 	if (imgp_common.pretty) {

@@ -358,6 +358,12 @@ imgp_job_set_int(struct imgp_job *job, const char *name, int64_t n)
 	imgp_job_set(job, name, imgp_json_new_int(n));
 }
 
+void
+imgp_job_set_bool(struct imgp_job *job, const char *name, int b)
+{
+	imgp_job_set(job, name, imgp_json_new_bool(b));
+}
+
 /* A copy of the member, or a new empty one, to be changed and set again. */
 static struct imgp_json *
 copy_or_new(struct imgp_job *job, const char *name, int array)

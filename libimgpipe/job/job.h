@@ -81,6 +81,7 @@ int	imgp_job_sub_int(struct imgp_job *job, const char *name,
 /* Writing: replaces the member in its place, or appends it. */
 void	imgp_job_set_str(struct imgp_job *job, const char *name, const char *s);
 void	imgp_job_set_int(struct imgp_job *job, const char *name, int64_t n);
+void	imgp_job_set_bool(struct imgp_job *job, const char *name, int b);
 /* ${j} is taken over. */
 void	imgp_job_set(struct imgp_job *job, const char *name,
 	    struct imgp_json *j);

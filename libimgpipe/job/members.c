@@ -53,6 +53,7 @@ const struct imgp_member imgp_members[] = {
 	/* how it stands */
 	{ "errors", ARR, TOLD },
 	{ "warnings", ARR, TOLD },
+	{ "ok", BOOL, TOLD },
 	{ "skip", STR, TOLD },
 	{ "retries", OBJ, TOLD },
 	{ "started_ms", INT, TOLD },

@@ -257,7 +257,7 @@ take_row(struct imgp_job *job, const struct imgp_json *row)
 	size_t i;
 
 	if (row == NULL) {
-		imgp_job_set(job, "planned", imgp_json_parse("true", 4, NULL));
+		imgp_job_set_bool(job, "planned", 1);
 		return;
 	}
 	imgp_job_set_sub_int(job, "edc_pipeline_file", "id",

@@ -264,6 +264,8 @@ tell_member(struct imgp_json *to, const struct imgp_member *m,
 		}
 	if (m->types & IMGP_MEMBER_INT)
 		tell_int(to, m->name, v);
+	else if (m->types & IMGP_MEMBER_BOOL)
+		tell_bool(to, m->name, v);
 	else if (m->types & IMGP_MEMBER_STR)
 		tell_str(to, m->name, v);
 }

@@ -7,6 +7,7 @@
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/base/text.h"
+#include "libimgpipe/job/fault.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/steps/event.h"
 
@@ -142,6 +143,7 @@ hand_over(const struct message *m, struct imgp_job *job,
 		m->k->complain(m->k->arg, e);
 		imgp_job_error(job, "lookup", e, 1);
 	}
+	imgp_job_set_ok(job);
 	imgp_job_print(job, &b);
 	m->k->line(m->k->arg, b.s, b.len);
 	imgp_buf_release(&b);

@@ -468,8 +468,7 @@ flush(struct imgp_filter *f, struct imgp_record *r)
 		if (passes(r->verb, r->held[i]))
 			continue;
 		if (r->dry_run) {
-			imgp_job_set(r->held[i], "planned",
-			    imgp_json_parse("true", 4, NULL));
+			imgp_job_set_bool(r->held[i], "planned", 1);
 			if (r->verb->op == IMGP_LEDGER_START)
 				plan_start(r->held[i], &errs[i]);
 			continue;

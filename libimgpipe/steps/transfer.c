@@ -288,7 +288,7 @@ give_room(struct imgp_job *job)
 static void
 plan(struct imgp_job *job)
 {
-	imgp_job_set(job, "planned", imgp_json_parse("true", 4, NULL));
+	imgp_job_set_bool(job, "planned", 1);
 }
 
 /* --- source to local -------------------------------------------------------- */
