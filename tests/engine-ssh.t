@@ -11,7 +11,8 @@ world
 mkdir -m 700 ssh
 ssh-keygen -q -t ed25519 -N '' -f ssh/key && ssh-keygen -q -t ed25519 -N '' -f ssh/host
 cp ssh/key.pub ssh/authorized
-# server NAME: with /run its own, since sshd wants a directory there.
+# server NAME: with /run its own, since sshd wants a directory there, and without the
+# start-up files of this machine's shells, which may do anything.
 server() {
 	local port
 	port=$(/usr/bin/python3 -c 'import socket
@@ -23,6 +24,7 @@ HostKey $WORK/ssh/host
 AuthorizedKeysFile $WORK/ssh/authorized
 PidFile none
 UsePAM no
+SetEnv HOME=$WORK/ssh
 StrictModes no
 PermitRootLogin prohibit-password
 EOF
@@ -71,8 +73,27 @@ until_there reached
 kill -TERM $run
 wait $run
 is $? 143 'the driver is ended by SIGTERM'
-until [ -z "$(pgrep -f "$WORK/stopped")" ]; do sleep 0.05; done
+gone() {		# gone RUN: two minutes at most
+	local end=$((SECONDS + 120))
+	while pgrep -f "$WORK/$1" >/dev/null; do
+		[ $SECONDS -lt $end ] || return
+		sleep 0.05
+	done
+}
+gone stopped
 ok $? '... and nothing is left on the machines'
+# From when it has a handler for SIGTERM until its first shard starts, parallel does nothing
+# about it.
+start --engine ssh --run soon -j 2 --per-shard 2 --with "$WORK/gate" --from ids
+until pid=$(pgrep -f "/parallel .*$WORK/soon") &&
+    (( 0x$(sed -n 's/SigCgt:\t//p' /proc/$pid/status 2>/dev/null || echo 0) & 1 << 14 )); do
+	kill -0 $run || break
+done
+kill -TERM $run
+wait $run
+is $? 143 '... so, too, when it comes as the engine starts'
+gone soon
+ok $? '... and nothing is left'
 open
 exits 0 '... resumed; the machines are kept with the run' env -u IMGP_SSH_HOSTS \
 	imgp-run --engine ssh --run stopped --resume --retry-every 1s
