@@ -252,12 +252,13 @@ check-cut-short: all $(FIXTURES) $(CTESTS)
 # Ten thousand dry runs, a thousand of them under SIGTERM; an hour.
 check-driver: all $(FIXTURES)
 	RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t
-# Runs in shards on four nodes of Slurm's and over ssh; a node, the controller and the
-# driver killed at random KILLS times each, a minute each time.
+# Runs in shards on four nodes of Slurm's, over ssh, and by the state machine; a node, the
+# controller, a worker and the driver killed at random KILLS times each, a minute each
+# time.
 check-engines: all $(FIXTURES)
 	scripts/setup engines
-	LONG=1 KILLS=$${KILLS:-3} BUILD=$(abspath $B) prove -v tests/engines.t \
-	  tests/engine-slurm.t tests/engine-ssh.t
+	LONG=1 KILLS=$${KILLS:-3} BUILD=$(abspath $B) prove -v tests/engines*.t \
+	  tests/engine-*.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.
 check-s3-large: all

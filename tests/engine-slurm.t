@@ -72,32 +72,13 @@ is "$(queue)" 0 '... and the queue is empty'
 is_long || done_testing
 
 # --- whatever dies -----------------------------------------------------------------------
-# disaster NAME COMMAND: at a random moment of a run of 24 uploads.
-disaster() {
-	given 24
-	start --engine slurm --run "$1" -j 8 --per-shard 3 --shard-jobs 2 \
-	    --retry-every 1s --from ids
-	sleep "$(awk -v r=$RANDOM 'BEGIN { print r / 32768 * 12 }')"
-	eval "$2"
-	wait $run
-	rc=$?
-	# The one that goes on is Slurm once, local once.
-	engine=slurm
-	[ $((i % 2)) = 0 ] || engine=local
-	tries=0
-	while [ $rc != 0 ] && [ $tries -lt 5 ]; do
-		imgp-run --engine $engine --run "$1" --resume --retry-every 1s >lines 2>>err
-		rc=$? tries=$((tries + 1))
-	done
-	is $rc 0 "$1: all is delivered in the end" || diag <err
-	check "$1: each once, and all agrees (I1-I7)"
-}
+took=12
 for i in $(seq "${KILLS:-3}"); do
 	node=n$((RANDOM % nodes + 1))
-	disaster "node$i" "slurm kill-node $node"
+	disaster slurm "node$i" "slurm kill-node $node"
 	slurm start-node $node
 	until [ "$(sinfo -h -N -t idle -o %N | sort -u | wc -l)" = $nodes ]; do sleep 0.5; done
-	disaster "controller$i" 'slurm kill-controller; slurm start-controller'
-	disaster "driver$i" 'kill -KILL $run'
+	disaster slurm "controller$i" 'slurm kill-controller; slurm start-controller'
+	disaster slurm "driver$i" 'kill -KILL $run'
 done
 done_testing

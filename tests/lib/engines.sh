@@ -29,3 +29,31 @@ start() {		# start ARG...: the driver in the background, $run
 	env --default-signal=INT,HUP setsid "$BUILD/bin/imgp-run" "$@" >lines 2>err 8>&- &
 	run=$!
 }
+# disaster ENGINE NAME COMMAND: COMMAND at a random moment of the ${took} seconds of a
+# run of 24 uploads; it goes on by ENGINE, or by local where ${i} is odd.
+disaster() {
+	local engine=$1 rc tries=0
+	given 24
+	start --engine "$1" --run "$2" -j "${jobs:-8}" --per-shard 3 --shard-jobs 2 \
+	    --retry-every 1s --from ids
+	sleep "$(awk -v r=$RANDOM -v t="$took" 'BEGIN { print r / 32768 * t }')"
+	eval "$3"
+	wait $run
+	rc=$?
+	[ $((i % 2)) = 0 ] || engine=local
+	while [ $rc != 0 ] && [ $tries -lt 5 ]; do
+		imgp-run --engine $engine --run "$2" --resume --retry-every 1s >lines 2>>err
+		rc=$? tries=$((tries + 1))
+	done
+	is $rc 0 "$2: all is delivered in the end" || diag <err
+	check "$2: each once, and all agrees (I1-I7)"
+}
+# lacks PROGRAM...: which of these, or the rights to use them, is not there, in ${why}?
+lacks() {
+	[ "$(id -u)" = 0 ] || { why='a host name of its own needs root'; return; }
+	for _program; do
+		PATH=$PATH:/usr/sbin command -v "$_program" >/dev/null ||
+			{ why="$_program is not there"; return; }
+	done
+	return 1
+}
