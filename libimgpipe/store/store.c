@@ -220,6 +220,17 @@ imgp_store_ask(struct imgp_store *st, const char *url, int write,
 	return -1;
 }
 
+/* The place ${prefix}, below the base or the base itself, taken apart. */
+static int
+place_in(const struct imgp_store *st, const char *prefix,
+    struct imgp_place *p, struct imgp_err *e)
+{
+	if (!is_base(st, prefix) &&
+	    imgp_place_within(prefix, st->base, e) == -1)
+		return -1;
+	return imgp_place_parse(prefix, p, e);
+}
+
 int
 imgp_store_list(struct imgp_store *st, const char *prefix,
     imgp_store_found *fn, void *arg, struct imgp_err *e)
@@ -227,13 +238,38 @@ imgp_store_list(struct imgp_store *st, const char *prefix,
 	struct imgp_place p;
 	int rc;
 
-	if (!is_base(st, prefix) &&
-	    imgp_place_within(prefix, st->base, e) == -1)
-		return -1;
-	if (imgp_place_parse(prefix, &p, e) == -1)
+	if (place_in(st, prefix, &p, e) == -1)
 		return -1;
 	rc = st->kind->list(st, p.key, fn, arg, e);
 	imgp_place_release(&p);
+	return rc;
+}
+
+int
+imgp_store_list_unfinished(struct imgp_store *st, const char *prefix,
+    imgp_store_left *fn, void *arg, struct imgp_err *e)
+{
+	struct imgp_place p;
+	int rc;
+
+	if (place_in(st, prefix, &p, e) == -1)
+		return -1;
+	rc = st->kind->list_unfinished(st, p.key, fn, arg, e);
+	imgp_place_release(&p);
+	return rc;
+}
+
+int
+imgp_store_abandon(struct imgp_store *st, const char *url, const char *id,
+    struct imgp_err *e)
+{
+	char *key = key_of(st, url, e);
+	int rc;
+
+	if (key == NULL)
+		return -1;
+	rc = st->kind->abandon(st, key, id, e);
+	free(key);
 	return rc;
 }
 

@@ -34,8 +34,10 @@ struct imgp_object {
 	 * to a copy spares the HEAD of the source. */
 	char	etag[128];
 	char	version[128];
+	int64_t	modified;			/* Unix seconds; told by
+						 * imgp_store_list() alone, else 0 */
 };
-#define IMGP_OBJECT_UNKNOWN	{ -1, "", "", "" }
+#define IMGP_OBJECT_UNKNOWN	{ -1, "", "", "", 0 }
 
 /*
  * Open the store below ${base}: only what lies below it can be reached, and in
@@ -153,7 +155,7 @@ int	imgp_store_remove(struct imgp_store *st, const char *url,
 
 /*
  * Call ${fn} for every object below ${prefix} (a place ending with '/' or the
- * base itself), in no particular order, with its size and in S3 its ETag; a nonzero
+ * base itself), in no particular order, with its size and time and in S3 its ETag; a nonzero
  * answer ends the listing with success.  In a directory ${fn} also gets what is neither regular file nor
  * directory, with -1 bytes; a directory that cannot be read fails the listing
  * once everything else has been listed.
@@ -162,5 +164,30 @@ typedef int imgp_store_found(void *arg, const char *url,
 	    const struct imgp_object *object);
 int	imgp_store_list(struct imgp_store *st, const char *prefix,
 	    imgp_store_found *fn, void *arg, struct imgp_err *e);
+
+/* What a write left that did not come to its end. */
+struct imgp_unfinished {
+	const char	*url;		/* S3: of the object that was to be; in a
+					 * directory: of the temporary file */
+	const char	*id;		/* S3: the UploadId; in a directory "" */
+	int64_t		 since;		/* Unix seconds: begun; in a directory:
+					 * written to last; 0: not known */
+	int64_t		 bytes;		/* -1: not known */
+};
+/*
+ * Call ${fn} for each open multipart upload below ${prefix}, be somebody at work on it
+ * or not; in a directory, for each temporary file of ours that no living process has
+ * locked.  As imgp_store_list() else.
+ */
+typedef int imgp_store_left(void *arg, const struct imgp_unfinished *u);
+int	imgp_store_list_unfinished(struct imgp_store *st, const char *prefix,
+	    imgp_store_left *fn, void *arg, struct imgp_err *e);
+/*
+ * Give up what imgp_store_list_unfinished() found.  1: done, or it is gone; 0: a
+ * process on some machine has the temporary file open and locked, and keeps it; -1 and
+ * ${e}.
+ */
+int	imgp_store_abandon(struct imgp_store *st, const char *url,
+	    const char *id, struct imgp_err *e);
 
 #endif

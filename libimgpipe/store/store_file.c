@@ -28,12 +28,16 @@ static int	file_put(struct imgp_store *, const char *, const void *, size_t,
 static int	file_ask(struct imgp_store *, const char *, struct imgp_err *);
 static int	file_list(struct imgp_store *, const char *, imgp_store_found *,
 		    void *, struct imgp_err *);
+static int	file_list_unfinished(struct imgp_store *, const char *,
+		    imgp_store_left *, void *, struct imgp_err *);
+static int	file_abandon(struct imgp_store *, const char *, const char *,
+		    struct imgp_err *);
 static int	file_upload(struct imgp_store *, const char *, int,
 		    struct imgp_move *, struct imgp_err *);
 
 const struct imgp_store_kind imgp_store_file_kind = {
 	file_close, file_head, file_remove, file_put, file_ask, file_list,
-	file_upload,
+	file_list_unfinished, file_abandon, file_upload,
 	NULL, NULL
 };
 
@@ -305,7 +309,8 @@ is_same(int fd, int dir, const char *name)
 
 /*
  * Remove the file that has the name of the temporary ${t}, unless it is locked:
- * then its writer is alive.  0 when the name may be free now.
+ * then its writer is alive.  0 when the name may be free now; -1 and errno,
+ * EWOULDBLOCK where it is locked.
  */
 static int
 clear_slot(const struct imgp_temporary *t)
@@ -648,16 +653,65 @@ file_remove(struct imgp_store *st, const char *key, struct imgp_err *e)
 	return rc;
 }
 
+/* Who is told of what a directory holds; each may be NULL. */
+struct listener {
+	imgp_store_found *found;	/* of objects */
+	imgp_store_left	 *left;		/* of temporaries */
+	void		 *arg;
+};
+
+/* Has ${name} the form that take_slot() gives a temporary? */
+static int
+is_temporary(const char *name)
+{
+	const char *sum = name + sizeof HIDDEN - 1;
+
+	return strncmp(name, HIDDEN, sizeof HIDDEN - 1) == 0 &&
+	    strspn(sum, "0123456789abcdef") == 24 && sum[24] == '.' &&
+	    sum[25] != '\0' &&
+	    strspn(sum + 25, "0123456789") == strlen(sum + 25);
+}
+
+/* Nonzero: the writer of the temporary ${name} in ${dir} lives. */
+static int
+is_locked(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC), locked;
+
+	if (fd == -1)
+		return 0;	/* to remove it will tell why */
+	locked = flock(fd, LOCK_EX | LOCK_NB) == -1;
+	close(fd);
+	return locked;
+}
+
+/* Tell ${l} of what is no directory; nonzero: it wants no more. */
+static int
+tell(const struct listener *l, int dir, const char *name, const char *url,
+    const struct stat *sb)
+{
+	struct imgp_object object = IMGP_OBJECT_UNKNOWN;
+	struct imgp_unfinished u = { url, "", sb->st_mtime, sb->st_size };
+
+	if (strncmp(name, HIDDEN, sizeof HIDDEN - 1) == 0)
+		return l->left != NULL && is_temporary(name) &&
+		    S_ISREG(sb->st_mode) && !is_locked(dir, name) &&
+		    l->left(l->arg, &u) != 0;
+	object.bytes = S_ISREG(sb->st_mode) ? sb->st_size : -1;
+	object.modified = sb->st_mtime > 0 ? sb->st_mtime : 0;
+	return l->found != NULL && l->found(l->arg, url, &object) != 0;
+}
+
 /*
  * List what is in ${dir} (closed here), whose place is ${url}.  1: the caller
  * wants no more; -1 and ${e}, after all the rest was listed: something could not
  * be looked at.
  */
 static int
-list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
+list_dir(int dir, const char *url, const struct listener *l,
     struct imgp_err *e)
 {
-	struct imgp_object object = IMGP_OBJECT_UNKNOWN;
 	struct dirent *d;
 	struct stat sb;
 	DIR *dp = fdopendir(dir);
@@ -672,7 +726,8 @@ list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
 	rewinddir(dp);		/* the base's descriptor shares its position */
 	while (rc != 1 && (errno = 0, d = readdir(dp)) != NULL) {
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		    strncmp(d->d_name, HIDDEN, sizeof HIDDEN - 1) == 0)
+		    (l->left == NULL &&
+		    strncmp(d->d_name, HIDDEN, sizeof HIDDEN - 1) == 0))
 			continue;
 		name = imgp_place_join(url, d->d_name);
 		rc = 0;
@@ -680,13 +735,12 @@ list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
 			if (errno != ENOENT)
 				rc = imgp_store_errno(e, name);
 		} else if (!S_ISDIR(sb.st_mode)) {
-			object.bytes = S_ISREG(sb.st_mode) ? sb.st_size : -1;
-			rc = fn(arg, name, &object) != 0;
+			rc = tell(l, dir, d->d_name, name, &sb);
 		} else {
 			fd = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY |
 			    O_NOFOLLOW | O_CLOEXEC);
 			if (fd != -1)
-				rc = list_dir(fd, name, fn, arg, e);
+				rc = list_dir(fd, name, l, e);
 			else if (errno != ENOENT)
 				rc = imgp_store_errno(e, name);
 		}
@@ -701,8 +755,8 @@ list_dir(int dir, const char *url, imgp_store_found *fn, void *arg,
 }
 
 static int
-file_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
-    void *arg, struct imgp_err *e)
+list_below(struct imgp_store *st, const char *prefix,
+    const struct listener *l, struct imgp_err *e)
 {
 	char *inside = imgp_asprintf("%s/x", prefix);
 	char *url = imgp_asprintf("file://%s", prefix);
@@ -711,7 +765,7 @@ file_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
 	int dir, rc;
 
 	if ((dir = descend(st, inside, 0, &name, &why)) != -1)
-		rc = list_dir(dir, url, fn, arg, e);
+		rc = list_dir(dir, url, l, e);
 	else if (strcmp(why.code, IMGP_E_STORE_NOT_FOUND) == 0)
 		rc = 0;
 	else
@@ -719,4 +773,50 @@ file_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
 	free(url);
 	free(inside);
 	return rc == -1 ? -1 : 0;
+}
+
+static int
+file_list(struct imgp_store *st, const char *prefix, imgp_store_found *fn,
+    void *arg, struct imgp_err *e)
+{
+	return list_below(st, prefix, &(struct listener){ fn, NULL, arg }, e);
+}
+
+/* --- temporaries that were left --------------------------------------------- */
+
+static int
+file_list_unfinished(struct imgp_store *st, const char *prefix,
+    imgp_store_left *fn, void *arg, struct imgp_err *e)
+{
+	return list_below(st, prefix, &(struct listener){ NULL, fn, arg }, e);
+}
+
+static int
+file_abandon(struct imgp_store *st, const char *key, const char *id,
+    struct imgp_err *e)
+{
+	const char *name = strrchr(key, '/') + 1, *x;
+	char *inside = imgp_asprintf("%.*sx", (int)(name - key), key);
+	struct imgp_temporary t = { .fd = -1 };
+	struct imgp_err why = { NULL, "" };
+	int rc = 1;
+
+	(void)id;
+	if (!is_temporary(name))
+		rc = imgp_fail(e, IMGP_E_PLACE_INVALID,
+		    "%.400s: not the name of a temporary file", key);
+	else if ((t.dir = descend(st, inside, 0, &x, &why)) == -1) {
+		if (strcmp(why.code, IMGP_E_STORE_NOT_FOUND) != 0)
+			rc = imgp_fail(e, why.code, "%s", why.msg);
+	} else {
+		snprintf(t.name, sizeof t.name, "%s", name);
+		if (clear_slot(&t) == -1)
+			rc = errno == EWOULDBLOCK ? 0 :
+			    imgp_store_errno(e, key);
+		close(t.dir);
+	}
+	if (rc == 1)
+		remove_empty(st, key);
+	free(inside);
+	return rc;
 }

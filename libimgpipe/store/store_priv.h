@@ -40,6 +40,10 @@ struct imgp_store_kind {
 		    struct imgp_err *e);
 	int	(*list)(struct imgp_store *st, const char *prefix,
 		    imgp_store_found *fn, void *arg, struct imgp_err *e);
+	int	(*list_unfinished)(struct imgp_store *st, const char *prefix,
+		    imgp_store_left *fn, void *arg, struct imgp_err *e);
+	int	(*abandon)(struct imgp_store *st, const char *key,
+		    const char *id, struct imgp_err *e);
 	/* Make the regular file open at ${fd} the object ${key}. */
 	int	(*upload)(struct imgp_store *st, const char *key, int fd,
 		    struct imgp_move *m, struct imgp_err *e);

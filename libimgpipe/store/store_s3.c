@@ -6,6 +6,7 @@
 
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/store/store_s3_precond_priv.h"
 #include "libimgpipe/store/store_s3_priv.h"
@@ -22,7 +23,7 @@ static int	s3_list(struct imgp_store *, const char *, imgp_store_found *,
 		    void *, struct imgp_err *);
 const struct imgp_store_kind imgp_store_s3_kind = {
 	s3_close, s3_head, s3_remove, imgp_store_s3_put, imgp_store_s3_ask,
-	s3_list,
+	s3_list, imgp_store_s3_list_unfinished, imgp_store_s3_abandon,
 	imgp_store_s3_upload, imgp_store_s3_download, imgp_store_s3_copy
 };
 
@@ -190,6 +191,7 @@ tell(const struct imgp_s3xml *x, const char *bucket, const char *prefix,
 	struct imgp_object object = IMGP_OBJECT_UNKNOWN;
 	size_t i, len = strlen(prefix);
 	char *url;
+	int64_t time;
 	int enough = 0;
 
 	for (i = 0; i < x->nitems && !enough; i++) {
@@ -200,6 +202,9 @@ tell(const struct imgp_s3xml *x, const char *bucket, const char *prefix,
 		object.bytes = x->items[i].size;
 		snprintf(object.etag, sizeof object.etag, "%s",
 		    x->items[i].etag == NULL ? "" : x->items[i].etag);
+		time = x->items[i].time == NULL ? -1 :
+		    imgp_date_iso(x->items[i].time);
+		object.modified = time > 0 ? time : 0;
 		url = imgp_asprintf("s3://%s/%s", bucket, x->items[i].key);
 		enough = fn(arg, url, &object) != 0;
 		free(url);

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/date.h"
 #include "libimgpipe/base/hex.h"
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/store/store_s3_priv.h"
@@ -42,6 +43,112 @@ each_open(struct imgp_s3 *s3, const char *key, unsigned int flags,
 	imgp_s3_answer_release(&a);
 	imgp_buf_release(&query);
 	imgp_buf_release(&id);
+}
+
+/* --- all that are open ------------------------------------------------------------ */
+
+/* Call ${fn} for each upload of a page; one that is not below ${prefix} is an error.
+ * 1: ${fn} wants no more; -1: ${e}. */
+static int
+tell_page(const struct imgp_s3xml *x, const char *bucket, const char *prefix,
+    imgp_store_left *fn, void *arg, struct imgp_err *e)
+{
+	struct imgp_unfinished u = { .bytes = -1 };
+	int64_t time;
+	size_t i;
+	char *url;
+	int enough = 0;
+
+	for (i = 0; i < x->nitems && !enough; i++) {
+		if (strncmp(x->items[i].key, prefix, strlen(prefix)) != 0)
+			return imgp_fail(e, IMGP_E_STORE_IO, "s3://%s/%.200s: "
+			    "the server lists %.200s", bucket, prefix,
+			    x->items[i].key);
+		time = x->items[i].time == NULL ? -1 :
+		    imgp_date_iso(x->items[i].time);
+		u.url = url = imgp_asprintf("s3://%s/%s", bucket,
+		    x->items[i].key);
+		u.id = x->items[i].upload_id;
+		u.since = time > 0 ? time : 0;
+		enough = fn(arg, &u) != 0;
+		free(url);
+	}
+	return enough;
+}
+
+/* The query for the page of uploads behind the last of ${x}; NULL: the first. */
+static void
+page_query(struct imgp_buf *query, const char *prefix,
+    const struct imgp_s3xml *x)
+{
+	imgp_buf_clear(query);
+	imgp_buf_puts(query, "encoding-type=url&");
+	if (x != NULL) {
+		imgp_buf_puts(query, "key-marker=");
+		imgp_sigv4_encode(query, x->next, 0);
+		imgp_buf_puts(query, "&");
+	}
+	imgp_buf_puts(query, "max-uploads=1000&prefix=");
+	imgp_sigv4_encode(query, prefix, 0);
+	if (x != NULL && x->next_upload_id != NULL) {
+		imgp_buf_puts(query, "&upload-id-marker=");
+		imgp_sigv4_encode(query, x->next_upload_id, 0);
+	}
+	imgp_buf_puts(query, "&uploads=");
+}
+
+int
+imgp_store_s3_list_unfinished(struct imgp_store *st, const char *prefix,
+    imgp_store_left *fn, void *arg, struct imgp_err *e)
+{
+	const char *bucket = imgp_s3_bucket(st->s3);
+	struct imgp_s3_request r = { .method = "GET",
+	    .flags = IMGP_S3_MAY_BE_ERROR };
+	size_t len = strlen(prefix);
+	char *below = imgp_asprintf("%s%s", prefix,
+	    len > 0 && prefix[len - 1] != '/' ? "/" : "");
+	struct imgp_buf query = IMGP_BUF_INIT;
+	struct imgp_s3_answer a;
+	struct imgp_s3xml x;
+	int rc, more;
+
+	page_query(&query, below, NULL);
+	do {
+		more = 0;
+		r.query = query.s;
+		rc = imgp_s3_do(st->s3, &r, &a, e);
+		if (rc == 0 && (rc = imgp_store_s3_xml(&a,
+		    IMGP_S3XML_UPLOADS, prefix, &x, e)) == 0) {
+			rc = tell_page(&x, bucket, below, fn, arg, e);
+			if ((more = rc == 0 && x.truncated))
+				page_query(&query, below, &x);
+			imgp_s3xml_release(&x);
+		}
+		imgp_s3_answer_release(&a);
+	} while (more);
+	imgp_buf_release(&query);
+	free(below);
+	return rc == -1 ? -1 : 0;
+}
+
+int
+imgp_store_s3_abandon(struct imgp_store *st, const char *key, const char *id,
+    struct imgp_err *e)
+{
+	struct imgp_buf query = IMGP_BUF_INIT;
+	struct imgp_s3_request r = { .method = "DELETE", .key = key };
+	struct imgp_s3_answer a;
+	int rc;
+
+	imgp_buf_puts(&query, "uploadId=");
+	imgp_sigv4_encode(&query, id, 0);
+	r.query = query.s;
+	rc = imgp_s3_do(st->s3, &r, &a, e);
+	if (rc == -1 && a.status == 404 && strcmp(a.code, "NoSuchBucket") != 0)
+		rc = 0;
+	imgp_s3_answer_release(&a);
+	imgp_buf_release(&query);
+	return rc == 0 ? 1 : -1;
 }
 
 /* --- clearing up ----------------------------------------------------------------- */

@@ -155,6 +155,14 @@ int	imgp_store_s3_download(struct imgp_store *st, const char *key,
 	    const struct imgp_download *d, struct imgp_move *m,
 	    struct imgp_err *e);
 
+/* --- store_s3_multi.c: imgp_store_kind's --- */
+
+int	imgp_store_s3_list_unfinished(struct imgp_store *st,
+	    const char *prefix, imgp_store_left *fn, void *arg,
+	    struct imgp_err *e);
+int	imgp_store_s3_abandon(struct imgp_store *st, const char *key,
+	    const char *id, struct imgp_err *e);
+
 /* --- store_s3_parts.c --- */
 
 /* A transfer in parts; several threads work on it. */

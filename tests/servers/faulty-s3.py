@@ -294,11 +294,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """GET and HEAD."""
         with LOCK:
             if "uploads" in query:
-                return self.answer(200, "<ListMultipartUploadsResult>%s"
-                    "</ListMultipartUploadsResult>" % "".join(
-                        "<Upload><Key>%s</Key><UploadId>%s</UploadId></Upload>"
-                        % (u[0].split("/", 2)[2], i.replace("&", "&amp;"))
-                        for i, u in UPLOADS.items()))
+                return self.list_uploads(path, query)
             if "uploadId" in query:
                 return self.list_parts(query)
             if "list-type" in query:
@@ -360,6 +356,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     "<Size>%d</Size></Part>" % (
                         i, '"%032d"' % i if opaque else etag_of(upload[2][i]),
                         len(upload[2][i])) for i in parts[:2])))
+
+    def list_uploads(self, path, query):
+        """ListMultipartUploads, two a page for who says how many a page may have."""
+        bucket = "/" + path.strip("/") + "/"
+        what, _ = self.fault or ("", "")
+        time_of = "" if what == "no-time" else \
+            "<Initiated>2019-01-18T15:04:05.000Z</Initiated>"
+        last = (query.get("key-marker", ""), query.get("upload-id-marker", ""))
+        found = sorted((u[0][len(bucket):], i) for i, u in UPLOADS.items()
+                       if u[0].startswith(bucket + query.get("prefix", "")))
+        found = [u for u in found if u > last]
+        page = found[:2] if "max-uploads" in query else found
+        more = len(found) > len(page)
+        def quoted(text):
+            return html.escape(urllib.parse.quote(text))
+        self.answer(200, "<ListMultipartUploadsResult><IsTruncated>%s"
+                    "</IsTruncated><EncodingType>url</EncodingType>%s%s"
+                    "</ListMultipartUploadsResult>" % (
+                        "true" if more else "false",
+                        "<NextKeyMarker>%s</NextKeyMarker><NextUploadIdMarker>"
+                        "%s</NextUploadIdMarker>" % (
+                            quoted(page[-1][0]), html.escape(page[-1][1]))
+                        if more else "", "".join(
+                            "<Upload><Key>%s</Key><UploadId>%s</UploadId>%s"
+                            "</Upload>" % (quoted(k), html.escape(i), time_of)
+                            for k, i in page)))
 
     def list(self, path, query):
         """ListObjectsV2, two keys a page."""
