@@ -63,6 +63,7 @@ imgp-digest_PKGS	= libpq libcrypto libcurl expat
 imgp-status_PKGS	= libpq libcrypto libcurl expat
 imgp-verify_PKGS	= libpq libcrypto libcurl expat zlib libisal
 imgp-pipeline_PKGS	= libpq libcrypto libcurl
+imgp-prune_PKGS		= libpq libcrypto libcurl expat
 imgp-queue_PKGS		= libcrypto libcurl expat
 imgp-explain_PKGS	= libpq libcrypto libcurl expat
 imgp-doctor_PKGS	= libpq libcrypto libcurl expat zlib libisal

@@ -17,7 +17,7 @@
 /* The commands stand here for completion, too. */
 static const char *const synopsis[] = {
 	"run|lookup|record|s3cp|dcmscan|stamp|notify|digest|status|verify|\n"
-	"            pipeline|queue|api [OPTION ...] [OPERAND ...]",
+	"            pipeline|prune|queue|api [OPTION ...] [OPERAND ...]",
 	"help [COMMAND]",
 	NULL
 };
@@ -33,6 +33,7 @@ static const struct imgp_tool tool = { "imgp", synopsis,
 	"status     what is where, and what needs a look\n"
 	"verify     prove that all was delivered\n"
 	"pipeline   list and change pipelines, pauses, waivers\n"
+	"prune      remove old logs, letters and leftovers\n"
 	"queue      uploads by the messages of an SQS queue\n"
 	"api        the pipeline API, for a web server\n"
 	"help       the manual of a command, or of imgpipe", NULL, NULL, 0 };

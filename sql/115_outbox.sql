@@ -122,13 +122,21 @@ language sql stable as $$
 	        '[]')));
 $$;
 
--- {"digest_id"}: send its letters once more, as they are.
+-- {"digest_id"}: send its letters once more, as they are; refused where imgp-prune
+-- took their text.
 create or replace function pipeline.do_digest_resend(req jsonb) returns jsonb
 language plpgsql as $$
 declare
 	digest bigint := pipeline.want_int(req, 'digest_id');
 	n bigint;
 begin
+	perform from pipeline.outbox o where o.digest_id = digest
+	order by o.id for update;
+	if exists (select from pipeline.outbox o
+	    where o.digest_id = digest and o.ts_prune is not null) then
+		perform pipeline.deny('IMGP-CONFIG',
+		    'its letters have no text any more: imgp-prune removed it');
+	end if;
 	update pipeline.outboxrecipient r set status = 'waiting',
 	    ts = clock_timestamp()
 	from pipeline.outbox o

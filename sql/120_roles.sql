@@ -1,12 +1,12 @@
--- Least privilege: five roles without login, which a site grants to the users
+-- Least privilege: six roles without login, which a site grants to the users
 -- that its tools log in as.  imgp_lookup reads views; imgp_record, imgp_digest,
--- imgp_repair and imgp_pipeline execute functions and see no table.
+-- imgp_repair, imgp_pipeline and imgp_prune execute functions and see no table.
 do $$
 declare
 	r text;
 begin
 	foreach r in array array['imgp_lookup', 'imgp_record', 'imgp_digest',
-	    'imgp_repair', 'imgp_pipeline'] loop
+	    'imgp_repair', 'imgp_pipeline', 'imgp_prune'] loop
 		if not exists (select from pg_roles where rolname = r) then
 			begin
 				execute format('create role %I nologin', r);
@@ -19,22 +19,24 @@ end $$;
 
 revoke all on schema pipeline from public;
 revoke all on all tables in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest, imgp_repair, imgp_pipeline;
+    imgp_record, imgp_digest, imgp_repair, imgp_pipeline, imgp_prune;
 revoke all on all sequences in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest, imgp_repair, imgp_pipeline;
+    imgp_record, imgp_digest, imgp_repair, imgp_pipeline, imgp_prune;
 revoke all on all functions in schema pipeline from public, imgp_lookup,
-    imgp_record, imgp_digest, imgp_repair, imgp_pipeline;
+    imgp_record, imgp_digest, imgp_repair, imgp_pipeline, imgp_prune;
 
 grant usage on schema pipeline to imgp_lookup, imgp_record, imgp_digest,
-    imgp_repair, imgp_pipeline;
+    imgp_repair, imgp_pipeline, imgp_prune;
 grant execute on function pipeline.version() to imgp_lookup, imgp_record,
-    imgp_digest, imgp_repair, imgp_pipeline;
+    imgp_digest, imgp_repair, imgp_pipeline, imgp_prune;
 grant execute on function pipeline.repair(jsonb) to imgp_repair;
 grant execute on function pipeline.pipeline_list(jsonb),
     pipeline.pipeline_add(jsonb), pipeline.pipeline_set(jsonb),
     pipeline.pipeline_pause(jsonb), pipeline.pipeline_resume(jsonb),
     pipeline.pipeline_waive(jsonb), pipeline.pipeline_unwaive(jsonb)
     to imgp_pipeline;
+grant execute on function pipeline.prune_files(jsonb),
+    pipeline.prune_letters(jsonb) to imgp_prune;
 grant select on pipeline.upload, pipeline.pending, pipeline.due,
     pipeline.failed, pipeline.registered to imgp_lookup;
 grant execute on function pipeline.file_start(jsonb),

@@ -139,6 +139,8 @@ is "$(has imgp_repair)" 'repair() version() ' 'imgp_repair that which opens a ro
 is "$(has imgp_pipeline)" "pipeline_add() pipeline_list() pipeline_pause()\
  pipeline_resume() pipeline_set() pipeline_unwaive() pipeline_waive() version() " \
     'imgp_pipeline those of the register'
+is "$(has imgp_prune)" 'prune_files() prune_letters() version() ' \
+    'imgp_prune what asks and what takes letters their text'
 sql -c 'create role stranger'
 is "$(has stranger)" '' 'everybody else may nothing'
 is "$(sql -c "select proname from pg_proc where prosecdef and

@@ -215,7 +215,8 @@ statement(const char *function)
 		CALL("status_page"), CALL("status_upload"),
 		CALL("notice_list"), CALL("notice_done"),
 		CALL("verify_uploads"), CALL("verify_files"),
-		CALL("verify_seen"), CALL("repair")
+		CALL("verify_seen"), CALL("repair"),
+		CALL("prune_files"), CALL("prune_letters")
 #undef CALL
 	};
 	size_t i;

@@ -114,6 +114,7 @@ union all values
     ('notice_digest_id_fkey', 'update pipeline.notice set digest_id = 0'),
     ('known_is_not_mailed', 'update pipeline.notice set known = true'),
     ('outbox_readers_check', 'update pipeline.outbox set readers = ''all'''),
+    ('pruned_is_empty', 'update pipeline.outbox set ts_prune = now()'),
     ('outbox_digest_id_fkey', 'update pipeline.outbox set digest_id = 0'),
     ('outbox_message_id_key', 'insert into pipeline.outbox (sender, message_id,
         message, subject, body) values (''s@x'', ''<1@x>'', ''m'', ''s'', ''b'')'),
