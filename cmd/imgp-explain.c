@@ -110,9 +110,9 @@ main(int argc, char *argv[])
 	struct imgp_explain_of of = { .pipeline = NULL };
 	struct imgp_buf b = IMGP_BUF_INIT;
 	const char *code = NULL;
+	struct imgp_err e;
 	int ch, json = 0, rc = IMGP_EX_OK;
 
-	imgp_conf_want(IMGP_SECRETS_RECORD);
 	while ((ch = imgp_opt(&tool, argc, argv)) != -1)
 		switch (ch) {
 		case OPT_PIPELINE: of.pipeline = optarg; break;
@@ -123,6 +123,10 @@ main(int argc, char *argv[])
 	if ((code == NULL) != (optind < argc))
 		imgp_usage(&tool, "it takes ids, or --error with a code");
 	if (code != NULL) {
+		/* A site may have a dictionary of its own; what is wrong with
+		 * the settings may be what is to be explained. */
+		if (imgp_conf_load(&e) == -1)
+			imgp_complain(&e);
 		if (imgp_explain_code(code, &b) == -1) {
 			fprintf(stderr, "%s: no such code: %s\n",
 			    imgp_progname, code);
@@ -132,6 +136,7 @@ main(int argc, char *argv[])
 		imgp_buf_release(&b);
 		return IMGP_EX_OK;
 	}
+	imgp_conf_want(IMGP_SECRETS_RECORD);
 	configure(&of);
 	for (; optind < argc; optind++)
 		rc = imgp_exit_worse(rc, explain(&of, argv[optind], json, &b));

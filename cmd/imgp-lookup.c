@@ -230,6 +230,8 @@ main(int argc, char *argv[])
 		imgp_usage(&tool, "--pending takes no operands, and not --failed");
 	if (!all && (o.again || now))
 		imgp_usage(&tool, "--again and --now go with --pending");
+	if (o.failed && imgp_conf_load(&e) == -1)
+		imgp_die(&e);		/* a site has codes of its own */
 	if (o.failed)
 		o.codes = codes = take_codes(argv + optind, argc - optind);
 	o.run = run = run_id(&e);

@@ -357,6 +357,7 @@ static void
 check(const struct options *o, int n, char *const operands[])
 {
 	struct imgp_halt halt;
+	struct imgp_err e;
 	int fd, i;
 
 	check_engine(o, n);
@@ -375,6 +376,8 @@ check(const struct options *o, int n, char *const operands[])
 		imgp_usage(&tool, "--pending takes no ids");
 	if (o->failed && (!o->again || o->pending || o->null || o->from != NULL))
 		imgp_usage(&tool, "--failed goes with --again and with codes");
+	if (o->failed && imgp_conf_load(&e) == -1)
+		imgp_die(&e);		/* a site has codes of its own */
 	for (i = 0; i < n && o->failed; i++)
 		if (imgp_error_named(operands[i]) == NULL)
 			imgp_usage(&tool, "%s: no such code; --failed takes "

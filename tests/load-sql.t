@@ -67,6 +67,41 @@ is "$(sql -c "select count(*) from pipeline.error_code where code = 'X'")" 1 \
 is "$(sql -c 'select * from pipeline.pending' | cut -d'|' -f1,2)" '7|own' \
     'pending follows the site'"'"'s view'
 
+# A site's own dictionary, over ours.
+says() { sql -c "select class, owner, retryable, meaning, action from pipeline.error_code
+    where code = '$1'"; }
+{
+	echo '# theirs'
+	printf 'IMGP-DICOM-CUT\tintegrity\tupload\tno\tToo short: \\t %%\task\n\n'
+	printf 'IMGP-SITE-QC\tdata\tupload\tno\tblurred\task\n'
+} >own.tsv
+exits 0 'a file of a site' "$load" "$IMGP_DATABASE" --errors own.tsv
+is "$(says IMGP-DICOM-CUT)" 'integrity|upload|f|Too short: \t %|ask' \
+    'takes the place of what is built in (M68)'
+is "$(says IMGP-SITE-QC)" 'data|upload|f|blurred|ask' 'and adds codes of its own'
+state one
+exits 0 'and again' "$load" "$IMGP_DATABASE" --errors=own.tsv
+state two
+cmp one two >/dev/null
+ok $? 'which changes nothing'
+for bad in 'IMGP-DB-FENCED	conflict	upload	yes	m	a' 'IMGP-DICOM-CUT	data	upload	yes	m	a' \
+    'IMGP-DB-FENCED	temporary	ours	yes	m	a' 'IMGP-QC	data	upload	no	m	a' \
+    'IMGP-SITE-A	internal	ours	no	m	a' 'IMGP-SITE-A	odd	upload	no	m	a' \
+    'IMGP-SITE-A	data	upload	no		a' 'IMGP-SITE-A	data	upload	no	m'; do
+	echo "$bad" >bad.tsv
+	"$load" "$IMGP_DATABASE" --errors bad.tsv >out 2>err
+	[ $? -eq 3 ] && [ -s err ] || echo "$bad"
+done >taken
+is "$(cat taken)" '' 'what a file may not say is refused'
+state two
+cmp one two >/dev/null
+ok $? 'and nothing of it stays'
+exits 2 'a file that is not there' "$load" "$IMGP_DATABASE" --errors none.tsv
+exits 2 'none named' "$load" "$IMGP_DATABASE" --errors
+exits 0 'without it' "$load" "$IMGP_DATABASE"
+is "$(says IMGP-DICOM-CUT | cut -d'|' -f1) $(says IMGP-SITE-QC | cut -d'|' -f1)" 'data data' \
+    'ours are back, and the codes of the site stay'
+
 # A later release: one more migration, over a schema with data in it.
 mkdir -p later/libimgpipe/base
 cp -r "$ROOT/sql" later

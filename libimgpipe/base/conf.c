@@ -10,6 +10,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/conf_priv.h"
+#include "libimgpipe/base/dictionary.h"
 #include "libimgpipe/base/ini.h"
 #include "libimgpipe/base/nearest.h"
 #include "libimgpipe/base/parse.h"
@@ -422,7 +423,7 @@ check_entries(struct imgp_err *e)
 int
 imgp_conf_load_but(imgp_conf_warn *tell, struct imgp_err *e)
 {
-	const char *code;
+	const char *code, *path;
 	size_t i;
 
 	if (loaded)
@@ -436,6 +437,9 @@ imgp_conf_load_but(imgp_conf_warn *tell, struct imgp_err *e)
 		if (!imgp_conf_is_left_out(code) &&
 		    read_secrets(code, e) == -1 && wrong_section(code, e) == -1)
 			return -1;
+	path = imgp_conf(NULL, "error_dictionary");
+	if (path != NULL && imgp_dictionary_read(path, e) == -1)
+		return -1;
 	loaded = 1;
 	return 0;
 }

@@ -22,6 +22,7 @@ const struct imgp_conf_row imgp_conf_rows[] = {
 	{ "spool", NULL, "path", 0 },
 	{ "spool_bytes", NULL, "number 1 9223372036854775807", 0 },
 	{ "spool_jobs", "64", COUNT, 0 },
+	{ "error_dictionary", NULL, "path", 0 },
 	SECRET("database", IMGP_SECRETS_RECORD),
 	SECRET("replica", IMGP_SECRETS_RECORD),
 	SECRET("ledger", IMGP_SECRETS_RECORD),

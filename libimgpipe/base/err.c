@@ -9,6 +9,8 @@
 #include "libimgpipe/base/err_priv.h"
 #include "libimgpipe/base/text.h"
 
+static const struct imgp_error *dictionary = imgp_error_table;
+
 static void
 fill(struct imgp_err *e, const char *code, const char *fmt, va_list ap,
     int errnum)
@@ -52,10 +54,16 @@ imgp_fail_errno(struct imgp_err *e, const char *code, const char *fmt, ...)
 	return -1;
 }
 
+void
+imgp_error_use(const struct imgp_error *rows)
+{
+	dictionary = rows;
+}
+
 const struct imgp_error *
 imgp_error_at(size_t i)
 {
-	return imgp_error_table[i].code == NULL ? NULL : &imgp_error_table[i];
+	return dictionary[i].code == NULL ? NULL : &dictionary[i];
 }
 
 const struct imgp_error *
@@ -63,7 +71,7 @@ imgp_error_find(const char *code)
 {
 	const struct imgp_error *r;
 
-	for (r = imgp_error_table; code != NULL && r->code != NULL; r++)
+	for (r = dictionary; code != NULL && r->code != NULL; r++)
 		if (strcmp(r->code, code) == 0)
 			return r;
 	return NULL;

@@ -30,7 +30,8 @@ enum imgp_owner {
 	IMGP_OWNER_SERVICE	/* a server is away */
 };
 
-/* One row of the dictionary.  All text is static. */
+/* One row of the dictionary, which a site may replace (dictionary.h) when the settings
+ * are read.  All text is static. */
 struct imgp_error {
 	const char	*code;		/* "IMGP-DB-FENCED" */
 	const char	*class;		/* "conflict"; "-" for a reason to skip */
