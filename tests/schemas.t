@@ -24,7 +24,15 @@ done <table | sed 's/integer,number/number/' >wanted
 ok $? 'the schema of the job line has the members of the table, with their types' ||
     diff said wanted | diag
 
+# Those of a line of the run log are the ones that may be told.
+awk '$3 ~ /told/ { print $1 }' table | sort >wanted
+jq -r '.properties | keys[]' "$schemas/runlog.schema.json" | sort >said
+[ -s wanted ] && cmp -s said wanted
+ok $? 'the schema of the run log has the members that may be told' ||
+    diff said wanted | diag
+
 world
+export IMGP_FILE_MANIFEST=yes
 export IMGP_RUN=20261122T131500Z-5bd1c09e
 printf '%s\n' 1201 1202 1203 1204 1205 1206 1210 1211 1212 1299 x '{"v":1' |
     imgp-lookup >jobs1 2>err
@@ -52,11 +60,31 @@ is "$(cat jobs1 jobs9 | jq .ok | sort | uniq -c | tr -s ' ' | paste -sd,)" ' 7 f
     '... of some that it does, of some that it does not'
 imgp-lookup -n 1201 | imgp-record -n start >dry 2>err
 valid job dry '... of a dry run'
+imgp-notify <jobs9 >jobs10 2>err
+valid job jobs10 '... after notify'
 unset IMGP_RUN
 imgp-run -q --progress json 1207 1208 >run 2>progress
 valid job run 'what imgp-run prints'
 grep '^{' progress >lines
 valid progress lines '--progress json'
+
+# What lies in the place of logs, and beside the delivered files.
+cat source/image_pipelines/run_logs/*/*.jsonl >lines
+valid runlog lines 'run logs'
+is "$(jq -s 'map(select(.errors)) | length > 1' lines) $(jq -s \
+    'map(select(.edc_pipeline_file.status == "Completed")) | length > 6' lines)" 'true true' \
+    '... of uploads that failed, and of delivered ones'
+cat images/quarantine/*/*.manifest.json >lines
+valid manifest lines 'manifests beside files'
+is "$(jq -s 'length' lines) $(jq -s 'map(select(.error_code)) | length > 0' lines)" \
+    "$(find images/quarantine -type f ! -name '*.json' | wc -l) true" \
+    '... one for each, some with an error'
+head -1 lines | jq -c '.ts = "x" | .sha256 = "y" | .participant = 1' |
+    $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/manifest.schema.json" | cut -d: -f1 | sort -u >found
+is "$(xargs <found)" sha256 'what is wrong with one is found'
+grep -q . found && jq -c '.input = "a secret"' <run |
+    $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/runlog.schema.json" >found
+like found "'input'" 'what a run log must not tell is found'
 
 imgp-status --json >json
 valid status json 'imgp-status --json'
