@@ -72,13 +72,15 @@ imgp-extra_PKGS		= libcrypto zlib libisal
 imgp-tally_PKGS		=
 imgp-tell_PKGS		= libpq libcrypto libcurl expat
 imgp-machine_PKGS	=
+imgp-engine-batch_PKGS	= libcrypto libcurl expat
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 imgp-supervise_OBJS	= supervise_engine
+imgp-engine-batch_OBJS	= engine_batch_shard
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-doctor imgp-explain imgp-extra imgp-machine imgp-supervise \
+LIBEXEC_TOOLS		= imgp-doctor imgp-engine-batch imgp-explain imgp-extra imgp-machine imgp-supervise \
 			  imgp-tally imgp-tell
 
 # --- what there is --------------------------------------------------------

@@ -136,7 +136,7 @@ jq -r '.Resources as $r | $r | to_entries[] | select(.value.Type == "AWS::Lambda
 is "$(cat faults)" '' 'disk, network, secret and log of each function are those of its role'
 is "$(jq -r '[.Resources[] | select(.Type == "AWS::IAM::Role") | .Properties.Policies[].PolicyDocument.Statement[] |
     select(.Effect == "Allow" and .Resource == "*") | .Action[]] | map(split(":")[0]) | unique | join(" ")' template)" \
-    'ec2 logs' 'only network interfaces and log delivery are not narrowed to a resource'
+    'ec2 ecr logs' 'only network interfaces, log delivery and a registry'\''s token are not narrowed to a resource'
 is "$(jq -r '.Resources.MachineRole.Properties.Policies[0].PolicyDocument.Statement[0].Resource[]["Fn::GetAtt"][0]' \
     template | sort | xargs)" "$(jq -r '.Resources | to_entries[] | select(.value.Type == "AWS::Lambda::Function").key' \
     template | sort | xargs)" 'the state machine may call its functions, and nothing else'

@@ -180,7 +180,7 @@ send_parcel(const struct imgp_carrier *c, const struct imgp_parcel *m,
 		id = imgp_strdup(k->id);
 		if (sns_try(url, &(struct imgp_aws_post){ "sns", region, host,
 		    "application/x-www-form-urlencoded; charset=utf-8", NULL,
-		    &body }, c->timeout, k, imgp_cred_ca_bundle(cred), &a,
+		    &body, NULL }, c->timeout, k, imgp_cred_ca_bundle(cred), &a,
 		    e) == -1)
 			goto out;
 		if (a.status != 403 ||

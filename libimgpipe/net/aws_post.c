@@ -52,7 +52,8 @@ imgp_aws_post_sign(const struct imgp_aws_post *p,
 	    { "content-type", p->type }, { "x-amz-date", date } };
 	struct imgp_sigv4 s = { .access_key = k->id, .secret_key = k->secret,
 	    .token = k->token, .region = p->region, .service = p->service,
-	    .now = time(NULL), .method = "POST", .path = "/", .headers = sign,
+	    .now = time(NULL), .method = "POST",
+	    .path = p->path == NULL ? "/" : p->path, .headers = sign,
 	    .nheaders = 3, .payload = sum };
 	char **lines = imgp_alloc(6 * sizeof *lines);
 	struct imgp_buf auth = IMGP_BUF_INIT;

@@ -1,6 +1,6 @@
 /*
- * What AWS's services for messages have in common: where they are, and a signed
- * POST to "/".
+ * What services of AWS that are asked by POST have in common: where they are, and
+ * the signature.
  */
 #ifndef IMGPIPE_AWS_POST_H
 #define IMGPIPE_AWS_POST_H
@@ -22,6 +22,7 @@ struct imgp_aws_post {
 	const char	*type;		/* Content-Type */
 	const char	*target;	/* X-Amz-Target; NULL: none */
 	const struct imgp_buf *body;
+	const char	*path;		/* NULL: "/" */
 };
 
 /* The headers of ${p} as http.h wants them, signed with ${k} as of now; release

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""aws-json.py DIR: services of AWS that speak JSON, on 127.0.0.1 (DIR/port).
+"""aws-json.py DIR [SECRET]: services of AWS that speak JSON, on 127.0.0.1 (DIR/port).
 
 A request is named by X-Amz-Target (GetSecretValue) or by its path (/v1/submitjob is
 submitjob).  Its signature is verified (sigv4.py); it becomes a line of DIR/log: name,
 then its body; and it is answered with the file DIR/NAME, or, where that is executable,
-with what it writes when it gets the body.  Without such a file, or with a wrong
-signature: 400.
+with what it writes when it gets the body: where it ends with N, as a
+refusal with the status 400 + N.  Without such a file, or with a wrong signature: 400.
 """
 import hashlib
 import http.server
@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sigv4                                                    # noqa: E402
 
 ROOT = sys.argv[1]
-SECRETS = {"AKIDTEST": "canary/secret+1"}
+SECRETS = {"AKIDTEST": sys.argv[2] if len(sys.argv) > 2 else "canary/secret+1"}
 TOKEN = "canary/token+1="
 LOCK = threading.Lock()
 
@@ -54,7 +54,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if token not in (None, TOKEN):
                 raise sigv4.Refused("UnrecognizedClientException")
         except sigv4.Refused as e:
-            return self.answer(400, ('{"message":"%s"}' % e).encode())
+            return self.answer(400, ('{"__type":"%s","message":"%s"}' %
+                                     (e.code, e)).encode())
         path = os.path.join(ROOT, name)
         with LOCK:
             with open(os.path.join(ROOT, "log"), "ab") as f:
@@ -62,12 +63,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if not os.path.exists(path):
                 return self.answer(400, b'{"message":"no answer"}')
             if os.access(path, os.X_OK):
-                out = subprocess.run([path], input=body, check=True,
-                                     stdout=subprocess.PIPE).stdout
+                ran = subprocess.run([path], input=body, check=False,
+                                     stdout=subprocess.PIPE)
+                out, status = ran.stdout, ran.returncode + 400
+                if ran.returncode == 0:
+                    status = 200
             else:
+                status = 200
                 with open(path, "rb") as f:
                     out = f.read()
-        return self.answer(200, out)
+        return self.answer(status, out)
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
