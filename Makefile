@@ -17,6 +17,7 @@
 #: check-dicom                every sample before four judges; minutes
 #: check-aws                  the state machine executed by what npm fetches
 #: check-axe                  the pages by axe-core, fetched by npm, in Chromium
+#: check-lists                letters through a list of Mailman 3, fetched by apt
 #: asan                       the tests under ASan and UBSan
 #: fuzz-NAME                  libFuzzer on tests/fuzz/NAME.c; FUZZ_SECONDS=60
 #: fuzz-deflate-streams       whole streams, good and damaged; STREAMS=1000000
@@ -139,7 +140,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all dist deb check-deb check check-aws check-axe check-engines check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
+.PHONY: all dist deb check-deb check check-aws check-axe check-lists check-engines check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS))) $B/completions/made
 
@@ -284,6 +285,11 @@ AXE	= axe-core@4.14.1
 check-axe: all $(FIXTURES)
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix $B/axe $(AXE)
 	BUILD=$(abspath $B) prove -v tests/axe.t
+# Letters through a list of Debian's Mailman 3, unpacked below $B and not installed.
+check-lists: all $(FIXTURES)
+	rm -rf $B/lists
+	tests/lib/mailman $B/lists
+	BUILD=$(abspath $B) prove -v tests/lists.t
 asan:
 	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check
