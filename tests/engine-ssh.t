@@ -2,57 +2,12 @@
 # Sharded runs by GNU parallel over ssh, on two machines: servers of the test's own with
 # host names of their own.
 . "$(dirname "$0")/lib/lib.sh"
-[ "$(id -u)" = 0 ] || skip_all 'a host name of its own needs root'
-for t in sshd ssh ssh-keygen parallel unshare; do
-	PATH=$PATH:/usr/sbin command -v $t >/dev/null || skip_all "$t is not there"
-done
 world
 . "$ROOT/tests/lib/engines.sh"
-mkdir -m 700 ssh
-ssh-keygen -q -t ed25519 -N '' -f ssh/key && ssh-keygen -q -t ed25519 -N '' -f ssh/host
-cp ssh/key.pub ssh/authorized
-# server NAME: with /run its own, since sshd wants a directory there, and without the
-# start-up files of this machine's shells, which may do anything.
-server() {
-	local port
-	port=$(/usr/bin/python3 -c 'import socket
-print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
-	cat >"ssh/$1.conf" <<EOF
-ListenAddress 127.0.0.1
-Port $port
-HostKey $WORK/ssh/host
-AuthorizedKeysFile $WORK/ssh/authorized
-PidFile none
-UsePAM no
-SetEnv HOME=$WORK/ssh
-StrictModes no
-PermitRootLogin prohibit-password
-EOF
-	cat >>ssh/config <<EOF
-Host $1
-HostName 127.0.0.1
-Port $port
-IdentityFile $WORK/ssh/key
-IdentitiesOnly yes
-BatchMode yes
-StrictHostKeyChecking no
-UserKnownHostsFile /dev/null
-LogLevel ERROR
-EOF
-	unshare --uts --mount sh -c 'hostname "$1" && mount -t tmpfs tmpfs /run &&
-	    mkdir -m 755 /run/sshd && exec /usr/sbin/sshd -D -e -f "$2"' sh "$1" \
-	    "$WORK/ssh/$1.conf" </dev/null 2>"ssh/$1.log" 8>&- &
-	echo $! >"ssh/$1.pid"
-	at_end "kill $! 2>/dev/null"
-	local end=$((SECONDS + 30))
-	until ssh -F ssh/config "$1" true 2>/dev/null; do
-		[ $SECONDS -lt $end ] || skip_all "no ssh server can be started here: $(tail -1 "ssh/$1.log")"
-		sleep 0.1
-	done
-}
-server east
-server west
-export PARALLEL_SSH="ssh -F $WORK/ssh/config"
+! lacks sshd ssh ssh-keygen parallel unshare || skip_all "$why"
+# shellcheck source=tests/lib/sshd.sh
+. "$ROOT/tests/lib/sshd.sh"
+machines east west
 hosts() { ls "$1/out" | cut -d. -f2 | sort -u | xargs; }
 
 exits 2 'without IMGP_SSH_HOSTS' imgp-run --engine ssh --run none 90001

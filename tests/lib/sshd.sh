@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # For tests of the engine ssh, after world: machines with a host name of their own that
 # ssh reaches by PARALLEL_SSH.
+# Without the start-up files of this machine's shells, which may do anything.
 _settings() {
 	local port
 	port=$(/usr/bin/python3 -c 'import socket
@@ -12,6 +13,7 @@ HostKey $WORK/ssh/host
 AuthorizedKeysFile $WORK/ssh/authorized
 PidFile none
 UsePAM no
+SetEnv HOME=$WORK/ssh
 StrictModes no
 PermitRootLogin prohibit-password
 EOF
