@@ -133,6 +133,26 @@ else
 		skip "$t" 'strace cannot trace here'
 	done
 fi
+# Refused to the stamping process, DCMTK among it, and not to its parent before.
+if is_sanitized "$BUILD/bin/imgp-stamp"; then
+	skip 'no memory' 'sanitizers have an allocator of their own'
+else
+	cc -shared -fPIC -O1 -o no-memory.so "$ROOT/tests/lib/no-memory.c" || exit 1
+	cp -r spool kept
+	NO_MEMORY_LOG=$WORK/log LD_PRELOAD=$WORK/no-memory.so imgp-stamp <line >/dev/null 2>&1
+	most=$(cat log)
+	for n in $(seq $((most - 400)) 20 "$most"); do
+		rm -rf spool
+		cp -r kept spool
+		NO_MEMORY=$n NO_MEMORY_ON=1 LD_PRELOAD=$WORK/no-memory.so \
+		    imgp-stamp <line >out 2>err
+		[ ! -s out ] || break
+	done
+	rm -rf spool
+	cp -r kept spool
+	strikes 'no memory for the stamping process' IMGP-MEMORY \
+	    env NO_MEMORY="$n" NO_MEMORY_ON=1 LD_PRELOAD="$WORK/no-memory.so" imgp-stamp
+fi
 local=$(jq -r .local line)
 mv "${local#file://}" gone
 strikes 'a work copy that is gone' IMGP-STORE-IO imgp-stamp
