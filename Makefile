@@ -6,8 +6,8 @@
 #: check-s3                   all that speaks S3, whole, with those servers
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
 #: check-notices              runs killed, and what the admins hear; half an hour
-#: check-cut-short            processes killed, memory refused, at each point;
-#:                            twenty minutes
+#: check-cut-short            processes killed, memory refused, files unreadable,
+#:                            at each point; twenty minutes
 #: check-driver               10,000 dry runs, 1,000 under SIGTERM; an hour
 #: check-engines              runs in shards on Slurm and over ssh, with nodes,
 #:                            controller and driver killed; half an hour
@@ -249,10 +249,10 @@ check-kill: all $(FIXTURES)
 check-notices: all $(FIXTURES)
 	RUNS=$${RUNS:-100} POINTS=$${POINTS:-100} BUILD=$(abspath $B) \
 	  prove -v tests/notices.t
-# Reading processes killed at each of their system calls, each allocation refused;
-# some twenty minutes.
+# Reading processes killed at each of their system calls, each allocation refused, each
+# call to a file failing; some twenty minutes.
 check-cut-short: all $(FIXTURES) $(CTESTS)
-	POINTS=$${POINTS:-100000} BUILD=$(abspath $B) prove -v tests/cut-short.t
+	POINTS=$${POINTS:-100000} BUILD=$(abspath $B) prove -v tests/cut-short.t tests/io-words.t
 # Ten thousand dry runs, a thousand of them under SIGTERM; an hour.
 check-driver: all $(FIXTURES)
 	RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t
