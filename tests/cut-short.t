@@ -45,14 +45,19 @@ judge_job() {
 	elif [ "$1" = 0 ]; then
 		verdict='failed, and status 0'
 	fi
+	# What a tool that died leaves the next one takes away.
+	if [ ! -s out ] && [ "$1" = 75 ]; then
+		imgp-stamp <job >again 2>>err
+		cmp -s spool/r/1/upload stamped.zip || verdict="$verdict not stamped by the next one"
+	fi
 	[ -z "$(find spool/r/1 -type f ! -name upload ! -name upload.prov)" ] ||
 		verdict="$verdict something is left"
 	cmp -s spool/r/1/upload zip.zip || cmp -s spool/r/1/upload stamped.zip ||
 		verdict="$verdict a work copy that is neither"
 }
-# judge_file STATUS OUT WANTED: OUT is not there, or is WANTED.
+# judge_file STATUS OUT WANTED: OUT is not there, or is WANTED; nothing else is there.
 judge_file() {
-	verdict=
+	verdict=$(find . there -maxdepth 1 -name "${2##*/}.??????" 2>/dev/null)
 	[ "$1" -lt 124 ] || verdict="status $1"
 	if [ -e "$2" ]; then
 		cmp -s "$2" "$3" || verdict="$verdict other bytes"

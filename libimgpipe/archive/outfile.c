@@ -12,19 +12,25 @@
 
 #define LINKS	40		/* as the kernel follows */
 
-/* --- unfinished files, to be removed by a signal ----------------------------- */
+/* --- unfinished files, to be removed by a signal or without memory ------------ */
 
 static char *volatile unfinished[4];
 static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
 
 static void
-remove_unfinished(int sig)
+remove_unfinished(void)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof unfinished / sizeof *unfinished; i++)
 		if (unfinished[i] != NULL)
 			unlink(unfinished[i]);
+}
+
+static void
+end_by(int sig)
+{
+	remove_unfinished();
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
@@ -51,7 +57,8 @@ watch(void)
 	for (i = 0; i < sizeof signals / sizeof *signals; i++)
 		if (sigaction(signals[i], NULL, &sa) == 0 &&
 		    sa.sa_handler == SIG_DFL)
-			signal(signals[i], remove_unfinished);
+			signal(signals[i], end_by);
+	imgp_at_oom = remove_unfinished;
 }
 
 static void

@@ -35,8 +35,8 @@ int	imgp_outfile_find(struct imgp_outfile *f, const char *name,
 /*
  * Open it, a temporary beside it where it has a directory.  A file that is
  * there gives its mode; a new one has 0600 if it is private, else what the umask
- * leaves of 0666.  SIGHUP, SIGINT and SIGTERM remove what is unfinished
- * from then on, if they are not ignored.
+ * leaves of 0666.  From then on SIGHUP, SIGINT and SIGTERM, unless ignored, and
+ * imgp_oom() remove what is unfinished.
  */
 int	imgp_outfile_open(struct imgp_outfile *f, struct imgp_err *e);
 /* Put the ${n} files, which are complete, where they go, in that order. */

@@ -8,12 +8,16 @@
 
 #include "libimgpipe/base/buf.h"
 
+void (*imgp_at_oom)(void);
+
 void
 imgp_oom(void)
 {
 	static const char msg[] = "IMGP-MEMORY: out of memory";
 
 	warnx("%s", msg);
+	if (imgp_at_oom != NULL)
+		imgp_at_oom();
 	/* No exit(): what libraries do then may want memory, too.  What a tool had to say
 	 * in whole lines it has written. */
 	_exit(75);

@@ -51,5 +51,8 @@ char	*imgp_strndup(const char *s, size_t len);
 char	*imgp_asprintf(const char *fmt, ...)
 	    __attribute__((__format__(printf, 1, 2)));
 void	 imgp_oom(void) __attribute__((__noreturn__));
+/* What imgp_oom() calls before the end, unless NULL: to remove unfinished files.  It may
+ * not allocate.  NULL in the processes of imgp_worker_start(). */
+extern void (*imgp_at_oom)(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/worker.h"
@@ -88,6 +89,7 @@ become(const struct imgp_worker *c, int answer, pid_t parent)
 {
 	const struct imgp_work *w = c->w;
 
+	imgp_at_oom = NULL;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || hide_standard() == -1)
 		_exit(1);
