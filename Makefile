@@ -21,6 +21,8 @@
 #: asan                       the tests under ASan and UBSan
 #: fuzz-NAME                  libFuzzer on tests/fuzz/NAME.c; FUZZ_SECONDS=60
 #: fuzz-deflate-streams       whole streams, good and damaged; STREAMS=1000000
+#: bench                      those with peers, small, as one table and one plot;
+#:                            some minutes
 #: bench-NAME                 tests/bench/NAME beside its peers; ROUNDS=3
 #: dist                       a source tarball that builds without git, in $B/deb
 #: deb                        the packages imgpipe and imgpipe-doc, in $B/deb
@@ -140,7 +142,7 @@ libs	= $(if $(filter dcmtk,$(1)),$(DCMTK_LIBS)) \
 	  $(shell $(PKG_CONFIG) --libs $(filter-out dcmtk,$(PKGS) $(1))) -lpthread
 
 # --- rules ----------------------------------------------------------------
-.PHONY: all dist deb check-deb check check-aws check-axe check-lists check-engines check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
+.PHONY: all bench dist deb check-deb check check-aws check-axe check-lists check-engines check-db check-dicom check-long check-s3 check-s3-kill check-s3-large check-kill check-driver check-notices check-cut-short asan install uninstall clean help
 .DELETE_ON_ERROR:
 all: $(addprefix $B/bin/,$(TOOLS) $(notdir $(SCRIPTS))) $B/completions/made
 
@@ -315,6 +317,8 @@ fuzz-%: tests/fuzz/%.c all
 $B/bench/corpus: tests/bench/corpus.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -Wno-conversion -o $@ $< -lm
+bench: all $B/bench/corpus
+	BUILD=$(abspath $B) tests/bench/all $B/bench $(BENCH)
 bench-%: tests/bench/% all $B/bench/corpus
 	BUILD=$(abspath $B) $< $(BENCH)
 

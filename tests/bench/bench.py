@@ -6,6 +6,7 @@ command finds the processor slower; a figure is a median.  CPU is user + system 
 command and its children, memory the largest resident set among them.
 """
 import contextlib
+import json
 import os
 import random
 import statistics
@@ -24,6 +25,7 @@ CORPORA = {
     'CT': (300, 512, 512, 1, 0),
     'MR': (1000, 192, 192, 1, 11264),
     'SMALL': (2000, 112, 112, 1, 11264),
+    'TINY': (150, 112, 112, 1, 11264),
     'ENH': (1, 512, 512, 1000, 0),
 }
 
@@ -130,8 +132,17 @@ def gateway(where):
         subprocess.run([script, 'stop', server], check=True)
 
 
-def rounds(commands, n, before=None):
-    """{label: (wall, cpu, rss)} medians of n interleaved rounds."""
+def note(about, seen):
+    """Tell tests/bench/all, if it asks, every run's figures."""
+    if 'BENCH_NOTES' in os.environ:
+        with open(os.environ['BENCH_NOTES'], 'a', encoding='utf-8') as out:
+            out.write(json.dumps({'bench': os.path.basename(sys.argv[0]),
+                                  'about': about, 'runs': seen}) + '\n')
+
+
+def rounds(commands, n, before=None, about=''):
+    """{label: (wall, cpu, rss)} medians of n interleaved rounds; ${about} is
+    what they work on."""
     seen = {label: [] for label, _ in commands}
     for k in range(n):
         for label, command in random.Random(k).sample(commands,
@@ -139,6 +150,7 @@ def rounds(commands, n, before=None):
             if before is not None:
                 before()
             seen[label].append(run(command))
+    note(about, seen)
     return {label: tuple(statistics.median(x) for x in zip(*runs))
             for label, runs in seen.items()}
 
