@@ -8,6 +8,7 @@
  * share of the shards; Batch itself has no other cap on an array.  Nothing that Batch
  * says of a job counts as a result: these come by S3 (engine_batch.h).
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,6 +23,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/ini.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/place.h"
@@ -116,20 +118,58 @@ is_sent(const char *line)
 	    !begins(line, own);
 }
 
-/* Nonzero when a connection string or URL has a password. */
+/* -1 with ${e} when ${value} of the setting ${name}, as ${where} has it, is a secret. */
 static int
-has_password(const char *line)
+keep_secret(const char *where, const char *name, const char *value,
+    struct imgp_err *e)
 {
-	static const char *const names[] = { "IMGP_DATABASE=", "IMGP_REPLICA=",
-	    "IMGP_LEDGER=", NULL };
-	const char *at, *host;
-
-	if (!begins(line, names))
+	if (!imgp_conf_holds_secret(name, value))
 		return 0;
-	if (strstr(line, "password") != NULL)
-		return 1;
-	return (host = strstr(line, "://")) != NULL && (at = strchr(host + 3,
-	    '@')) != NULL && memchr(host + 3, ':', (size_t)(at - host - 3)) != NULL;
+	return imgp_fail(e, IMGP_E_CONFIG, "%s: %s holds a secret, which is not "
+	    "for S3: let the job's definition take it from a secret of AWS's",
+	    where, name);
+}
+
+/* The same of a line of "conf", IMGP_NAME=VALUE. */
+static int
+check_line(const char *line, struct imgp_err *e)
+{
+	char name[64];
+	size_t n = 0;
+
+	if (strncmp(line, "IMGP_", 5) != 0)
+		return 0;
+	for (line += 5; *line != '\0' && *line != '=' && n < sizeof name - 1;
+	    line++)
+		name[n++] = (char)tolower((unsigned char)*line);
+	name[n] = '\0';
+	return *line == '\0' ? 0 : keep_secret("the environment", name, line + 1,
+	    e);
+}
+
+/* For imgp_ini_read(). */
+static int
+check_setting(void *arg, const char *section, const char *key,
+    const char *value, size_t line, struct imgp_err *e)
+{
+	(void)arg;
+	(void)section;
+	(void)line;
+	return keep_secret("the file of settings", key, value, e);
+}
+
+static int
+send_config(const struct engine *en, struct imgp_err *e)
+{
+	char *path;
+	int rc;
+
+	if (!imgp_rundir_has(&en->dir, "config"))
+		return 0;
+	path = imgp_asprintf("%s/config", en->dir.path);
+	rc = imgp_ini_read(path, 0, check_setting, NULL, e);
+	free(path);
+	return rc == -1 ? -1 : engine_batch_copy(&en->place, "config", 0, e);
 }
 
 static int
@@ -144,12 +184,10 @@ send_conf(const struct engine *en, struct imgp_err *e)
 	if (fp == NULL)
 		return -1;
 	while (rc == 0 && getline(&line, &size, fp) != -1) {
-		if (has_password(line))
-			rc = imgp_fail(e, IMGP_E_CONFIG, "%.*s holds a password, "
-			    "which is not for S3: let the job's definition take "
-			    "it from a secret", (int)strcspn(line, "="), line);
-		else if (is_sent(line))
-			imgp_buf_puts(&b, line);
+		if (!is_sent(line))
+			continue;
+		rc = check_line(line, e);
+		imgp_buf_puts(&b, line);
 	}
 	fclose(fp);
 	free(line);
@@ -218,8 +256,8 @@ send_all(const struct engine *en, const struct imgp_buf *pack,
 	char *url = imgp_place_join(en->place.url, en->pack);
 	int rc = send_conf(en, e);
 
-	if (rc == 0 && imgp_rundir_has(&en->dir, "config"))
-		rc = engine_batch_copy(&en->place, "config", 0, e);
+	if (rc == 0)
+		rc = send_config(en, e);
 	if (rc == 0)
 		rc = imgp_store_put(en->place.objects, url, pack->s, pack->len,
 		    e);

@@ -60,7 +60,13 @@ done
 like err 'IMGP_BATCH must be a job queue' '... the engine says what it needs'
 IMGP_DATABASE="$IMGP_DATABASE password=canary-word" exits 2 'a password in a connection string' \
 	runs --run secret 90001
-like err 'IMGP_DATABASE holds a password' '... does not go to S3'
+like err 'the environment: database holds a secret' '... does not go to S3'
+unlike err canary '... nor is it told'
+printf '[image]\nmail_password = canary-word\n' >secret.conf
+chmod 600 secret.conf
+IMGP_CONFIG=$WORK/secret.conf exits 2 'a password in the file of settings' \
+	runs --run secret2 90001
+like err 'the file of settings: .*mail_password holds a secret' '... neither'
 unlike err canary '... nor is it told'
 
 # --- a run -------------------------------------------------------------------------------

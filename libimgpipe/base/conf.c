@@ -65,6 +65,14 @@ imgp_conf_is_known(const char *name)
 	return imgp_conf_find(name) != imgp_conf_nrows;
 }
 
+int
+imgp_conf_holds_secret(const char *name, const char *value)
+{
+	size_t which = imgp_conf_find(name);
+
+	return which != imgp_conf_nrows && imgp_conf_is_secret(which, value);
+}
+
 void
 imgp_conf_system_only(void)
 {

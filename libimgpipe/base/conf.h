@@ -65,6 +65,9 @@ int	imgp_conf_check(imgp_conf_look *fn, struct imgp_err *e);
 int	imgp_conf_is_set(const char *name);
 /* Nonzero when there is a setting ${name}. */
 int	imgp_conf_is_known(const char *name);
+/* Nonzero when there is a setting ${name} and ${value} of it is a secret: a password, a
+ * token, a connection string or an address that holds one. */
+int	imgp_conf_holds_secret(const char *name, const char *value);
 /*
  * The value of the setting ${name} for ${pipeline} (its code; NULL: none), or
  * its default, or NULL where it has none.  Static; never an empty string: that
