@@ -104,6 +104,7 @@ open
 exits 0 '... resumed by local' imgp-run --engine local --run secrets --resume --retry-every 1s
 delivered secrets
 
+if is_long; then		# make check-engines
 held cancelled 4 2
 batch terminatejob <<<"{\"jobId\":\"$(job)\",\"reason\":\"by hand\"}" >out
 wait $run
@@ -114,6 +115,7 @@ n=$(jobs)
 exits 0 '... resumed by Batch' runs --run cancelled --resume
 is "$(jobs)" $((n + 1)) '... by one job'
 delivered cancelled
+fi
 
 # --- killed ------------------------------------------------------------------------------------
 held killed 4 2
@@ -129,6 +131,7 @@ is $? 0 '... and goes on'
 cp lines out
 delivered killed
 
+if is_long; then
 held died 4 2
 kill -KILL "-$(container 0)"
 pkill -KILL -f "^[^ ]*/imgp-[a-z0-9]* .*$(basename "$(ls -d containers/* | head -n 1)")"
@@ -139,6 +142,7 @@ like err 'containers failed: status 137' '... which is said'
 cp lines out
 rm -rf containers/*		# its disk went with it
 delivered died
+fi
 
 # --- errors of Batch -----------------------------------------------------------------------------
 given 2
@@ -150,6 +154,7 @@ is "$(cat batch/*.later | xargs) $(jobs)" "0 0 $((n + 1))" '... are put again'
 like err 'Batch answered with status 429' '... which is said'
 delivered throttled
 
+if is_long; then
 given 1
 echo 'CannotPullContainerError: no such image' >batch/nostart
 exits 75 'containers that cannot be started' runs --run image --from ids
@@ -158,6 +163,7 @@ is "$(ls image/in | grep -c '^[0-9]*$')" 1 '... and no second round'
 rm batch/nostart
 exits 0 '... resumed' runs --run image --resume
 delivered image
+fi
 
 AWS_SECRET_ACCESS_KEY=wrong AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL exits 2 'a driver whose signature is wrong' \
 	runs --run wrong 99999

@@ -15,9 +15,11 @@ kill_one() {
 	[ ${#all[@]} = 0 ] || kill -KILL "${all[RANDOM % ${#all[@]}]}" 2>/dev/null
 }
 # How long such a run takes here.
-given 24
+many=24
+is_long || many=9
+given $many
 begun=$(date +%s%N)
-exits 0 '24 uploads' imgp-run --engine local --run calm -j $jobs --per-shard 3 --shard-jobs 2 --from ids
+exits 0 "$many uploads" imgp-run --engine local --run calm -j $jobs --per-shard 3 --shard-jobs 2 --from ids
 took=$(awk -v b="$begun" -v e="$(date +%s%N)" 'BEGIN { print (e - b) / 1e9 }')
 for i in $(seq "${KILLS:-1}"); do
 	disaster local "driver$i" 'kill -KILL $run'

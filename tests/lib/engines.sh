@@ -30,10 +30,10 @@ start() {		# start ARG...: the driver in the background, $run
 	run=$!
 }
 # disaster ENGINE NAME COMMAND: COMMAND at a random moment of the ${took} seconds of a
-# run of 24 uploads; it goes on by ENGINE, or by local where ${i} is odd.
+# run of ${many} uploads (24); it goes on by ENGINE, or by local where ${i} is odd.
 disaster() {
 	local engine=$1 rc tries=0
-	given 24
+	given "${many:-24}"
 	start --engine "$1" --run "$2" -j "${jobs:-8}" --per-shard 3 --shard-jobs 2 \
 	    --retry-every 1s --from ids
 	sleep "$(awk -v r=$RANDOM -v t="$took" 'BEGIN { print r / 32768 * t }')"
