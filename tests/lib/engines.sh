@@ -32,7 +32,7 @@ start() {		# start ARG...: the driver in the background, $run
 # disaster ENGINE NAME COMMAND: COMMAND at a random moment of the ${took} seconds of a
 # run of ${many} uploads (24); it goes on by ENGINE, or by local where ${i} is odd.
 disaster() {
-	local engine=$1 rc tries=0
+	local engine=$1 rc tries=0 how
 	given "${many:-24}"
 	start --engine "$1" --run "$2" -j "${jobs:-8}" --per-shard 3 --shard-jobs 2 \
 	    --retry-every 1s --from ids
@@ -42,7 +42,10 @@ disaster() {
 	rc=$?
 	[ $((i % 2)) = 0 ] || engine=local
 	while [ $rc != 0 ] && [ $tries -lt 5 ]; do
-		imgp-run --engine $engine --run "$2" --resume --retry-every 1s >lines 2>>err
+		# It may have been killed before it had a run that can be resumed.
+		how=(--resume)
+		[ -e "$2/ids" ] || how=(--from ids)
+		imgp-run --engine $engine --run "$2" "${how[@]}" --retry-every 1s >lines 2>>err
 		rc=$? tries=$((tries + 1))
 	done
 	is $rc 0 "$2: all is delivered in the end" || diag <err
