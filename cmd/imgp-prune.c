@@ -85,7 +85,9 @@ sum_up(const struct imgp_prune *w, const struct imgp_pruned *r)
 		n += r->of[i].removed;
 	}
 	if (w->dry_run && n > 0)
-		imgp_buf_puts(&b, "nothing was removed: --delete does it\n");
+		imgp_buf_puts(&b, imgp_common.dry_run ?
+		    "nothing was removed: -n\n" :
+		    "nothing was removed: --delete does it\n");
 	imgp_print(&b);
 	imgp_buf_release(&b);
 }

@@ -65,7 +65,7 @@ calls imgp-echo.source.local '{"a":1}'
 is "$(cat "$api/1.response")" '{"operands":"source local"}' 'dots part its operands'
 for h in imgp-none ../imgp-echo 'imgp-echo;x' 'imgp-echo x' /bin/sh 'imgp-$x'; do
 	calls "$h" '{}'
-	is "$(cat "$api/init.type") $status $(ls "$api" | grep -c '^1')" 'Runtime.NoSuchHandler 1 0' \
+	is "$(cat "$api/init.type") $status $(find "$api" -maxdepth 1 -name '1*' | wc -l)" 'Runtime.NoSuchHandler 1 0' \
 	    "no tool: $h"
 done
 calls imgp-echo '{

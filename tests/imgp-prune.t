@@ -104,6 +104,7 @@ is "$(counts)" "$wanted" '... by kind, with what is needed and what is not in th
 like out '^nothing was removed: --delete does it$' '... and nothing is removed'
 like out "^temp +20[0-9-]*T[0-9:]*Z +[0-9]+ file://$WORK/temp/$(row 1304)/" '... each with time, size, place'
 exits 0 '--delete with -n' imgp-prune -n --delete
+like out '^nothing was removed: -n$' '... removes nothing, and says so'
 house >after
 cmp -s before after
 ok $? '... neither'
