@@ -53,29 +53,30 @@ CXX	?= c++
 PKG_CONFIG ?= pkg-config
 
 # --- who links what -------------------------------------------------------
-# A tool's packages, beyond what every job line needs.
+# A tool's packages, beyond what every job line needs.  libcurl is opened only where it
+# is called: net/libcurl.c.
 PKGS			= libcjson
 imgp-lookup_PKGS	= libpq libcrypto
-imgp-record_PKGS	= libpq libcrypto libcurl
-imgp-api_PKGS		= libpq libcrypto libcurl
-imgp-s3cp_PKGS		= libcrypto libcurl expat
+imgp-record_PKGS	= libpq libcrypto
+imgp-api_PKGS		= libpq libcrypto
+imgp-s3cp_PKGS		= libcrypto expat
 imgp-dcmscan_PKGS	= zlib libisal
 imgp-stamp_PKGS		= libcrypto zlib libisal dcmtk
-imgp-notify_PKGS	= libpq libcrypto libcurl expat
-imgp-digest_PKGS	= libpq libcrypto libcurl expat
-imgp-status_PKGS	= libpq libcrypto libcurl expat
-imgp-verify_PKGS	= libpq libcrypto libcurl expat zlib libisal
-imgp-pipeline_PKGS	= libpq libcrypto libcurl
-imgp-prune_PKGS		= libpq libcrypto libcurl expat
-imgp-queue_PKGS		= libcrypto libcurl expat
-imgp-explain_PKGS	= libpq libcrypto libcurl expat
-imgp-doctor_PKGS	= libpq libcrypto libcurl expat zlib libisal
+imgp-notify_PKGS	= libpq libcrypto expat
+imgp-digest_PKGS	= libpq libcrypto expat
+imgp-status_PKGS	= libpq libcrypto expat
+imgp-verify_PKGS	= libpq libcrypto expat zlib libisal
+imgp-pipeline_PKGS	= libpq libcrypto
+imgp-prune_PKGS		= libpq libcrypto expat
+imgp-queue_PKGS		= libcrypto expat
+imgp-explain_PKGS	= libpq libcrypto expat
+imgp-doctor_PKGS	= libpq libcrypto expat zlib libisal
 imgp-supervise_PKGS	=
 imgp-extra_PKGS		= libcrypto zlib libisal
 imgp-tally_PKGS		=
-imgp-tell_PKGS		= libpq libcrypto libcurl expat
+imgp-tell_PKGS		= libpq libcrypto expat
 imgp-machine_PKGS	=
-imgp-engine-batch_PKGS	= libcrypto libcurl expat
+imgp-engine-batch_PKGS	= libcrypto expat
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
 imgp-supervise_OBJS	= supervise_engine

@@ -176,11 +176,12 @@ imgp 141
 EOT
 
 # --- versions ---
-# needs TOOL: the libraries of our list that the program itself asks for.
+# needs TOOL: the libraries of our list that the program itself asks for or opens.
 needs() {
 	objdump -p "$BUILD/bin/$1" | sed -n 's/^ *NEEDED *lib\([a-z]*\)[.-].*/\1/p' |
 	    sed -n 's/^cjson$/cJSON/p; s/^pq$/libpq/p; s/^z$/zlib/p; s/^isal$/ISA-L/p;
-	    s/^dcmdata$/DCMTK/p; s/^curl$/libcurl/p'
+	    s/^dcmdata$/DCMTK/p'
+	! grep -qF libcurl.so. "$BUILD/bin/$1" || echo libcurl
 }
 if command -v objdump >/dev/null; then
 	for t in imgp-dcmscan imgp-stamp imgp-supervise imgp-lookup imgp-digest imgp-s3cp; do

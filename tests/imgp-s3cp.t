@@ -353,4 +353,14 @@ exits 2 'two words that are no stages' imgp-s3cp a b
 like err 'places begin with file:// or s3://' '... are told what a place is'
 exits 2 'a place and a word' imgp-s3cp ./tree/1.zip b
 like err '^imgp-s3cp: b: a place begins with file:// or s3://, a path has a slash: ./b$' '... too'
+
+# --- libcurl, which copies between directories do not open ------------------------------
+mkdir no-curl
+echo 'no library' >no-curl/libcurl.so.4
+exits 0 'a copy between directories, without libcurl' env LD_LIBRARY_PATH="$WORK/no-curl" \
+	imgp-s3cp ./tree/1.zip "$WORK/copied4/three.zip"
+exits 2 'an object, without libcurl' env LD_LIBRARY_PATH="$WORK/no-curl" \
+	imgp-s3cp s3://bucket/a.zip "$WORK/copied4/four.zip"
+like err '^imgp-s3cp: IMGP-CONFIG: .*libcurl\.so\.4' '... is a line that names it'
+is "$(wc -l <err) $(ls copied4 | tr '\n' ' ')" '1 one.zip three.zip ' '... and nothing else'
 done_testing

@@ -11,16 +11,20 @@
 void (*imgp_at_oom)(void);
 
 void
-imgp_oom(void)
+imgp_end_at_once(int status, const char *code, const char *why)
 {
-	static const char msg[] = "IMGP-MEMORY: out of memory";
-
-	warnx("%s", msg);
+	warnx("%s%s", code, why);
 	if (imgp_at_oom != NULL)
 		imgp_at_oom();
 	/* No exit(): what libraries do then may want memory, too.  What a tool had to say
 	 * in whole lines it has written. */
-	_exit(75);
+	_exit(status);
+}
+
+void
+imgp_oom(void)
+{
+	imgp_end_at_once(75, "IMGP-MEMORY: ", "out of memory");
 }
 
 void *

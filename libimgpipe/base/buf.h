@@ -51,7 +51,11 @@ char	*imgp_strndup(const char *s, size_t len);
 char	*imgp_asprintf(const char *fmt, ...)
 	    __attribute__((__format__(printf, 1, 2)));
 void	 imgp_oom(void) __attribute__((__noreturn__));
-/* What imgp_oom() calls before the end, unless NULL: to remove unfinished files.  It may
+/* End the program with the line "${code}${why}" and ${status}, for what no caller can
+ * answer; ${code} ends with a colon and a blank. */
+void	 imgp_end_at_once(int status, const char *code, const char *why)
+	    __attribute__((__noreturn__));
+/* What these two call before the end, unless NULL: to remove unfinished files.  It may
  * not allocate.  NULL in the processes of imgp_worker_start(). */
 extern void (*imgp_at_oom)(void);
 

@@ -1,4 +1,4 @@
-/* PKGS: libcjson libcrypto libcurl expat */
+/* PKGS: libcjson libcrypto expat */
 /*
  * Credentials for tests/cred.t: `cred [unsigned] COMMAND...`, all with one
  * struct imgp_cred.  get: the keys; clock:SECONDS moves the clock;

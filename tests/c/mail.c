@@ -1,4 +1,4 @@
-/* PKGS: libcjson libcurl libcrypto expat */
+/* PKGS: libcjson libcrypto expat */
 /*
  * Build one message from files of the working directory and print it, or hand
  * it to the carrier that the settings name and say what became of each

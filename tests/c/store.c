@@ -1,4 +1,4 @@
-/* PKGS: libcjson libcrypto libcurl expat */
+/* PKGS: libcjson libcrypto expat */
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
