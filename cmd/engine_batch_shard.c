@@ -122,33 +122,15 @@ make_dir(struct container *c, struct imgp_err *e)
 
 	c->path = imgp_asprintf("%s/imgp-batch.XXXXXX",
 	    tmp == NULL || *tmp == '\0' ? "/tmp" : tmp);
-	if (mkdtemp(c->path) == NULL ||
-	    imgp_rundir_enter(&c->dir, c->path, e) == -1)
+	if (mkdtemp(c->path) == NULL)
 		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", c->path);
+	if (imgp_rundir_enter(&c->dir, c->path, e) == -1)
+		return -1;
 	for (i = 0; i < sizeof sub / sizeof *sub; i++)
 		if (mkdirat(c->dir.fd, sub[i], 0700) == -1)
 			return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s/%s",
 			    c->path, sub[i]);
 	return 0;
-}
-
-static int
-read_file(const struct container *c, const char *name, struct imgp_buf *b,
-    struct imgp_err *e)
-{
-	int fd = imgp_rundir_read(&c->dir, name, e);
-	ssize_t n;
-
-	if (fd == -1)
-		return -1;
-	do {
-		imgp_buf_reserve(b, 65536);
-		if ((n = read(fd, b->s + b->len, 65536)) > 0)
-			b->len += (size_t)n;
-	} while (n > 0);
-	b->s[b->len] = '\0';
-	close(fd);
-	return n == -1 ? imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", name) : 0;
 }
 
 /* Lines of a .pgpass file, which a definition takes from secrets. */
@@ -186,7 +168,8 @@ settle(struct container *c, struct imgp_err *e)
 	size_t i;
 	int rc;
 
-	if (write_pgpass(c, e) == -1 || read_file(c, "conf", &b, e) == -1)
+	if (write_pgpass(c, e) == -1 ||
+	    imgp_rundir_read_all(&c->dir, "conf", &b, e) == -1)
 		return -1;
 	imgp_buf_printf(&b, "IMGP_SPOOL=%s/spool\n", c->path);
 	for (i = 0; environ[i] != NULL; i++)
@@ -225,7 +208,7 @@ fetch(struct container *c, const char *pack, struct imgp_err *e)
 
 	if (engine_batch_copy(&c->place, "conf", 1, e) == -1 ||
 	    engine_batch_copy(&c->place, pack, 1, e) == -1 ||
-	    read_file(c, pack, &c->pack, e) == -1)
+	    imgp_rundir_read_all(&c->dir, pack, &c->pack, e) == -1)
 		return -1;
 	if (engine_batch_copy(&c->place, "config", 1, e) == -1 &&
 	    strcmp(e->code, IMGP_E_STORE_NOT_FOUND) != 0)

@@ -205,25 +205,16 @@ pack_shard(const struct engine *en, const char *name, struct imgp_buf *pack,
     struct imgp_err *e)
 {
 	char *in = imgp_asprintf("in/%s", name);
-	int fd = imgp_rundir_read(&en->dir, in, e);
 	struct imgp_buf b = IMGP_BUF_INIT;
-	ssize_t n = -1;
+	int rc = imgp_rundir_read_all(&en->dir, in, &b, e);
 
 	free(in);
-	if (fd == -1)
-		return -1;
-	do {
-		imgp_buf_reserve(&b, 65536);
-		if ((n = read(fd, b.s + b.len, 65536)) > 0)
-			b.len += (size_t)n;
-	} while (n > 0);
-	close(fd);
-	if (n == -1)
-		imgp_fail_errno(e, IMGP_E_STORE_IO, "in/%s", name);
-	imgp_buf_printf(pack, "%s %zu\n", name, b.len);
-	imgp_buf_add(pack, b.s, b.len);
+	if (rc == 0) {
+		imgp_buf_printf(pack, "%s %zu\n", name, b.len);
+		imgp_buf_add(pack, b.s, b.len);
+	}
 	imgp_buf_release(&b);
-	return n == -1 ? -1 : 0;
+	return rc;
 }
 
 /* Take the names of the shards: how many, -1 with ${e}. */
@@ -500,22 +491,18 @@ take_site(struct engine *en, struct imgp_err *e)
 static char *
 name_of_dir(const struct engine *en, struct imgp_err *e)
 {
-	char name[64] = "", *made;
-	ssize_t n;
-	int fd, rc;
+	struct imgp_buf b = IMGP_BUF_INIT;
+	char *made;
 
 	if (imgp_rundir_has(&en->dir, "in/.batch")) {
-		if ((fd = imgp_rundir_read(&en->dir, "in/.batch", e)) == -1)
+		if (imgp_rundir_read_all(&en->dir, "in/.batch", &b, e) == -1)
 			return NULL;
-		n = read(fd, name, sizeof name - 1);
-		close(fd);
-		name[n > 0 ? n : 0] = '\0';
-		if (imgp_run_id_is(name))
-			return imgp_strdup(name);
+		if (imgp_run_id_is(b.s))
+			return imgp_buf_steal(&b);
+		imgp_buf_release(&b);
 	}
 	made = imgp_run_id_new();
-	rc = imgp_rundir_write(&en->dir, "in/.batch", made, strlen(made), e);
-	if (rc == 0)
+	if (imgp_rundir_write(&en->dir, "in/.batch", made, strlen(made), e) == 0)
 		return made;
 	free(made);
 	return NULL;

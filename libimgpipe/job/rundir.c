@@ -18,6 +18,7 @@
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/rundir.h"
 
+#define CHUNK		((size_t)64 << 10)
 #define CONF_MAX	((size_t)1 << 20)	/* bytes in conf, or in config */
 
 extern char **environ;
@@ -124,6 +125,27 @@ imgp_rundir_read(const struct imgp_rundir *d, const char *name,
 	int fd = openat(d->fd, name, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 
 	return fd == -1 ? fail(d, name, e) : fd;
+}
+
+int
+imgp_rundir_read_all(const struct imgp_rundir *d, const char *name,
+    struct imgp_buf *b, struct imgp_err *e)
+{
+	int fd = imgp_rundir_read(d, name, e), rc = 0;
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	do {
+		imgp_buf_reserve(b, CHUNK);
+		if ((n = read(fd, b->s + b->len, CHUNK)) > 0)
+			b->len += (size_t)n;
+	} while (n > 0);
+	b->s[b->len] = '\0';
+	if (n == -1)
+		rc = fail(d, name, e);
+	close(fd);
+	return rc;
 }
 
 int

@@ -46,6 +46,9 @@ void	imgp_rundir_release(struct imgp_rundir *d);
 /* Open a file for reading: a descriptor, or -1 with ${e}. */
 int	imgp_rundir_read(const struct imgp_rundir *d, const char *name,
 	    struct imgp_err *e);
+/* Append all that a file holds to ${b}, and a NUL behind it.  0, or -1 with ${e}. */
+int	imgp_rundir_read_all(const struct imgp_rundir *d, const char *name,
+	    struct imgp_buf *b, struct imgp_err *e);
 /* Nonzero when it is there. */
 int	imgp_rundir_has(const struct imgp_rundir *d, const char *name);
 /* Write a file beside ${name} and rename it, so that nobody sees half of it, and
