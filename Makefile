@@ -1,8 +1,9 @@
 # imgpipe: GNU make.  What is built lies in $B.  `make help` prints this:
 #: all                        the tools, into $B/bin
-#: check                      the tests; one: T=tests/x.t; J=N at once
+#: check                      the tests, a sample of the long ones: five minutes;
+#:                            one: T=tests/x.t; J=N at once
 #: check-long                 those of which check has a sample, whole, with the
-#:                            servers they need; a quarter of an hour
+#:                            servers they need; half an hour
 #: check-s3                   all that speaks S3, whole, with those servers
 #: check-s3-kill check-kill   killed at random, on S3 and as a whole run; minutes
 #: check-notices              runs killed, and what the admins hear; half an hour
@@ -45,8 +46,8 @@ FISHDIR	= $(PREFIX)/share/fish/vendor_completions.d
 ZSHDIR	= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 B	?= .build
 T	?= tests
-# One more than processors: tests wait for servers and locks.
-J	?= $(shell expr 1 + $$(nproc 2>/dev/null || echo 2))
+# Two more than processors: tests wait for servers and locks.
+J	?= $(shell expr 2 + $$(nproc 2>/dev/null || echo 2))
 
 CC	?= cc
 CXX	?= c++
@@ -224,14 +225,18 @@ $(FIXTURES): tests/lib/fixtures tests/lib/hostile.py scripts/pg scripts/load-sql
 TEST_SECONDS ?= 900
 PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
 # The longest first, so that none of them goes on when all others are done.
-LONGEST	= $(patsubst %,tests/%.t,imgp-run-kill imgp-run-db imgp-run db-faults-http \
-	  imgp-record-http s3-faults db-faults digest-crash s3-kill s3-rgw imgp-stamp imgp-notify permute)
+LONGEST	= $(patsubst %,tests/%.t,style notices s3-rgw io-words engine-batch load-sql \
+	  imgp-run-kill imgp-run-signal schemas imgp-verify engines-equal s3-kill db-faults-http \
+	  engine-ssh engine-slurm explain imgp-stamp)
 TESTS	= $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.t))
 check: all $(FIXTURES) $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
 	BUILD=$(abspath $B) $(PROVE) $(if $(filter tests,$(T)),$(TESTS),$(T))
-# What check has a sample of, or nothing, whole: none is skipped.
-LONG_TESTS = $(patsubst %,tests/%.t,s3-sweep s3-swift s3-peers s3-kill pooler breaker \
-	  s3-role imgp-run-signal)
+# What check has a sample of, or nothing, whole: none is skipped.  Who asks is_long
+# has a sample; the longest first.
+LONG_FIRST = $(patsubst %,tests/%.t,s3-sweep imgp-digest s3-kill pooler s3-swift engines \
+	  engine-batch imgp-run-kill engine-kill s3-faults db-faults imgp-prune completion)
+LONG_TESTS = $(LONG_FIRST) $(filter-out $(LONG_FIRST), \
+	  $(sort $(shell grep -lE '\b(is_long|long_only|few|LONG)\b' tests/*.t) tests/db-faults-http.t))
 check-long: all $(FIXTURES) $(CTESTS)
 	scripts/setup s3
 	LONG=1 S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(LONG_TESTS)
@@ -243,10 +248,10 @@ check-s3: all $(FIXTURES) $(CTESTS)
 # Killed at random on Ceph's gateway and on Swift, a hundred times in each of an
 # upload, a copy and a copy in parts; about half an hour.
 check-s3-kill: all
-	S3_REQUIRED=1 KILLS=$${KILLS:-100} BUILD=$(abspath $B) prove -v tests/s3-kill.t
+	LONG=1 S3_REQUIRED=1 KILLS=$${KILLS:-100} BUILD=$(abspath $B) prove -v tests/s3-kill.t
 # Each process of a run killed, and thirty whole runs at random moments; minutes.
 check-kill: all $(FIXTURES)
-	KILLS=$${KILLS:-30} BUILD=$(abspath $B) prove -v tests/imgp-run-kill.t
+	LONG=1 KILLS=$${KILLS:-30} BUILD=$(abspath $B) prove -v tests/imgp-run-kill.t
 # A hundred runs of --pending that fail, and a hundred runs by libpq and by HTTP
 # each, killed in their last third; half an hour.
 check-notices: all $(FIXTURES)
@@ -258,13 +263,13 @@ check-cut-short: all $(FIXTURES) $(CTESTS)
 	POINTS=$${POINTS:-100000} BUILD=$(abspath $B) prove -v tests/cut-short.t tests/io-words.t
 # Ten thousand dry runs, a thousand of them under SIGTERM; an hour.
 check-driver: all $(FIXTURES)
-	RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t
+	LONG=1 RUNS=$${RUNS:-10000} BUILD=$(abspath $B) prove -v tests/imgp-run-signal.t
 # Runs in shards on four nodes of Slurm's, over ssh, and by the state machine; a node, the
 # controller, a worker and the driver killed at random KILLS times each, a minute each
 # time.
 check-engines: all $(FIXTURES)
 	scripts/setup engines
-	LONG=1 KILLS=$${KILLS:-3} BUILD=$(abspath $B) prove -v tests/engines*.t \
+	LONG=1 ALL=1 KILLS=$${KILLS:-3} BUILD=$(abspath $B) prove -v tests/engines*.t \
 	  tests/engine-*.t
 # 6 GB up, copied and down on Ceph's gateway, 50 GB to a service that keeps
 # nothing; on 26 GB of disk below TMPDIR, some minutes.
@@ -273,16 +278,16 @@ check-s3-large: all
 	  BUILD=$(abspath $B) prove -v tests/s3-large.t
 # Every sample file and archive before four judges; some minutes.
 check-dicom: all $(CTESTS)
-	ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t \
+	LONG=1 ALL=1 BUILD=$(abspath $B) prove -v tests/judges.t tests/readers.t tests/referees.t \
 	  tests/unstamp-4g.t
 # Every order of the record keeping's steps, and by HTTP what is else a sample of
 # what libpq is asked; minutes.
 check-db: all $(FIXTURES) $(CTESTS)
-	ALL=1 BUILD=$(abspath $B) $(PROVE) tests/permute.t tests/db-faults-http.t \
+	LONG=1 ALL=1 BUILD=$(abspath $B) $(PROVE) tests/permute.t tests/db-faults-http.t \
 	  tests/imgp-record-http.t
 # The state machine executed, with the interpreter and Node 22 that npm fetches (215 MB).
 check-aws: all $(FIXTURES)
-	LONG=1 BUILD=$(abspath $B) prove -v $(wildcard tests/aws-*.t)
+	LONG=1 ALL=1 BUILD=$(abspath $B) prove -v $(wildcard tests/aws-*.t)
 # The pages by axe-core of the npm registry.
 AXE	= axe-core@4.14.1
 check-axe: all $(FIXTURES)
@@ -293,8 +298,9 @@ check-lists: all $(FIXTURES)
 	rm -rf $B/lists
 	tests/lib/mailman $B/lists
 	BUILD=$(abspath $B) prove -v tests/lists.t
+# The long tests too: a sanitizer finds what no claim asks.
 asan:
-	$(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
+	LONG=1 $(MAKE) B=.build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all' \
 	  OPT='-O1 -g' check
 
 # libFuzzer (clang): make fuzz-job FUZZ_SECONDS=600; corpus and findings in $B.

@@ -26,7 +26,7 @@ export IMGP_CONFIG=/dev/null
 # PostgreSQL's socket lives below the scratch directory: keep the path short.
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/imgp.XXXXXX") || exit 1
 cd "$WORK" || exit 1
-_n=0 _bad=0
+_n=0 _bad=0 _sample=
 # What a test started it also ends: add commands with at_end.
 _end=
 at_end() { _end="$1; $_end"; }
@@ -47,8 +47,13 @@ ok() {			# ok STATUS TITLE
 }
 diag() { sed 's/^/# /' >&2; }
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
-# Is this the long run, make check-long?  The default run has a sample of each.
-is_long() { [ -n "${LONG-}" ]; }
+# Is this the long run, make check-long?  The default run has a sample of each:
+#	if is_long; then	# what only the long run claims
+is_long() { [ -n "${LONG-}" ] || { _sample=yes; return 1; }; }
+# Is this what is longer still, and wants more than that: make check-engines, check-aws?
+is_all() { [ -n "${ALL-}" ]; }
+# few N: what comes on standard input, of which a sample has the first N lines alone.
+few() { if is_long; then cat; else head -n "$1"; fi; }
 long_only() { is_long || skip_all 'long: make check-long'; }
 no_server() {		# no_server WHY: skip, but not where S3 is required
 	[ -n "${S3_REQUIRED-}" ] || skip_all "$1"
@@ -73,12 +78,15 @@ is() {			# is GOT WANTED TITLE
 	[ "$1" = "$2" ]
 	ok $? "$3" || printf 'got:    %s\nwanted: %s\n' "$1" "$2" | diag
 }
+# matches FILE REGEX: does a line match?  In bash a short file costs no process.
+matches() { grep -Eq -- "$2" "$1"; }
+[ -z "${BASH_VERSION-}" ] || . "$ROOT/tests/lib/matches.sh"
 like() {		# like FILE REGEX TITLE
-	grep -Eq -- "$2" "$1"
+	matches "$1" "$2"
 	ok $? "$3" || { echo "no match for $2 in:"; head -c 2000 "$1"; } | diag
 }
 unlike() {		# unlike FILE REGEX TITLE
-	! grep -Eq -- "$2" "$1"
+	! matches "$1" "$2"
 	ok $? "$3" || { echo "a match for $2:"; grep -E -- "$2" "$1" | head -5; } |
 	    diag
 }
@@ -240,6 +248,7 @@ uploads() {
 	)
 }
 done_testing() {
+	[ -z "$_sample" ] || echo '# a sample: LONG=1 has all (make check-long)'
 	echo "1..$_n"
 	exit $((_bad != 0))
 }
