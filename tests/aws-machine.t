@@ -46,7 +46,7 @@ is "$(cat missing)" '' 'each names a tool that there is'
 
 # --- its runs ----------------------------------------------------------------
 why='make check-aws'
-if ! is_long || ! npm_tools; then
+if ! is_all || ! npm_tools; then
 	skip 'asl-validator, and the runs' "$why"
 	done_testing
 fi

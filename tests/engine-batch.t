@@ -70,17 +70,21 @@ like err 'the file of settings: .*mail_password holds a secret' '... neither'
 unlike err canary '... nor is it told'
 
 # --- a run -------------------------------------------------------------------------------
-given 12
-exits 0 'twelve uploads in six shards, three containers at once' \
+shards=3
+! is_long || shards=6
+given $((2 * shards))
+exits 0 "$shards shards of two uploads, three containers at once" \
 	runs --run one -j 3 --per-shard 2 --from ids
 delivered one
 is "$(jq -c '[.name[:5], .size]' batch/jobs/job-1/job) $(jobs)" '["imgp-",3] 1' '... by one array of three'
-is "$(ls one/out | grep -c 'jsonl$') $(find one/err -type f | wc -l)" '6 0' \
+is "$(ls one/out | grep -c 'jsonl$') $(find one/err -type f | wc -l)" "$shards 0" \
 	'... whose results are in the directory'
+if is_long; then
 given 2
 exits 0 'a single shard' runs --run single -j 3 --per-shard 2 --from ids
 delivered single
 is "$(jq .size "batch/jobs/$(job)/job")" 1 '... is no array'
+fi
 cp server/log requests
 
 # --- what S3 and the containers get ----------------------------------------------------------
@@ -101,10 +105,12 @@ is $? 143 'the driver is ended by SIGTERM'
 is "$(batch describejobs <<<"{\"jobs\":[\"$(job)\"]}" | jq -c '.jobs[0] | [.status, .isTerminated]')" \
 	'["FAILED",true]' '... and has the job terminated'
 open
+if is_long; then
 exits 0 '... resumed by local' imgp-run --engine local --run secrets --resume --retry-every 1s
 delivered secrets
+fi
 
-if is_long; then		# make check-engines
+if is_all; then		# make check-engines
 held cancelled 4 2
 batch terminatejob <<<"{\"jobId\":\"$(job)\",\"reason\":\"by hand\"}" >out
 wait $run
@@ -117,6 +123,7 @@ is "$(jobs)" $((n + 1)) '... by one job'
 delivered cancelled
 fi
 
+if is_long; then
 # --- killed ------------------------------------------------------------------------------------
 held killed 4 2
 before=$(job)
@@ -130,8 +137,9 @@ wait $run
 is $? 0 '... and goes on'
 cp lines out
 delivered killed
+fi
 
-if is_long; then
+if is_all; then
 held died 4 2
 kill -KILL "-$(container 0)"
 pkill -KILL -f "^[^ ]*/imgp-[a-z0-9]* .*$(basename "$(ls -d containers/* | head -n 1)")"
@@ -144,6 +152,7 @@ rm -rf containers/*		# its disk went with it
 delivered died
 fi
 
+if is_long; then
 # --- errors of Batch -----------------------------------------------------------------------------
 given 2
 echo 3 >batch/submitjob.later
@@ -153,8 +162,9 @@ exits 0 'requests that are throttled' runs --run throttled --from ids
 is "$(cat batch/*.later | xargs) $(jobs)" "0 0 $((n + 1))" '... are put again'
 like err 'Batch answered with status 429' '... which is said'
 delivered throttled
+fi
 
-if is_long; then
+if is_all; then
 given 1
 echo 'CannotPullContainerError: no such image' >batch/nostart
 exits 75 'containers that cannot be started' runs --run image --from ids
@@ -169,7 +179,7 @@ AWS_SECRET_ACCESS_KEY=wrong AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL exits 2 'a driver
 	runs --run wrong 99999
 like err 'SignatureDoesNotMatch' '... is refused by Batch'
 
-if is_long; then		# make check-engines
+if is_all; then		# make check-engines
 held host 8 2
 touch "batch/jobs/$(job)/0.host"
 before=$(container 0)
@@ -218,7 +228,7 @@ if [ -s batch/checked ]; then
 else
 	skip 'the form of requests' 'awscli is not there'
 fi
-is "$(cut -d' ' -f1 batch/log | sort -u | xargs)" 'describejobs listjobs submitjob terminatejob' 'four requests are known'
+! is_long || is "$(cut -d' ' -f1 batch/log | sort -u | xargs)" 'describejobs listjobs submitjob terminatejob' 'four requests are known'
 aws=$ROOT/scripts/aws
 account=arn:aws:batch:eu-west-1:123456789012
 sed "s,QUEUE_ARN,$account:job-queue/q,; s,DEFINITION_ARN,$account:job-definition/d:*,; s,JOBS_ARN,$account:job/*,

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sharded runs on a throw-away cluster of Slurm's: on one node, and with LONG (make
+# Sharded runs on a throw-away cluster of Slurm's: on one node, and with ALL (make
 # check-engines) on four of them, of which one dies, and the controller, and the driver,
 # KILLS times each at random.
 . "$(dirname "$0")/lib/lib.sh"
@@ -9,8 +9,9 @@ for t in slurmctld slurmd munged sbatch unshare; do
 done
 world
 . "$ROOT/tests/lib/engines.sh"
-nodes=1 n=8
-! is_long || nodes=4 n=200
+nodes=1 n=4
+! is_long || n=8
+! is_all || nodes=4 n=200
 slurm() { "$ROOT/tests/servers/slurm" "$1" "$WORK/slurm" "${@:2}"; }
 at_end "'$ROOT/tests/servers/slurm' down '$WORK/slurm'"
 eval "$(slurm up $nodes 2)"
@@ -31,6 +32,7 @@ is "$(IMGP_SBATCH='-p nowhere' imgp-run --engine slurm --run two 90001 2>&1 |
     grep -c 'invalid partition')" 1 'IMGP_SBATCH has words for sbatch'
 
 # --- ended from outside -------------------------------------------------------------------
+if is_long; then
 given 8
 shut
 start --engine slurm --run stopped -j 2 --per-shard 2 --with "$WORK/gate" --from ids
@@ -69,7 +71,8 @@ exits 0 'the driver is killed, and Slurm goes on with it' \
 cp out lines
 check '... all is delivered, and all agrees (I1-I7)'
 is "$(queue)" 0 '... and the queue is empty'
-is_long || done_testing
+fi
+is_all || done_testing
 
 # --- whatever dies -----------------------------------------------------------------------
 took=12

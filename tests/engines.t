@@ -26,6 +26,7 @@ engine() {
 local=$BUILD/bin/imgp-engine-local
 PATH=$WORK/engines:$here
 
+if is_long; then
 # --- as a plain run (D1, D3) ------------------------------------------------------------
 echo 'no image' >broken.zip
 for first in 3000 3100; do
@@ -65,6 +66,7 @@ like err 'to go on: imgp-run --engine local --run .*/one --resume$' \
 is "$(tail -1 err | grep -c 'to go on')" 1 '... the last one'
 exits 1 'the same command again' imgp-run --engine local --run one --from given
 is "$(sed 's/ in .*//' err | head -1)" 'imgp-run: round 2: 1 input' 'takes up what is open only'
+fi
 
 # --- wrong usage ------------------------------------------------------------------------
 exits 2 '--pending has no shards' imgp-run --engine local --run two --pending
@@ -84,6 +86,7 @@ is "$(ls full)" something '... nor touched'
 exits 2 '--shard alone' imgp-run --shard 1-0001
 exits 2 'a shard that is none' imgp-run --run one --shard ../conf
 
+if is_long; then
 # --- kinds of input ---------------------------------------------------------------------
 uploads 3200 3 "$small"
 key=$(sql 'select source_key from pipeline.upload where subject_event_crf_file_id = 3200')
@@ -100,6 +103,7 @@ is "$(jq -r '.errors[0].error_code' out)" IMGP-LOOKUP-EVENT '... is taken apart'
 exits 0 'no input at all' imgp-run --run empty --from /dev/null
 [ ! -s out ]
 ok $? '... gives no lines'
+fi
 
 # --- two at once -------------------------------------------------------------------------
 uploads 3300 4 "$small"
@@ -121,6 +125,7 @@ check '... all is delivered, once, and all agrees (I1-I7)'
 is "$(delivered 3300 3303)" 4 '... all of it'
 is "$(find busy/runs -type f)" '' '... and no lease is held'
 
+if is_long; then
 # --- signals -----------------------------------------------------------------------------
 id=3400
 for s in TERM:143 INT:130 HUP:129; do
@@ -277,4 +282,5 @@ exits 1 '--resume leaves them' imgp-run --run refused --resume
 unlike err round '... alone'
 exits 0 '--resume-failed opens them' imgp-run --run refused --resume-failed --with /usr/bin/cat
 is "$(jq -r .edc_pipeline_file.status out | sort -u)" Completed '... and the last word counts'
+fi
 done_testing
