@@ -7,7 +7,7 @@ world
 . "$ROOT/tests/lib/faulty-s3.sh"
 # Enough for three jobs in a row to be few; the long run has as many as a night.
 all=${LONG:+300}
-readonly all=${all:-60} given=source/subjecteventcrffile/301/5102/ct_file/v1.dcm
+readonly all=${all:-9} given=source/subjecteventcrffile/301/5102/ct_file/v1.dcm
 uploads 2001 $all $given
 sql 'delete from edc.subjecteventcrffile where id < 2001'
 requests() { grep -c . server/log; }
@@ -36,6 +36,7 @@ IMGP_DESTINATION=s3://img
 faults
 stops 'a wrong secret' 'IMGP-STORE-DENIED: .*SignatureDoesNotMatch' 15 \
     env AWS_SECRET_ACCESS_KEY=other
+if is_long; then
 faults '9999 * /img/ status 400 ExpiredToken'
 stops 'an expired token' 'IMGP-STORE-CREDENTIALS: .*ExpiredToken' 25 env
 faults '9999 PUT /img/ status 403 AccessDenied'
@@ -44,6 +45,7 @@ faults
 IMGP_LOGS=s3://logs IMGP_SOURCE=s3://src \
     stops 'a wrong secret for every place' 'IMGP-STORE-DENIED: .*SignatureDoesNotMatch' 25 \
     env AWS_SECRET_ACCESS_KEY=other
+fi
 faults
 IMGP_DESTINATION=file://$WORK/none stops 'a directory that is not there' \
     'IMGP-PLACE-MISSING: .*none' 0 env
@@ -58,13 +60,16 @@ in_hand() {
 	is "$(rows 'attempt > 1 or failed_for_good or lease_until is not null')" 0 \
 	    '... no attempt is counted, no row closed, none held'
 }
+if is_long; then
 in_hand 'with eight jobs at once' -j 8
 in_hand 'with as many as it likes'
 faults
+fi
 exits 0 'mended, --pending' imgp-run --pending
 is "$(rows "status = 'Completed' and not has_error")" $all '... delivers all'
 is "$(state | grep -c ' /img/quarantine/')" $all '... once'
 
+if is_long; then
 # What one object has of its own stops nobody.
 uploads 3001 12 $given
 imgp-s3cp -r "file://$WORK/source/" s3://src/
@@ -86,6 +91,7 @@ is "$(jq -r .subject_event_crf_file_id out | head -1)" 4001 '... they go last'
 faults
 exits 0 'mended' imgp-run --pending
 is "$(rows "status = 'Completed'")" $((all + 13)) '... all are delivered'
+fi
 
 # The other stages.
 export IMGP_SOURCE="file://$WORK/source" IMGP_DESTINATION="file://$WORK/images"
@@ -113,6 +119,7 @@ ok "$(test -e spool/20190118T220000Z-00000001/stopped; echo $?)" 'its run is tol
 imgp-stamp -n <todo >out 2>err
 is "$(grep -c . out)" 7 'a disk that takes all'
 
+if is_long; then
 # A database that goes away behind imgp-record start.
 mkdir -m 711 proxy
 echo none >proxy/cut
@@ -138,4 +145,5 @@ is $? 75 'imgp-record start without its database'
 like err '^imgp-record: IMGP-DB-UNAVAILABLE: ' '... names it when asked'
 like err '3 jobs in a row failed by IMGP-DB-UNAVAILABLE: no more are taken' '... stops'
 is "$(rows 'subjecteventcrffile_id > 5000')" 0 '... and has claimed none'
+fi
 done_testing

@@ -89,6 +89,7 @@ off
 for url in http://192.0.2.1/c http://127.0.0.1.example/c \
 	http://169.254.170.20/c http://localhost:1@192.0.2.1/c ftp://127.0.0.1/c \
 	http://169.254.169.254/c; do
+	is_long || [ $url = http://169.254.169.254/c ] || continue
 	gives "credentials are not asked of $url (R35)" 'IMGP-CONFIG: AWS_CONTAINER_CREDENTIALS_FULL_URI: neither https nor an address of this machine or a container'"'"'s agent' \
 		$no AWS_CONTAINER_CREDENTIALS_FULL_URI=$url -- get
 done
@@ -350,6 +351,7 @@ gives 'a role by another role, with external id' \
 gives 'a role by a container' \
 	'ASIA25 sts/secret+25 sts-token-25 ends' \
 	$no AWS_PROFILE=frombox "$box" -- get
+if is_long; then
 sed 's,base/secret,base/secrat,' home/.aws/credentials >wrong
 gives 'a wrong secret for STS' \
 	'IMGP-STORE-CREDENTIALS: role arn:aws:iam::1:role/lab: SignatureDoesNotMatch' \
@@ -373,6 +375,7 @@ gives 'MFA' \
 	$no AWS_PROFILE=mfa -- get
 gives 'SSO' 'IMGP-CONFIG: profile sso: SSO is not supported; use credential_process = aws configure export-credentials' \
 	$no AWS_PROFILE=sso -- get
+fi
 gives 'credential_process, its words taken literally' \
 	"ASIAP $(printf %s "a b;\$(touch $WORK/shell)\"" | base64 -w 0) pt/1 ends" \
 	$no AWS_PROFILE=process -- get
@@ -454,6 +457,7 @@ gives 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS' '-' AWS_ENDPOINT_URL=http://b \
 	AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true AWS_PROFILE=lab -- endpoint
 gives 'AWS_CA_BUNDLE wins' '/a.pem' AWS_CA_BUNDLE=/a.pem AWS_PROFILE=lab -- ca
 
+if is_long; then
 # --- TLS
 if command -v openssl >/dev/null; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
@@ -508,6 +512,7 @@ if command -v openssl >/dev/null; then
 	like out '^IMGP-STORE-DENIED: .*certificate' '... else not'
 else
 	skip 'STS by TLS' 'no openssl'
+fi
 fi
 
 # --- the addresses that cannot be had here, in a network of our own

@@ -14,6 +14,7 @@ down() { rm -f back; exits "$1" "$2" imgp-s3cp "s3://src/$3" "$(url back)"; }
 # --- borne out by the ETag ---------------------------------------------------------
 for f in small large empty; do
 	ask PUT "src/$f" -d $f -h "x-amz-meta-sha256: $other"
+	is_long || [ $f = large ] || continue
 	faults
 	down 0 "a sum of something else at an object of $f bytes" $f
 	like err "IMGP-STORE-METADATA: s3://src/$f: x-amz-meta-sha256 says ${other:0:12}.*ETag bears out" \
@@ -52,6 +53,7 @@ for name, raw in (("sha256", hashlib.sha256(data).digest()),
     print(name, base64.b64encode(raw).decode())
 EOT
 while read -r name sum; do
+	is_long || [ "$name" = crc64nvme ] || continue
 	ask PUT src/summed -d small -h "x-amz-meta-sha256: $other"
 	server_sets summed 'ETag: "opaque"'
 	server_sets summed "x-amz-checksum-$name: $sum"
@@ -67,6 +69,7 @@ done <sums
 # The check value that RFC 3720 and NVMe give for CRCs: "123456789".
 printf 123456789 >nine
 for sum in crc32c=4waSgw== crc64nvme=rosUhgp5mIg= crc32=y/Q5Jg==; do
+	is_long || [ "${sum%%=*}" = crc32c ] || continue
 	ask PUT src/nine -d nine -h "x-amz-meta-sha256: $other"
 	server_sets nine 'ETag: "opaque"'
 	server_sets nine "x-amz-checksum-${sum%%=*}: ${sum#*=}"
@@ -86,6 +89,7 @@ like err 'IMGP-STORE-INTEGRITY: .*x-amz-meta-sha256' '... is never delivered'
 export IMGP_S3_COPY_BYTES=5242880
 faults
 for f in small large; do
+	is_long || [ $f = large ] || continue
 	exits 0 "a copy of an object with another's sum, $f" \
 		imgp-s3cp --readback "s3://src/$f" "s3://dst/$f"
 	like err "IMGP-STORE-METADATA: s3://src/$f: x-amz-meta-sha256 says" '... is told'
@@ -111,6 +115,7 @@ is "$? $(jq -c '[.errors, (.warnings | map(.stage, .error_code))]' out)" \
 is "$(jq -r '.sha256.source' out)" "$(sha256sum <small | cut -c1-64)" '... and the sum of the bytes'
 gzip -nc small >small.gz
 for e in gzip 'br,gzip' identity aws-chunked ''; do
+	is_long || [ "$e" = 'br,gzip' ] || continue
 	ask PUT src/encoded -d small.gz -h "Content-Encoding: $e"
 	line encoded | imgp-s3cp source local >out 2>err
 	case $e in

@@ -3,6 +3,16 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 world
+# A sample asks a service that is away; with LONG=1 Ceph's gateway.
+if ! is_long; then
+	export AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=canary AWS_REGION=us-east-1
+	export IMGP_SOURCE=s3://imgp-source IMGP_TEMP=s3://imgp-tmp \
+	    IMGP_DESTINATION=s3://imgp-img/area IMGP_LOGS=s3://imgp-log IMGP_S3_PATIENCE=1s
+	exits 1 'a service that is away' env AWS_ENDPOINT_URL=http://127.0.0.1:1 imgp-run --doctor -q
+	like out '^broken  temp: IMGP-STORE-UNAVAILABLE' '... is broken'
+	unlike out canary '... and no secret is shown'
+	done_testing
+fi
 "$ROOT/scripts/s3-server" start "$WORK/server" rgw >server.env 2>server.err ||
 	no_server "no rgw: $(tail -1 server.err)"
 at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"

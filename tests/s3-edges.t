@@ -140,6 +140,7 @@ exits 0 '... but not under -q' imgp-s3cp -q s3://src/theirs "$(url back)"
 is "$(cat err)" '' '... at all'
 cmp -s large back; ok $? '... unchanged'
 for way in 5242880 5368709120; do
+	is_long || [ $way = 5242880 ] || continue
 	export IMGP_S3_COPY_BYTES=$way
 	exits 0 "copied in parts of 5 MiB above $way (R33)" \
 		imgp-s3cp s3://src/theirs "s3://dst/$way"
@@ -160,6 +161,7 @@ put src/theirs3 other
 fails 1 IMGP-STORE-EXISTS 'other bytes of that length are not replaced' \
 	imgp-s3cp s3://src/theirs3 s3://dst/5242880
 
+if is_long; then
 # --- how long a server wants us to wait ---------------------------------------------------
 for ask in 'after 9999999999999' 'after-ms 9223372036854775807'; do
 	faults "9 GET /small $ask"
@@ -184,6 +186,7 @@ fails 75 'IMGP-STORE-IO: .*no ETag' 'a range that cannot be pinned (R32)' \
 	imgp-s3cp s3://src/large "$(url back)"
 [ ! -e back ]; ok $? '... and no file is made'
 export IMGP_S3_PATIENCE=20
+fi
 
 # --- whose bucket it is -----------------------------------------------------------------
 faults

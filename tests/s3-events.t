@@ -45,7 +45,8 @@ $(s3 GET "dst?list-type=2&max-keys=2000" | grep -o '<KeyCount>[0-9]*')" "$2|$2|0
 }
 
 # --- each told twice, shuffled ------------------------------------------------------
-n=$(is_long && echo 990 || echo 90)
+n=9
+! is_long || n=990
 sql "insert into edc.subjecteventcrffile (id, subjecteventcrf_id, ddfile_id,
     revisionnumber, version_code, extension)
     select 5000 + i, 5101, 21, 1, 'w ' || i || '+%41 ü', '.txt' from generate_series(1, $n + 10) i"
@@ -65,6 +66,7 @@ is "$(jq -r '.skip // "-"' out | sort | uniq -c | tr -s ' ' | paste -sd,)" \
 exits 0 'the same once more' imgp-run -j8 <shuffled
 once 'does nothing' "$n"
 
+if is_long; then
 # --- overwritten before they are fetched -----------------------------------------------
 uploads old $((n + 1)) $((n + 10))
 uploads new $((n + 1)) $((n + 10))
@@ -103,4 +105,5 @@ is "$(wc -c <out) $(sed -n 's/.*passed over: //p' err)" '0 ObjectRemoved:Delete'
     '... is passed over with a word'
 is "$(sql "select status from pipeline.edcpipelinefile where subjecteventcrffile_id = 9001")" \
     Completed '... and what was delivered stays'
+fi
 done_testing
