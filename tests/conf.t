@@ -77,9 +77,11 @@ wrong() {		# wrong NAME MEANT
 	    "... is perhaps $2"
 }
 wrong spol spool
+if is_long; then
 wrong desitnation destination
 wrong labs_emails labs_mail
 wrong databse_file database_file
+fi
 printf 'quux = x\n' >typo
 exits 2 'a setting that is near none' imgp-run --config typo 1201
 like err 'unknown setting "quux"$' '... is named alone'
@@ -176,6 +178,7 @@ printf 'database_file = %s\n' "$WORK/empty" >conf
 exits 2 'an empty one' imgp-record start </dev/null
 like err 'IMGP-CONFIG: database_file: nothing in its first line' '... is named'
 
+if is_long; then
 cat >give <<EOT
 #!/bin/sh
 echo started >>"$WORK/starts"
@@ -201,6 +204,7 @@ like err 'IMGP-CONFIG: database_command: .*/give ended with status 3' '... is na
 echo "database_command = give it" >conf
 exits 2 'one that is no path' imgp-run 1201
 like err 'IMGP-CONFIG: database_command: not the absolute path' '... is refused'
+fi
 
 # systemd's credentials: over files, under the environment.
 mkdir -m 700 credentials
@@ -224,6 +228,7 @@ like err 'IMGP-CONFIG: both IMGP_DATABASE and IMGP_DATABASE_FILE are set' \
     '... are one too many'
 unset CREDENTIALS_DIRECTORY
 
+if is_long; then
 # The last line of a file counts, in which way it gives the value.
 chmod 600 conf
 printf 'database = %s\ndatabase_file = %s\n' service=none "$WORK/db" >conf
@@ -246,4 +251,5 @@ chmod 644 conf
 exits 2 'a password in a file for all' imgp-status
 like err 'conf: mail_password is a secret, and the file.s mode' '... is refused'
 no_secret '... and not shown'
+fi
 done_testing

@@ -37,6 +37,7 @@ says() {		# says WANTED FIELD...
 	is "$? $(sed 's/.*own\.tsv:1: [^:]*: //' err)" "2 $wanted" "$wanted${2+: }${2-}"
 }
 says 'the tools go by its owner, which must stay as it is' IMGP-DB-FENCED conflict upload yes m a
+if is_long; then
 says 'the tools go by retryable, which must stay as it is' IMGP-DB-FENCED conflict ours no m a
 says 'the tools go by retryable, which must stay as it is' IMGP-DICOM-CUT data upload yes m a
 says 'the tools go by the class temporary, which must stay as it is' IMGP-DB-FENCED temporary ours yes m a
@@ -48,8 +49,10 @@ says 'no such code; a site'"'"'s own begin with IMGP-SITE-' IMGP-QC-BLUR data up
 for c in IMGP-SITE- IMGP-SITE-a IMGP-SITE-A- IMGP-SITE-A--B "IMGP-SITE-$(printf '%054d' 0)"; do
 	says 'no such code; a site'"'"'s own begin with IMGP-SITE-' "$c" data upload no m a
 done
+fi
 says 'only a fault of the upload may be final' IMGP-SITE-A internal ours no m a
 says 'the class temporary is a service'"'"'s, and its only one' IMGP-SITE-A temporary upload yes m a
+if is_long; then
 says 'no such owner' IMGP-SITE-A data - no m a
 says 'retryable is neither yes nor no' IMGP-SITE-A data upload maybe m a
 says 'not six fields with a tab between them' IMGP-SITE-A data upload no m
@@ -61,6 +64,7 @@ says "$text" IMGP-SITE-A data upload no m "$(printf 'a\033[1m')"
 says "$text" IMGP-SITE-A data upload no m "$(printf 'a\r')"
 says "$text" IMGP-SITE-A data upload no m "$(printf 'a\377')"
 says "$text" IMGP-SITE-A data upload no m "$(printf '%0201d' 0)"
+fi
 { row IMGP-SITE-A data upload no m a; echo; row IMGP-SITE-A data upload no m a; } >own.tsv
 exits 2 'the same code twice' imgp-dcmscan /dev/null
 like err 'own\.tsv:3: IMGP-SITE-A: it stands there twice$' 'is found'

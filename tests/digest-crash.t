@@ -28,7 +28,10 @@ time_over() { sql 'update pipeline.outbox set taken_until = now()'; }
 # Every packet that the tool sends, to the database and to the mail server, is
 # a point to die at: before it, with what came before it done.
 points=0
-for n in 1 2 3 4 5; do
+nights='1 2 3 4 5'
+is_long || nights=1
+set -- $nights
+for n in $nights; do
 	night $n
 	k=$n
 	while :; do
@@ -42,9 +45,9 @@ for n in 1 2 3 4 5; do
 done
 imgp-digest
 ok $? 'the last one, left alone, ends well'
-[ "$points" -ge 15 ]
+[ "$points" -ge $((3 * $#)) ]
 ok $? 'it was killed at many points' || echo "$points" | diag
-echo "# killed $points times in 5 nights"
+echo "# killed $points times in $# nights"
 
 $PYTHON - smtp >report <<'PY'
 import collections, email, email.policy, glob, re, sys
@@ -64,10 +67,10 @@ print("in more than one digest", sum(c > 1 for c in seen.values()))
 print("nights", len({int(k) // 1000 for k in seen}))
 print("digests", len(copies), "mails", sum(copies.values()), file=sys.stderr)
 PY
-holds report 'each of 300 files is in exactly one digest, no night is missing (M73)' <<'EOT'
-files 300
+holds report 'each file is in exactly one digest, no night is missing (M73)' <<EOT
+files $((60 * $#))
 in more than one digest 0
-nights 5
+nights $#
 EOT
 is "$(sql "select count(*) from pipeline.outboxrecipient where status <> 'sent'")" 0 \
     'nothing is left to be sent'
@@ -90,6 +93,7 @@ is "$(cat smtp/*.eml | grep -i '^message-id' | sort | uniq -c | awk '{print $1}'
     '1 2 ' 'one copy more, with the same Message-ID, and the next digest (R46)'
 rm -f smtp/*.e*
 
+if is_long; then
 # Two at once: who has a letter in hand is not doubled.
 night 8
 echo hang >smtp/mode
@@ -142,4 +146,5 @@ is "$(cat smtp/*.eml | grep -i '^message-id' | sort -u | wc -l)" $((points + 1))
     'each run has its mail (R46)'
 is "$(cat smtp/*.eml | grep -i '^message-id' | sort | uniq -c | awk '$1 > 2' | wc -l)" 0 \
     'and no more than one copy of it'
+fi
 done_testing

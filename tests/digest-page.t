@@ -36,16 +36,18 @@ for name in sys.argv[1:]:
 sys.stdout.write(page)
 PY
 
-$PYTHON "$ROOT/tests/lib/browse.py" "$chromium" page.html,360,light,1.png \
-    page.html,360,dark,2.png page.html,1200,light,3.png \
+set -- page.html,360,light,1.png
+! is_long || set -- "$@" page.html,360,dark,2.png page.html,1200,light,3.png \
     page.html,1200,dark,4.png empty.html,360,light admin.html,360,dark \
-    admin.html,1200,light >views 2>err
-is "$(wc -l <views)" 7 'the browser showed all' || diag <err
+    admin.html,1200,light
+$PYTHON "$ROOT/tests/lib/browse.py" "$chromium" "$@" >views 2>err
+is "$(wc -l <views)" $# 'the browser showed all' || diag <err
 
 i=0
 for view in '360 px, light' '360 px, dark' '1200 px, light' '1200 px, dark'; do
 	i=$((i + 1))
 	sed -n ${i}p views >seen
+	[ -s seen ] || is_long || continue
 	is "$(jq -c '[.overflow, .clipped, .requests, .console]' seen)" \
 	    '[0,[],[],[]]' "$view: nothing sticks out, nothing is loaded"
 	is "$(jq '.contrast >= 4.5 and .small >= 10.5' seen)" true \
@@ -61,6 +63,7 @@ for view in '360 px, light' '360 px, dark' '1200 px, light' '1200 px, dark'; do
 	    '[["File","Participant","Event","Size","Scans","Upload","What happened","What to do"],1,true]' \
 	    "$view: a screen reader has headers and the drawing's words"
 done
+is_long || done_testing
 is "$(sha256sum [1-4].png | cut -c1-64 | sort -u | wc -l)" 4 \
     'narrow and wide, light and dark look different'
 sed -n 5p views >seen

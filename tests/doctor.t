@@ -33,12 +33,14 @@ done
 is "$(health replica)" 'ok warning' 'a replica that is none is a warning'
 is "$(jq -c '[.broken, .warning >= 1, .ok > 15]' out)" '[0,true,true]' 'how many of each'
 is "$(find in -name '*.eml' | wc -l)" 0 'no letter was sent'
+if is_long; then
 exits 0 'as text' doctor
 like out '^ok      database: PostgreSQL [0-9]+\.' 'a line each'
 like out '^[0-9]+ ok, [0-9]+ warnings?, 0 broken$' 'and how many'
 exits 0 'only what is not well' doctor -q
 unlike out '^ok|broken$' '... with -q'
 unlike out 'user=|host=|password' 'no connection string is shown'
+fi
 
 # finds HEALTH PART REGEX TITLE [NAME=VALUE...]: with these settings.
 finds() {
@@ -49,8 +51,11 @@ finds() {
 	like out "^$health +$part( \[[a-z]*\])?: .*$re.*; do: ." '... with what to do'
 }
 finds broken spool 'IMGP-' 'a spool that cannot be made' IMGP_SPOOL=/proc/nowhere
+if is_long; then
 finds broken extra 'extra program /nowhere/x' 'an extra program that is not there' IMGP_EXTRA_COMMAND=/nowhere/x
+fi
 finds broken source 'IMGP-PLACE-MISSING' 'a source that is not there' IMGP_SOURCE="file://$WORK/nowhere"
+if is_long; then
 finds broken temp 'IMGP-PLACE-MISSING' 'a temp that is not there' IMGP_TEMP="file://$WORK/nowhere"
 finds broken destination 'is not set' 'a destination that is not set' IMGP_DESTINATION=
 if [ "$(id -u)" != 0 ]; then
@@ -60,8 +65,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 finds broken settings 'spool is not set|IMGP_SPOOL is not set' 'no spool' IMGP_SPOOL=
 finds broken settings 'wait: "x"' 'a setting that is wrong' IMGP_WAIT=x
+fi
 finds broken database 'IMGP-DB-UNAVAILABLE' 'a database that is away' \
     IMGP_DATABASE="host=127.0.0.1 port=1 dbname=x"
+if is_long; then
 finds broken database 'no right to: file_start, .*lookup_failed' 'a user without the role' \
     IMGP_DATABASE="$(as digest)"
 finds broken ledger 'IMGP-DB-DENIED' 'a user without any' IMGP_LEDGER="$(as stranger)"
@@ -69,7 +76,9 @@ finds broken replica 'no right to: upload, pending' 'a replica without its views
 finds warning database 'may change the tables themselves' 'a user with more rights than needed' \
     IMGP_DATABASE="$OWNER"
 finds broken mail 'IMGP-MAIL-UNAVAILABLE' 'a mail server that is away' IMGP_MAIL=smtp://127.0.0.1:1
+fi
 finds broken mail 'IMGP-MAIL-TLS' 'a mail server that has no TLS' IMGP_MAIL_TLS=required
+if is_long; then
 finds broken mail 'mail: none of' 'a carrier that is none' IMGP_MAIL=pigeon:coop
 finds broken mail 'no-such-program' 'a sendmail that is not there' IMGP_MAIL=sendmail:/no-such-program
 finds broken mail 'the webhook could not be reached' 'a webhook that is away' IMGP_MAIL=http://127.0.0.1:1/secret
@@ -84,6 +93,7 @@ printf '[image]\ndicom = maybe\n' >conf
 finds broken settings '\[image\] dicom: "maybe"' 'a section that is wrong' IMGP_CONFIG="$WORK/conf"
 finds warning clock 'the database server is [0-9]+ seconds ahead' 'a clock that is off' \
     LD_PRELOAD="$(find /usr/lib -name libfaketime.so.1 | head -1)" FAKETIME=-10m
+fi
 
 # Forms and fields whose files would lie in one directory: MRI + mri_zip, MRIm + ri_zip.
 sql -c "insert into edc.ddcrf values (91, 'MRIm', 'x')" \
@@ -98,6 +108,7 @@ exits 0 'with a template that tells them apart' \
 like out '^ok      names: 6 forms and fields' '... they do not'
 sql -c 'set client_min_messages = warning' -c "update pipeline.edcpipelinewaiver set reason = reason" \
     -c "comment on view pipeline.upload is 'imgpipe: placeholder'"
+if is_long; then
 finds broken view 'placeholder' 'a view that nobody has laid'
 sql "comment on view pipeline.upload is 'ours'"
 
@@ -115,6 +126,7 @@ if [ -x /usr/sbin/pgbouncer ]; then
 	exits 0 'behind a pooler' env IMGP_DATABASE="$(pooled "$(as record)")" imgp-run --doctor
 	like out '^ok      database: PostgreSQL .*behind a pooler' '... which it sees'
 	is "$(grep -c 'behind a pooler' out)" 1 '... and no other connection'
+fi
 fi
 exits 2 '--doctor takes no ids' imgp-run --doctor 1201
 exits 2 '--send goes with it' imgp-run --send

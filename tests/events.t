@@ -54,10 +54,12 @@ bridge aws.s3 'Object Created' "$k9" >in
 says "EventBridge's, whose keys are as they are, too" "1209 $k9" <in
 is "$(jq -c '[.etag.source, .version_id.source]' out)" \
     '["\"0123456789abcdef0123456789abcdef\"","v7"]' '... with ETag and version'
-for in in sqs sqs_one sqs_lambda sns sns_lambda 'sns | sqs' 'sns | sqs_lambda'; do
+for in in 'sns | sqs' sqs sqs_one sqs_lambda sns sns_lambda 'sns | sqs_lambda'; do
+	is_long || [ "$in" = 'sns | sqs' ] || continue
 	s3 aws:s3 ObjectCreated:Put "$k2" | eval "$in" >in
 	says "within ${in//_/ }" "1202 $k2" <in
 done
+if is_long; then
 bridge aws.s3 'Object Created' "$k1" | sqs >in
 says "EventBridge's within sqs" "1201 $k1" <in
 { s3 aws:s3 ObjectCreated:Put "$k1"; s3 ceph:s3 ObjectCreated:Put "$k2"; } |
@@ -68,6 +70,7 @@ says 'several in one message' "1201 $k1
 says 'among ids and keys' "1203 subjecteventcrffile/302/5103/pet_zip/v1.zip
 1201 $k1
 1202 $k2" <in
+fi
 
 # What is nothing to be done for is passed over with a word.
 {
@@ -105,6 +108,7 @@ is "$(brief out)" "$(printf -- '- IMGP-LOOKUP-EVENT\n%.0s' 1 2 3 4 5 6 7 8 9 10)
 1202 $k2" '... each says so'
 is "$(grep -c '^imgp-lookup: .*IMGP-LOOKUP-EVENT: ' err)" 10 '... on standard error, too'
 like err 'unknown source "gcs:s3"' '... with the reason'
+if is_long; then
 s3 aws:s3 ObjectCreated:Put "$k1" '' '' '' other >in
 says 'an event of another bucket' '- IMGP-PLACE-OUTSIDE' <in
 s3 aws:s3 ObjectCreated:Put "$k1" | sqs | sqs | sqs | sqs | sqs | sqs >in
@@ -113,13 +117,16 @@ echo '{"Records":[]}' >in
 says 'no records' '' <in
 echo '{"v":1,"subject_event_crf_file_id":1201,"Records":"x"}' >in
 says 'a job line with such a member' "1201 $k1" <in
+fi
 
 # As tools print it: over several lines.
 for tool in 'jq .' '/usr/bin/python3 -m json.tool' 'jq --tab .' "sed 's/\$/\\r/'"; do
+	is_long || [ "$tool" = 'jq .' ] || continue
 	{ s3 aws:s3 ObjectCreated:Put "$k1" | jq . | eval "$tool"; echo 1202; } >in
 	says "printed by $tool" "1201 $k1
 1202 $k2" <in
 done
+if is_long; then
 { printf '{\n  "v": 1,\n  "subject_event_crf_file_id": 1201\n}\n'; echo 1202; } >in
 says 'a job over several lines' "1201 $k1
 1202 $k2" <in
@@ -142,6 +149,7 @@ else
 	skip 'what radosgw sends' 'the samples are not there'
 	skip '... and of a delete marker' 'the samples are not there'
 fi
+fi
 
 # Of several for one object the latest counts, in whatever order they come.
 ceph1=4C8E0B6B0D3A0135 ceph2=4D8E0B6BB97D6A2A ceph3=00000000FFFFFFFF
@@ -156,14 +164,18 @@ order() {		# order SOURCE SEQUENCER...: the ETag taken, of e1 e2 ...
 }
 is "$(order aws:s3 0055AED6DCD90281E5 0055AED6DCD90281E6)" '"e2"' 'the later of two'
 is "$(order aws:s3 0055AED6DCD90281E6 0055AED6DCD90281E5)" '"e1"' '... that come the other way round'
+if is_long; then
 is "$(order aws:s3 9 10)" '"e2"' 'shorter numbers are smaller'
 is "$(order ceph:s3 $ceph1 $ceph2)" '"e2"' "Ceph's, by its own order"
 is "$(order ceph:s3 $ceph2 $ceph1 $ceph3)" '"e1"' '... the other way round'
+fi
 is "$(order ceph:s3 00000001FF000000 0000000200000000)" '"e2"' \
     '... which is not that of the text: the last byte counts first'
+if is_long; then
 is "$(order ceph:s3 0100000000000000 0001000000000000)" '"e2"' '... in the seconds'
 is "$(order ceph:s3 0100000000010000 01000000FF000000)" '"e1"' '... and in the nanoseconds'
 is "$(order aws:s3 9 9)" '"e1"' 'of the same event twice one is taken'
+fi
 
 # A whole run.
 unset IMGP_RUN
@@ -171,6 +183,7 @@ unset IMGP_RUN
 exits 0 'a run of events, one of them twice' imgp-run <in
 is "$(sql "select count(*) || ' ' || min(status) from pipeline.edcpipelinefile")" '1 Completed' \
     '... delivers it once'
+if is_long; then
 exits 0 '... and again' imgp-run <in
 is "$(sql "select count(*) from pipeline.outcome")" 1 '... does nothing'
 s3 aws:s3 ObjectCreated:Put "$k2" 00000000000000000000000000000000 | imgp-run >out 2>err
@@ -181,6 +194,7 @@ is "$(sql "select status || ' ' || failed_for_good from pipeline.edcpipelinefile
 s3 aws:s3 ObjectCreated:Put "$k2" \
     "$(md5sum <"$WORK/source/$k2" | cut -d' ' -f1)" | imgp-run >out 2>err
 is "$?" 0 'its own event delivers it'
+fi
 
 # A thousand events, one in five repeated, shuffled: each upload once.
 sql "insert into edc.subjecteventcrffile select 5000 + i, 5101, 21, 1, 'w' || i, '.zip'

@@ -33,6 +33,7 @@ for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
 	name=${page##*/}
 	examples "$page" >lines ||
 	    { ok 1 "$name: a line for each example"; continue; }
+	some=0
 	while IFS= read -r -d '' line <&3; do
 		case $line in
 		*s3://*|*https://*|*IMGP_SSH_HOSTS=*|*IMGP_SBATCH=*|*smtp:*|*mutt*|[*0-9]*|'{'*|'spool ='*)
@@ -40,6 +41,7 @@ for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
 			# cron, an extract of a file.
 			continue ;;
 		esac
+		is_long || [ $((some += 1)) -le 1 ] || break
 		# A directory in an example is one of this world.
 		line=${line//\/tmp\//$WORK/}
 		line=${line//\/srv\/images/$WORK/images}
@@ -49,6 +51,8 @@ for page in "$ROOT"/man/*.1 "$ROOT"/man/*.5 "$ROOT"/man/*.7; do
 		[ $rc -le 1 ] && ! grep -q 'command not found\|No such file' err
 		ok $? "$name: ${line//$'\n'/ }" || { echo "status $rc"; cat err; } | diag
 	done 3<lines
+	is_long || sql "update pipeline.edcpipeline set paused_until = now() - interval '1 s'
+	    where code = 'image' and paused"
 done
 [ "$_n" -ge 10 ]
 ok $? 'there were examples'

@@ -36,6 +36,7 @@ is "$(jq -r '[.local != null, .sha256.local != null, .scans[0].series[0].atri_ui
 is "$(jq -r '.stage_ms | has("extra")' line)" true 'it is a stage of its own'
 unlike <(prov) '"changed"' 'what it did not change is not told as changed'
 
+if is_long; then
 # The worked example of the manual, as it stands there.
 sed -n '/^#!\/bin\/bash/,/^\.Ed/p' "$ROOT/man/imgp-run.1" | sed '/^\.Ed/d; s/\\e/\\/g; s/\\&//g' >loni
 chmod 700 loni
@@ -53,6 +54,7 @@ is "$(tail -n +2 "$m" | cut -d, -f4-6)" \
 is "$(tail -n +2 "$m" | cut -d, -f7 | sort -u)" "$(sha256sum <"$(delivered)" | cut -c1-64)" \
     '... and the sum of what was delivered'
 is "$(jq -r .extra.manifest line)" "$(basename "$m")" 'and notes it in the job line'
+fi
 
 # One that changes the file.
 if command -v zip >/dev/null; then
@@ -102,21 +104,28 @@ ends() {		# ends STATUS TEXT CODE ROW TITLE [NAME=VALUE...]
 	goes "$wanted" "$title" 1202 "$@"
 	is "$(code) $(row 1202)" "$code $row" "... $code"
 }
+if is_long; then
 ends 75 'exit 75' 'extra IMGP-EXTRA-UNAVAILABLE true' 'Failed|t|f|IMGP-EXTRA-UNAVAILABLE' 'one that cannot for now'
+fi
 ends 75 'exit 3' 'extra IMGP-EXTRA-FAILED true' 'Failed|t|f|IMGP-EXTRA-FAILED' 'one that fails'
+if is_long; then
 ends 75 'kill -9 $$' 'extra IMGP-EXTRA-FAILED true' 'Failed|t|f|IMGP-EXTRA-FAILED' 'one that is killed'
 ends 75 'sleep 600 & echo $! >"${0%/*}/sleeper"; wait' 'extra IMGP-EXTRA-TIMEOUT true' \
     'Failed|t|f|IMGP-EXTRA-TIMEOUT' 'one that takes too long' IMGP_EXTRA_TIMEOUT=1s
 is_gone() { ! grep -Eq '^State:[[:space:]]+[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; }
 is_gone "$(cat sleeper)"
 ok $? '... with all that it started'
+fi
 answer() {		# answer TITLE TEXT
 	ends 75 "$2" 'extra IMGP-EXTRA-ANSWER true' 'Failed|t|f|IMGP-EXTRA-ANSWER' "$1"
 }
+if is_long; then
 answer 'one that answers nothing' 'cat >/dev/null'
 answer '... no job' 'echo hello'
 answer '... two lines' 'read -r l; echo "$l"; echo "$l"'
+fi
 answer '... another place' "jq -c '.local = \"file:///etc/passwd\"'"
+if is_long; then
 answer '... another sum' "jq -c '.sha256.local = \"$(printf x | sha256sum | cut -c1-64)\"'"
 answer '... another id' "jq -c '.scans[0].series[0].atri_uid = \"1.1\"'"
 answer '... a code that nobody knows' \
@@ -133,6 +142,7 @@ goes 1 'one that finds an error' 1209 IMGP_EXTRA=required
 is "$(row 1209) $(jq -r '.errors[-2].error' line)" 'Failed|t|t|IMGP-EXTRA-REFUSED no consent' '... is as good as one that refuses'
 goes 1 'or is expected' 1209
 is "$(row 1209)" 'Completed|t|f|IMGP-EXTRA-REFUSED' '... and delivered with the error'
+fi
 
 # Its environment.
 program <<'EOT'
@@ -143,6 +153,7 @@ goes 0 'the environment' 1207 IMGP_EXTRA_ENV='SITE TOKEN_FILE' SITE=here SECRET=
 is "$(grep -vE '^(PWD|SHLVL|_|OLDPWD)=' env | cut -d= -f1 | xargs)" 'IMGP_RUN LC_ALL PATH SITE' \
     'is clean but for what is named'
 
+if is_long; then
 # By pipeline, and several at once.
 sql -c "delete from edc.subjecteventcrffile where id < 1212" \
     -c "insert into edc.subjecteventcrffile select g, 5101, 21, 1, 'v1', '.zip' from generate_series(1401, 1406) g" \
@@ -188,4 +199,5 @@ is_gone "$(cat pid)"
 ok $? '... and its extra program with it'
 is "$(sql "select count(*) from pipeline.edcpipelinefile where lease_until is not null")" 0 '... and the lease is given back'
 is "$(ls spool)" '' 'no spool is left'
+fi
 done_testing

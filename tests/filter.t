@@ -21,6 +21,7 @@ EOT
 # R19: ids that are no positive int64
 for id in 0 -1 9223372036854775808 -9223372036854775809 007 1e3 1.0 +1 '"1"' \
     true '[1]' 18446744073709551617 １２; do
+	is_long || [ "$id" = 9223372036854775808 ] || [ "$id" = 1e3 ] || continue
 	printf '{"subject_event_crf_file_id":%s}\n' "$id" >in
 	"$F" pass <in >out 2>/dev/null
 	[ $? -eq 1 ] && grep -q '"fatal":true' out && ! grep -q seen out
@@ -28,6 +29,7 @@ for id in 0 -1 9223372036854775808 -9223372036854775809 007 1e3 1.0 +1 '"1"' \
 done
 for id in 1 2147483647 2147483648 9007199254740991 9007199254740993 \
     9223372036854775807; do
+	is_long || [ $id = 9007199254740993 ] || continue
 	printf '{"subject_event_crf_file_id":%s}\n' "$id" >in
 	is "$("$F" pass <in)" "{\"subject_event_crf_file_id\":$id,\"seen\":1,\"ok\":true}" \
 	    "the id $id is exact (R19)"
@@ -95,6 +97,7 @@ is "$(cat n)" 1 'a line of 16 MiB passes'
 { pad $((len - 7)); echo '{"b":1}'; } | "$F" pass >out 2>err
 is "$(cut -c1-20 out | head -1)|$(tail -1 out)" \
     '{"v":1,"input":"{\"a|{"b":1,"seen":1,"ok":true}' 'a byte more does not'
+if is_long; then
 { head -c 300000000 /dev/zero; echo; echo '{"b":1}'; } | {
 	is_sanitized "$F" || ulimit -v 150000
 	exec "$F" pass
@@ -105,6 +108,7 @@ like err '^filter: line 1: IMGP-JOB-TOO-LONG: ' 'and is named'
 { printf '{"a":['; head -c 4000000 /dev/zero | sed 's/\x0/0,/g'; echo '0]}'; } >in
 exits 1 'too many values are refused' "$F" pass <in
 like err 'IMGP-JOB-TOO-LONG: more than 1000000 values' 'by name'
+fi
 
 # standing
 cat >in <<'EOT'

@@ -6,7 +6,8 @@
 dicom_samples
 seed=${SEED:-20240229}
 echo "# seed $seed"
-n=${RUNS:-1500}
+n=${RUNS:-${LONG:+1500}}
+n=${n:-200}
 is_sanitized "$BUILD/bin/imgp-stamp" && n=$((n / 5))
 for t in ini json names dicom zip tar gunzip prov stamp; do
 	# LeakSanitizer cannot look at a process in a sandbox.

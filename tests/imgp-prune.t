@@ -112,6 +112,7 @@ exits 0 '-q' imgp-prune -q
 is "$(wc -l <out)" 6 '... the sums alone'
 
 # --- killed half way ------------------------------------------------------------------
+if is_long; then
 # It is stopped at its fifth unlink(2): gdb sees all of them.
 if command -v gdb >/dev/null && ! is_sanitized "$BUILD/bin/imgp-prune"; then
 	gdb -batch -ex 'catch syscall unlinkat' -ex run -ex 'ignore 1 8' -ex continue -ex kill \
@@ -122,6 +123,7 @@ if command -v gdb >/dev/null && ! is_sanitized "$BUILD/bin/imgp-prune"; then
 	ok $? "killed half way: $(cat killed) files are gone"
 else
 	skip 'killed half way' 'gdb is not there'
+fi
 fi
 exits 0 'the rest goes the next time' imgp-prune --delete
 find source temp images -type f | LC_ALL=C sort >files.after
@@ -160,6 +162,7 @@ house >after
 cmp -s before after
 ok $? '... and nothing is changed'
 
+if is_long; then
 # --- what goes on -------------------------------------------------------------------------
 imgp-s3cp temp destination <staged >delivered 2>/dev/null
 is "$(jq -r 'select(.subject_event_crf_file_id == 1303) | .errors' delivered)" null \
@@ -182,18 +185,22 @@ old "$logs/provenance/image"/*
 exits 0 '... and removed' imgp-prune --delete provenance
 is "$(counts)" 'provenance 7 1 1' '... but that of an upload that waits, and what no row names'
 is "$(ls $logs/provenance/image | wc -l)" 2 '... which are there'
+fi
 
 # --- who, and what not -----------------------------------------------------------------------
 sql -c 'create user keeper in role imgp_prune' -c 'create user digester in role imgp_digest'
 exits 0 'a user with the role imgp_prune alone' env \
     IMGP_DATABASE="${IMGP_DATABASE/user=postgres/user=keeper}" imgp-prune --delete --older-than 0
+if is_long; then
 exits 2 'one without it' env \
     IMGP_DATABASE="${IMGP_DATABASE/user=postgres/user=digester}" imgp-prune --delete --older-than 0
 like err IMGP-DB-DENIED '... is refused'
 exits 2 'no record' env -u IMGP_DATABASE imgp-prune
 exits 75 'a record that is away' env IMGP_DATABASE='host=/nowhere user=x' IMGP_DB_WAIT=0 imgp-prune
+fi
 exits 2 'a kind that there is not' imgp-prune uploads
 like err 'letters, run-logs, error-logs, temp, multipart or provenance' '... which are there'
+if is_long; then
 for t in '' x -1 90y 99999999d; do
 	exits 2 "an age that is none: '$t'" imgp-prune --older-than "$t"
 done
@@ -313,4 +320,5 @@ ok $? '... and no other' || diff listed wanted | diag
 exits 0 'once more' imgp-prune --older-than 0 --delete
 is "$(counts | grep -v letters | cut -d' ' -f1,2 | xargs)" 'run-logs 0 error-logs 0 temp 0 multipart 0' \
     '... there is nothing'
+fi
 done_testing

@@ -60,6 +60,7 @@ imgp-queue receive $Q 2>err | tee lines | over ok | imgp-queue 'done' >finished
 is "$(jq -r '.errors[].error_code' lines) $(state)" 'IMGP-LOOKUP-EVENT [0,0,4]' \
     'no event: a failed job, and no message that comes for ever'
 
+if is_long; then
 # --- what is worth another try ------------------------------------------------------
 while IFS='|' read -r word want title; do
 	event ObjectCreated:Put $k | put
@@ -119,8 +120,10 @@ event ObjectCreated:Put $k | put
 wait $receiver
 is $? 143 'SIGTERM ends a receiver that waits'
 rm -f imgp-queue-*/*
+fi
 
 # --- faults -----------------------------------------------------------------------------
+if is_long; then
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; do
 	event ObjectCreated:Put "${k%1.zip}$i.zip" | put
 done
@@ -130,21 +133,26 @@ imgp-queue receive --keep 1h $Q 2>err | over ok ok ok ok ok ok ok ok ok ok ok ok
 is "${PIPESTATUS[0]} $(wc -l <finished) $(($(state | jq '.[2]') - n))" "0 $(wc -l <finished) $(wc -l <finished)" \
     'deleting is tried again; many messages go in batches'
 is "$(($(wc -l <finished) >= 23))" 1 'all of them came'
+fi
 event ObjectCreated:Put $k | put
 echo 'DeleteMessageBatch 403 AccessDenied 1' >fault
 imgp-queue receive --keep 1h $Q 2>err | over ok | imgp-queue 'done' >finished
 is "${PIPESTATUS[0]}" 75 'without the right to delete: 75'
 like err 'comes again.*AccessDenied' 'with the word of SQS'
+if is_long; then
 echo 'ReceiveMessage 500 InternalFailure 1' >fault
 exits 75 'a queue that is away' imgp-queue receive $Q
 exits 75 'no such queue' imgp-queue receive ${Q}x
 like err 'IMGP-PLACE-MISSING' 'is told'
+fi
 exits 2 'a wrong secret' env AWS_SECRET_ACCESS_KEY=x imgp-queue receive $Q
+if is_long; then
 exits 2 'no URL of a queue' imgp-queue receive uploads
 exits 2 'a queue of another server without its endpoint' env -u AWS_ENDPOINT_URL_SQS imgp-queue receive http://localhost:1/1/q
 exits 2 'no subcommand' imgp-queue
 exits 2 'no queue' imgp-queue receive
 exits 2 'a time that is none' imgp-queue receive --keep soon $Q
+fi
 unlike err 'queue/secret' 'no secret in what it says'
 
 # --- a whole run --------------------------------------------------------------------------

@@ -44,6 +44,7 @@ is "$(cat got)" 0 'no temporary file is left'
 echo 'an archive comment' | zip -qz all.zip
 imgp-dcmscan all.zip 2>/dev/null | jq -c "$ids" >ids
 for f in all stored streamed; do
+	is_long || [ $f = all ] || continue
 	imgp-stamp --scans ids -o $f.out $f.zip 2>err
 	is $? 1 "$f: stamped, status 1 for objects without UIDs"
 	judge stamped $f.zip $f.out ids >faults
@@ -69,7 +70,7 @@ is "$(imgp-stamp -v --scans ids -o /dev/null all.zip 2>&1 |
 	"$(imgp-stamp -v --scans ids -o /dev/null streamed.zip 2>&1 |
 	grep -Eo '\([0-9]+ patched, [0-9]+ enc')" 'deflated members are patched'
 
-if [ -d "$SHARED/dicom" ]; then
+if [ -d "$SHARED/dicom" ] && is_long; then
 	(cd "$SHARED/dicom" && zip -qr "$WORK/set.zip" .)
 	imgp-dcmscan set.zip 2>/dev/null | jq -c "$ids" >ids2
 	imgp-stamp -j2 --scans ids2 -o set.out set.zip 2>err
@@ -96,7 +97,7 @@ if [ -d "$SHARED/dicom" ]; then
 	ok $? "$(wc -l <files) sample archives with images (F5)" || diag <bad
 	rm -r archives
 else
-	skip 'the sample set' 'it is not here'
+	skip 'the sample set' 'it is not here, or LONG=1 has it'
 fi
 
 # --- what is refused -----------------------------------------------------------------
@@ -159,6 +160,7 @@ like err 'IMGP-ARCHIVE-DAMAGED: member [0-9]+: ' \
 hostile zip
 for f in archive-unsafe archive-damaged archive-encrypted archive-method \
     archive-limit; do
+	is_long || [ $f = archive-unsafe ] || continue
 	for g in $f.*; do
 		[ "$g" != archive-damaged.data ] || continue
 		imgp-stamp --id 1.1 -o new "$g" 2>err
@@ -170,12 +172,14 @@ done
 hostile dicom
 exits 0 'a signed object' imgp-stamp --id 1.1 -o signed.dcm ok.signed
 like err 'IMGP-STAMP-SIGNED' 'is reported (M34)'
+is_long || rm -f dicom-[!i]*.* ok.order ok.items ok.plain
 for g in dicom-*.*; do
 	imgp-stamp --id 1.1 -o new "$g" 2>err
 	[ $? -eq 1 ] && cmp -s "$g" new
 	ok $? "hostile: $g is delivered as it came (R58)"
 done
 for g in ok.nested ok.order ok.items ok.plain; do
+	[ -e $g ] || continue
 	imgp-stamp --id 1.1 -o new "$g" 2>err
 	ok $? "hostile: $g is stamped (R58)"
 done

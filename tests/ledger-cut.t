@@ -30,6 +30,7 @@ sql -c "insert into edc.subjecteventcrffile
     select id, 5101, 21, 1, 'v1', '.zip' from generate_series(2001, 2020) id"
 for kind in none half; do
 	n=1 cuts=1 all=0
+	is_long || n=2
 	while [ $cuts -gt 0 ] && [ $n -le 5 ]; do
 		next=$((next + 1)) cuts=0
 		imgp-lookup $next >out
@@ -52,6 +53,7 @@ for kind in none half; do
 		    where subjecteventcrffile_id = $next")" 'Completed|1|t|t|1|1|1' \
 		    "answer $n lost ($kind of it comes): one row, one attempt, nothing twice"
 		n=$((n + 1)) all=$((all + cuts))
+		is_long || continue 2
 	done
 	[ $all -ge 7 ] && [ $cuts -eq 0 ]
 	ok $? "all were lost: $all"

@@ -42,6 +42,7 @@ ours() {
 IMGP_DESTINATION=s3://img
 ours 'a wrong secret' IMGP-STORE-DENIED SignatureDoesNotMatch \
     env AWS_SECRET_ACCESS_KEY=other
+if is_long; then
 faults '999 HEAD /img/ status 400 ExpiredToken' '999 PUT /img/ status 400 ExpiredToken'
 ours 'an expired token' IMGP-STORE-CREDENTIALS ExpiredToken env
 faults '999 PUT /img/ status 403 AccessDenied'
@@ -50,9 +51,11 @@ faults
 # shellcheck disable=SC2086
 exits 2 'no credentials' env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY imgp-run $ids
 like err 'IMGP-STORE-CREDENTIALS: .*credentials' '... is said before the first claim'
+fi
 mended
 
 IMGP_DESTINATION=file://$WORK/images
+if is_long; then
 ids='2004 2005 2006'
 uploads 2004 3 source/subjecteventcrffile/301/5102/ct_file/v1.dcm
 IMGP_LOGS=file://$WORK/pg.env ours 'a place of logs that is a file' \
@@ -84,6 +87,7 @@ exits 75 'a bucket that is not there' imgp-run 2010
 is "$(rows)" 'Failed IMGP-PLACE-MISSING' '... is ours'
 faults
 IMGP_SOURCE=file://$WORK/source
+fi
 
 # What the stamping process meets: never delivered unstamped.
 export IMGP_RUN=20261129T090000Z-0000abcd
@@ -103,12 +107,15 @@ strikes() {
 	ok $? '... and nothing is delivered'
 }
 before=$(find images -type f | wc -l)
+if is_long; then
 exits 2 'a typo in stamp_tag' env IMGP_STAMP_TAG='0012;0071 LO' imgp-stamp <line
 like err 'IMGP-CONFIG: stamp_tag: ' '... is named'
 is "$(wc -c <out)" 0 '... and no job is taken'
+fi
 # injected CALL FAULT COMMAND...
 injected() { strace -f -o /dev/null -e trace="$1" -e inject="$1:$2" "${@:3}"; }
 if injected getpid error=EPERM true 2>/dev/null; then
+	if is_long; then
 	exits 2 'a kernel that refuses the sandbox' \
 	    injected prctl error=EPERM imgp-stamp <line
 	like err IMGP-SANDBOX '... is found before the first job'
@@ -118,8 +125,10 @@ if injected getpid error=EPERM true 2>/dev/null; then
 	strace -f -o calls -e trace=prctl imgp-stamp </dev/null
 	strikes 'a sandbox that one process cannot close' IMGP-SANDBOX \
 	    injected prctl error=EPERM:when=$(($(grep -c 'prctl(' calls) + 1)) imgp-stamp
+	fi
 	strikes 'a stamping process that is killed' IMGP-DICOM-CRASH \
 	    injected close_range signal=KILL imgp-stamp
+	if is_long; then
 	# The loader of libraries reads by the same call, in the parent alone.
 	strace -o loader -e trace=pread64 imgp-stamp </dev/null
 	strikes 'a read error of the disk' IMGP-STORE-IO \
@@ -128,11 +137,11 @@ if injected getpid error=EPERM true 2>/dev/null; then
 	    injected close_range signal=KILL imgp-dcmscan <line
 	is "$(jq -c '[.errors[0].error_code, .errors[0].fatal]' out)" \
 	    '["IMGP-DICOM-CRASH",true]' '... fails the job'
+	fi
 else
 	for t in 'the sandbox' 'a kill' 'a read error' 'a scan'; do
 		skip "$t" 'strace cannot trace here'
 	done
-fi
 # Refused to the stamping process, DCMTK among it, and not to its parent before.
 if is_sanitized "$BUILD/bin/imgp-stamp"; then
 	skip 'no memory' 'sanitizers have an allocator of their own'
@@ -153,6 +162,7 @@ else
 	strikes 'no memory for the stamping process' IMGP-MEMORY \
 	    env NO_MEMORY="$n" NO_MEMORY_ON=1 LD_PRELOAD="$WORK/no-memory.so" imgp-stamp
 fi
+fi
 local=$(jq -r .local line)
 mv "${local#file://}" gone
 strikes 'a work copy that is gone' IMGP-STORE-IO imgp-stamp
@@ -163,6 +173,7 @@ unset IMGP_RUN
 exits 0 '... mended, --pending' imgp-run --pending
 is "$(rows)" 'Completed -' '... delivers it'
 
+if is_long; then
 # Other bytes under the same revision: final, until it is opened by hand.
 uploads 2011 1 source/subjecteventcrffile/301/5102/ct_file/v1.dcm
 ids=2011
@@ -177,4 +188,5 @@ exits 1 '... and stays so' imgp-run 2011
 exits 0 '--again takes it as it is now' imgp-run --again 2011
 is "$(rows)" 'Completed -' '... and delivers it'
 exits 0 'and is not asked again' imgp-run 2011
+fi
 done_testing

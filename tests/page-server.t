@@ -79,6 +79,7 @@ is "$(jq -r .edc_pipeline_file.file_name finished scanned | sort -u | wc -l)" 1 
 is "$(jq -r '.edc_pipeline_file.attempt' finished)" 2 'counts the attempt'
 is "$(tail -n +$(($(wc -l <before) + 1)) asked | grep -c add_scan)" 0 \
     'and does not have its scans numbered once more'
+if is_long; then
 job 1203 1 | imgp-record start 2>/dev/null |
     jq -c "$fail | .errors[0] |= (.error_code = \"IMGP-DICOM-NONE\" | .retryable = false)" |
     imgp-record finish >out 2>err
@@ -95,6 +96,7 @@ jq -c '.errors[0] = {fatal: true, error_code: "IMGP-STORE-UNAVAILABLE", stage: "
     class: "temporary", error: "x", retryable: true}' row | imgp-record finish >out 2>err
 is "$(code out)" IMGP-DB-STATE 'but Completed is final'
 is "$(rows | jq -c '.[1].status')" '"done"' 'at the API as well'
+fi
 
 # --- two at once ------------------------------------------------------------------
 for run in $A $B $C; do
@@ -111,6 +113,7 @@ jq -c '.edc_pipeline_file.lease += 2' mine | imgp-record scans >out
 is "$(code out)" IMGP-SKIP-BUSY 'who has not the lease does not write'
 imgp-record renew <mine >out
 is "$(jq -c .edc_pipeline_file.lease out)" "$(jq -c .edc_pipeline_file.lease mine)" 'renew'
+if is_long; then
 imgp-record release --uncounted <mine >out
 is "$(jq -c '.edc_pipeline_file | [.lease, .attempt]' out)" '[null,0]' 'release'
 imgp-record scans <mine >out
@@ -122,6 +125,7 @@ exits 0 'and released' imgp-record release --run $C
 job 1204 1 "$who" | imgp-record start >out
 is "$(code out)" Started 'with all it held'
 is "$(rows | jq '[.[] | select(.subject_event_crf_file_id == 1204)] | length')" 1 'all in one row'
+fi
 
 # --- killed between the API's row and our note of it --------------------------------
 on lost
@@ -141,6 +145,7 @@ exits 75 'in each run' imgp-record start <in
 is "$(rows | jq length)" 1 'however often'
 IMGP_DATABASE=$U/page imgp-record start --again <in >out
 is "$(code out)" Started 'until somebody says --again'
+if is_long; then
 for b in cut gateway; do
 	on $b
 	exits 75 "/$b: the row is made, and its answer lost" imgp-record start <in
@@ -177,6 +182,7 @@ is "$(code out)" Started 'with api_create = same the row is asked for again'
 job 1208 2 $B | IMGP_API_CREATE=same imgp-record start >out 2>err
 is "$(code out)" IMGP-API-REVISION 'and a re-upload that would get the old row is refused'
 exits 2 'api_create is new or same' env IMGP_API_CREATE=maybe imgp-record start <in
+fi
 
 # --- the account itself ---------------------------------------------------------------
 on page

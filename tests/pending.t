@@ -43,6 +43,7 @@ earlier '59 min'
 is "$(pending)" '1203 1204 ' 'then not for an hour'
 earlier '1 min'
 is "$(pending)" '1202 1203 1204 1205 ' 'when it is over they do'
+if is_long; then
 run 3; fails IMGP-STORE-NOT-FOUND true 1202
 earlier '5 h'
 is "$(pending | grep -c 1202)" 0 'then not for six'
@@ -67,6 +68,7 @@ sql -c "update edc.subjecteventcrffile set revisionnumber = 2 where id = 1202"
 run 8; fails IMGP-STORE-NOT-FOUND true 1202
 earlier '10 min'
 is "$(pending | grep -c 1202)" 1 'a new revision begins anew'
+fi
 
 # imgp-status.
 exits 0 'the upload that cannot be looked up' imgp-status 1205
@@ -96,6 +98,7 @@ exits 2 '... by imgp-lookup, too' imgp-lookup --failed nonsense
 exits 2 '--failed without --again' imgp-run --failed
 exits 2 '--failed of what is piped' imgp-run --again --failed --from /dev/null
 
+if is_long; then
 # For good; --again.
 run a; fails IMGP-ARCHIVE-DAMAGED false 1204
 is "$(pending --now --again | grep -c 1204)" 0 'its own and final: not by --again'
@@ -137,4 +140,5 @@ x: 2
 100000000000000000s: 2
 EOT
 like err 'IMGP-CONFIG: backoff: not a list of durations' 'by its name'
+fi
 done_testing

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every order of the record keeping's steps: the program tests/c/permute.c.
+# Every order of the record keeping's steps: the program tests/c/permute.c, which
+# reads LONG and ALL.
 . "$(dirname "$0")/lib/lib.sh"
 . "$ROOT/tests/lib/db.sh"
 # Without statistics a plan made for empty tables would read them whole.

@@ -47,6 +47,7 @@ goes_on() {
 	rm -rf temp/*
 }
 goes_on 2 'a budget of two jobs' IMGP_SPOOL_JOBS=2
+if is_long; then
 goes_on 2 'a budget of bytes for two' IMGP_SPOOL_BYTES=450000
 goes_on 1 'a budget below each upload' IMGP_SPOOL_BYTES=1
 
@@ -55,6 +56,7 @@ IMGP_SOURCE=s3://src
 goes_on 2 'from a bucket' IMGP_SPOOL_JOBS=2
 goes_on 1 'from a bucket, a budget below each' IMGP_SPOOL_BYTES=1
 IMGP_SOURCE=file://$WORK/up
+fi
 
 # --- two runs ---------------------------------------------------------------------
 export IMGP_SPOOL_JOBS=1
@@ -123,6 +125,7 @@ check-invariants --inputs both --finished finished --mails 0 >faults
 ok $? '... with everything delivered (I1-I7)' || diag <faults
 is "$(ls -A spool)" .lock '... and nothing left'
 
+if is_long; then
 # What was to make room is gone: nobody waits for it.
 uploads 3200 30 source/subjecteventcrffile/301/5112/mri_zip/v1.zip
 seq 3200 3229 >ids
@@ -153,5 +156,6 @@ if unshare -m true 2>/dev/null; then
 	    30 '... all are delivered'
 else
 	skip 'thirty uploads of 2 MB in a spool of 9 MiB' 'no right to mount'
+fi
 fi
 done_testing

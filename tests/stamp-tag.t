@@ -57,6 +57,10 @@ for tag in '0020,4000 LT' '0013,xx10 LO ATRI' '0040,2017' \
 	for f in CT_small MR_small_implicit MR_small_bigendian image_dfl \
 	    JPEG2000 693_J2KI rtdose_rle ExplVR_LitEndNoMeta; do
 		[ "$tag" != '0008,0010 SH' ] || [ $f = image_dfl ] || continue
+		is_long || case $tag,$f in
+		'0020,4000 LT,CT_small'|'0013,xx10 LO ATRI,image_dfl'|'0008,0010 SH,'*) ;;
+		*)	continue ;;
+		esac
 		n=$((n + 1))
 		imgp-stamp --replace --tag "$tag" --id 77.1 -o $n.dcm \
 			"$samples/$f.dcm" 2>$n.err &&
@@ -98,6 +102,7 @@ for block, (creators, elements) in used.items():
         ds.save_as("b-%s.%s" % (block, name))
 EOT
 "$PY" -W ignore blocks.py "$samples/MR_small.dcm" || exit 1
+is_long || rm b-1[024].* b-f*.* b-11.[!i]* b-none.[!d]*
 for f in b-*.*; do
 	block=${f#b-} block=${block%.*}
 	n=$((n + 1))
@@ -135,10 +140,11 @@ while read -r rc what <&3 && read -r said <&4; do
 		{ echo "$said"; cat $n.err; } | diag
 done 3<stamped 4<looked
 is "$setting $(tail -1 looked)" '0 right' 'the setting stamp_tag says the same'
-is "$n $(wc -l <looked)" '57 58' 'each was looked at'
+is "$n $(wc -l <looked)" "$(is_long && echo 57 58 || echo 4 5)" 'each was looked at'
 for tag in 0008,0018 '0010,0010 PN' xx 0013,1010 0013,xx10 '0012,xx10 LO A' \
     '0020,4000 LO' '0010,0010' '0010,0010 LO' '0008,2111 SH' '0040,A160' \
     '0012,0060' '0012,0000' '0020,4000LT' '7FE0,0010' '0013,xx10 LO a\b' ''; do
+	is_long || [ "$tag" = 0008,0018 ] || [ "$tag" = '0013,xx10 LO a\b' ] || continue
 	imgp-stamp --tag "$tag" --id 77.1 -o x "$samples/CT_small.dcm" 2>err
 	is "$? $(cut -d: -f2 err)" '2  IMGP-CONFIG' "\"$tag\" is refused"
 done

@@ -112,6 +112,7 @@ for zeros in 1 512 300000; do
 	{ cat gnu.tgz; head -c $zeros /dev/zero; } >zeros-$zeros.tgz
 done
 for f in ustar.tar gnu.tar pax.tar paxsize.tar gnu.tgz many.tgz zeros-*.tgz; do
+	is_long || [ $f = many.tgz ] || continue
 	imgp-dcmscan $f 2>/dev/null | jq -c .scans | cmp -s theirs
 	ok $? "$f: the same scan"
 	imgp-stamp --scans ids -o new $f 2>err
@@ -176,6 +177,12 @@ for f in odd-padding odd-digits; do
 	cmp -s $f new
 	ok $? "$f: delivered as it came"
 done
+# A sample has one of a kind.
+is_long || for kind in limit method unsafe damaged; do
+	set -- archive-$kind.*
+	shift
+	rm -- "$@"
+done
 for f in archive-*.* dicom-none.*; do
 	want=IMGP-$(echo "${f%%.*}" | tr a-z A-Z)
 	got=$(is_sanitized "$BUILD/bin/imgp-dcmscan" || ulimit -v 2000000
@@ -198,6 +205,7 @@ tail -c +133 "$samples/CT_small.dcm" | gzip -nc >bare.dcm.gz
 cp ct.dcm.gz twice.dcm.gz
 gzip -nc </dev/null >>twice.dcm.gz
 for f in ct.dcm.gz dfl.dcm.gz dfl.tgz zeros.dcm.gz bare.dcm.gz twice.dcm.gz; do
+	is_long || [ $f = dfl.dcm.gz ] || continue
 	is "$(imgp-dcmscan $f 2>/dev/null | jq -c .listing)" '{"dicom":1}' \
 		"$f is one instance"
 	exits 0 '... it is stamped' \

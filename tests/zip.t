@@ -39,6 +39,7 @@ for i, (x, y) in enumerate(zip(a.infolist(), b.infolist())):
     assert b.read(y) == (b"imgpipe\n" if i in new else a.read(x)), i
 EOT
 for f in info links streamed zip64 stored pipe prefix python; do
+	is_long || [ $f = streamed ] || [ $f = zip64 ] || continue
 	"$zt" copy $f.zip >same.zip 2>err && cmp -s $f.zip same.zip
 	ok $? "$f: with nothing replaced it is the same, byte for byte (R57)" ||
 		diag <err
@@ -57,6 +58,7 @@ for i in zipfile.ZipFile("python.zip").infolist(): print(i.file_size, "%08x" % i
 cmp -s ours theirs
 ok $? 'sizes and CRCs are those that python sees (R54)'
 
+if is_long; then
 # As if 4 GiB less ten bytes lay before it: all offsets move to zip64.  Then
 # they are put there, as a hole.
 "$zt" far info.zip 1 >far && "$PY" - <<'EOT' && "$PY" check.py info.zip far.zip 1 2>err
@@ -255,6 +257,7 @@ for more in 1 7 -1 65535; do
 		"a count that is wrong by $more is no count modulo 65,536"
 done
 rm -f wrap.zip grown.zip back.zip
+fi
 
 hostile zip || exit 1
 for f in archive-*.* ok.*; do
@@ -271,6 +274,7 @@ for f in archive-*.* ok.*; do
 	esac
 done
 
+if is_long; then
 if [ -d "$SHARED/archives" ]; then
 	find "$SHARED/archives" -name '*.zip' | sort >files
 	while read -r f; do
@@ -286,5 +290,6 @@ if [ -d "$SHARED/archives" ]; then
 		diag <bad
 else
 	skip 'the sample archives' 'they are not here'
+fi
 fi
 done_testing

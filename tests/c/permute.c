@@ -5,8 +5,9 @@
  * and three sessions can follow each other is run, each on an upload of its
  * own, and what must hold is asked afterwards.  A step that waits for a lock is
  * left waiting while the others go on.  Then a thousand races without order.
- * Of the longest scenarios one order in 29 is run, and 100 races, unless ALL is
- * set (make check-db).
+ * Of the longest scenarios one order in 29 is run, and 100 races, with LONG (make
+ * check-long); all with ALL (make check-db); else one in 290, and of the others one
+ * in 10, and 20 races.
  *
  * IMGP_DATABASE is the owner's connection string; uploads 100000 and on belong
  * to the pipeline "image".
@@ -431,6 +432,7 @@ main(void)
 	static const enum op digests[] = { OPEN, SENT, END };
 	static const enum op opens[] = { BEGIN, OPEN, COMMIT, END };
 	const int all = getenv("ALL") != NULL;
+	const int few = !all && getenv("LONG") == NULL;
 	int k, i, bad = 0;
 
 	control = connect_db();
@@ -439,6 +441,7 @@ main(void)
 		snprintf(ses[k].pid, sizeof ses[k].pid, "%d",
 		    PQbackendPID(ses[k].conn));
 	}
+	one_in = few ? 10 : 1;
 	begins_open = 1;
 	scenario("two runs for a row that is open (R6)", claim, claim, NULL, NULL);
 	begins_open = 0;
@@ -451,7 +454,7 @@ main(void)
 	scenario("two runs and a release (R7)", whole, whole, release, NULL);
 	scenario("a run that ends while digests are made (M73)", ended, digests,
 	    NULL, in_one_digest);
-	one_in = all ? 1 : 29;
+	one_in = all ? 1 : few ? 290 : 29;
 	scenario("two digests at once, and an end (M73)", digests, opens, ended,
 	    in_one_digest);
 	scenario("two runs and digests (M73)", whole, fails, digests,
@@ -459,7 +462,7 @@ main(void)
 	scenario("two runs, the ends in open transactions, a lease that runs "
 	    "out (R7)", ended, whole, expire, NULL);
 	scenario("three runs (R6)", whole, whole, fails, NULL);
-	for (i = 0; i < (all ? 1000 : 100); i++)
+	for (i = 0; i < (all ? 1000 : few ? 20 : 100); i++)
 		bad += race(i % 2);
 	ok(bad == 0, "%d races of %d runs for one upload (R6)", i, SESSIONS);
 	for (k = 0; k < SESSIONS; k++)
