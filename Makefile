@@ -100,7 +100,7 @@ UNITS	= $(wildcard scripts/systemd/imgpipe-*.service scripts/systemd/*.timer)
 CTESTS	= $(patsubst tests/c/%.c,$B/tests/%,$(wildcard tests/c/*.c))
 
 # Fuzz targets that the tests run on changed seeds: tests/fuzz.t.
-FUZZED	= dicom ini json names zip tar gunzip prov stamp
+FUZZED	= dicom ini json names zip tar gunzip prov stamp respell
 
 # --- flags, each used only where the compiler takes it --------------------
 WARN	= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \

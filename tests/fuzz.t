@@ -9,10 +9,11 @@ echo "# seed $seed"
 n=${RUNS:-${LONG:+1500}}
 n=${n:-200}
 is_sanitized "$BUILD/bin/imgp-stamp" && n=$((n / 5))
-for t in ini json names dicom zip tar gunzip prov stamp; do
+for t in ini json names dicom zip tar gunzip prov stamp respell; do
 	# LeakSanitizer cannot look at a process in a sandbox.
 	ASAN_OPTIONS=detect_leaks=0 "$ROOT/tests/fuzz/seeds" $t $t || exit 1
-	k=$n; [ $t != stamp ] || k=$((n / 5))	# it reads all it writes again
+	k=$n
+	case $t in stamp|respell) k=$((n / 5)) ;; esac	# they read all they write again
 	timeout -k 5 200 "$BUILD/tests/fuzz-$t" "$k" "$seed" $t/* >out 2>err
 	ok $? "$t: $(cat out) keep its promises" ||
 		{ cat err; od -An -tx1 -v failed; } | head -50 | diag

@@ -69,6 +69,7 @@
  *	deflate_spell.c	what is written in place of the source's words
  *	deflate_code.c	Huffman codes
  *	deflate_undo.c	the way back
+ *	respell.c	a pass through a whole stream, and its way back
  *	deflate_prove.c	the own check; it shares nothing with these but types
  */
 #include <errno.h>
@@ -288,6 +289,16 @@ struct reach {
 	int	searching;	/* behind mark, for the phase */
 };
 
+/* In a pass that decodes. */
+static int
+note_or_go(struct imgp_deflate *d, struct reach *to)
+{
+	int rc = imgp_respell_note(d);
+
+	*to = (struct reach){ d->pass->due, NOWHERE, d->origin, 0, 0 };
+	return rc;
+}
+
 /*
  * Between two words: insert what is due here, leave a detour, and say how far
  * to go from here.
@@ -298,16 +309,23 @@ set_out(struct imgp_deflate *d, struct reach *to)
 	const uint64_t p = content(d);
 	int rc;
 
+	if (d->pass != NULL && d->pass->trace != NULL)
+		return note_or_go(d, to);
+	if (d->pass != NULL && ((rc = imgp_respell_drain(d)) != 0 ||
+	    (rc = imgp_respell_next_edits(d)) != 0))
+		return rc;
 	if (d->idx < d->n && d->ed[d->idx].at == p) {
 		if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 			return rc;
 		imgp_deflate_insert_at(d, p);
 	}
 	*to = (struct reach){ NOWHERE, NOWHERE, d->skip, 0, 0 };
+	if (to->low < d->origin)
+		to->low = d->origin;
 	if (p < d->skip) {
 		to->deleting = 1;
 		to->soft = to->hard = d->skip;
-		to->low = 0;
+		to->low = d->origin;
 		return imgp_deflate_open_gap(d, bitpos(d));
 	}
 	if (d->alien && (imgp_deflate_is_costly(d) ||
@@ -317,6 +335,12 @@ set_out(struct imgp_deflate *d, struct reach *to)
 		to->low = NOWHERE;
 	else
 		imgp_deflate_close_gap(d, bitpos(d));
+	if (d->pass != NULL && !d->alien) {
+		if ((rc = imgp_respell_jump(d)) != 0)
+			return rc;
+		if (to->low < d->origin)
+			to->low = d->origin;
+	}
 	if (d->idx < d->n)
 		to->soft = to->hard = d->ed[d->idx].at;
 	else if (p < d->mark)
@@ -393,31 +417,40 @@ coded(struct imgp_deflate *d)
 		if (d->alien && !to.deleting)
 			put_alien(d, p, from, stop);
 		if (d->mid.full)
-			return imgp_deflate_decline(d, TOO_MANY);
+			return imgp_deflate_give_up(d, TOO_MANY);
 		if (stop == END) {
 			end_block(d);
 			return 0;
 		}
+		if (stop == COPY && d->pass != NULL && d->started &&
+		    (rc = imgp_respell_next_edits(d)) != 0)
+			return rc;
 		if (stop == COPY) {
 			rc = to.searching ? mend_phase(d) :
 			    imgp_deflate_do_copy(d);
 			if (rc != 0)
 				return rc;
 		}
-		if (d->op >= d->win + WIN_CAP)
-			imgp_deflate_slide(d);
+		if (d->op >= d->win + WIN_CAP && imgp_deflate_slide(d) == -1)
+			return -1;
 		if (d->ip > d->iplim && (rc = imgp_deflate_fill(d)) != 0)
 			return rc;
 	}
 }
 
-static int
-fixed(struct imgp_deflate *d)
+void
+imgp_deflate_fixed_codes(struct imgp_deflate *d)
 {
 	d->code = &d->fixed;
 	d->known = NOWHERE;
 	d->hdrbuf[0] = (unsigned char)(d->final | 2);
 	d->hdrbits = 3;
+}
+
+static int
+fixed(struct imgp_deflate *d)
+{
+	imgp_deflate_fixed_codes(d);
 	return coded(d);
 }
 
@@ -434,8 +467,8 @@ pass_header(struct imgp_deflate *d)
 }
 
 /* Section 3.2.7. */
-static int
-dynamic(struct imgp_deflate *d)
+int
+imgp_deflate_read_codes(struct imgp_deflate *d)
 {
 	static const uint8_t order[19] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5,
 	    11, 4, 12, 3, 13, 2, 14, 1, 15 };
@@ -449,7 +482,7 @@ dynamic(struct imgp_deflate *d)
 	d->code = c;
 	if (d->known == d->hdr) {
 		pass_header(d);
-		return coded(d);
+		return 0;
 	}
 	d->known = NOWHERE;
 	nlit = take(d, 5) + 257;
@@ -493,8 +526,18 @@ dynamic(struct imgp_deflate *d)
 	d->hdrbits = bitpos(d) - d->hdr;
 	copy_bits(d, &w, d->hdr, d->hdr + d->hdrbits);
 	store64(w.buf + w.pos, w.acc);
+	if (d->pass != NULL)
+		d->hdrbuf[0] &= 0xfe;
 	d->known = d->hdr;
-	return coded(d);
+	return 0;
+}
+
+static int
+dynamic(struct imgp_deflate *d)
+{
+	int rc = imgp_deflate_read_codes(d);
+
+	return rc != 0 ? rc : coded(d);
 }
 
 /* A stored block of the new stream: header with ${len}. */
@@ -531,19 +574,25 @@ stored_header(struct imgp_deflate *d, struct stored *b)
 static void
 stored_insert(struct imgp_deflate *d, struct stored *b)
 {
-	const struct imgp_deflate_edit *x = &d->ed[d->idx++];
+	const struct imgp_deflate_edit *x = &d->ed[d->idx];
+	const unsigned char *s;
 	size_t i = 0, k;
 
 	while (i < x->inslen) {
 		stored_header(d, b);
-		k = (size_t)min64(b->chunk, x->inslen - i);
-		imgp_deflate_put_bytes(&d->mid,
-		    (const unsigned char *)x->ins + i, k);
+		s = (const unsigned char *)x->ins + i;
+		k = x->inslen - i;
+		if (d->pass != NULL &&
+		    (k = imgp_respell_inserted(d, d->idx, i, &s)) == 0)
+			return;
+		k = (size_t)min64(b->chunk, k);
+		imgp_deflate_put_bytes(&d->mid, s, k);
 		b->chunk -= k;
 		b->left -= k;
 		i += k;
 	}
 	d->skip = x->at + x->del;
+	d->idx++;
 }
 
 /* Take up to ${n} bytes of a stored block into the window. */
@@ -552,8 +601,8 @@ stored_take(struct imgp_deflate *d, uint64_t n, uint64_t *got)
 {
 	int rc;
 
-	if (d->op >= d->win + WIN_CAP)
-		imgp_deflate_slide(d);
+	if (d->op >= d->win + WIN_CAP && imgp_deflate_slide(d) == -1)
+		return -1;
 	if (d->ip >= d->in + d->inlen && (rc = imgp_deflate_fill(d)) != 0)
 		return rc;
 	n = min64(n, (uint64_t)(d->in + d->inlen - d->ip));
@@ -643,6 +692,9 @@ stored_start(struct imgp_deflate *d, struct stored *b)
 	b->end = content(d) + len;
 	if (b->end > d->src->size)
 		return imgp_deflate_damaged(d, "more content than said");
+	if (d->pass != NULL && d->started &&
+	    (rc = imgp_respell_next_edits(d)) != 0)
+		return rc;
 	stored_sizes(d, b, content(d));
 	if (!d->started && !is_stored_edit(d, b))
 		return 0;
@@ -670,10 +722,14 @@ stored(struct imgp_deflate *d)
 			if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 				return rc;
 			stored_insert(d, &b);
-			continue;
+			if (!d->mid.full)
+				continue;
 		}
 		if (d->mid.full)
-			return imgp_deflate_decline(d, TOO_MANY);
+			return imgp_deflate_give_up(d, TOO_MANY);
+		if (d->pass != NULL && d->started &&
+		    (rc = imgp_respell_drain(d)) != 0)
+			return rc;
 		if (p == b.end)
 			break;
 		if ((rc = stored_next(d, &b, p, &n)) != 0 || d->done ||
@@ -688,23 +744,51 @@ stored(struct imgp_deflate *d)
 	return 0;
 }
 
+/*
+ * In a pass no block of the source is the last one: one of its own is.  A stored
+ * block gets another header anyway.
+ */
 static int
-block(struct imgp_deflate *d)
+pass_final(struct imgp_deflate *d)
 {
 	int rc;
 
+	d->detours = 0;
+	d->pass->stored += d->type == 0;
+	d->pass->finals += (unsigned)d->final;
+	if (!d->final)
+		return 0;
+	d->final = 0;
+	if (d->type == 0 || d->pass->trace != NULL)
+		return 0;
+	if ((rc = imgp_deflate_open_gap(d, d->hdr)) != 0)
+		return rc;
+	put(&d->mid, 0, 1);
+	imgp_deflate_close_gap(d, d->hdr + 1);
+	return 0;
+}
+
+static int
+block(struct imgp_deflate *d)
+{
+	int rc, last;
+
 	if (d->last)
-		return finish(d);
+		return d->pass != NULL ? imgp_respell_ended(d) : finish(d);
 	if (d->idx == d->n && content(d) >= d->mark &&
 	    ((rc = try_cut_between(d)) != 0 || d->done))
 		return rc;
-	if (d->blocks++ >= BLOCKS_MAX + content(d) / BLOCK_MIN)
+	if (d->pass == NULL &&
+	    d->blocks++ >= BLOCKS_MAX + content(d) / BLOCK_MIN)
 		return imgp_deflate_decline(d,
 		    "too many small blocks before the change");
 	if ((rc = imgp_deflate_need_header(d)) != 0)
 		return rc;
 	if (d->mid.full)
-		return imgp_deflate_decline(d, TOO_MANY);
+		return imgp_deflate_give_up(d, TOO_MANY);
+	if (d->pass != NULL && d->started &&
+	    (rc = imgp_respell_drain(d)) != 0)
+		return rc;
 	d->hdr = bitpos(d);
 	d->hdrmid = NOWHERE;
 	d->final = (int)take(d, 1);
@@ -715,11 +799,14 @@ block(struct imgp_deflate *d)
 		settle(d, d->hdr);
 		d->hdrmid = bits_in(&d->mid);
 	}
+	last = d->final;
+	if (d->pass != NULL && (rc = pass_final(d)) != 0)
+		return rc;
 	rc = d->type == 0 ? stored(d) : d->type == 1 ? fixed(d) :
 	    d->type == 2 ? dynamic(d) :
 	    imgp_deflate_damaged(d, "invalid block type");
 	if (rc == 0 && !d->done)
-		d->last = d->final;
+		d->last = last;
 	return rc;
 }
 
@@ -733,6 +820,8 @@ set_edits(struct imgp_deflate *d, const struct imgp_deflate_edit *edit,
 	uint64_t end = 0, all = 0;
 	size_t i;
 
+	d->ed = d->few;
+	d->delta = d->fewdelta;
 	if (n > IMGP_DEFLATE_EDITS)
 		return imgp_fail(d->e, IMGP_E_INTERNAL, "deflate: %zu edits",
 		    n);
@@ -760,8 +849,8 @@ set_edits(struct imgp_deflate *d, const struct imgp_deflate_edit *edit,
 }
 
 /* Begin with the stream ${src}; NULL: the one we are at, once more. */
-static int
-start(struct imgp_deflate *d, const struct imgp_deflate_src *src,
+int
+imgp_deflate_start(struct imgp_deflate *d, const struct imgp_deflate_src *src,
     struct imgp_err *e)
 {
 	d->e = e;
@@ -790,6 +879,8 @@ start(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	d->alien = 0;
 	d->detours = 0;
 	d->last = 0;
+	d->origin = 0;
+	d->flushed = 0;
 	d->done = 0;
 	d->started = 0;
 	d->gap = 0;
@@ -805,8 +896,8 @@ start(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 }
 
 /* Block by block, until the cut or the end. */
-static int
-go(struct imgp_deflate *d)
+int
+imgp_deflate_go(struct imgp_deflate *d)
 {
 	int rc = d->inlen > 0 ? 0 : imgp_deflate_fill(d);
 
@@ -830,7 +921,7 @@ resume(struct imgp_deflate *d)
 		if (!d->done)
 			d->last = d->final;
 	}
-	return go(d);
+	return imgp_deflate_go(d);
 }
 
 int
@@ -840,12 +931,13 @@ imgp_deflate_peek(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	const int again = src == NULL && d->peeking;
 	int rc = 0;
 
-	if (!again && (rc = start(d, src, e)) != 0)
+	d->pass = NULL;
+	if (!again && (rc = imgp_deflate_start(d, src, e)) != 0)
 		return rc;
 	/* A plan without edits, the cut where the wish is fulfilled. */
 	d->e = e;
 	d->mark = d->give_up = min64(want, IMGP_DEFLATE_PEEK);
-	rc = again ? resume(d) : go(d);
+	rc = again ? resume(d) : imgp_deflate_go(d);
 	/* In a stored block it cannot be gone on. */
 	d->peeking = rc == 0 && d->type != 0;
 	if (rc != 0)
@@ -933,7 +1025,9 @@ imgp_deflate_plan(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 	int rc;
 
 	memset(p, 0, sizeof(*p));
-	if ((rc = start(d, src, e)) != 0 || (rc = set_edits(d, edit, n)) != 0)
+	d->pass = NULL;
+	if ((rc = imgp_deflate_start(d, src, e)) != 0 ||
+	    (rc = set_edits(d, edit, n)) != 0)
 		return rc;
 	src = d->src;
 	p->edit = edit;
@@ -943,12 +1037,12 @@ imgp_deflate_plan(struct imgp_deflate *d, const struct imgp_deflate_src *src,
 		imgp_deflate_undo_finish(d, p);
 		return 0;
 	}
-	if ((rc = go(d)) != 0)
+	if ((rc = imgp_deflate_go(d)) != 0)
 		return rc;
 	if (d->gapmid != NOWHERE && imgp_deflate_undo_gap(d) == -1)
 		return imgp_deflate_decline(d, "too much was changed");
 	if (d->mid.full)
-		return imgp_deflate_decline(d, TOO_MANY);
+		return imgp_deflate_give_up(d, TOO_MANY);
 	imgp_deflate_crc_to(d, content(d));
 	p->head.len = content(d);
 	p->head.crc = d->crc;
@@ -1001,6 +1095,13 @@ imgp_deflate_pieces(struct imgp_deflate *d, struct imgp_deflate_plan *p,
 	return 0;
 }
 
+int
+imgp_deflate_give_up(struct imgp_deflate *d, const char *what)
+{
+	return d->pass != NULL && d->pass->failed ? -1 :
+	    imgp_deflate_decline(d, what);
+}
+
 /* --- the rest of the interface ------------------------------------------ */
 
 struct imgp_deflate *
@@ -1009,6 +1110,8 @@ imgp_deflate_new(void)
 	struct imgp_deflate *d = imgp_alloc(sizeof(*d));
 
 	imgp_deflate_code_fixed(&d->fixed);
+	d->ed = d->few;
+	d->delta = d->fewdelta;
 	return d;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libimgpipe/deflate/deflate.h"
+#include "libimgpipe/deflate/respell.h"
 
 /* --- numbers of RFC 1951 --- */
 #define DIST_MAX	32768		/* the farthest a copy reaches back */
@@ -143,13 +144,40 @@ void	imgp_deflate_put_copy(struct bitw *w, const struct code *c,
 
 struct prover;				/* of deflate_prove.c */
 
+/* --- a pass through a whole stream (respell.c) --- */
+#define PASS_EDITS	4096		/* that can matter at once */
+#define PASS_INSERT	4096		/* bytes inserted at once */
+#define PASS_AHEAD	(STORED_MAX + 1024U)	/* content from where we are,
+					   of which the edits must be known */
+
+struct pass {
+	const struct imgp_respell *io;	/* one of the two */
+	const struct imgp_respell_trace *trace;
+	uint64_t	 due;		/* content of the next mark to be noted */
+	uint64_t	 written;	/* content that has been written */
+	struct imgp_respell_mark mark;	/* the next one, where: */
+	int		 has_mark;
+	int		 no_mark;	/* there is none left */
+	uint32_t	 stored, finals;	/* blocks so far */
+	struct imgp_deflate_src src;
+	struct imgp_deflate_edit ed[PASS_EDITS];	/* ins is not set */
+	int64_t		 delta[PASS_EDITS + 1];
+	uint64_t	 ins[PASS_EDITS];	/* where io->inserted has it */
+	int		 all;		/* the last edit is among them */
+	int		 failed;	/* a callback has, and filled in d->e */
+	unsigned char	 buf[PASS_INSERT + 8];
+};
+
 struct imgp_deflate {
 	/* the call */
 	const struct imgp_deflate_src *src;
 	struct imgp_err	*e;
-	struct imgp_deflate_edit ed[IMGP_DEFLATE_EDITS];
+	struct pass	*pass;		/* NULL: a plan */
+	struct imgp_deflate_edit *ed;	/* few, or the pass's */
 	size_t		 n;		/* edits that do something */
-	int64_t		 delta[IMGP_DEFLATE_EDITS + 1];	/* behind edit i - 1 */
+	int64_t		*delta;		/* behind edit i - 1 */
+	struct imgp_deflate_edit few[IMGP_DEFLATE_EDITS];
+	int64_t		 fewdelta[IMGP_DEFLATE_EDITS + 1];
 	uint64_t	 mark;		/* content from here on sees no edit */
 	uint64_t	 give_up;	/* look for the phase until here */
 
@@ -163,6 +191,7 @@ struct imgp_deflate {
 
 	/* content */
 	uint64_t	 winoff;	/* of win[0] in the content */
+	uint64_t	 origin;	/* content in front is no source of copies */
 	unsigned char	*op;		/* where the next byte goes */
 	uint64_t	 crcpos;	/* both CRCs go up to here */
 	uint64_t	 crcskip;
@@ -198,6 +227,7 @@ struct imgp_deflate {
 	int		 started;	/* mid begins at stream byte midoff */
 	uint64_t	 midoff;
 	struct bitw	 mid;
+	uint64_t	 flushed;	/* bytes of mid that a pass has written */
 	int		 gap;		/* source bits go to old, not to mid */
 	uint64_t	 from;		/* source bits to here are dealt with */
 	struct bitw	 old;		/* the source bits of this gap */
@@ -240,6 +270,13 @@ static inline uint64_t
 min64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Bits of the new stream so far, from midoff on. */
+static inline uint64_t
+midbits(const struct imgp_deflate *d)
+{
+	return d->flushed * 8 + bits_in(&d->mid);
 }
 
 /* Give whole bytes back from the bit buffer. */
@@ -318,6 +355,43 @@ copy(unsigned char *op, unsigned len, unsigned dist)
 	return end;
 }
 
+/* --- deflate.c ----------------------------------------------------------- */
+
+/* Begin with the stream ${src}; NULL: the one we are at, once more. */
+int	imgp_deflate_start(struct imgp_deflate *d,
+	    const struct imgp_deflate_src *src, struct imgp_err *e);
+/* On behind the first three bits of a dynamic block's header: its codes. */
+int	imgp_deflate_read_codes(struct imgp_deflate *d);
+void	imgp_deflate_fixed_codes(struct imgp_deflate *d);
+/* Block by block, until the cut or the end. */
+int	imgp_deflate_go(struct imgp_deflate *d);
+/* mid or the undo record is full: 1 (declined), or -1 where a callback failed. */
+int	imgp_deflate_give_up(struct imgp_deflate *d, const char *what);
+
+/* --- respell.c --------------------------------------------------- */
+
+/* Know the edits up to PASS_AHEAD behind where we are; forget the oldest. */
+int	imgp_respell_next_edits(struct imgp_deflate *d);
+/* Write what has gathered in mid and old. */
+int	imgp_respell_drain(struct imgp_deflate *d);
+/* Write what the undo record has. */
+int	imgp_respell_drain_undo(struct imgp_deflate *d);
+/*
+ * Bytes ${from} and on of what edit ${i} inserts, up to PASS_INSERT, in
+ * ${*p}: how many; 0 where a callback failed, and mid is full then.
+ */
+size_t	imgp_respell_inserted(struct imgp_deflate *d, size_t i, size_t from,
+	    const unsigned char **p);
+/* We are between two words, behind the last edit: over those that no edit
+ * reaches. */
+int	imgp_respell_jump(struct imgp_deflate *d);
+/* While decoding, between two words: note a mark where one is due. */
+int	imgp_respell_note(struct imgp_deflate *d);
+/* While decoding: write what content there is. */
+int	imgp_respell_write(struct imgp_deflate *d);
+/* The final block has ended: go on with the stream that follows, or end. */
+int	imgp_respell_ended(struct imgp_deflate *d);
+
 /* --- deflate_read.c ------------------------------------------------------ */
 
 /*
@@ -333,7 +407,7 @@ int	imgp_deflate_need_header(struct imgp_deflate *d);
 /* Both CRCs up to content offset ${to}, which is in the window. */
 void	imgp_deflate_crc_to(struct imgp_deflate *d, uint64_t to);
 /* Make room in the window. */
-void	imgp_deflate_slide(struct imgp_deflate *d);
+int	imgp_deflate_slide(struct imgp_deflate *d);
 
 enum stop {
 	MORE,		/* at soft, or in[] or the window is used up */
@@ -361,6 +435,8 @@ int	imgp_deflate_open_gap(struct imgp_deflate *d, uint64_t at);
 void	imgp_deflate_close_gap(struct imgp_deflate *d, uint64_t at);
 /* The block at hand has been ended early: it is not the final one. */
 void	imgp_deflate_clear_final(struct imgp_deflate *d);
+/* Insert what is due at the content's end, ${p}, in a block of our own. */
+void	imgp_deflate_insert_last(struct imgp_deflate *d, uint64_t p);
 /* Begin the source's block again, with a copy of its header. */
 void	imgp_deflate_reopen(struct imgp_deflate *d);
 /* Back from a fixed block of ours to the source's; is it worth it? */

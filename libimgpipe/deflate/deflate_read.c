@@ -95,15 +95,19 @@ imgp_deflate_crc_to(struct imgp_deflate *d, uint64_t to)
 }
 
 /* Make room in the window. */
-void
+int
 imgp_deflate_slide(struct imgp_deflate *d)
 {
 	size_t at = (size_t)(d->op - d->win) - DIST_MAX;
 
-	imgp_deflate_crc_to(d, content(d));
+	if (d->pass == NULL)
+		imgp_deflate_crc_to(d, content(d));
+	else if (d->pass->trace != NULL && imgp_respell_write(d) == -1)
+		return -1;
 	memmove(d->win, d->win + at, DIST_MAX);
 	d->winoff += at;
 	d->op = d->win + DIST_MAX;
+	return 0;
 }
 
 /*
@@ -193,8 +197,8 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 		TAKE(e);
 		end = op + len;
 		if ((uintptr_t)op - dist < from || end > hardp) {
-			stop = dist > d->winoff + (uint64_t)(op - win) ?
-			    BAD_DIST : COPY;
+			stop = dist > d->winoff + (uint64_t)(op - win) -
+			    d->origin ? BAD_DIST : COPY;
 			goto token;
 		}
 		copy(op, len, dist);

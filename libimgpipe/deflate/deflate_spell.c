@@ -6,6 +6,7 @@
 #include "libimgpipe/deflate/deflate_priv.h"
 
 #define DETOURS		4		/* that are left at once */
+#define RUN_MIN		12		/* bytes that are written as a run */
 
 /*
  * From source bit ${at} on mid is no copy of the source: a gap begins.
@@ -26,10 +27,10 @@ imgp_deflate_open_gap(struct imgp_deflate *d, uint64_t at)
 	}
 	settle(d, at);
 	if (d->gapmid != NOWHERE && imgp_deflate_undo_gap(d) == -1)
-		return imgp_deflate_decline(d, "too much was changed");
+		return imgp_deflate_give_up(d, "too much was changed");
 	d->gap = 1;
 	d->gapfrom = at;
-	d->gapmid = bits_in(&d->mid);
+	d->gapmid = midbits(d);
 	return 0;
 }
 
@@ -225,14 +226,74 @@ edits_before(const struct imgp_deflate *d, uint64_t q)
 	return i;
 }
 
+/* How many of the ${len} bytes ${s} are equal to the first. */
+static size_t
+run_of(const unsigned char *s, size_t len)
+{
+	size_t n = 1;
+
+	while (n < len && s[n] == s[0])
+		n++;
+	return n;
+}
+
+/* What is inserted: literals, and long runs of one byte as copies. */
+static void
+spell_inserted(struct imgp_deflate *d, const unsigned char *s, size_t len)
+{
+	size_t k, n = 0, run;
+
+	while (n < len) {
+		run = run_of(s + n, len - n);
+		if (run < RUN_MIN) {
+			n += run;
+			if (n < len)
+				continue;
+			run = 0;
+		}
+		k = n + (run > 0);	/* its first byte is a literal, too */
+		spell_literals(d, s, k);
+		s += k;
+		len -= k;
+		for (n = run > 0 ? run - 1 : 0; n > 0; n -= k) {
+			k = n < LEN_MAX ? n : LEN_MAX;
+			spell_copy(d, s, (unsigned)k, 1);
+			s += k;
+			len -= k;
+		}
+	}
+}
+
 /* Write what the edits at content offset ${p} insert; we are in a gap. */
 void
 imgp_deflate_insert_at(struct imgp_deflate *d, uint64_t p)
 {
+	const struct imgp_deflate_edit *x;
+	const unsigned char *s;
+	size_t i, k;
+
 	for (; d->idx < d->n && d->ed[d->idx].at == p; d->idx++) {
-		spell_literals(d, d->ed[d->idx].ins, d->ed[d->idx].inslen);
-		d->skip = p + d->ed[d->idx].del;
+		x = &d->ed[d->idx];
+		for (i = 0; i < x->inslen; i += k) {
+			s = (const unsigned char *)x->ins + i;
+			k = x->inslen;
+			if (d->pass != NULL &&
+			    (k = imgp_respell_inserted(d, d->idx, i, &s)) == 0)
+				break;
+			spell_inserted(d, s, k);
+		}
+		d->skip = p + x->del;
 	}
+}
+
+void
+imgp_deflate_insert_last(struct imgp_deflate *d, uint64_t p)
+{
+	put(&d->mid, 2, 3);
+	d->alien = 1;
+	imgp_deflate_insert_at(d, p);
+	put(&d->mid, 0, 7);
+	d->alien = 0;
 }
 
 /*

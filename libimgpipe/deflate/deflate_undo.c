@@ -58,15 +58,14 @@ imgp_deflate_undo_gap(struct imgp_deflate *d)
 	    d->undopos > UNDO_MAX - 3 * NUMBER_MAX - len)
 		return -1;
 	p = put_number(p, d->gapfrom - d->gapprev);
-	p = put_number(p, bits_in(&d->mid) - d->gapmid -
-	    (d->from - d->gapdone));
+	p = put_number(p, midbits(d) - d->gapmid - (d->from - d->gapdone));
 	p = put_number(p, keep);
 	put(&d->old, 0, (8 - d->old.n) & 7);
 	memcpy(p, d->oldbuf, len);
 	d->undopos = (size_t)(p + len - d->undobuf);
 	d->gapprev = d->gapdone;
 	d->old = (struct bitw){ .buf = d->oldbuf, .max = OLD_MAX };
-	return 0;
+	return d->pass == NULL ? 0 : imgp_respell_drain_undo(d);
 }
 
 void
