@@ -69,8 +69,9 @@ imgp-stamp --replace --scans ids4 --provenance prov -o newer new && back newer &
 ok $? 'a value that was replaced comes back'
 imgp-dcmscan all.tgz 2>/dev/null | jq -c "$ids" >ids2
 imgp-stamp --scans ids2 --provenance prov -o new all.tgz 2>err
-back && gzip -dc back | cmp -s - <(gzip -dc all.tgz)
-ok $? 'a TAR.GZ: the same TAR'
+back && cmp -s all.tgz back
+ok $? 'a TAR.GZ: the same SHA-256' || diag <err
+unlike err 'compressed anew' 'and nothing else is said'
 
 rm -f prov
 (umask 022; imgp-stamp --id 7.7 --provenance prov -o new "$samples/CT_small.dcm")
@@ -134,9 +135,10 @@ cp "$samples/MR_small.dcm" mr.dcm
 zip -q mixed.zip CT_small.dcm && zip -q0 mixed.zip mr.dcm
 zip -q dfl.zip image_dfl.dcm CT_small.dcm
 tar -czf mixed.tgz CT_small.dcm mr.dcm
-for f in image_dfl.dcm dfl.zip mixed.tgz; do
+for f in image_dfl.dcm dfl.zip; do
 	lied $f "$lie"
 done
+lied mixed.tgz 'if .stream then .stream |= "05" + .[2:] else . end'
 lied mixed.zip "if .member == 1 then .how = \"encoded\" | del(.undo)
     else $lie end"
 lied CT_small.dcm 'if .member == 0 then .how = "encoded" else . end'

@@ -110,6 +110,18 @@ imgp_prov_put_growth(struct imgp_out *out, const struct imgp_zip_growth *g,
 }
 
 int
+imgp_prov_put_stream(struct imgp_out *out, const void *p, size_t len,
+    struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+
+	imgp_buf_puts(&b, "{\"stream\":");
+	add_hex(&b, p, len);
+	imgp_buf_puts(&b, "}");
+	return put_line(out, &b, e);
+}
+
+int
 imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
     struct imgp_err *e)
 {
@@ -119,6 +131,13 @@ imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 	    sum->source, (long long)sum->source_bytes);
 	if (sum->has_crc)
 		imgp_buf_printf(&b, ",\"crc\":\"%08x\"", sum->crc);
+	if (sum->gzip_changed) {
+		imgp_buf_puts(&b, ",\"trailer\":");
+		add_hex(&b, sum->gzip_end.trailer,
+		    sizeof sum->gzip_end.trailer);
+		imgp_buf_printf(&b, ",\"zeros\":%llu",
+		    (unsigned long long)sum->gzip_end.zeros);
+	}
 	imgp_buf_printf(&b, "},\"stamped\":{\"sha256\":\"%s\","
 	    "\"bytes\":%lld}}", sum->stamped, (long long)sum->stamped_bytes);
 	if (put_line(out, &b, e) == -1)
@@ -195,7 +214,7 @@ imgp_prov_note_change(int dir, const char *name,
 
 #define TAIL	2048		/* the last line is shorter */
 
-enum line { NONE, BEGIN, RECORD, GROWTH, SUMS };
+enum line { NONE, BEGIN, RECORD, GROWTH, STREAM, SUMS };
 
 struct imgp_prov {
 	FILE		*fp;
@@ -205,7 +224,9 @@ struct imgp_prov {
 	enum line	 next;		/* NONE: not read yet */
 	struct imgp_prov_record record;
 	struct imgp_zip_growth growth;
-	unsigned char	*bytes;		/* what the record points into */
+	unsigned char	*bytes;		/* what the record points into; or a piece
+					 * of a stream, of which are left: */
+	size_t		 at, left;
 	struct imgp_prov_sum sum;
 };
 
@@ -372,6 +393,42 @@ get_growth(struct imgp_prov *p, const struct imgp_json *j)
 	return 0;
 }
 
+static int
+get_stream(struct imgp_prov *p, const struct imgp_json *j, size_t len)
+{
+	unsigned char *to;
+	long n;
+
+	free(p->bytes);
+	to = p->bytes = imgp_alloc(len);
+	if ((n = get_hex(imgp_json_get(j, "stream"), &to)) < 1)
+		return -1;
+	p->at = 0;
+	p->left = (size_t)n;
+	return 0;
+}
+
+/* What ${source} says of its gzip, if anything. */
+static int
+get_gzip_end(const struct imgp_json *source, struct imgp_prov_sum *sum)
+{
+	const struct imgp_json *trailer = imgp_json_get(source, "trailer");
+	unsigned char *to = sum->gzip_end.trailer;
+	const char *s;
+	int64_t n;
+
+	sum->gzip_changed = trailer != NULL;
+	if (trailer == NULL)
+		return 0;
+	s = imgp_json_str(trailer);
+	if (s == NULL || strlen(s) != 2 * sizeof sum->gzip_end.trailer ||
+	    get_hex(trailer, &to) == -1 || imgp_json_int(imgp_json_get(source,
+	    "zeros"), &n) == -1 || n < 0 || n > sum->source_bytes)
+		return -1;
+	sum->gzip_end.zeros = (uint64_t)n;
+	return 0;
+}
+
 /* What the last line says. */
 static int
 get_sums(const struct imgp_json *j, struct imgp_prov_sum *sum)
@@ -381,7 +438,8 @@ get_sums(const struct imgp_json *j, struct imgp_prov_sum *sum)
 	return get_sum(source, sum->source, &sum->source_bytes) == -1 ||
 	    get_sum(imgp_json_get(j, "stamped"), sum->stamped,
 	    &sum->stamped_bytes) == -1 ||
-	    get_crc(source, &sum->has_crc, &sum->crc) == -1 ? -1 : 0;
+	    get_crc(source, &sum->has_crc, &sum->crc) == -1 ||
+	    get_gzip_end(source, sum) == -1 ? -1 : 0;
 }
 
 /* Read a line: what it is, or NONE and ${e}. */
@@ -405,6 +463,8 @@ read_line(struct imgp_prov *p, struct imgp_err *e)
 		is = get_record(p, j, (size_t)n) == 0 ? RECORD : NONE;
 	else if (imgp_json_get(j, "zip64") != NULL)
 		is = get_growth(p, j) == 0 ? GROWTH : NONE;
+	else if (imgp_json_get(j, "stream") != NULL)
+		is = get_stream(p, j, (size_t)n) == 0 ? STREAM : NONE;
 	else if (get_sums(j, &p->sum) == 0 && getc(p->fp) == EOF)
 		is = SUMS;
 	imgp_json_free(j);
@@ -536,6 +596,23 @@ imgp_prov_next(struct imgp_prov *p)
 {
 	if (p->next != SUMS)
 		p->next = NONE;
+}
+
+long
+imgp_prov_read_stream(struct imgp_prov *p, void *buf, size_t len,
+    struct imgp_err *e)
+{
+	int rc;
+
+	if ((rc = is_next(p, STREAM, e)) != 1)
+		return rc;
+	if (len > p->left)
+		len = p->left;
+	memcpy(buf, p->bytes + p->at, len);
+	p->at += len;
+	if ((p->left -= len) == 0)
+		imgp_prov_next(p);
+	return (long)len;
 }
 
 const struct imgp_prov_sum *

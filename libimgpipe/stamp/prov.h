@@ -11,8 +11,12 @@
  * gained, and one for its end (zip.h),
  *	{"zip64":N,"made":true,"version":20}
  *	{"zip64":0,"made":true,"offset":true,"size":false}
+ * or, where a gzip stream was changed, the record of respell.h in pieces,
+ *	{"stream":"…"}
  * and at the end
- *	{"source":{"sha256":…,"bytes":…,"crc":…},"stamped":{…}}
+ *	{"source":{"sha256":…,"bytes":…,"crc":…,"trailer":…,"zeros":…},
+ *	 "stamped":{…}}
+ * with the last gzip member's trailer and the zeros behind it in the latter case.
  * A CRC is the CRC-32 of what is within compressed bytes, as it came: it proves
  * what was undone where these must be made anew.  Of header values it holds only
  * those that were replaced.
@@ -24,11 +28,13 @@
 #include <stdint.h>
 
 #include "libimgpipe/archive/out.h"
+#include "libimgpipe/archive/regzip.h"
 #include "libimgpipe/archive/zip.h"
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/deflate/deflate.h"
 
 #define IMGP_PROV_EDITS	8
+#define IMGP_PROV_STREAM	((size_t)16 << 10)	/* bytes of one piece */
 
 enum imgp_prov_how { IMGP_PROV_SPLICED, IMGP_PROV_PATCHED, IMGP_PROV_ENCODED };
 
@@ -52,6 +58,8 @@ struct imgp_prov_sum {
 	int64_t		 source_bytes, stamped_bytes;
 	int		 has_crc;
 	uint32_t	 crc;		/* of what is within the source's gzip */
+	int		 gzip_changed;	/* there are pieces of its stream, and: */
+	struct imgp_regzip_end gzip_end;
 };
 
 /* --- writing: to ${out}, flushed by finish --------------------------------- */
@@ -60,6 +68,9 @@ int	imgp_prov_put(struct imgp_out *out, const struct imgp_prov_record *r,
 	    struct imgp_err *e);
 int	imgp_prov_put_growth(struct imgp_out *out,
 	    const struct imgp_zip_growth *g, struct imgp_err *e);
+/* The next ${len} bytes, at most IMGP_PROV_STREAM, of the record of a stream. */
+int	imgp_prov_put_stream(struct imgp_out *out, const void *p, size_t len,
+	    struct imgp_err *e);
 int	imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 	    struct imgp_err *e);
 
@@ -96,6 +107,10 @@ int	imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
 int	imgp_prov_peek_growth(struct imgp_prov *p,
 	    const struct imgp_zip_growth **g, struct imgp_err *e);
 void	imgp_prov_next(struct imgp_prov *p);
+/* The next bytes of the record of a stream, up to ${len}: how many, 0 when no
+ * piece of it follows, or -1 and ${e}. */
+long	imgp_prov_read_stream(struct imgp_prov *p, void *buf, size_t len,
+	    struct imgp_err *e);
 /* The sums of its last line, from the beginning. */
 const struct imgp_prov_sum *imgp_prov_sum(const struct imgp_prov *p);
 

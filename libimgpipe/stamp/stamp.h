@@ -64,7 +64,7 @@ struct imgp_stamp_opts {
 };
 
 /* How many unnamed files it may need at once with ${n} threads. */
-#define IMGP_STAMP_TMPFILES(n)	(2 * (n) + 1)
+#define IMGP_STAMP_TMPFILES(n)	(2 * (n) + 5)
 
 #define IMGP_STAMP_REPLACED	64	/* old values that are told */
 
@@ -77,6 +77,9 @@ struct imgp_stamp_result {
 	/* Of gzip that was changed: the CRC-32 of what it holds, before, after. */
 	int		 has_crc;
 	uint32_t	 old_crc, new_crc;
+	/* Its stream was changed, not encoded anew, and this is for the way back. */
+	int		 gzip_changed;
+	struct imgp_regzip_end gzip_end;
 	/* Undone within gzip: a data set of the deflated syntax, too, was encoded
 	 * anew, and what it inflates to is as it was: the CRCs may differ. */
 	int		 inner_encoded;

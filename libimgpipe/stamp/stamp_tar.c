@@ -2,8 +2,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libimgpipe/archive/edits.h"
 #include "libimgpipe/archive/encode.h"
 #include "libimgpipe/archive/gunzip.h"
+#include "libimgpipe/archive/regzip.h"
 #include "libimgpipe/archive/tar.h"
 #include "libimgpipe/archive/tar_file.h"
 #include "libimgpipe/base/buf.h"
@@ -12,9 +14,11 @@
 
 /*
  * A TAR is stamped from a file that can be read at any place; what is within gzip,
- * a TAR or one object, is first unpacked into an unnamed file.  That file is written
- * with new bytes in between; within gzip all of it is encoded again, by the fast
- * encoder and under the old header.
+ * a TAR or one object, is first unpacked into an unnamed file.  A TAR is written
+ * with new bytes in between.  Within gzip what would be written becomes a list of
+ * edits, by which the compressed stream is changed (archive/regzip.h); where that
+ * is impossible, and for the way back from what was, all of it is encoded again, by
+ * the fast encoder and under the old header.
  */
 
 #define BUFFER	((size_t)128 << 10)
@@ -25,10 +29,13 @@ struct job {
 	int		 fd;		/* the plain TAR */
 	uint64_t	 size;
 	uint64_t	 pos;		/* of it: written up to there */
-	struct imgp_encode *gzip;	/* NULL: written as it is */
+	struct imgp_spill marks;	/* of the gzip that was unpacked, if: */
+	int		 has_marks;
+	struct imgp_edits *edits;	/* within gzip: what to change; else NULL */
+	struct imgp_encode *gzip;	/* where all of it is encoded */
 	uint32_t	 old_crc;	/* of what came out of gzip */
-	uint32_t	 crc;		/* of what went into gzip, */
-	uint32_t	 n;		/* and how much, mod 2^32 */
+	uint32_t	 crc;		/* of what goes into gzip, */
+	uint64_t	 n;		/* and how much */
 	unsigned char	*buf;
 	struct imgp_mark *mark;
 };
@@ -38,11 +45,8 @@ struct job {
 static int
 put(struct job *j, const void *p, size_t len, struct imgp_err *e)
 {
-	if (j->gzip == NULL)
-		return imgp_out_write(j->s->out, p, len, e);
-	j->crc = imgp_crc32(j->crc, p, len);
-	j->n += (uint32_t)len;
-	return imgp_encode_feed(j->gzip, p, len, e);
+	return j->edits == NULL ? imgp_out_write(j->s->out, p, len, e) :
+	    imgp_edits_write(j->edits, p, len, e);
 }
 
 static int
@@ -50,8 +54,10 @@ copy(struct job *j, int fd, uint64_t off, uint64_t len, struct imgp_err *e)
 {
 	size_t n;
 
-	if (j->gzip == NULL)
+	if (j->edits == NULL)
 		return imgp_out_copy(j->s->out, fd, off, len, e);
+	if (fd == j->fd)
+		return imgp_edits_copy(j->edits, off, len, e);
 	for (; len > 0; off += n, len -= n) {
 		n = len < BUFFER ? (size_t)len : BUFFER;
 		if (imgp_pread(fd, j->buf, n, off, e) == -1 ||
@@ -219,20 +225,6 @@ write_out(void *arg, const void *p, size_t len, struct imgp_err *e)
 	return imgp_out_write(arg, p, len, e);
 }
 
-/* The old gzip header: its time and name stay. */
-static int
-begin_gzip(struct job *j, struct imgp_err *e)
-{
-	const struct imgp_intake *u = j->u;
-	size_t n = u->size < BUFFER ? (size_t)u->size : BUFFER;
-
-	j->gzip = imgp_encode_new(0, write_out, j->s->out);
-	if (imgp_pread(u->fd, j->buf, n, 0, e) == -1)
-		return -1;
-	n = imgp_gunzip_header(j->buf, n);
-	return imgp_out_write(j->s->out, j->buf, n, e);
-}
-
 /* The stamped object's bytes. */
 static int
 write_pieces(struct job *j, struct imgp_err *e)
@@ -254,9 +246,6 @@ static int
 write_stamped(struct job *j, const struct imgp_tar_member *m,
     const unsigned char *block, struct imgp_err *e)
 {
-	if (j->u->kind == IMGP_INTAKE_TGZ && j->gzip == NULL &&
-	    begin_gzip(j, e) == -1)
-		return -1;
 	if (m->pax_size && write_pax(j, m, j->mark->size, e) == -1)
 		return -1;
 	if (copy_up_to(j, m->main, e) == -1 ||
@@ -327,54 +316,233 @@ run(struct job *j, int look, struct imgp_err *e)
 
 /* --- gzip ------------------------------------------------------------------------ */
 
-/* Unpack ${u} into an unnamed file; -1 and ${e}. */
-static int
-unpack(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
-{
-	struct imgp_tar_file *f = imgp_tar_file_new(u->fd, u->size, 1,
-	    &j->s->opts->lim->zip);
-	struct imgp_out out;
-	long n = -1;
-	int fd;
+struct unpacked {
+	struct job	*j;
+	struct imgp_out	 out;
+};
 
-	if ((fd = imgp_tmpfile(j->s->opts->tmpdir, e)) == -1)
-		goto out;
-	imgp_out_init(&out, fd);
-	while ((n = imgp_tar_file_read(f, j->buf, BUFFER, e)) > 0) {
-		j->old_crc = imgp_crc32(j->old_crc, j->buf, (size_t)n);
-		if (imgp_out_write(&out, j->buf, (size_t)n, e) == -1) {
+static int
+put_unpacked(void *arg, const void *p, size_t len, struct imgp_err *e)
+{
+	struct unpacked *u = arg;
+	const struct imgp_zip_limits *lim = &u->j->s->opts->lim->zip;
+	uint64_t n = u->out.n + len;
+
+	if (n > lim->bytes || (n > lim->ratio_from &&
+	    n / lim->ratio > u->j->u->size))
+		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
+		    "it unpacks to too much");
+	u->j->old_crc = imgp_crc32(u->j->old_crc, p, len);
+	return imgp_out_write(&u->out, p, len, e);
+}
+
+/* By the reader that says what is wrong. */
+static int
+unpack_by_reader(struct job *j, struct unpacked *u, struct imgp_err *e)
+{
+	struct imgp_tar_file *f = imgp_tar_file_new(j->u->fd, j->u->size, 1,
+	    &j->s->opts->lim->zip);
+	long n;
+
+	while ((n = imgp_tar_file_read(f, j->buf, BUFFER, e)) > 0)
+		if (put_unpacked(u, j->buf, (size_t)n, e) == -1) {
 			n = -1;
 			break;
 		}
-	}
-	if (n == 0)
-		n = imgp_out_flush(&out, e);
-	j->size = out.n;
-	imgp_out_release(&out);
-	j->fd = fd;
-out:
 	imgp_tar_file_free(f);
 	return n == 0 ? 0 : -1;
 }
 
+/* Unpack the upload into an unnamed file: 0, 1 when our own reader declines, or -1
+ * and ${e}. */
 static int
-end_gzip(struct job *j, struct imgp_err *e)
+unpack_once(struct job *j, struct imgp_err *e)
 {
+	struct unpacked u = { .j = j };
+	int fd = imgp_tmpfile(j->s->opts->tmpdir, e), rc;
+
+	if (fd == -1)
+		return -1;
+	if (j->fd != j->u->fd)
+		close(j->fd);
+	j->fd = fd;
+	imgp_out_init(&u.out, fd);
+	j->old_crc = 0;
+	rc = j->has_marks ? imgp_regzip_unpack(j->u->fd, j->u->size,
+	    put_unpacked, &u, &j->marks, e) : unpack_by_reader(j, &u, e);
+	if (rc == 0)
+		rc = imgp_out_flush(&u.out, e);
+	j->size = u.out.n;
+	imgp_out_release(&u.out);
+	return rc;
+}
+
+static int
+unpack(struct job *j, struct imgp_err *e)
+{
+	int rc;
+
+	j->has_marks = j->s->opts->undo == NULL;
+	if ((rc = unpack_once(j, e)) == 1) {
+		j->has_marks = 0;
+		rc = unpack_once(j, e);
+	}
+	return rc;
+}
+
+/* What goes into gzip passes by: counted, and encoded where that is wanted. */
+static int
+put_within(void *arg, const void *p, size_t len, struct imgp_err *e)
+{
+	struct job *j = arg;
+
+	j->crc = imgp_crc32(j->crc, p, len);
+	j->n += len;
+	return j->gzip == NULL ? 0 : imgp_encode_feed(j->gzip, p, len, e);
+}
+
+/* All of it is encoded again, behind the old header: its time and name stay. */
+static int
+encode(struct job *j, struct imgp_err *e)
+{
+	const struct imgp_intake *u = j->u;
+	size_t n = u->size < BUFFER ? (size_t)u->size : BUFFER;
 	unsigned char t[8];
 	int i;
 
-	if (imgp_encode_end(j->gzip, e) == -1)
+	if (imgp_pread(u->fd, j->buf, n, 0, e) == -1)
 		return -1;
-	j->s->r->inner_encoded = j->s->encoded;
-	j->s->encoded = 1;
-	j->s->r->has_crc = 1;
-	j->s->r->old_crc = j->old_crc;
-	j->s->r->new_crc = j->crc;
+	n = imgp_gunzip_header(j->buf, n);
+	if (imgp_out_write(j->s->out, j->buf, n, e) == -1)
+		return -1;
+	j->gzip = imgp_encode_new(0, write_out, j->s->out);
+	j->crc = 0;
+	j->n = 0;
+	if (imgp_edits_apply(j->edits, put_within, j, e) == -1 ||
+	    imgp_encode_end(j->gzip, e) == -1)
+		return -1;
 	for (i = 0; i < 4; i++) {
 		t[i] = (unsigned char)(j->crc >> (8 * i));
 		t[4 + i] = (unsigned char)(j->n >> (8 * i));
 	}
 	return imgp_out_write(j->s->out, t, sizeof t, e);
+}
+
+/* The way back from what was changed: to the provenance, in pieces. */
+static int
+note_record(struct job *j, const struct imgp_spill *undo, struct imgp_err *e)
+{
+	uint64_t off;
+	size_t n;
+
+	for (off = 0; off < undo->n; off += n) {
+		n = undo->n - off < IMGP_PROV_STREAM ?
+		    (size_t)(undo->n - off) : IMGP_PROV_STREAM;
+		if (undo->fd == -1)
+			memcpy(j->buf, undo->mem.s + off, n);
+		else if (imgp_pread(undo->fd, j->buf, n, off, e) == -1)
+			return -1;
+		if (imgp_prov_put_stream(j->s->opts->note, j->buf, n, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Change the stream: 0; 1 where it must be encoded.  It is kept beside until it is
+ * complete and has been proved.
+ */
+static int
+change(struct job *j, struct imgp_err *e)
+{
+	struct imgp_stamp *s = j->s;
+	struct imgp_spill undo;
+	struct imgp_regzip g;
+	struct imgp_out out;
+	int fd, rc;
+
+	memset(&g, 0, sizeof g);
+	if (imgp_edits_apply(j->edits, put_within, j, e) == -1 ||
+	    (fd = imgp_tmpfile(s->opts->tmpdir, e)) == -1)
+		return -1;
+	imgp_spill_init(&undo, s->opts->tmpdir);
+	imgp_out_init(&out, fd);
+	g.fd = j->u->fd;
+	g.size = j->u->size;
+	g.content = j->fd;
+	g.marks = j->has_marks ? &j->marks : NULL;
+	g.edits = j->edits;
+	g.newsize = j->n;
+	g.newcrc = j->crc;
+	g.write = write_out;
+	g.arg = &out;
+	g.undo = s->opts->note == NULL ? NULL : &undo;
+	rc = imgp_regzip_write(&g, e);
+	if (rc == 0 && (imgp_out_flush(&out, e) == -1 ||
+	    imgp_spill_done(&undo, e) == -1 ||
+	    imgp_out_copy(s->out, fd, 0, out.n, e) == -1 ||
+	    (g.undo != NULL && note_record(j, &undo, e) == -1)))
+		rc = -1;
+	s->r->gzip_changed = rc == 0;
+	s->r->gzip_end = g.end;
+	imgp_out_release(&out);
+	imgp_spill_release(&undo);
+	close(fd);
+	return rc;
+}
+
+/* Write what the edits make of the old gzip. */
+static int
+end_gzip(struct job *j, struct imgp_err *e)
+{
+	struct imgp_stamp *s = j->s;
+	int rc = 1;
+
+	if (imgp_edits_end(j->edits, e) == -1)
+		return -1;
+	if (s->opts->undo == NULL)
+		rc = change(j, e);
+	if (rc == 1)
+		rc = encode(j, e);
+	s->r->inner_encoded = s->encoded;
+	s->encoded = 1;
+	s->r->has_crc = 1;
+	s->r->old_crc = j->old_crc;
+	s->r->new_crc = j->crc;
+	return rc;
+}
+
+static long
+read_record(void *arg, void *buf, size_t len, struct imgp_err *e)
+{
+	struct job *j = arg;
+
+	return imgp_prov_read_stream(j->s->opts->undo, buf, len, e);
+}
+
+static int
+put_back(void *arg, const void *p, size_t len, struct imgp_err *e)
+{
+	struct job *j = arg;
+
+	return imgp_out_write(j->s->out, p, len, e);
+}
+
+/* The way back, where the stream was changed: what was done to the objects in it
+ * needs no look. */
+static int
+change_back(struct job *j, struct imgp_err *e)
+{
+	struct imgp_prov *p = j->s->opts->undo;
+	const struct imgp_prov_record *r;
+	int rc;
+
+	while ((rc = imgp_prov_peek(p, &r, e)) == 1) {
+		j->s->r->stamped++;
+		imgp_prov_next(p);
+	}
+	return rc == -1 ? -1 : imgp_regzip_undo(j->u->fd, j->u->size,
+	    read_record, &imgp_prov_sum(p)->gzip_end, put_back, j, e);
 }
 
 /* --- all of it --------------------------------------------------------------------- */
@@ -388,13 +556,16 @@ stamp_plain(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 	/* Check all of it before anything is written. */
 	if (run(j, 1, &why) == -1)
 		return imgp_stamp_untouched(j->s, &why, e);
+	if (u->kind == IMGP_INTAKE_TGZ)
+		j->edits = imgp_edits_new(j->fd, j->size,
+		    j->s->opts->tmpdir);
 	if ((rc = run(j, 0, e)) != 0)
 		return rc;
 	if (j->s->r->stamped == 0)
 		return imgp_out_copy(j->s->out, u->fd, 0, u->size, e);
 	if (copy_up_to(j, j->size, e) == -1)
 		return -1;
-	return j->gzip == NULL ? 0 : end_gzip(j, e);
+	return j->edits == NULL ? 0 : end_gzip(j, e);
 }
 
 /* What came out of gzip is one object. */
@@ -412,7 +583,8 @@ stamp_alone(struct job *j, struct imgp_err *e)
 		return rc;
 	if (j->mark->outcome != IMGP_MARK_STAMPED)
 		return imgp_out_copy(j->s->out, j->u->fd, 0, j->u->size, e);
-	if (begin_gzip(j, e) == -1 || write_pieces(j, e) == -1 ||
+	j->edits = imgp_edits_new(j->fd, j->size, j->s->opts->tmpdir);
+	if (write_pieces(j, e) == -1 ||
 	    imgp_stamp_note(j->s, j->mark, 0, e) == -1)
 		return -1;
 	return end_gzip(j, e);
@@ -432,8 +604,15 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	j.fd = u->fd;
 	j.size = u->size;
 	j.buf = imgp_alloc_bytes(BUFFER);
+	if (s->opts->undo != NULL && u->kind != IMGP_INTAKE_TAR &&
+	    imgp_prov_sum(s->opts->undo)->gzip_changed) {
+		rc = change_back(&j, e);
+		free(j.buf);
+		return rc;
+	}
 	j.mark = imgp_mark_new(&s->oo);
-	if (u->kind != IMGP_INTAKE_TAR && unpack(&j, u, &why) == -1)
+	imgp_spill_init(&j.marks, s->opts->tmpdir);
+	if (u->kind != IMGP_INTAKE_TAR && unpack(&j, &why) == -1)
 		rc = imgp_stamp_untouched(s, &why, e);
 	else if (u->kind == IMGP_INTAKE_GZ)
 		rc = stamp_alone(&j, e);
@@ -441,6 +620,8 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 		rc = stamp_plain(&j, u, e);
 	if (j.fd != u->fd && j.fd != -1)
 		close(j.fd);
+	imgp_spill_release(&j.marks);
+	imgp_edits_free(j.edits);
 	imgp_encode_free(j.gzip);
 	imgp_mark_free(j.mark);
 	free(j.buf);

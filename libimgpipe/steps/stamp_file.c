@@ -153,6 +153,8 @@ stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
 	imgp_out_release(&out);
 	s->has_crc = r.has_crc;
 	s->old_crc = r.old_crc;
+	s->gzip_changed = r.gzip_changed;
+	s->gzip_end = r.gzip_end;
 	s->recoded = s->opts.undo != NULL && r.encoded != 0;
 	if (rc == 0 && s->recoded)
 		rc = check_within(imgp_prov_sum(s->opts.undo), &r, in, e);
@@ -168,6 +170,8 @@ finish_note(const struct imgp_stamp_job *s, struct imgp_out *note, int fd,
 
 	sum.has_crc = s->has_crc;
 	sum.crc = s->old_crc;
+	sum.gzip_changed = s->gzip_changed;
+	sum.gzip_end = s->gzip_end;
 	if (imgp_stamp_sum(fd, sum.source, &sum.source_bytes, e) == -1 ||
 	    imgp_stamp_sum(to, sum.stamped, &sum.stamped_bytes, e) == -1)
 		return -1;

@@ -97,6 +97,8 @@ stamp_noted(struct imgp_stamp_job *s, struct imgp_job *job, int fd, int to,
 	if (rc == 0 && r->stamped > 0) {
 		sum.has_crc = r->has_crc;
 		sum.crc = r->old_crc;
+		sum.gzip_changed = r->gzip_changed;
+		sum.gzip_end = r->gzip_end;
 		rc = source_sum(job, fd, &sum, e);
 		if (rc == 0)
 			rc = imgp_stamp_sum(to, sum.stamped,

@@ -23,6 +23,8 @@ struct imgp_stamp_job {
 	int		 recoded;	/* by us: some was compressed anew */
 	int		 has_crc;	/* by us: what was within gzip */
 	uint32_t	 old_crc;
+	int		 gzip_changed;	/* by us: its way back */
+	struct imgp_regzip_end gzip_end;
 	int		 dry_run;
 
 	/* By us, in the process of a job: */

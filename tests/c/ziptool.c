@@ -44,7 +44,8 @@ static const struct content {
 
 static const struct imgp_prov_sum sum = {
 	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0, 0, 0, 0
+	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0, 0, 0, 0,
+	0, { { 0 }, 0 }
 };
 
 /* What is done, and to what. */

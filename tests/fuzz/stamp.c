@@ -86,10 +86,10 @@ unstamp(int fd, int note, const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct imgp_prov_sum sum = {
+	struct imgp_prov_sum sum = {
 	    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-	    0, 0, 0, 0 };
+	    0, 0, 0, 0, 0, { { 0 }, 0 } };
 	struct imgp_scan_result scan;
 	struct imgp_stamp_result r;
 	struct imgp_err e = { NULL, "" };
@@ -126,9 +126,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc == 0 && r.stamped == 0)
 		must(fuzz_holds(to, data, size));
 	if (rc == 0 && r.stamped > 0) {
+		sum.source_bytes = (int64_t)size;
+		sum.gzip_changed = r.gzip_changed;
+		sum.gzip_end = r.gzip_end;
 		must(imgp_prov_finish(&notes, &sum, &e) == 0);
 		opts.scans = NULL;
-		if (!is_encoded(note) && (data[0] != 0x1f || data[1] != 0x8b))
+		if (r.gzip_changed || (!is_encoded(note) &&
+		    (data[0] != 0x1f || data[1] != 0x8b)))
 			unstamp(to, note, data, size);
 		opts.scans = &scan.scans;
 		imgp_out_release(&out);
