@@ -179,6 +179,10 @@ configure(struct imgp_lookup_opts *o, const char *wait, const char *interval,
 	o->retries = duration(wait, "wait", &e) / o->interval_ms;
 	if ((o->replica = imgp_conf(NULL, "replica")) == NULL)
 		o->replica = imgp_conf(NULL, "database");
+	/* An API's address is none. */
+	if (imgp_db_check_conninfo(imgp_conf(NULL, "database"), &e) == 0)
+		o->database = imgp_conf(NULL, "database");
+	o->sweep_every = duration(NULL, "sweep_every", &e) / 1000;
 	if (!now)
 		o->backoff = imgp_conf(NULL, "backoff");
 	l = imgp_lookup_new(o);

@@ -5,8 +5,9 @@
 -- for each upload and pipeline whose ddfiles hold its field (pipeline_code null
 -- where none does); revision_number is the upload's current one, source_key the
 -- object's key byte for byte, extension with its dot or ''.  After these may
--- come columns with the names of imgp-job(5)'s optional members, and others,
--- which are left alone.  Here only a placeholder without rows is made, and only
+-- come columns with the names of imgp-job(5)'s optional members; "ts_change
+-- timestamptz", with an index below it: when the upload last changed, null where
+-- never (101_sweep.sql); and others, which are left alone.  Here only a placeholder without rows is made, and only
 -- where there is no such view yet.
 do $$
 begin

@@ -43,44 +43,69 @@ returns jsonb language sql stable as $$
 		order by a.ts desc limit most) l;
 $$;
 
--- How every upload stands: a row for each upload and pipeline that the EDC has now,
--- with its row in the record, if there is one, and one for each other row in the
--- record (other revisions; uploads that are no longer there).  failures and ts: by
--- which --pending waits (pipeline.due).
+-- How uploads stand, those with these ids or (null) all: a row for each upload and
+-- pipeline that the EDC has now, with its row in the record, if there is one, and one
+-- for each other row in the record (other revisions; uploads that are no longer
+-- there).  failures and ts: by which --pending waits (pipeline.due).  The EDC's view is
+-- asked once.
+create or replace function pipeline.standing_of(ids bigint[])
+returns table (subject_event_crf_file_id bigint, revision_number bigint,
+    pipeline_code text, edcpipeline_id bigint, paused boolean,
+    edcpipelinefile_id bigint, status text, has_error boolean,
+    has_warning boolean, failed_for_good boolean, lease_until timestamptz,
+    ts_finish timestamptz, ts_create timestamptz, outdated boolean,
+    waived boolean, failures bigint, ts timestamptz)
+language sql stable as $$
+	with uploads as materialized (
+		select v.subject_event_crf_file_id, v.revision_number,
+		    v.pipeline_code
+		from pipeline.upload v
+		where ids is null or v.subject_event_crf_file_id = any (ids)),
+	newest as (
+		select n.pipeline_code, n.subject_event_crf_file_id,
+		    max(n.revision_number) as revision_number
+		from uploads n where n.subject_event_crf_file_id in (
+		    select g.subjecteventcrffile_id
+		    from pipeline.edcpipelinefile g
+		    where g.status <> 'Completed')
+		group by 1, 2)
+	select u.subject_event_crf_file_id, u.revision_number, u.pipeline_code,
+	    p.id, pipeline.is_paused(p), f.id, f.status, f.has_error,
+	    f.has_warning, f.failed_for_good, f.lease_until, f.ts_finish,
+	    f.ts_create, false, w.edcpipeline_id is not null,
+	    greatest(own.failures, l.failures), greatest(own.ts, l.ts)
+	from uploads u
+	left join pipeline.edcpipeline p on p.code = u.pipeline_code
+	left join pipeline.edcpipelinefile f on f.edcpipeline_id = p.id
+	    and f.subjecteventcrffile_id = u.subject_event_crf_file_id
+	    and f.revision_number = u.revision_number
+	left join pipeline.waived w on w.edcpipeline_id = p.id
+	    and w.subjecteventcrffile_id = u.subject_event_crf_file_id
+	left join pipeline.failing own on own.edcpipeline_id = p.id
+	    and own.subjecteventcrffile_id = u.subject_event_crf_file_id
+	    and own.revision_number = u.revision_number
+	left join pipeline.failing_lookup l on l.pipeline_code = u.pipeline_code
+	    and l.subjecteventcrffile_id = u.subject_event_crf_file_id
+	union all
+	select f.subjecteventcrffile_id, f.revision_number, p.code, p.id,
+	    pipeline.is_paused(p), f.id, f.status, f.has_error, f.has_warning,
+	    f.failed_for_good, f.lease_until, f.ts_finish, f.ts_create,
+	    f.status <> 'Completed' and coalesce(n.revision_number >
+	        f.revision_number, false),
+	    w.edcpipeline_id is not null, null, null
+	from pipeline.edcpipelinefile f
+	join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+	left join newest n on n.pipeline_code = p.code
+	    and n.subject_event_crf_file_id = f.subjecteventcrffile_id
+	left join pipeline.waived w on w.edcpipeline_id = p.id
+	    and w.subjecteventcrffile_id = f.subjecteventcrffile_id
+	where (ids is null or f.subjecteventcrffile_id = any (ids))
+	and not exists (select from uploads u where u.pipeline_code = p.code
+	    and u.subject_event_crf_file_id = f.subjecteventcrffile_id
+	    and u.revision_number = f.revision_number);
+$$;
 create or replace view pipeline.standing as
-select u.subject_event_crf_file_id, u.revision_number, u.pipeline_code, p.id as
-    edcpipeline_id, pipeline.is_paused(p) as paused, f.id as edcpipelinefile_id, f.status, f.has_error,
-    f.has_warning, f.failed_for_good, f.lease_until, f.ts_finish, f.ts_create,
-    false as outdated, w.edcpipeline_id is not null as waived,
-    greatest(own.failures, l.failures) as failures, greatest(own.ts, l.ts) as ts
-from pipeline.upload u
-left join pipeline.edcpipeline p on p.code = u.pipeline_code
-left join pipeline.edcpipelinefile f on f.edcpipeline_id = p.id
-    and f.subjecteventcrffile_id = u.subject_event_crf_file_id
-    and f.revision_number = u.revision_number
-left join pipeline.waived w on w.edcpipeline_id = p.id
-    and w.subjecteventcrffile_id = u.subject_event_crf_file_id
-left join pipeline.failing own on own.edcpipeline_id = p.id
-    and own.subjecteventcrffile_id = u.subject_event_crf_file_id
-    and own.revision_number = u.revision_number
-left join pipeline.failing_lookup l on l.pipeline_code = u.pipeline_code
-    and l.subjecteventcrffile_id = u.subject_event_crf_file_id
-union all
-select f.subjecteventcrffile_id, f.revision_number, p.code, p.id,
-    pipeline.is_paused(p), f.id,
-    f.status, f.has_error, f.has_warning, f.failed_for_good, f.lease_until,
-    f.ts_finish, f.ts_create, f.status <> 'Completed' and exists (
-	select from pipeline.upload n where n.pipeline_code = p.code
-	and n.subject_event_crf_file_id = f.subjecteventcrffile_id
-	and n.revision_number > f.revision_number),
-    w.edcpipeline_id is not null, null, null
-from pipeline.edcpipelinefile f
-join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-left join pipeline.waived w on w.edcpipeline_id = p.id
-    and w.subjecteventcrffile_id = f.subjecteventcrffile_id
-where not exists (select from pipeline.upload u where u.pipeline_code = p.code
-    and u.subject_event_crf_file_id = f.subjecteventcrffile_id
-    and u.revision_number = f.revision_number);
+select * from pipeline.standing_of(null);
 
 -- When --pending takes an upload again that failed so often by a fault of its own,
 -- the last time at ${ts}; ${waits}, the setting backoff: an array of seconds, the last
@@ -149,37 +174,107 @@ create or replace function pipeline.standing_json(s pipeline.standing, state tex
 	    pipeline.hold_json(s, state, due);
 $$;
 
--- {"limit", "backoff"} (seconds, as due_at() takes them): data.states, how many files
+-- Of what is Completed, how many are in which state: by the tally of the difference
+-- ${s}, else counted.
+create or replace function pipeline.completed_counts(s pipeline.sweep)
+returns table (edcpipeline_id bigint, state text, files bigint)
+language plpgsql stable as $$
+begin
+	if s.id is null then
+		return query select * from pipeline.completed_rows();
+		return;
+	end if;
+	return query select t.edcpipeline_id, t.state, sum(t.files)::bigint
+	from (select * from pipeline.tally
+		union all select * from pipeline.tallychange) t
+	group by t.edcpipeline_id, t.state having sum(t.files) > 0;
+end $$;
+
+-- The files of a pipeline in a state that completed_counts() counts, by when they
+-- ended, the oldest or the newest first.
+create or replace function pipeline.completed_of(pipeline bigint, state text,
+    from_oldest boolean, most bigint) returns setof pipeline.edcpipelinefile
+language plpgsql stable as $$
+declare
+	wanted text := 'select * from pipeline.edcpipelinefile f where'
+	    ' f.status = ''Completed'' and f.edcpipeline_id = $1 and %s'
+	    ' order by f.ts_finish %s limit $2';
+begin
+	return query execute format(wanted, case state
+	    when 'delivered' then 'not f.has_error and not f.has_warning'
+	    when 'with warnings' then 'not f.has_error and f.has_warning'
+	    else 'f.has_error' end, case when from_oldest then 'asc' else 'desc' end)
+	using pipeline, most;
+end $$;
+
+-- {"limit", "backoff" (seconds, as due_at() takes them), "every" (as sweep_make()
+-- does)}: data.states, how many files
 -- of each pipeline are in which state, since when the oldest is and when the next is
 -- due; data.attention, of each state but waiting, started, in progress and delivered
 -- the newest ${limit}, data.more, how many others are; data.paused, the pipelines that
 -- are; data.lookups, the newest ${limit} uploads that no run could look up;
--- data.last_run; data.mail; data.last_digest.
+-- data.last_run; data.mail; data.last_digest; data.swept, when all uploads were last
+-- held against the record: one that showed up since under an old id is not counted;
+-- null: just now.
 create or replace function pipeline.do_status(req jsonb) returns jsonb
-language plpgsql stable as $$
+language plpgsql stable set plan_cache_mode = force_custom_plan as $$
 declare
 	most bigint := coalesce(pipeline.want_int(req, 'limit'), 20);
 	waits jsonb := nullif(req -> 'backoff', 'null');
 	calm text[] := array['waiting', 'started', 'in progress', 'delivered'];
+	swept pipeline.sweep := pipeline.swept(coalesce(
+	    pipeline.want_int(req, 'every'), 0));
+	listed bigint[];	-- uploads without a row that a pipeline lists,
+	unlisted bigint[];	-- or none: those that are not in the backlog
+	nunlisted bigint;	-- all of them
+	ids bigint[];		-- uploads that are looked at
+	many boolean;
+	counts jsonb;
+	ended bigint[];		-- rows that are Completed and listed
 	states jsonb;
 	attention jsonb;
 	n bigint;
 begin
 	-- Most are delivered, and of those a count will do: it needs neither the
 	-- EDC nor a state for each.
-	with delivered as (
-		select p.code, count(*) as files,
-		    min(coalesce(f.ts_finish, f.ts_create)) as oldest
-		from pipeline.edcpipelinefile f
-		join pipeline.edcpipeline p on p.id = f.edcpipeline_id
-		where f.status = 'Completed' and not f.has_error
-		and not f.has_warning
-		group by 1),
-	timed as materialized (
-		select s, pipeline.due_at(s.failures, s.ts, waits) as due
-		from pipeline.standing s
-		where (s.status = 'Completed' and not s.has_error
-		    and not s.has_warning) is not true),
+	select array_agg(distinct u.subject_event_crf_file_id)
+	        filter (where u.edcpipeline_id is not null),
+	    array_agg(distinct u.subject_event_crf_file_id)
+	        filter (where u.edcpipeline_id is null)
+	into listed, unlisted from pipeline.unclaimed_now(swept) u;
+	nunlisted := coalesce(cardinality(unlisted), 0);
+	if swept.id is not null then
+		nunlisted := nunlisted + (select count(*) from pipeline.backlog b
+		    where b.edcpipeline_id = 0) - (select count(*)
+		    from (select unnest(unlisted) union select unnest(listed)) u(id)
+		    join pipeline.backlog b on b.edcpipeline_id = 0
+		        and b.subjecteventcrffile_id = u.id);
+		unlisted := unlisted || array(select b.subjecteventcrffile_id
+		    from pipeline.backlog b where b.edcpipeline_id = 0
+		    order by b.subjecteventcrffile_id desc limit most);
+	end if;
+	ids := array(select unnest(listed) union
+	    (select distinct u from unnest(unlisted) u order by u desc limit most)
+	    union select f.subjecteventcrffile_id from pipeline.edcpipelinefile f
+	    where f.status <> 'Completed');
+	select coalesce(jsonb_agg(jsonb_build_object('p', p.id, 'code', p.code,
+	    'state', c.state, 'files', c.files, 'oldest', (select o.ts_finish
+	    from pipeline.completed_of(p.id, c.state, true, 1) o))), '[]')
+	into counts from pipeline.completed_counts(swept) c
+	join pipeline.edcpipeline p on p.id = c.edcpipeline_id;
+	select coalesce(array_agg(f.id), '{}') into ended
+	from jsonb_to_recordset(counts) c(p bigint, state text)
+	cross join lateral pipeline.completed_of(c.p, c.state, false, most) f
+	where c.state <> all (calm);
+	ids := ids || array(select f.subjecteventcrffile_id
+	    from pipeline.edcpipelinefile f where f.id = any (ended));
+	many := cardinality(ids) > pipeline.ids_most();
+	with timed as materialized (
+		select row(x.*)::pipeline.standing as s,
+		    pipeline.due_at(x.failures, x.ts, waits) as due
+		from pipeline.standing_of(case when not many then ids end) x
+		where x.status is distinct from 'Completed'
+		or x.edcpipelinefile_id = any (ended)),
 	named as materialized (
 		select t.s, t.due, pipeline.state_in(t.s, t.due) as state,
 		    coalesce((t.s).ts_finish, (t.s).ts_create, (t.s).ts) as at
@@ -187,10 +282,15 @@ begin
 	counted as (
 		select (s).pipeline_code as code, state, count(*) as files,
 		    min(at) as oldest, min(due) as due
-		from named group by 1, 2
+		from named where (s).status is distinct from 'Completed'
+		and state <> 'no pipeline' group by 1, 2
 		union all
-		select d.code, 'delivered', d.files, d.oldest, null
-		from delivered d),
+		select null, 'no pipeline', nunlisted, null, null
+		where nunlisted > 0
+		union all
+		select c.code, c.state, c.files, c.oldest, null
+		from jsonb_to_recordset(counts) c(code text, state text,
+		    files bigint, oldest timestamptz)),
 	ranked as (
 		select s, due, state, at, row_number() over (partition by state
 		    order by at desc nulls last, (s).edcpipelinefile_id desc,
@@ -208,10 +308,13 @@ begin
 	    order by r.at desc nulls last, (r.s).edcpipelinefile_id desc,
 	    (r.s).subject_event_crf_file_id desc), '[]')
 	    from ranked r where r.rank <= most),
-	    (select count(*) from ranked r where r.rank > most)
+	    (select sum(c.files) from counted c where c.state <> all (calm)) -
+	    (select count(*) from ranked r where r.rank <= most)
 	into states, attention, n;
 	return pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
-	    'states', states, 'attention', attention, 'more', n,
+	    'swept', pipeline.utc(swept.ts),
+	    'states', states, 'attention', attention,
+	    'more', greatest(coalesce(n, 0), 0),
 	    'paused', (select coalesce(jsonb_agg(jsonb_build_object(
 	        'pipeline_code', p.code, 'paused_reason', p.paused_reason,
 	        'paused_until', pipeline.utc(p.paused_until))
@@ -320,10 +423,10 @@ begin
 	if f.status <> 'Completed' then
 		row := row || coalesce((select pipeline.hold_json(t.s,
 		    pipeline.state_in(t.s, t.due), t.due)
-		from (select s, pipeline.due_at(s.failures, s.ts, waits) as due
-		    from pipeline.standing s
-		    where s.subject_event_crf_file_id = f.subjecteventcrffile_id
-		    and s.edcpipelinefile_id = f.id limit 1) t), '{}');
+		from (select row(x.*)::pipeline.standing as s,
+		        pipeline.due_at(x.failures, x.ts, waits) as due
+		    from pipeline.standing_of(array[f.subjecteventcrffile_id]) x
+		    where x.edcpipelinefile_id = f.id limit 1) t), '{}');
 	end if;
 	return row;
 end $$;
@@ -368,9 +471,9 @@ begin
 	        jsonb_build_object('edc_pipeline_file_id',
 	            (t.s).edcpipelinefile_id) end
 	    order by (t.s).pipeline_code), '[]') into stands
-	from (select s, pipeline.due_at(s.failures, s.ts, waits) as due
-	    from pipeline.standing s
-	    where s.subject_event_crf_file_id = upload) t;
+	from (select row(x.*)::pipeline.standing as s,
+	        pipeline.due_at(x.failures, x.ts, waits) as due
+	    from pipeline.standing_of(array[upload]) x) t;
 	select coalesce(jsonb_agg(pipeline.status_row(f, p.code) ||
 	    coalesce((select h from jsonb_array_elements(stands) h
 	        where (h -> 'edc_pipeline_file_id')::bigint = f.id), '{}') ||

@@ -39,6 +39,10 @@ grant execute on function pipeline.prune_files(jsonb),
     pipeline.prune_letters(jsonb) to imgp_prune;
 grant select on pipeline.upload, pipeline.pending, pipeline.due,
     pipeline.failed, pipeline.registered to imgp_lookup;
+grant execute on function pipeline.is_swept(bigint),
+    pipeline.due_now(boolean, bigint) to imgp_lookup;
+grant execute on function pipeline.sweep_make(jsonb) to imgp_lookup,
+    imgp_record, imgp_digest;
 grant execute on function pipeline.file_start(jsonb),
     pipeline.file_scans(jsonb), pipeline.file_finish(jsonb),
     pipeline.file_renew(jsonb), pipeline.file_release(jsonb),

@@ -65,6 +65,27 @@ create table if not exists edc.subjecteventcrffile (
 	extension text not null default '',
 	ts_create timestamptz not null default now()
 );
+-- When it was uploaded again, or changed otherwise; null: never.
+alter table edc.subjecteventcrffile
+	add column if not exists ts_change timestamptz;
+create index if not exists subjecteventcrffile_ts_change
+    on edc.subjecteventcrffile (ts_change) where ts_change is not null;
+create or replace function edc.note_change() returns trigger
+language plpgsql as $$
+begin
+	new.ts_change := clock_timestamp();
+	return new;
+end $$;
+do $$
+begin
+	if not exists (select from pg_trigger
+	    where tgrelid = 'edc.subjecteventcrffile'::regclass
+	    and tgname = 'note_change') then
+		create trigger note_change before update
+		    on edc.subjecteventcrffile
+		    for each row execute function edc.note_change();
+	end if;
+end $$;
 
 insert into edc.subject values
 	(301, 'TRC-0301'), (302, 'TRC-0302'), (303, 'TRC-0303'),
@@ -141,7 +162,8 @@ select f.id as subject_event_crf_file_id,
 	f.version_code as file_version_code,
 	f.extension,
 	'subjecteventcrffile/' || s.id || '/' || sec.id || '/' || d.name || '/' ||
-	    f.version_code || f.extension as source_key
+	    f.version_code || f.extension as source_key,
+	f.ts_change
 from edc.subjecteventcrffile f
 join edc.subjecteventcrf sec on sec.id = f.subjecteventcrf_id
 join edc.subjectevent se on se.id = sec.subjectevent_id

@@ -173,7 +173,8 @@ def walk(v):
 walk(said)
 words |= {"PIPELINE", "STATE", "FILES", "OLDEST", "UPLOAD", "REV", "TRY", "SINCE",
     "DUE", "CODE", "STATUS", "UNTIL", "REASON", "FORM", "FIELD", "do", "-", "last",
-    "digest", "number", "taken", "back", ""}
+    "digest", "number", "taken", "back", "compared", "all", "uploads", "with",
+    "the", "record", ""}
 for w in re.split(r"[\s:,;]+", open(sys.argv[1]).read()):
     if w not in words: print(w)
 PY

@@ -161,15 +161,17 @@ has() {			# has ROLE: all that the role may do in the schema
 	    'USAGE, SELECT, UPDATE') end
 	    order by 1" | tr '\n' ' '
 }
-is "$(has imgp_lookup)" 'due select failed select pending select registered select upload select version() ' \
-    'imgp_lookup reads five views and the version, and that is all'
+is "$(has imgp_lookup)" "due select due_now() failed select is_swept() pending select\
+ registered select sweep_make() upload select version() " \
+    'imgp_lookup reads five views, and what a difference spares it, and that is all'
 is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
- file_start() lookup_failed() notice_done() notice_list() page_file() page_scans() version() " \
+ file_start() lookup_failed() notice_done() notice_list() page_file() page_scans()\
+ sweep_make() version() " \
     'imgp_record executes its functions alone'
 is "$(has imgp_digest)" "digest_days() digest_open() digest_preview()\
  digest_resend() digest_sent() error_log() explain() notice_done() notice_list() outbox_done() outbox_put()\
  outbox_state() outbox_take() run_end() run_watch() status() status_files()\
- status_page() status_upload() verify_files() verify_seen() verify_uploads() version() " 'imgp_digest executes its functions alone'
+ status_page() status_upload() sweep_make() verify_files() verify_seen() verify_uploads() version() " 'imgp_digest executes its functions alone'
 is "$(has imgp_repair)" 'repair() version() ' 'imgp_repair that which opens a row alone'
 is "$(has imgp_pipeline)" "pipeline_add() pipeline_list() pipeline_pause()\
  pipeline_resume() pipeline_set() pipeline_unwaive() pipeline_waive() version() " \

@@ -38,6 +38,16 @@ exits 75 'a record keeping on a standby' env IMGP_DB_WAIT=0 \
     imgp-record start <in
 is "$(code out)" IMGP-DB-UNAVAILABLE 'writes nothing (25006)'
 
+# --pending has the full difference noted on the primary; the standby goes by it once
+# it has it (M6).
+all='1201 1202 1203 1204 1205 1206 1207 1208 1209 1211 '
+pending() { imgp-lookup --pending | jq -r .subject_event_crf_file_id | sort -n | tr '\n' ' '; }
+is "$(pending)" "$all" '--pending on a standby'
+caught_up
+is "$(on_standby -c 'select count(*), bool_and(pipeline.is_swept(72000)) from pipeline.sweep')" '1|t' \
+    'notes its full difference on the primary'
+is "$(pending) $(sql -c 'select count(*) from pipeline.sweep')" "$all 1" 'and goes by it'
+
 if is_long; then
 # After a clean restart the receiver begins at its segment, behind what was
 # replayed before: nothing is missing all the same (M21).
@@ -99,6 +109,8 @@ exits 1 'what does not come in time' imgp-lookup --wait 2s --interval 1s 1302
 is "$(jq -c '[.errors[0] | .error_code, .class, .retryable]' out)" \
     '["IMGP-LOOKUP-NOT-FOUND","notfound",true]' 'is not found, for now (M24)'
 
+is "$(pending | grep -c ' 1302 ')" 0 'nor pending there'
+
 # The standby shows an old revision.
 sql -c "update edc.subjecteventcrffile set revisionnumber = 2, version_code = 'v2'
     where id = 1201"
@@ -112,6 +124,7 @@ on_standby -c 'select pg_wal_replay_resume()' >/dev/null
 caught_up
 imgp-lookup 1201 | imgp-record start >out
 is "$(jq -r '.edc_pipeline_file.revision_number' out)" 2 'looked up again it starts'
+is "$(pending | grep -c ' 1302 ')" 1 'and what the standby lacked is pending'
 
 if is_long; then
 # A query that is in the way of replay is cancelled by the standby: asked again.

@@ -42,6 +42,7 @@ const struct imgp_conf_row imgp_conf_rows[] = {
 	{ "wait", "15m", "time 0 31622400", 0 },
 	{ "interval", "30s", "time 1 31622400", 0 },
 	{ "backoff", "10m 1h 6h 24h", "times", 0 },
+	{ "sweep_every", "20h", "time 0 86400", 0 },
 	/* what a pipeline wants */
 	{ "dicom", "expected", "of required expected no", 0 },
 	{ "extra", "expected", "of required expected", 0 },

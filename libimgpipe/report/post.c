@@ -212,7 +212,7 @@ statement(const char *function)
 		CALL("outbox_state"), CALL("digest_open"), CALL("digest_sent"),
 		CALL("digest_resend"), CALL("digest_preview"),
 		CALL("digest_days"), CALL("status"), CALL("status_files"),
-		CALL("status_page"), CALL("status_upload"),
+		CALL("status_page"), CALL("status_upload"), CALL("sweep_make"),
 		CALL("notice_list"), CALL("notice_done"),
 		CALL("verify_uploads"), CALL("verify_files"),
 		CALL("verify_seen"), CALL("repair"),

@@ -265,6 +265,9 @@ round_up(const struct imgp_json *data, int colour, struct imgp_buf *out)
 		imgp_buf_printf(out, "last digest  %s, number %lld\n",
 		    str(digest, "until", s),
 		    (long long)num(digest, "digest_id"));
+	if (str(data, "swept", s)[0] != '\0')
+		imgp_buf_printf(out, "compared     %s, all uploads with the "
+		    "record\n", s);
 	if (num(mail, "waiting") + num(mail, "refused") > 0) {
 		text = imgp_asprintf("mail         %lld waiting, %lld refused "
 		    "in the last week\n", (long long)num(mail, "waiting"),

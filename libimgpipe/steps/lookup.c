@@ -43,9 +43,9 @@ struct imgp_lookup {
 /* $3 is an array of seconds: the ith is what the ith failure costs, the last what
  * all after it do. */
 static const char pending[] =
-    "select d.subject_event_crf_file_id, d.pipeline_code from pipeline.due d"
+    "select d.subject_event_crf_file_id, d.pipeline_code"
+    " from pipeline.due_now($2::boolean, $4::bigint) d"
     " where ($1::text is null or d.pipeline_code = $1::text)"
-    " and (not d.opened or $2::boolean)"
     " and (d.failures is null or $3::jsonb is null or"
     "  d.ts + make_interval(secs => ($3::jsonb ->> (least(d.failures,"
     "  jsonb_array_length($3::jsonb)) - 1)::integer)::float8)"
@@ -441,24 +441,56 @@ imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	return IMGP_STEP_HELD;
 }
 
+/*
+ * Have a full difference made where none holds, by a connection that may write:
+ * then what is done need not be read.  Where that fails the query reads it; nothing
+ * is missed.
+ */
+static void
+sweep(struct imgp_lookup *l, const char *every)
+{
+	struct imgp_rows *r;
+	struct imgp_err e;
+	struct imgp_db *db;
+	int holds;
+
+	if ((r = imgp_db_query(l->db, "select pipeline.is_swept($1::bigint)", 1,
+	    &every, &e)) == NULL)
+		return;
+	holds = strcmp(imgp_rows_get(r, 0, 0), "t") == 0;
+	imgp_rows_free(r);
+	if (holds || l->o.sweep_every == 0 || (db = imgp_db_open(
+	    l->o.database == NULL ? l->o.replica : l->o.database, 0, 0,
+	    &e)) == NULL)
+		return;
+	imgp_rows_free(imgp_db_query(db, "select pipeline.sweep_make("
+	    "jsonb_build_object('every', $1::bigint))", 1, &every, &e));
+	imgp_db_close(db);
+}
+
 static struct imgp_rows *
 ask_pending(struct imgp_lookup *l, struct imgp_err *e)
 {
 	struct imgp_buf wait = IMGP_BUF_INIT;
-	const char *param[3] = { l->o.pipeline, l->o.again ? "t" : "f", NULL };
+	char every[24];
+	const char *param[4] = { l->o.pipeline, l->o.again ? "t" : "f", NULL,
+	    every };
 	struct imgp_rows *r = NULL;
 
+	snprintf(every, sizeof every, "%lld", (long long)l->o.sweep_every);
+	if (!l->o.failed)
+		sweep(l, every);
 	if (l->o.failed) {
 		param[1] = l->o.codes;
 		r = imgp_db_query(l->db, failed, 2, param, e);
 	} else if (l->o.backoff == NULL)
-		r = imgp_db_query(l->db, pending, 3, param, e);
+		r = imgp_db_query(l->db, pending, 4, param, e);
 	else if (imgp_parse_durations(l->o.backoff, BACKOFF_MAX, &wait) == -1)
 		imgp_fail(e, IMGP_E_CONFIG, "backoff is not a list of "
 		    "durations such as 10m 1h 6h 24h");
 	else {
 		param[2] = wait.s;
-		r = imgp_db_query(l->db, pending, 3, param, e);
+		r = imgp_db_query(l->db, pending, 4, param, e);
 	}
 	imgp_buf_release(&wait);
 	return r;

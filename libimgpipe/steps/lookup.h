@@ -27,6 +27,10 @@ struct imgp_lookup_opts {	/* its texts must stay */
 					 * of its own */
 	int		 failed;	/* instead: what has failed, for good or not, */
 	const char	*codes;		/* of these, as a JSON array; NULL: of any */
+	int64_t		 sweep_every;	/* seconds for which a full difference
+					 * holds; 0: one each time */
+	const char	*database;	/* where it is noted, a connection string;
+					 * NULL: in the replica's */
 	const char	*backoff;	/* how long after the first, second, …
 					 * failure of its own an upload is left
 					 * out: durations; NULL: never */

@@ -135,6 +135,10 @@ union all values
         from pipeline.edcpipeline'),
     ('outboxrecipient_outbox_id_fkey', 'insert into pipeline.outboxrecipient
         (outbox_id, address) values (0, ''a@x'')'),
+    ('tally_state_check', 'insert into pipeline.tally select min(id), ''lost'', 1
+        from pipeline.edcpipeline'),
+    ('tally_edcpipeline_id_fkey',
+        'insert into pipeline.tally values (0, ''delivered'', 1)'),
     ('error_code_owner_check', 'insert into pipeline.error_code (code, class, owner,
         retryable, meaning, action)
         values (''IMGP-X-Y'', ''data'', ''nobody'', true, ''m'', ''a'')'),
