@@ -46,8 +46,8 @@ FISHDIR	= $(PREFIX)/share/fish/vendor_completions.d
 ZSHDIR	= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 B	?= .build
 T	?= tests
-# Two more than processors: tests wait for servers and locks.
-J	?= $(shell expr 2 + $$(nproc 2>/dev/null || echo 2))
+# Three more than processors: tests wait for servers and locks.
+J	?= $(shell expr 3 + $$(nproc 2>/dev/null || echo 2))
 
 CC	?= cc
 CXX	?= c++
