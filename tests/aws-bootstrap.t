@@ -148,6 +148,7 @@ calls imgp-says "$(says 75 "$(with "$finish")")"
 is "$(error 1)" "TempFail: [$finish]" 'an error of finish that may be tried again is an error'
 fi
 
+is_long || done_testing	# a sample ends here
 # --- what must not get out ------------------------------------------------------
 calls imgp-says "$(says 75 "$(with "$one")" 'TRC-0301 Doe^Jane')" "$(says 2 '' 'TRC-0301 Doe^Jane')" \
     "$(says 0 '' 'TRC-0301 Doe^Jane' 9)" "$(says 1 'TRC-0301 Doe^Jane, and no JSON

@@ -71,7 +71,7 @@ refused='22012:REQUEST 23514:REQUEST 28000:DENIED 42501:DENIED 42P01:SCHEMA
 # By HTTP they come to the same code, behind imgp-api: some of each kind, unless
 # ALL is set (make check-db).  A sample has fewer.
 if ! is_long; then
-	redone='40001 57P01'
+	redone=57P01
 	refused=XX000:QUERY
 elif [ "$CARRIER" = http ] && [ -z "${ALL-}" ]; then
 	redone='40001 57P01 53300 25006'
@@ -156,6 +156,7 @@ if [ "$CARRIER" = http ]; then
 	through=$API
 fi
 for kind in reply request; do
+	is_long || [ $kind = reply ] || continue
 	n=1 cuts=1 all=0
 	is_long || n=3
 	while [ $cuts -gt 0 ] && [ $n -le 20 ]; do

@@ -79,6 +79,7 @@ like err 'IMGP-CONFIG: IMGP_ERROR_DICTIONARY: /.*own\.tsv: No such file' 'is sai
 exits 0 'the code of that is explained all the same' imgp-run --explain-error IMGP-CONFIG
 like err 'IMGP_ERROR_DICTIONARY' 'with a word'
 
+is_long || done_testing	# a sample ends here
 # A run by it: an extra program fails an upload by a code of the site.
 unset IMGP_ERROR_DICTIONARY
 world

@@ -212,6 +212,7 @@ cgi $FILE HTTP_AUTHORIZATION= </dev/null
 refused 401 IMGP-API-DENIED 'no token: 401 (M52)'
 for t in "Bearer x$TOKEN" "Bearer ${TOKEN}x" "Bearer $(echo "$TOKEN" | tr a-z b-za)" \
     "Basic $TOKEN" 'Bearer ' Bearer 'Bearer # the only one'; do
+	is_long || [ "$t" = "Bearer ${TOKEN}x" ] || continue
 	cgi $FILE HTTP_AUTHORIZATION="$t" </dev/null
 	[ "$(cat status)" = 401 ] || break
 done
@@ -254,11 +255,13 @@ refused 401 IMGP-API-DENIED 'without a token nobody learns what there is'
 
 for p in / '' /pipeline "$FILE/" "$FILE/dicom" "/../api$FILE" "/$FILE" \
     "$(echo $FILE | tr f F)" "$FILE?x"; do
+	is_long || [ "$p" = "$FILE?x" ] || continue
 	echo '{}' | cgi "$p"
 	[ "$(cat status)" = 404 ] || break
 done
 refused 404 IMGP-API-REQUEST 'other paths: 404'
 for m in GET HEAD PUT DELETE PATCH OPTIONS TRACE post ''; do
+	is_long || [ "$m" = DELETE ] || continue
 	cgi $FILE REQUEST_METHOD="$m" </dev/null
 	[ "$(cat status)" = 405 ] || break
 done
@@ -313,6 +316,7 @@ echo '{"run":"x"}' | cgi $FILE IMGP_API_AUTH=certificate SSL_CLIENT_VERIFY=SUCCE
 refused 200 success 'but by the web server'"'"'s word'
 fi
 
+is_long || done_testing	# a sample ends here
 # --- what is wrong on this side: 500 and 503, told to the log alone ---------------
 cgi $FILE IMGP_API_TOKEN_FILE= </dev/null
 refused 500 IMGP-CONFIG 'no token file: nobody is served'

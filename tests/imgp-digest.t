@@ -224,6 +224,7 @@ is "$(cat smtp/*.eml | grep -i '^message-id' | sort | uniq -c | awk '{print $1}'
     '1 2 ' 'at most twice, with the same Message-ID (R46)'
 fi
 
+is_long || done_testing	# a sample ends here
 # --- the watch ---
 echo ok >smtp/mode
 exits 1 'no run ever: stale (F22)' imgp-digest --stale 26h

@@ -271,6 +271,7 @@ is "$(grep -l '^To: labs' mail/new/* | wc -l)" 0 'and says nothing where nothing
 clear_out
 fi
 
+is_long || done_testing	# a sample ends here
 # --- with the record ---
 world
 export IMGP_LOGS="file://$WORK/logs"

@@ -60,7 +60,6 @@ is "$(wc -l <out)" 3 'gives every line, and 75 (R17)'
 "$ROOT/scripts/pg" up "$WORK/pg"
 exits 0 'and is right the next time' imgp-run -q --from ids
 judge 4100 4102 'each file is delivered once'
-fi
 
 # --- two runs of the same uploads -------------------------------------------------
 many=200
@@ -86,4 +85,5 @@ is "$(sql "select count(*), count(distinct e ->> 'subject_event_crf_file_id')
     where d.ts_sent is not null and
     (e ->> 'subject_event_crf_file_id')::bigint between 4200 and $last")" \
     "$many|$many" 'each file stands in exactly one digest (M73)'
+fi
 done_testing

@@ -14,9 +14,11 @@ starts() {		# starts COMMAND...: how many programs it starts
 # --- descriptors ------------------------------------------------------------------
 exits 2 'a closed standard input is wrong usage' with 'imgp-run <&-'
 like err '^imgp-run: standard input: ' 'and is named'
+if is_long; then
 exits 0 'where nothing is read from it, it may be' with 'imgp-run 1201 <&-'
 exits 0 'a closed standard error' with 'imgp-run 1202 2>&-'
 is "$(jq -r .edc_pipeline_file.status out)" Completed 'keeps nothing from its work'
+fi
 for c in 'imgp-run 1206' 'imgp-run -n 1206' 'imgp-lookup 1206'; do
 	is_long || [ "$c" = 'imgp-run 1206' ] || continue
 	exits 75 "$c >&-: lines that nobody gets are an error" with "$c >&-"
@@ -76,6 +78,7 @@ else
 	skip 'a run of one job starts 20 programs at most' 'no strace'
 fi
 
+is_long || done_testing	# a sample ends here
 # --- stopped, and gone on with ------------------------------------------------------
 # in_pass: wait until the stages of ${run} are there.
 in_pass() { until pgrep -P "$run" -x imgp-stamp >/dev/null; do :; done; }
@@ -96,6 +99,7 @@ wait $run
 is $? 0 'a run that was stopped from the terminal goes on'
 is "$(wc -l <lines)" 1 'and does its work'
 
+if is_long; then
 # --- the lock -----------------------------------------------------------------------
 setsid "$BUILD/bin/imgp-run" <feed >lines 2>err &
 run=$!
@@ -112,6 +116,7 @@ done
 is $held 0 'each stage holds the lock of its run'
 exec 7>&-
 wait $run
+fi
 
 # --- many dry runs ------------------------------------------------------------------
 RUNS=${RUNS:-${LONG:+40}}

@@ -118,6 +118,7 @@ done <stamped >back.out 2>back.err
 is "$(grep -c same back.out)" 6 \
 	'the provenance beside the logs gives each stamped upload back (F4, F40)'
 
+is_long || done_testing	# a sample ends here
 # --- the same again -----------------------------------------------------------
 check-invariants --dump >before
 grep -v 1299 ids >ids2

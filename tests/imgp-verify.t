@@ -164,6 +164,7 @@ rm "${place#file://}"
 exits 0 'a waived upload is nothing to be proved' imgp-verify
 fi
 
+is_long || done_testing	# a sample ends here
 exits 0 '-n with a repair' imgp-verify -n --repair --reason 'a test'
 # A repair opens the rows whose objects are gone, for the same names and bytes.
 exits 2 'a repair without a reason' imgp-verify --repair

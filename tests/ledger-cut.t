@@ -29,6 +29,7 @@ next=2000
 sql -c "insert into edc.subjecteventcrffile
     select id, 5101, 21, 1, 'v1', '.zip' from generate_series(2001, 2020) id"
 for kind in none half; do
+	is_long || [ $kind = half ] || continue
 	n=1 cuts=1 all=0
 	is_long || n=2
 	while [ $cuts -gt 0 ] && [ $n -le 5 ]; do

@@ -89,6 +89,7 @@ faults
 IMGP_SOURCE=file://$WORK/source
 fi
 
+is_long || done_testing	# a sample ends here
 # What the stamping process meets: never delivered unstamped.
 export IMGP_RUN=20261129T090000Z-0000abcd
 ids=2012

@@ -70,6 +70,7 @@ earlier '10 min'
 is "$(pending | grep -c 1202)" 1 'a new revision begins anew'
 fi
 
+is_long || done_testing	# a sample ends here
 # imgp-status.
 exits 0 'the upload that cannot be looked up' imgp-status 1205
 like out '^upload 1205: could not be looked up$' 'is said to be one'

@@ -61,6 +61,7 @@ else
 	skip 'a terminal has a status line' 'no script(1)'
 fi
 
+is_long || done_testing	# a sample ends here
 # halts WHEN ID...: the status of a run whose input stays open, and that halts.
 mkfifo feed
 halts() {

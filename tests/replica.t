@@ -159,6 +159,7 @@ sql -c "comment on view pipeline.upload is 'imgpipe: sample'"
 caught_up
 fi
 
+is_long || done_testing	# a sample ends here
 # Failover with a lost commit (R16): what the standby never had is gone, and the
 # run that believes in it is fenced.
 imgp-lookup 1204 1205 >looked

@@ -102,6 +102,7 @@ faults '9 PUT /dst/wrong copy-wrong'
 exits 1 'a copy with other bytes' imgp-s3cp --readback s3://src/small s3://dst/wrong
 like err 'IMGP-STORE-INTEGRITY' '... is found out all the same'
 
+is_long || done_testing	# a sample ends here
 # --- in jobs -------------------------------------------------------------------------------------
 export IMGP_SOURCE=s3://src IMGP_TEMP=s3://tmp IMGP_DESTINATION=s3://dst \
 	IMGP_SPOOL=$WORK/spool

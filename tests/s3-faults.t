@@ -359,6 +359,7 @@ exits 75 'a bucket of somebody else (R34)' imgp-s3cp source local <line
 is "$(jq -r '.errors[0].error_code' out)" IMGP-STORE-DENIED '... is refused'
 fi
 
+is_long || done_testing	# a sample ends here
 # Create-only, probed once in a run (R31): from the fifth copy on nobody asks
 # what lies there, where the service obeys; nor looks at the source, where it
 # copies only the one that is meant.

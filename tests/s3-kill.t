@@ -3,7 +3,7 @@
 # in parts (R1, R29, R30).  At each moment the object is whole or not there; the
 # same again ends it, and nothing is left.
 #
-# KILLS (1; in check-long 6) of each of OPERATIONS on each of SERVERS; SEED repeats a
+# KILLS (1, of a copy in parts; in check-long 6) of each of OPERATIONS on each of SERVERS; SEED repeats a
 # run, MB is the size of the object.  make check-s3-kill: a hundred.
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
@@ -72,7 +72,7 @@ for server in ${SERVERS:-rgw ${LONG:+swift}}; do
 	. ./server.env
 	for b in src dst; do s3 PUT "imgp-$b"; done
 	IMGP_S3_MULTIPART_BYTES=5242880 imgp-s3cp "$(url large)" s3://imgp-src/large
-	for op in ${OPERATIONS:-upload copy copy-in-parts}; do killed "$op"; done
+	for op in ${OPERATIONS:-${LONG:+upload copy} copy-in-parts}; do killed "$op"; done
 	"$ROOT/scripts/s3-server" stop "$WORK/$server"
 done
 done_testing

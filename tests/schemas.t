@@ -87,9 +87,10 @@ grep -q . found && jq -c '.input = "a secret"' <run |
     $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/runlog.schema.json" >found
 like found "'input'" 'what a run log must not tell is found'
 
+is_long || done_testing	# a sample ends here
 imgp-status --json >json
 valid status json 'imgp-status --json'
-ids='1204 1299'
+ids=1204
 ! is_long || ids='1201 1204 1205 1210 1211 1212 1299'
 for id in $ids; do
 	imgp-status --json $id

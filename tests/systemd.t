@@ -95,6 +95,7 @@ for f in "$units"/*.timer; do
 done >forgetful
 is "$(cat forgetful)" '' 'and no timer forgets what it missed'
 
+is_long || done_testing	# a sample ends here
 # --- the crontab, as it is pasted -----------------------------------------------------
 cron=$WORK/inst/usr/local/share/imgpipe/crontab
 sed -n 's/^\([A-Z_]*=\)/\1/p' "$cron" >variables

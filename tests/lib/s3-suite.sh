@@ -127,6 +127,7 @@ race 6000000 "$(url parts)" put-in-parts
 fi
 ! is_long || race 6000000 s3://imgp-src/parts copy-in-parts
 
+is_long || done_testing	# a sample ends here
 # --- jobs, many at once ----------------------------------------------------------------
 export IMGP_SOURCE=s3://imgp-src/in IMGP_TEMP=s3://imgp-tmp \
 	IMGP_DESTINATION=s3://imgp-dst/q IMGP_SPOOL=$WORK/spool
