@@ -237,6 +237,8 @@ LONG_FIRST = $(patsubst %,tests/%.t,s3-sweep imgp-digest s3-kill pooler s3-swift
 	  engine-batch imgp-run-kill engine-kill s3-faults db-faults imgp-prune completion)
 LONG_TESTS = $(LONG_FIRST) $(filter-out $(LONG_FIRST), \
 	  $(sort $(shell grep -lE '\b(is_long|long_only|few|LONG)\b' tests/*.t) tests/db-faults-http.t))
+# The longest goes on for ten minutes when it has a processor for itself.
+check-long: TEST_SECONDS = 3600
 check-long: all $(FIXTURES) $(CTESTS)
 	scripts/setup s3
 	LONG=1 S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(LONG_TESTS)
