@@ -111,6 +111,11 @@ sql -c 'set client_min_messages = warning' -c "update pipeline.edcpipelinewaiver
 if is_long; then
 finds broken view 'placeholder' 'a view that nobody has laid'
 sql "comment on view pipeline.upload is 'ours'"
+sql 'alter view pipeline.upload rename column ts_change to ts_changed'
+finds warning view 'no column ts_change: .* \(20h\)' 'a view that does not tell of changes'
+exits 0 'one that need not' env IMGP_SWEEP_EVERY=0 imgp-run --doctor -q
+like out '^ok +view( \[[a-z]*\])?: pipeline.upload has its columns' '... where all is compared each time'
+sql 'alter view pipeline.upload rename column ts_changed to ts_change'
 
 # A letter.
 exits 0 'with --send' doctor --send

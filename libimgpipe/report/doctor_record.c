@@ -175,7 +175,9 @@ view(const struct imgp_doctor *d, struct imgp_db *db)
 	    "select obj_description(to_regclass('pipeline.upload'), 'pg_class'),"
 	    " (select string_agg(c, ', ') from unnest($1::text[]) c"
 	    "  where not exists (select from pg_attribute a where a.attrelid ="
-	    "  to_regclass('pipeline.upload') and a.attname = c))";
+	    "  to_regclass('pipeline.upload') and a.attname = c)),"
+	    " exists (select from pg_attribute a where a.attrelid ="
+	    "  to_regclass('pipeline.upload') and a.attname = 'ts_change')";
 	struct imgp_buf want = IMGP_BUF_INIT;
 	const struct imgp_member *m;
 	struct imgp_rows *r;
@@ -200,8 +202,17 @@ view(const struct imgp_doctor *d, struct imgp_db *db)
 		    "add them, sql/100_views.sql",
 		    "pipeline.upload has no column %s", field(r, 1));
 	else {
-		imgp_doctor_tell(d, IMGP_HEALTH_OK, "view", NULL, NULL,
-		    "pipeline.upload has its columns");
+		if (is_true(r, 2) || strcmp(imgp_conf(NULL, "sweep_every"),
+		    "0") == 0)
+			imgp_doctor_tell(d, IMGP_HEALTH_OK, "view", NULL, NULL,
+			    "pipeline.upload has its columns");
+		else
+			imgp_doctor_tell(d, IMGP_HEALTH_WARNING, "view", NULL,
+			    "add it, or set sweep_every = 0; PENDING in "
+			    "imgp-lookup(1)", "pipeline.upload has no column "
+			    "ts_change: --pending may take a new revision of an "
+			    "old upload as late as sweep_every (%s) tells",
+			    imgp_conf(NULL, "sweep_every"));
 		rc = 0;
 	}
 	imgp_rows_free(r);
