@@ -7,7 +7,8 @@ create table pipeline.sweep (
 	ts timestamptz not null,	-- it saw all that was committed by then
 	basis text not null,		-- pipeline.sweep_basis() then
 	whole boolean not null,		-- it used nothing of an earlier one
-	top bigint			-- the highest upload there was; null: none
+	uploads bigint not null,	-- how many there were,
+	top bigint			-- and the highest; null: none
 );
 
 -- What the last difference saw of the uploads whose id >> 10 is ${block}: how many

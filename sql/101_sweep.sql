@@ -15,8 +15,11 @@
 -- and of each of them the view says how it is now.  An upload that shows up otherwise,
 -- with an old id (committed late, or when another table of the EDC was filled) or
 -- with a new revision where the view has no ts_change, is found by the next
--- difference.  What a difference rests on, the view's definition and the register of
--- pipelines, is compared each time: where it has changed, there is none.
+-- difference.  Where there are few uploads all of them are compared each time: that
+-- takes little, and finds such a one at once.
+--
+-- What a difference rests on, the view's definition and the register of pipelines, is
+-- compared each time: where it has changed, there is none.
 
 -- A trigger of the record that was switched off meanwhile shows, too: rows may have
 -- gone then, or the tally missed some.  Null while one is off: no difference holds.
@@ -36,18 +39,34 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 	    and not t.tgisinternal), '')) end;
 $$;
 
+-- From so many uploads on what is done is not read each time.
+create or replace function pipeline.many_uploads() returns bigint
+language sql immutable as $$
+	select 50000;
+$$;
+
 -- The last difference, if it holds and is younger than ${every} seconds, of which a day
 -- is the most; else null.
-create or replace function pipeline.swept(every bigint) returns pipeline.sweep
+create or replace function pipeline.sweep_held(every bigint) returns pipeline.sweep
 language sql stable as $$
 	select s.* from (select * from pipeline.sweep order by id desc limit 1) s
 	where s.ts > now() - make_interval(secs => least(every, 86400))
 	and s.ts < now() + interval '5 minutes'
 	and s.basis = pipeline.sweep_basis();
 $$;
+-- The same where it is to be used: null, too, where it saw few uploads.
+create or replace function pipeline.swept(every bigint) returns pipeline.sweep
+language sql stable as $$
+	select s.* from pipeline.sweep_held(every) s
+	where s.uploads >= pipeline.many_uploads();
+$$;
 
--- The same for imgp-lookup, which sees no table.
+-- For imgp-lookup, which sees no table: does one hold, and is it used?
 create or replace function pipeline.is_swept(every bigint) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+	select (pipeline.sweep_held(every)).id is not null;
+$$;
+create or replace function pipeline.is_partial(every bigint) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	select (pipeline.swept(every)).id is not null;
 $$;
@@ -202,7 +221,7 @@ declare
 begin
 	if not pg_try_advisory_xact_lock(8314250918) then
 		return pipeline.answer('{"swept": false}');
-	elsif (pipeline.swept(every)).id is not null then
+	elsif (pipeline.sweep_held(every)).id is not null then
 		return pipeline.answer('{"swept": true}');
 	end if;
 	now_basis := pipeline.sweep_basis();
@@ -244,8 +263,9 @@ begin
 	and f.subjecteventcrffile_id = b.subjecteventcrffile_id
 	and f.revision_number = b.revision_number;
 	perform pipeline.tally_up(anew);
-	insert into pipeline.sweep (ts, basis, whole, top) values (now(),
-	    now_basis, anew, (select max(b.top) from pipeline.sweepblock b));
+	insert into pipeline.sweep (ts, basis, whole, uploads, top)
+	select now(), now_basis, anew, coalesce(sum(b.uploads), 0), max(b.top)
+	from pipeline.sweepblock b;
 	delete from pipeline.sweep s where s.ts < now() - interval '60 days'
 	and s.id < (select max(l.id) from pipeline.sweep l) - 1000;
 	return pipeline.answer('{"swept": true}');
@@ -306,21 +326,29 @@ $$;
 
 -- What imgp-lookup --pending takes from: pipeline.due, with "opened" of it only where
 -- ${again}; what is done is read only if no difference of the last ${every} seconds
--- holds.
+-- holds, or there are few uploads.
 create or replace function pipeline.due_now(again boolean, every bigint)
 returns setof pipeline.due language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
 	s pipeline.sweep := pipeline.swept(every);
-	ids bigint[] := array(
-	    select n.subject_event_crf_file_id from pipeline.unclaimed_now(s) n
-	    where n.edcpipeline_id is not null
-	    union
-	    select f.subjecteventcrffile_id from pipeline.edcpipelinefile f
-	    where f.status <> 'Completed' and (again or not f.failed_for_good));
-	many boolean := cardinality(ids) > pipeline.ids_most();
+	ids bigint[];
 begin
-	return query select d.* from pipeline.due d
-	where (many or d.subject_event_crf_file_id = any (ids))
-	and (again or not d.opened);
+	if s.id is not null then
+		ids := array(
+		    select n.subject_event_crf_file_id from pipeline.unclaimed_now(s) n
+		    where n.edcpipeline_id is not null
+		    union
+		    select f.subjecteventcrffile_id from pipeline.edcpipelinefile f
+		    where f.status <> 'Completed'
+		    and (again or not f.failed_for_good));
+	end if;
+	if s.id is null or cardinality(ids) > pipeline.ids_most() then
+		return query select d.* from pipeline.due d
+		where again or not d.opened;
+	else
+		return query select d.* from pipeline.due d
+		where d.subject_event_crf_file_id = any (ids)
+		and (again or not d.opened);
+	end if;
 end $$;

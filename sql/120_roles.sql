@@ -40,7 +40,7 @@ grant execute on function pipeline.prune_files(jsonb),
 grant select on pipeline.upload, pipeline.pending, pipeline.due,
     pipeline.failed, pipeline.registered to imgp_lookup;
 grant execute on function pipeline.is_swept(bigint),
-    pipeline.due_now(boolean, bigint) to imgp_lookup;
+    pipeline.is_partial(bigint), pipeline.due_now(boolean, bigint) to imgp_lookup;
 grant execute on function pipeline.sweep_make(jsonb) to imgp_lookup,
     imgp_record, imgp_digest;
 grant execute on function pipeline.file_start(jsonb),

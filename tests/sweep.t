@@ -250,4 +250,20 @@ is "$(sql "select count(*) > 5 from pipeline.edcpipelinefile where subjecteventc
 apart -c 'analyze'
 apart <compare.sql >compared
 is "$(cat compared)" 't|t|t|t|t|t|t' 'and at rest'
+
+# Where there are few uploads all are compared each time.
+sql "create or replace function pipeline.many_uploads() returns bigint language sql immutable
+    as 'select 1000000::bigint'"
+pending >before
+n=$(sweeps)
+printf '%s\n' 9999 20002 >late
+upload 9999
+sql 'update edc.subjecteventcrffile set revisionnumber = 3 where id = 20002'
+is "$(pending | tr ' ' '\n' | sort)" "$(tr ' ' '\n' <before | cat - late | sort)" \
+    'one late under an old id, and a new revision, are found at once where there are few'
+is "$(($(sweeps) - n)) $(sql 'select pipeline.is_swept(72000), pipeline.is_partial(72000)')" '0 t|f' \
+    'by no new difference'
+is "$(imgp-status --json | jq -c '[.swept, ([.states[] | select(.state == "delivered") | .files] | add)]')" \
+    "[null,$(sql "select count(*) from pipeline.edcpipelinefile where status = 'Completed'
+	and not has_error and not has_warning")]" 'and imgp-status counts all of them'
 done_testing

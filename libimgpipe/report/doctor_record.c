@@ -177,7 +177,8 @@ view(const struct imgp_doctor *d, struct imgp_db *db)
 	    "  where not exists (select from pg_attribute a where a.attrelid ="
 	    "  to_regclass('pipeline.upload') and a.attname = c)),"
 	    " exists (select from pg_attribute a where a.attrelid ="
-	    "  to_regclass('pipeline.upload') and a.attname = 'ts_change')";
+	    "  to_regclass('pipeline.upload') and a.attname = 'ts_change')"
+	    " or not pipeline.is_partial(86400)";
 	struct imgp_buf want = IMGP_BUF_INIT;
 	const struct imgp_member *m;
 	struct imgp_rows *r;
