@@ -7,8 +7,9 @@
 -- object's key byte for byte, extension with its dot or ''.  After these may
 -- come columns with the names of imgp-job(5)'s optional members; "ts_change
 -- timestamptz", with an index below it: when the upload last changed, null where
--- never (101_sweep.sql); and others, which are left alone.  Here only a placeholder without rows is made, and only
--- where there is no such view yet.
+-- never (101_sweep.sql); and others, which are left alone.
+--
+-- Here a view without rows is made, where there is none yet.
 do $$
 begin
 	if to_regclass('pipeline.upload') is null then
