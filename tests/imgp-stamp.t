@@ -1,14 +1,8 @@
 #!/bin/bash
 # imgp-stamp: the id goes in, nothing else changes (M32, M34, F4, F5, R57, R60).
 . "$(dirname "$0")/lib/lib.sh"
-# The sandbox keeps the leak checker from its work.
-is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
-PY=/usr/bin/python3
-dicom_samples
-export TMPDIR=$WORK
+. "$ROOT/tests/lib/stamping.sh"
 judge() { "$PY" "$ROOT/tests/lib/judge.py" "$@"; }
-ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
-    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
 CT=$samples/CT_small.dcm
 
 # --- a bare object ---------------------------------------------------------------

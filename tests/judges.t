@@ -2,14 +2,10 @@
 # What others say of stamped files: DCMTK, GDCM, dciodvfy, dcm2niix.  A sample by
 # default; make check-dicom takes everything, and every archive by its index.
 . "$(dirname "$0")/lib/lib.sh"
-PY=/usr/bin/python3
-dicom_samples
+. "$ROOT/tests/lib/stamping.sh"
 for t in dciodvfy gdcmraw dcm2niix dcmdump unzip zip; do
 	command -v $t >/dev/null || skip_all "$t is not there"
 done
-export TMPDIR=$WORK
-ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
-    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
 
 # --- a tree before and after -------------------------------------------------
 if [ -n "${ALL-}" ] && [ -d "$SHARED/dicom" ]; then

@@ -3,11 +3,7 @@
 # and CRCs, or ours declines; and what a stamp leaves alone is as it was (R54,
 # R56, R57).  A sample by default; make check-dicom takes every archive.
 . "$(dirname "$0")/lib/lib.sh"
-PY=/usr/bin/python3
-dicom_samples
-export TMPDIR=$WORK
-ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
-    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
+. "$ROOT/tests/lib/stamping.sh"
 
 # Where another reader fails or differs and ours does not decline.
 cat >exceptions <<'EOT2'

@@ -1,13 +1,7 @@
 #!/bin/bash
 # TAR and TAR.GZ: scanned, stamped, and refused when in doubt (M28, F5, R56).
 . "$(dirname "$0")/lib/lib.sh"
-# The sandbox keeps the leak checker from its work.
-is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
-PY=/usr/bin/python3
-dicom_samples
-export TMPDIR=$WORK
-ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
-    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
+. "$ROOT/tests/lib/stamping.sh"
 judge() { "$PY" "$ROOT/tests/lib/judge.py" "$@"; }
 
 cat >make.py <<'EOT'

@@ -2,12 +2,7 @@
 # What is within gzip is stamped in its compressed stream: it hardly grows, and the
 # way back gives the same bytes (F4, F40).
 . "$(dirname "$0")/lib/lib.sh"
-is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
-PY=/usr/bin/python3
-dicom_samples
-export TMPDIR=$WORK
-ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
-    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
+. "$ROOT/tests/lib/stamping.sh"
 
 # judge FILE: stamped, it grows by 2 % at most and holds the TAR that is stamped
 # without gzip; and it comes back.

@@ -1,13 +1,7 @@
 #!/bin/bash
 # imgp-stamp --unstamp: the upload comes back as it was (F4, F40).
 . "$(dirname "$0")/lib/lib.sh"
-# The sandbox keeps the leak checker from its work.
-is_sanitized "$BUILD/bin/imgp-stamp" && export ASAN_OPTIONS=detect_leaks=0
-PY=/usr/bin/python3
-dicom_samples
-export TMPDIR=$WORK
-ids='.scans |= (to_entries | map(.key as $i | .value | .series |=
-    (to_entries | map(.value + {atri_uid: "\($i + 1).\(.key + 1)"}))))'
+. "$ROOT/tests/lib/stamping.sh"
 back() { imgp-stamp --unstamp --provenance prov -o back "${1:-new}" 2>err; }
 
 for f in CT_small MR_small_implicit ExplVR_BigEnd 693_J2KI rtstruct \
