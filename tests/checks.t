@@ -143,9 +143,7 @@ one 'PatientName equal' disagrees "$NAME=TRC^0301"
 one 'PatientName equal' disagrees "$NAME=TRC-0302^X"
 one 'PatientName equal' 'cannot tell' "$NAME"
 one 'PatientID PatientName equal' agrees "$ID=X" "$NAME=TRC-0301"
-fi
-! is_long || one 'PatientID PatientName equal' disagrees "$ID=X" "$NAME"
-if is_long; then
+one 'PatientID PatientName equal' disagrees "$ID=X" "$NAME"
 one 'PatientID PatientName equal' 'cannot tell' "$ID" "$NAME"
 one contains agrees "$ID=S01_TRC-0301_BL"
 one contains agrees "$ID=TRC-0301"
@@ -157,9 +155,7 @@ one contains disagrees "$ID=TRC-0302"
 one 'PatientName contains' agrees "$NAME=ADNI TRC-0301^BL"
 one 'S01_{participant_code}_*' agrees "$ID=s01_TRC-0301_BL"
 one 'S01_{participant_code}_*' disagrees "$ID=S02_TRC-0301_BL"
-fi
-! is_long || one 'S01_{participant_code}_*' disagrees "$ID=S01_TRC-0301"
-if is_long; then
+one 'S01_{participant_code}_*' disagrees "$ID=S01_TRC-0301"
 one '??-{participant_code}' agrees "$ID=AB-TRC-0301"
 one '??-{participant_code}' disagrees "$ID=ABC-TRC-0301"
 one 'PatientName *^{participant_code}' agrees "$NAME=Trial^TRC-0301^^"
@@ -227,8 +223,8 @@ day() {			# day RULE RESULT STUDYDATE [MEMBER]
 	IMGP_CHECK_DATE="error $1" scan one ${4:+"$4"}
 	verdict "$2" "within $1 days: ${3:-none}${4:+, $4}"
 }
-! is_long || day 0 agrees 20260301
 if is_long; then
+day 0 agrees 20260301
 day 0 disagrees 20260302
 day 1 agrees 20260228
 day 1 agrees 20260302
@@ -256,8 +252,8 @@ mod() {			# mod RULE RESULT MODALITY
 	IMGP_CHECK_MODALITY="error $1" scan one
 	verdict "$2" "$1: ${3:-none}"
 }
-! is_long || mod 'datscan_zip=CT' agrees CT
 if is_long; then
+mod 'datscan_zip=CT' agrees CT
 mod 'datscan_zip=MR,CT' agrees CT
 mod 'datscan_zip=MR,CTX' disagrees CT
 fi
