@@ -167,12 +167,7 @@ imgp_edits_inserted(void *list, uint64_t off, void *buf, size_t len,
 {
 	const struct imgp_edits *l = list;
 
-	if (off > l->list.n || len > l->list.n - off)
-		return imgp_fail(e, IMGP_E_INTERNAL, "edits: behind the end");
-	if (l->list.fd != -1)
-		return imgp_pread(l->list.fd, buf, len, off, e);
-	memcpy(buf, l->list.mem.s + off, len);
-	return 0;
+	return imgp_spill_read(&l->list, off, buf, len, e);
 }
 
 int

@@ -144,6 +144,18 @@ imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
 	    (z_off_t)tail);
 }
 
+void
+imgp_gzip_trailer(unsigned char trailer[IMGP_GZIP_TRAILER], uint32_t crc,
+    uint64_t size)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		trailer[i] = (unsigned char)(crc >> (8 * i));
+		trailer[4 + i] = (unsigned char)(size >> (8 * i));
+	}
+}
+
 /* --- keeping --------------------------------------------------------------- */
 
 void
@@ -297,4 +309,16 @@ imgp_archive_version(void)
 	snprintf(s, sizeof s, "zlib %s, ISA-L %d.%d.%d", zlibVersion(),
 	    ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION);
 	return s;
+}
+
+int
+imgp_spill_read(const struct imgp_spill *s, uint64_t off, void *buf, size_t len,
+    struct imgp_err *e)
+{
+	if (off > s->n || len > s->n - off)
+		return imgp_fail(e, IMGP_E_INTERNAL, "spill: behind the end");
+	if (s->fd != -1)
+		return imgp_pread(s->fd, buf, len, off, e);
+	memcpy(buf, s->mem.s + off, len);
+	return 0;
 }

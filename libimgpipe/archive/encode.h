@@ -37,6 +37,12 @@ uint32_t imgp_crc32(uint32_t crc, const void *p, size_t len);
 uint32_t imgp_crc32_rehead(uint32_t crc, uint32_t oldhead, uint32_t newhead,
 	    uint64_t tail);
 
+/* What stands behind a gzip member (RFC 1952): the CRC-32 and the length of what it
+ * holds. */
+#define IMGP_GZIP_TRAILER	8u
+void	imgp_gzip_trailer(unsigned char trailer[IMGP_GZIP_TRAILER],
+	    uint32_t crc, uint64_t size);
+
 /*
  * Bytes kept in memory up to a ceiling, then in a file without a name in
  * the open directory ${dir}.
@@ -57,6 +63,9 @@ int	imgp_spill_write(void *spill, const void *p, size_t len,
 	    struct imgp_err *e);
 /* What was kept is all there now: it can be read. */
 int	imgp_spill_done(struct imgp_spill *s, struct imgp_err *e);
+/* Read ${len} bytes at ${off}, all of which are there.  0, or -1 with ${e}. */
+int	imgp_spill_read(const struct imgp_spill *s, uint64_t off, void *buf,
+	    size_t len, struct imgp_err *e);
 
 /* A file without a name in the open directory ${dir}, open for reading and writing, or -1; from any
  * thread, also behind a sandbox (base/sandbox.h) with ${dir} for scratch. */

@@ -8,7 +8,7 @@
 #include "libimgpipe/archive/regzip.h"
 #include "libimgpipe/base/buf.h"
 
-#define TRAILER		8u
+#define TRAILER		IMGP_GZIP_TRAILER
 #define HEADER		((size_t)128 << 10)	/* more than most headers have */
 #define OUT		((size_t)128 << 10)
 
@@ -119,9 +119,7 @@ next_mark(void *arg, struct imgp_respell_mark *m, struct imgp_err *e)
 
 	if (w->marks == s->n)
 		return 0;
-	if (s->fd == -1)
-		memcpy(m, s->mem.s + w->marks, sizeof *m);
-	else if (imgp_pread(s->fd, m, sizeof *m, w->marks, e) == -1)
+	if (imgp_spill_read(s, w->marks, m, sizeof *m, e) == -1)
 		return -1;
 	w->marks += sizeof *m;
 	return 1;
@@ -213,18 +211,6 @@ note_mark(void *arg, const struct imgp_respell_mark *m, struct imgp_err *e)
 	return imgp_spill_write(u->marks, m, sizeof *m, e);
 }
 
-/* CRC-32 and length of what a member holds, as they stand behind it. */
-static void
-make_trailer(unsigned char t[TRAILER], uint32_t crc, uint64_t size)
-{
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		t[i] = (unsigned char)(crc >> (8 * i));
-		t[4 + i] = (unsigned char)(size >> (8 * i));
-	}
-}
-
 static int
 more_packed(void *arg, uint64_t off, uint64_t *next, struct imgp_err *e)
 {
@@ -234,7 +220,7 @@ more_packed(void *arg, uint64_t off, uint64_t *next, struct imgp_err *e)
 
 	if (rc == -1)
 		return -1;
-	make_trailer(t, u->w.crc, u->w.size);
+	imgp_gzip_trailer(t, u->w.crc, u->w.size);
 	if (memcmp(t, u->g.end.trailer, TRAILER) != 0)
 		return imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED,
 		    "gzip: a CRC is wrong");
@@ -338,7 +324,7 @@ write_file(struct work *w, struct imgp_deflate *d, struct imgp_err *e)
 		return 1;
 	if (end_check(w, e) == -1)
 		return -1;
-	make_trailer(t, g->newcrc, g->newsize);
+	imgp_gzip_trailer(t, g->newcrc, g->newsize);
 	return g->write(g->arg, t, sizeof t, e);
 }
 

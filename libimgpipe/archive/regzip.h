@@ -17,7 +17,7 @@
 
 /* What the way back needs besides the record of respell.h. */
 struct imgp_regzip_end {
-	unsigned char	 trailer[8];	/* CRC-32 and length of the last member */
+	unsigned char	 trailer[IMGP_GZIP_TRAILER];	/* the last member's */
 	uint64_t	 zeros;		/* bytes behind it */
 };
 

@@ -407,8 +407,7 @@ encode(struct job *j, struct imgp_err *e)
 {
 	const struct imgp_intake *u = j->u;
 	size_t n = u->size < BUFFER ? (size_t)u->size : BUFFER;
-	unsigned char t[8];
-	int i;
+	unsigned char t[IMGP_GZIP_TRAILER];
 
 	if (imgp_pread(u->fd, j->buf, n, 0, e) == -1)
 		return -1;
@@ -421,10 +420,7 @@ encode(struct job *j, struct imgp_err *e)
 	if (imgp_edits_apply(j->edits, put_within, j, e) == -1 ||
 	    imgp_encode_end(j->gzip, e) == -1)
 		return -1;
-	for (i = 0; i < 4; i++) {
-		t[i] = (unsigned char)(j->crc >> (8 * i));
-		t[4 + i] = (unsigned char)(j->n >> (8 * i));
-	}
+	imgp_gzip_trailer(t, j->crc, j->n);
 	return imgp_out_write(j->s->out, t, sizeof t, e);
 }
 
@@ -438,11 +434,9 @@ note_record(struct job *j, const struct imgp_spill *undo, struct imgp_err *e)
 	for (off = 0; off < undo->n; off += n) {
 		n = undo->n - off < IMGP_PROV_STREAM ?
 		    (size_t)(undo->n - off) : IMGP_PROV_STREAM;
-		if (undo->fd == -1)
-			memcpy(j->buf, undo->mem.s + off, n);
-		else if (imgp_pread(undo->fd, j->buf, n, off, e) == -1)
-			return -1;
-		if (imgp_prov_put_stream(j->s->opts->note, j->buf, n, e) == -1)
+		if (imgp_spill_read(undo, off, j->buf, n, e) == -1 ||
+		    imgp_prov_put_stream(j->s->opts->note, j->buf, n,
+		    e) == -1)
 			return -1;
 	}
 	return 0;
