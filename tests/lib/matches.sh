@@ -9,7 +9,8 @@ matches() {
 		return
 	fi
 	mapfile -t -n 101 _lines <"$1" 2>/dev/null
-	if ((${#_lines[@]} <= 100)); then
+	# A NUL ends what bash sees of a line.
+	if ((${#_lines[@]} <= 100)) && ! IFS= read -r -d '' _line <"$1"; then
 		for _line in "${_lines[@]}"; do
 			[[ $_line =~ $2 ]]
 			_rc=$?
