@@ -177,6 +177,23 @@ is "$(order ceph:s3 0100000000010000 01000000FF000000)" '"e1"' '... and in the n
 is "$(order aws:s3 9 9)" '"e1"' 'of the same event twice one is taken'
 fi
 
+# One that comes when the upload was passed on: the later is to come again.
+mkfifo to from
+imgp-lookup --wait 0 <to >from 2>err &
+lookup=$!
+exec 8>to 9<from
+answers() {		# answers SEQUENCER TITLE WANTED
+	s3 aws:s3 ObjectCreated:Put "$k1" e1 "$1" >&8 || :
+	IFS= read -t 60 -r line <&9
+	is "$(jq -r '.skip // .etag.source' <<<"$line")" "$3" "$2"
+}
+answers 0055AED6DCD90281E5 'an event' '"e1"'
+answers 0055AED6DCD90281E5 'the same again, after it' IMGP-SKIP-DUPLICATE
+answers 0055AED6DCD90281E4 'one before it' IMGP-SKIP-DUPLICATE
+answers 0055AED6DCD90281E6 'one after it, whose bytes the first may not find' IMGP-SKIP-BUSY
+exec 8>&- 9<&-
+wait $lookup
+
 # A whole run.
 unset IMGP_RUN
 { s3 aws:s3 ObjectCreated:Put "$k1"; s3 aws:s3 ObjectCreated:Put "$k1"; } >in

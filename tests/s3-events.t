@@ -76,7 +76,16 @@ told_by $((n + 20))
 tail -n +$((n + 1)) events >of
 is "$(wc -l <of)" 20 'are told twice'
 cat of of | shuf --random-source="$ROOT/tests/s3-events.t" >shuffled
-exits 0 'a run of that, twice and shuffled' imgp-run -j8 <shuffled
+# The later of two may come when the run has the first in hand: it is to come again.
+for _ in 1 2 3; do
+	imgp-run -j8 <shuffled >out 2>err
+	rc=$?
+	[ $rc -ne 0 ] || break
+	jq -c 'select(.errors[0].error_code != "IMGP-SOURCE-STALE" and .errors != null and .errors != [] or
+	    .skip == "IMGP-SKIP-FAILED")' out >worse
+	[ ! -s worse ] || break
+done
+is "$rc" 0 'runs of that, twice and shuffled'
 once 'delivers each once' $((n + 10))
 mkdir back
 exits 0 'what was delivered' imgp-s3cp -j8 -r s3://dst/ "file://$WORK/back/"

@@ -1,3 +1,4 @@
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/place.h"
 #include "libimgpipe/base/text.h"
-#include "libimgpipe/base/textset.h"
 #include "libimgpipe/job/names.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/lookup.h"
@@ -30,6 +30,12 @@ struct held {
 	int		 done;
 };
 
+/* An upload that was passed on in this run. */
+struct taken {
+	char	*name;		/* its id and its pipeline's code */
+	char	*sequencer;	/* of the event it was taken for; NULL: none */
+};
+
 struct imgp_lookup {
 	struct imgp_lookup_opts	 o;
 	struct imgp_db	*db;		/* NULL: away */
@@ -37,7 +43,7 @@ struct imgp_lookup {
 	size_t		 n, size;
 	size_t		 nfresh;	/* held, not tried yet: the last ones */
 	int64_t		 next_round;	/* for those tried before */
-	struct imgp_textset *seen;
+	void		*taken;		/* struct taken, by tsearch(3) */
 };
 
 /* $3 is an array of seconds: the ith is what the ith failure costs, the last what
@@ -57,13 +63,29 @@ static const char failed[] =
     " where ($1::text is null or d.pipeline_code = $1::text)"
     " and ($2::jsonb is null or $2::jsonb ? d.error_code) order by 1, 2";
 
+static void
+forget_taken(void *arg)
+{
+	struct taken *t = arg;
+
+	free(t->name);
+	free(t->sequencer);
+	free(t);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct taken *)a)->name,
+	    ((const struct taken *)b)->name);
+}
+
 struct imgp_lookup *
 imgp_lookup_new(const struct imgp_lookup_opts *o)
 {
 	struct imgp_lookup *l = imgp_alloc(sizeof *l);
 
 	l->o = *o;
-	l->seen = imgp_textset_new();
 	return l;
 }
 
@@ -72,7 +94,7 @@ imgp_lookup_free(struct imgp_lookup *l)
 {
 	if (l == NULL)
 		return;
-	imgp_textset_free(l->seen);
+	tdestroy(l->taken, forget_taken);
 	imgp_db_close(l->db);
 	free(l->held);
 	free(l);
@@ -171,15 +193,31 @@ set_name(struct imgp_job *job, struct imgp_err *e)
 	}
 }
 
-/* Nonzero when this upload was seen before in this pipeline. */
-static int
-is_seen(struct imgp_lookup *l, int64_t id, const char *code)
+/*
+ * Take the upload, once in a run; else say why not: an event later than the one it
+ * was taken for may tell of bytes that the first will not find.
+ */
+static const char *
+take(struct imgp_lookup *l, int64_t id, const char *code, const char *sequencer)
 {
-	char *s = imgp_asprintf("%lld/%s", (long long)id, code);
-	int seen = !imgp_textset_add(l->seen, s);
+	struct taken new = { NULL, NULL }, *t, **found;
+	const char *why;
 
-	free(s);
-	return seen;
+	new.name = imgp_asprintf("%lld/%s", (long long)id, code);
+	if ((found = tfind(&new, &l->taken, by_name)) == NULL) {
+		t = imgp_alloc(sizeof *t);
+		t->name = new.name;
+		t->sequencer = sequencer == NULL ? NULL : imgp_strdup(sequencer);
+		if (tsearch(t, &l->taken, by_name) == NULL)
+			imgp_oom();
+		return NULL;
+	}
+	t = *found;
+	why = t->sequencer != NULL && sequencer != NULL &&
+	    strcmp(sequencer, t->sequencer) > 0 ? IMGP_E_SKIP_BUSY :
+	    IMGP_E_SKIP_DUPLICATE;
+	free(new.name);
+	return why;
 }
 
 /* The job's row is at ${at}: take it over, or say what is wrong with it. */
@@ -189,7 +227,7 @@ settle(struct imgp_filter *f, struct imgp_lookup *l, struct held *h,
 {
 	struct imgp_job *job = h->job;
 	struct imgp_err e = { NULL, "" };
-	const char *code, *want = l->o.pipeline != NULL ? l->o.pipeline :
+	const char *code, *skip, *want = l->o.pipeline != NULL ? l->o.pipeline :
 	    imgp_job_str(job, "pipeline_code");
 	int64_t id = 0;
 	int rc;
@@ -199,8 +237,8 @@ settle(struct imgp_filter *f, struct imgp_lookup *l, struct held *h,
 		imgp_job_set_int(job, "subject_event_crf_file_id", id);
 	if (rc == 1)
 		imgp_job_skip(job, IMGP_E_SKIP_NO_PIPELINE);
-	else if (rc == 0 && is_seen(l, id, code))
-		imgp_job_skip(job, IMGP_E_SKIP_DUPLICATE);
+	else if (rc == 0 && (skip = take(l, id, code, h->sequencer)) != NULL)
+		imgp_job_skip(job, skip);
 	else if (rc == 0 && imgp_uploads_take(u, at, job, l->o.source, &e) == 0)
 		set_name(job, &e);
 	imgp_job_retried(job, "lookup", h->tries);
