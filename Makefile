@@ -239,7 +239,7 @@ LONG_TESTS = $(LONG_FIRST) $(filter-out $(LONG_FIRST), \
 	  $(sort $(shell grep -lE '\b(is_long|long_only|few|LONG)\b' tests/*.t) tests/db-faults-http.t))
 # The longest goes on for ten minutes when it has a processor for itself.
 check-long: TEST_SECONDS = 3600
-check-long: all $(FIXTURES) $(CTESTS)
+check-long: all $(FIXTURES) $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))
 	scripts/setup s3
 	LONG=1 S3_REQUIRED=1 BUILD=$(abspath $B) $(PROVE) $(LONG_TESTS)
 # All that speaks S3, with the servers that it needs installed: none is skipped.

@@ -90,6 +90,7 @@ if command -v strace >/dev/null; then
 	imgp-s3cp source local <one >fetched
 	exec 9>>spool/$r1/lock
 	flock 9
+	rm trace
 	strace -f -qq -e trace=flock -o trace imgp-s3cp -j 2 source local <two >out 2>err &
 	second=$!
 	until looked 4; do sleep 0.02; done
