@@ -1,6 +1,8 @@
 #include <string.h>
 
+#include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/hex.h"
+#include "libimgpipe/base/parse.h"
 #include "libimgpipe/job/answer.h"
 #include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/job/members.h"
@@ -10,6 +12,7 @@
 #define KINDS		64
 #define WORD		32	/* characters */
 #define NOTE		1024	/* bytes */
+#define COUNT		UINT32_MAX	/* limit_members is no more */
 
 /* What is being taken: checked first (${job} NULL), then done. */
 struct taking {
@@ -29,20 +32,49 @@ is_word(const char *s)
 	return n > 0 && n <= WORD && s[n] == '\0';
 }
 
+/* As many as the scan may find.  Asked before they are compared with each other. */
+static int
+has_few_series(const struct imgp_json *v)
+{
+	const struct imgp_json *i;
+	long long most;
+	size_t n = 0;
+
+	if (imgp_parse_int(imgp_conf(NULL, "limit_series"), 1, UINT32_MAX,
+	    &most) == -1 || imgp_json_count(v) > (size_t)most)
+		return 0;
+	for (i = imgp_json_first(v); i != NULL; i = imgp_json_next(i))
+		n += imgp_json_count(imgp_json_get(i, "series"));
+	return n <= (size_t)most;
+}
+
+/* What a scan can find: numbers that an IS has, and sums that can be added up. */
+static int
+is_found(const struct imgp_series *s, int64_t *instances)
+{
+	/* The ids are the record's to give. */
+	if (s->atri_uid != NULL || (s->has_number &&
+	    (s->series_number < INT32_MIN || s->series_number > INT32_MAX)) ||
+	    s->number_of_instances > COUNT - *instances)
+		return 0;
+	*instances += s->number_of_instances;
+	return 1;
+}
+
 static int
 take_scans(struct taking *t, const struct imgp_json *v)
 {
 	struct imgp_scans scans = IMGP_SCANS_INIT;
+	int64_t instances = 0;
 	size_t i, k;
 	int rc;
 
-	if (!imgp_json_is_array(v) ||
+	if (!imgp_json_is_array(v) || !has_few_series(v) ||
 	    (rc = imgp_scans_parse(v, &scans, NULL)) == -1)
 		return -1;
-	/* The ids are the record's to give. */
 	for (i = 0; i < scans.n; i++)
 		for (k = 0; k < scans.scan[i].n; k++)
-			if (scans.scan[i].series[k].atri_uid != NULL)
+			if (!is_found(&scans.scan[i].series[k], &instances))
 				rc = -1;
 	if (rc == 0 && t->job != NULL)
 		imgp_job_set_scans(t->job, &scans);
@@ -60,7 +92,7 @@ take_listing(struct taking *t, const struct imgp_json *v)
 		return -1;
 	for (i = imgp_json_first(v); i != NULL; i = imgp_json_next(i))
 		if (!is_word(imgp_json_key(i)) || imgp_json_int(i, &n) == -1 ||
-		    n < 0)
+		    n < 0 || n > COUNT)
 			return -1;
 	if (t->job != NULL)
 		imgp_job_set(t->job, "listing", imgp_json_copy(v));

@@ -15,7 +15,7 @@
 /* What the processes of this tool, and their parent, may still ask for. */
 static const char *const needed[] = { "spool", "dicom", "cut",
 	"check_patient", "check_date", "check_modality",
-	"coordinating_center", "stamp_tag", NULL };
+	"coordinating_center", "stamp_tag", "limit_series", NULL };
 
 int
 imgp_confine_begin(unsigned int *seconds, struct imgp_err *e)

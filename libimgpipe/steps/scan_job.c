@@ -3,6 +3,7 @@
 
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/sandbox.h"
+#include "libimgpipe/base/text.h"
 #include "libimgpipe/dicom/scan.h"
 #include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/confine.h"
@@ -138,6 +139,36 @@ confine(struct imgp_job *job, void *arg, struct imgp_err *e)
 	return imgp_sandbox(&r, e);
 }
 
+/* Did this stage say why there is nothing? */
+static int
+has_reason(struct imgp_job *job)
+{
+	const struct imgp_json *i = imgp_json_first(imgp_job_get(job, "errors"));
+
+	for (; i != NULL; i = imgp_json_next(i))
+		if (imgp_same_text(imgp_json_str(imgp_json_get(i, "stage")),
+		    "scan"))
+			return 1;
+	return 0;
+}
+
+/* Here: silence is no answer, and what is required is not the process's to waive. */
+static int
+settle(struct imgp_job *job, int keep, void *arg, struct imgp_err *e)
+{
+	const struct imgp_json *scans = imgp_job_get(job, "scans");
+
+	(void)keep;
+	if (scans == NULL && !has_reason(job))
+		return imgp_fail(e, IMGP_E_DICOM_CRASH,
+		    "the process answered neither scans nor an error");
+	if (imgp_json_count(scans) == 0 && imgp_scan_required(job, arg) &&
+	    imgp_job_standing(job) != IMGP_FAILED)
+		return imgp_fail(e, IMGP_E_DICOM_NONE,
+		    "no DICOM instance was found");
+	return 0;
+}
+
 static int
 ask(struct imgp_job *job, const char *code, void *arg, struct imgp_err *e)
 {
@@ -156,6 +187,7 @@ imgp_scan_ops(unsigned int seconds)
 		.upload_fd = upload_fd,
 		.confine = confine,
 		.step = step,
+		.settle = settle,
 		.ask = ask,
 		.required = imgp_scan_required,
 		.seconds = seconds,

@@ -1,4 +1,4 @@
-/* PKGS: libcjson */
+/* PKGS: libcjson zlib libisal libcrypto */
 /*
  * A parser child that was taken over, for tests/sandbox.t.
  *
@@ -6,7 +6,8 @@
  * imgp-stamp begins one (base/worker.h, base/sandbox.h) with DIR for scratch;
  * OUTSIDE is a file that may not even be looked at.  `sandbox forge`: answers that
  * one of the processes of job/isolate.h must not give.  Each prints a line per
- * attempt: "refused", "killed" or "THROUGH".
+ * attempt: "refused", "killed" or "THROUGH".  `sandbox scan silent|empty`: imgp-dcmscan
+ * whose process finds nothing and says no reason; the job's line.
  */
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -37,7 +38,9 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/sandbox.h"
 #include "libimgpipe/base/worker.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/job/isolate.h"
+#include "libimgpipe/steps/scan_job.h"
 
 static const char *outside;
 static char *secret;			/* where the environment had it */
@@ -264,6 +267,114 @@ static int a_prctl(void) { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); }
 static int a_setuid(void) { return setuid(getuid()); }
 static int a_uname(void) { char b[1024]; return CALL(SYS_uname, b); }
 
+/*
+ * Calls that no parser has a use for, by their numbers alone: whatever the
+ * arguments, the filter says no before the kernel looks at them.  EACCES is its
+ * word and Landlock's; another errno means that the call was made.
+ */
+static const struct number {
+	const char	*name;
+	long		 nr, a, b, c;
+} numbers[] = {
+	{ "by number: sendmsg", SYS_sendmsg, -1, 0, 0 },
+	{ "by number: recvmsg", SYS_recvmsg, -1, 0, 0 },
+	{ "by number: setsockopt", SYS_setsockopt, -1, 0, 0 },
+	{ "by number: splice", SYS_splice, -1, 0, 0 },
+	{ "by number: vmsplice", SYS_vmsplice, -1, 0, 0 },
+	{ "by number: tee", SYS_tee, -1, 0, 0 },
+	{ "by number: dup3", SYS_dup3, -1, 0, 0 },
+	{ "by number: pipe2", SYS_pipe2, 0, 0, 0 },
+	{ "by number: pwrite64", SYS_pwrite64, -1, 0, 0 },
+	{ "by number: writev", SYS_writev, -1, 0, 0 },
+	{ "by number: pwritev2", SYS_pwritev2, -1, 0, 0 },
+	{ "by number: preadv", SYS_preadv, -1, 0, 0 },
+	{ "by number: fallocate", SYS_fallocate, -1, 0, 0 },
+	{ "by number: fchmod", SYS_fchmod, -1, 0, 0 },
+	{ "by number: fchown", SYS_fchown, -1, 0, 0 },
+	{ "by number: fsetxattr", SYS_fsetxattr, -1, 0, 0 },
+	{ "by number: utimensat", SYS_utimensat, -1, 0, 0 },
+	{ "by number: flock", SYS_flock, -1, 0, 0 },
+	{ "by number: fchdir", SYS_fchdir, -1, 0, 0 },
+	{ "by number: ioctl TIOCSTI", SYS_ioctl, 0, TIOCSTI, 0 },
+	{ "by number: ioctl TIOCSCTTY", SYS_ioctl, 0, TIOCSCTTY, 0 },
+	{ "by number: F_DUPFD", SYS_fcntl, 1, F_DUPFD, 0 },
+	{ "by number: F_GETLK", SYS_fcntl, -1, F_GETLK, 0 },
+	{ "by number: F_ADD_SEALS", SYS_fcntl, -1, 1033, 0 },
+	{ "by number: F_SETPIPE_SZ", SYS_fcntl, -1, 1031, 0 },
+	{ "by number: process_vm_writev", SYS_process_vm_writev, 0, 0, 0 },
+	{ "by number: pidfd_send_signal", 424, -1, 0, 0 },
+	{ "by number: pidfd_getfd", 438, -1, 0, 0 },
+	{ "by number: process_madvise", 440, -1, 0, 0 },
+	{ "by number: io_uring_enter", 426, -1, 0, 0 },
+	{ "by number: io_uring_register", 427, -1, 0, 0 },
+	{ "by number: memfd_secret", 447, 0, 0, 0 },
+	{ "by number: landlock_create_ruleset", 444, 0, 0, 1 },
+	{ "by number: seccomp", SYS_seccomp, 2, 0, 0 },
+	{ "by number: prlimit64", SYS_prlimit64, 0, RLIMIT_CORE, 0 },
+	{ "by number: setsid", SYS_setsid, 0, 0, 0 },
+	{ "by number: setpgid", SYS_setpgid, 0, 0, 0 },
+	{ "by number: sched_setaffinity", SYS_sched_setaffinity, 0, 0, 0 },
+	{ "by number: sched_setscheduler", SYS_sched_setscheduler, 0, 0, 0 },
+	{ "by number: ioprio_set", SYS_ioprio_set, 1, 0, 0 },
+	{ "by number: rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo, 0, 0, 0 },
+	{ "by number: sigaltstack", SYS_sigaltstack, 0, 0, 0 },
+	{ "by number: signalfd4", SYS_signalfd4, -1, 0, 0 },
+	{ "by number: timerfd_create", SYS_timerfd_create, 1, 0, 0 },
+	{ "by number: eventfd2", SYS_eventfd2, 0, 0, 0 },
+	{ "by number: epoll_create1", SYS_epoll_create1, 0, 0, 0 },
+	{ "by number: fanotify_init", SYS_fanotify_init, 0, 0, 0 },
+	{ "by number: mq_open", SYS_mq_open, 0, 0, 0 },
+	{ "by number: semget", SYS_semget, 0, 1, 0 },
+	{ "by number: shmat", SYS_shmat, 0, 0, 0 },
+	{ "by number: pkey_mprotect", SYS_pkey_mprotect, 0, 4096, PROT_EXEC },
+	{ "by number: remap_file_pages", SYS_remap_file_pages, 0, 0, 0 },
+	{ "by number: personality", SYS_personality, 0xffffffff, 0, 0 },
+	{ "by number: open_by_handle_at", SYS_open_by_handle_at, -1, 0, 0 },
+	{ "by number: name_to_handle_at", SYS_name_to_handle_at, -1, 0, 0 },
+	{ "by number: open_tree", 428, -1, 0, 0 },
+	{ "by number: fsopen", 430, 0, 0, 0 },
+	{ "by number: setns", SYS_setns, -1, 0, 0 },
+	{ "by number: chroot", SYS_chroot, 0, 0, 0 },
+	{ "by number: capset", SYS_capset, 0, 0, 0 },
+	{ "by number: kcmp", SYS_kcmp, 0, 0, 0 },
+	{ "by number: syslog", SYS_syslog, 10, 0, 0 },
+	{ "by number: acct", SYS_acct, 0, 0, 0 },
+	{ "by number: kexec_load", SYS_kexec_load, 0, 0, 0 },
+	{ "by number: sethostname", SYS_sethostname, 0, 0, 0 },
+	{ "by number: clock_settime", SYS_clock_settime, 99, 0, 0 },
+	{ "by number: mlockall", SYS_mlockall, 0, 0, 0 },
+	{ "by number: perf_event_open", SYS_perf_event_open, 0, 0, 0 },
+	{ "by number: none there is", 4095, 0, 0, 0 },
+#if defined __x86_64__
+	{ "x32: openat", 0x40000000 | SYS_openat, AT_FDCWD, 0, 0 },
+	{ "x32: write", 0x40000000 | SYS_write, 1, 0, 0 },
+	{ "x32: execve", 0x40000000 | 520, 0, 0, 0 },
+	{ "by number: modify_ldt", SYS_modify_ldt, 0, 0, 0 },
+	{ "by number: iopl", SYS_iopl, 3, 0, 0 },
+	{ "by number: open", SYS_open, 0, 0, 0 },
+	{ "by number: creat", SYS_creat, 0, 0, 0 },
+	{ "by number: dup2", SYS_dup2, -1, 0, 0 },
+#endif
+};
+static const struct number *number;
+
+static int
+a_number(void)
+{
+	return CALL(number->nr, number->a, number->b, number->c, 0, 0) &&
+	    errno == EACCES;
+}
+
+#if defined __x86_64__
+static int a_i386(void)		/* its getpid(2) */
+{
+	int r;
+
+	__asm__ volatile("int $0x80" : "=a"(r) : "a"(20) : "memory", "cc");
+	return r < 0;
+}
+#endif
+
 /* What honest work needs: 0 when all of it is allowed. */
 static int
 work_goes_on(void)
@@ -329,6 +440,9 @@ static const struct attempt attempts[] = {
 	{ "raise a limit", a_rlimit }, { "unshare", a_unshare },
 	{ "mount", a_mount }, { "prctl", a_prctl }, { "setuid", a_setuid },
 	{ "uname", a_uname },
+#if defined __x86_64__
+	{ "i386's numbers", a_i386 },
+#endif
 };
 
 static int
@@ -388,6 +502,10 @@ get_out(const char *dir)
 	imgp_conf_keep(needed);
 	for (i = 0; i < sizeof attempts / sizeof *attempts; i++)
 		attempt(&attempts[i]);
+	for (i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		number = &numbers[i];
+		attempt(&(struct attempt){ number->name, a_number });
+	}
 	attempt(&honest);
 	return 0;
 }
@@ -455,6 +573,65 @@ static const struct forged forged[] = {
 	{ "a UID with a blank", "scan", SERIES("1 .3", "1") },
 	{ "a UID with a control character", "scan", SERIES("1\\u001b[1m", "1") },
 	{ "scans that are none", "scan", "{\"scans\":{}}" },
+	{ "more instances than can be", "scan", SERIES("1.3", "4294967296") },
+	{ "as many as a number holds", "scan",
+	    SERIES("1.3", "9223372036854775807") },
+	{ "more than that", "scan", SERIES("1.3", "9223372036854775808") },
+	{ "instances with an exponent", "scan", SERIES("1.3", "1e3") },
+	{ "minus no instances", "scan", SERIES("1.3", "-0") },
+	{ "a sum that is too much", "scan", "{\"scans\":[{\"study_uid\":\"1.2\","
+	    "\"series\":[{\"series_uid\":\"1.3\",\"number_of_instances\":"
+	    "4294967295},{\"series_uid\":\"1.4\",\"number_of_instances\":1}]}]}" },
+	{ "a series number that is no IS", "scan", "{\"scans\":[{\"study_uid\":"
+	    "\"1.2\",\"series\":[{\"series_uid\":\"1.3\",\"series_number\":"
+	    "2147483648,\"number_of_instances\":1}]}]}" },
+	{ "a series number below all", "scan", "{\"scans\":[{\"study_uid\":"
+	    "\"1.2\",\"series\":[{\"series_uid\":\"1.3\",\"series_number\":"
+	    "-2147483649,\"number_of_instances\":1}]}]}" },
+	{ "a series twice", "scan", "{\"scans\":[{\"study_uid\":\"1.2\","
+	    "\"series\":[{\"series_uid\":\"1.3\",\"number_of_instances\":1},"
+	    "{\"series_uid\":\"1.3\",\"number_of_instances\":1}]}]}" },
+	{ "a UID that is not ASCII", "scan", SERIES("1.\\u0663", "1") },
+	{ "a UID with NUL", "scan", SERIES("1.3\\u0000.4", "1") },
+	{ "a UID with half a character", "scan", SERIES("1.\\ud800", "1") },
+	{ "a UID of bytes that are not UTF-8", "scan", SERIES("1.\xff", "1") },
+	{ "scans that are numbers", "scan", "{\"scans\":[1,2]}" },
+	{ "scans in scans", "scan", "{\"scans\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+	    "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}" },
+	{ "a key twice within", "scan", "{\"scans\":[{\"study_uid\":\"1.2\","
+	    "\"study_uid\":\"1.3\",\"series\":[]}]}" },
+	{ "a key twice, once escaped", "scan",
+	    "{\"listing\":{\"dicom\":1,\"dic\\u006fm\":2}}" },
+	{ "a member twice, once escaped", "stamp",
+	    "{\"job\":\"j\",\"j\\u006fb\":\"k\"}" },
+	{ "a listing that is too much", "scan",
+	    "{\"listing\":{\"dicom\":4294967296}}" },
+	{ "a listing of a cell", "scan", "{\"listing\":{\"=1+1\":1}}" },
+	{ "a listing of HTML", "scan", "{\"listing\":{\"<b>\":1}}" },
+	{ "a listing of an archive's member", "scan",
+	    "{\"listing\":{\"../x\":1}}" },
+	{ "a text that turns round", "stamp",
+	    ERRORS("IMGP-STAMP-VALUE", "a\\u202eb") },
+	{ "a text with C1", "stamp", ERRORS("IMGP-STAMP-VALUE", "a\\u009bb") },
+	{ "a text with a line separator", "stamp",
+	    ERRORS("IMGP-STAMP-VALUE", "a\\u2028b") },
+	{ "a sum in capitals", "stamp", "{\"sha256\":{\"local\":\"0123456789ABCDEF"
+	    "0123456789abcdef0123456789abcdef0123456789abcdef\"}}" },
+	{ "a size with a point", "stamp", "{\"bytes\":{\"local\":1.0}}" },
+	{ "a size of nothing", "stamp", "{\"bytes\":{\"local\":null}}" },
+	{ "a sum as a list", "stamp", "{\"sha256\":[\"" SHA "\"]}" },
+	{ "stamped, it says", "stamp", "{\"stamped\":true}" },
+	{ "it is well, by the stamp", "stamp", "{\"ok\":true}" },
+	{ "another source of the sum, by the scan", "scan",
+	    "{\"sha256\":{\"source\":\"x\"}}" },
+	{ "a lease as text", "stamp", "{\"edc_pipeline_file\":{\"id\":70,"
+	    "\"lease\":\"9\",\"file_name\":\"f7\"}}" },
+	{ "an id with an exponent", "stamp",
+	    "{\"subject_event_crf_file_id\":7e0}" },
+	{ "a version that is not", "stamp", "{\"v\":2}" },
+	{ "a byte order mark", "stamp", "\xef\xbb\xbf{}" },
+	{ "a list", "stamp", "[{}]" },
+	{ "something after it", "stamp", "{}{}" },
 	{ "a listing with a negative count", "scan",
 	    "{\"listing\":{\"dicom\":-1}}" },
 	{ "a listing with text", "scan", "{\"listing\":{\"dicom\":\"x\"}}" },
@@ -493,6 +670,27 @@ static const struct forged forged[] = {
 	    "{\"replaced\":[\"1.2\"],\"replaced\":[\"1.3\"]}" },
 };
 
+/* Long ones, made when they are needed: ${head}, ${part} a hundred thousand times,
+ * ${tail}. */
+#define MANY	100000
+static const struct {
+	const char	*name, *stage, *head, *part, *tail;
+} longs[] = {
+	{ "warnings without end", "stamp", "{\"warnings\":[", "{\"stage\":\"stamp\","
+	    "\"error_code\":\"IMGP-STAMP-VALUE\",\"error\":\"x\"},", "0]}" },
+	{ "depth without end", "stamp", "{\"replaced\":", "[", "" },
+	{ "replaced values without end", "stamp", "{\"replaced\":[", "\"1\",",
+	    "\"1\"]}" },
+	{ "kinds without end", "scan", "{\"listing\":{", "\"%zu\":1,", "\"a\":1}}" },
+	{ "series without end", "scan", "{\"scans\":[{\"study_uid\":\"1\","
+	    "\"series\":[", "{\"series_uid\":\"1.%zu\",\"number_of_instances\":1},",
+	    "{\"series_uid\":\"1\",\"number_of_instances\":1}]}]}" },
+	{ "studies without end", "scan", "{\"scans\":[", "{\"study_uid\":\"1.%zu\","
+	    "\"series\":[{\"series_uid\":\"1\",\"number_of_instances\":1}]},",
+	    "{\"study_uid\":\"1\",\"series\":[]}]}" },
+	{ "a line without end", "stamp", "{\"replaced\":[\"", LONG LONG LONG, "\"]}" },
+};
+
 static const struct forged *now;
 
 static int
@@ -504,7 +702,7 @@ forge(struct imgp_job *job, void *arg)
 	(void)arg;
 	for (fd = 3; fcntl(fd, F_GETFD) == -1; fd++)
 		;
-	if (write(fd, now->line, strlen(now->line)) == -1)
+	if (imgp_write_all(fd, now->line, strlen(now->line)) == -1)
 		return 1;
 	_exit(0);
 }
@@ -544,6 +742,74 @@ try_forged(const struct forged *f)
 	imgp_isolate_free(s);
 }
 
+/* The scan says nothing, or that there is nothing. */
+static int
+say_nothing(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	struct imgp_json *none = imgp_json_new_array();
+
+	(void)f;
+	(void)e;
+	if (*(const int *)arg)
+		imgp_job_set(job, "scans", none);
+	else
+		imgp_json_free(none);
+	return 0;
+}
+
+static int
+upload_fd(const void *arg)
+{
+	(void)arg;
+	return -1;
+}
+
+static int
+scan_nothing(int empty)
+{
+	struct imgp_filter_ops ops = imgp_scan_ops(0);
+
+	ops.step = say_nothing;
+	ops.upload_fd = upload_fd;
+	ops.confine = NULL;
+	return imgp_filter_one(&ops, &empty, imgp_job_new());
+}
+
+/* ${s} with ${n} where it says so. */
+static void
+add_part(struct imgp_buf *b, const char *s, size_t n)
+{
+	const char *at = strstr(s, "%zu");
+	char digits[24];
+
+	snprintf(digits, sizeof digits, "%zu", n);
+	imgp_buf_add(b, s, at == NULL ? strlen(s) : (size_t)(at - s));
+	if (at != NULL) {
+		imgp_buf_puts(b, digits);
+		imgp_buf_puts(b, at + strlen("%zu"));
+	}
+}
+
+static void
+try_longs(void)
+{
+	struct imgp_buf b;
+	struct forged f;
+	size_t i, n;
+
+	for (i = 0; i < sizeof longs / sizeof *longs; i++) {
+		imgp_buf_init(&b);
+		imgp_buf_puts(&b, longs[i].head);
+		for (n = 0; n < MANY; n++)
+			add_part(&b, longs[i].part, n);
+		imgp_buf_puts(&b, longs[i].tail);
+		f = (struct forged){ longs[i].name, longs[i].stage, b.s };
+		try_forged(&f);
+		imgp_buf_release(&b);
+	}
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -554,9 +820,12 @@ main(int argc, char *argv[])
 		outside = argv[3];
 		return get_out(argv[2]);
 	}
+	if (argc == 3 && strcmp(argv[1], "scan") == 0)
+		return scan_nothing(strcmp(argv[2], "empty") == 0);
 	if (argc != 2 || strcmp(argv[1], "forge") != 0)
 		return 2;
 	for (i = 0; i < sizeof forged / sizeof *forged; i++)
 		try_forged(&forged[i]);
+	try_longs();
 	return 0;
 }
