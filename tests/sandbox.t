@@ -30,4 +30,17 @@ IMGP_DICOM=required "$BUILD/tests/sandbox" scan empty >out 2>err
 is "$(said)" 'IMGP-DICOM-NONE true' 'images that are required are missed without its word'
 "$BUILD/tests/sandbox" scan empty >out 2>err
 is "$(said)" '' 'elsewhere they are not'
+dicom_samples
+cp "$samples/CT_small.dcm" upload
+imgp-dcmscan upload | jq -c ".subject_event_crf_file_id = 7 | .local = \"file://$WORK/upload\" |
+    .scans[].series[].atri_uid = \"77.1\"" >job
+for lie in silent copy empty; do
+	"$BUILD/tests/sandbox" stamp $lie <job >out 2>err
+	is "$(said) $(cmp upload "$samples/CT_small.dcm" && echo as it was)" \
+	    'IMGP-DICOM-CRASH true as it was' "a stamp that lies: $lie"
+done
+imgp-stamp <job >out 2>err
+is "$(said) $(cmp -s upload "$samples/CT_small.dcm" || echo stamped)" ' stamped' 'one that does not'
+"$BUILD/tests/sandbox" stamp silent <job >out 2>err
+is "$(said)" '' '... and has nothing to do when it comes again'
 done_testing

@@ -258,6 +258,10 @@ done(struct imgp_job *job, size_t before, int keep, const struct imgp_err *e,
 	if (f->ops->settle != NULL &&
 	    f->ops->settle(job, keep, f->arg, &why) == -1 && e == NULL)
 		e = &why;
+	if (f->ops->unchanged != NULL && e == NULL && !keep &&
+	    !imgp_job_has_errors(job) &&
+	    f->ops->unchanged(job, f->arg, &why) == -1)
+		e = &why;
 	if (e != NULL && strcmp(e->code, IMGP_E_JOB_CRASH) == 0)
 		imgp_job_error(job, f->ops->stage, e, 1);	/* never as it is */
 	else if (e != NULL)

@@ -90,6 +90,13 @@ struct imgp_filter_ops {
 	 */
 	int		(*settle)(struct imgp_job *job, int keep, void *arg,
 	    struct imgp_err *e);
+	/*
+	 * IMGP_ISOLATED: called here after settle when the process ended well, with
+	 * nothing to keep, and the job has no errors: can that be so?  -1 with ${e}: it
+	 * cannot.  NULL: it always can.
+	 */
+	int		(*unchanged)(struct imgp_job *job, void *arg,
+	    struct imgp_err *e);
 	/* IMGP_ISOLATED: a process that neither reads nor writes a byte for so
 	 * long is killed; 0: none is. */
 	unsigned int	 seconds;

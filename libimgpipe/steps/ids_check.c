@@ -62,8 +62,8 @@ take(const char *s, struct imgp_ids *ids, struct imgp_err *e)
 }
 
 static int
-prepare(struct look *l, const char *path, const char *pipeline,
-    unsigned int *seconds, struct imgp_err *e)
+prepare(struct look *l, const char *pipeline, unsigned int *seconds,
+    struct imgp_err *e)
 {
 	long long stall;
 
@@ -72,31 +72,41 @@ prepare(struct look *l, const char *path, const char *pipeline,
 	    e) == -1 || imgp_conf_duration(NULL, "stall", &stall, e) == -1)
 		return -1;
 	*seconds = (unsigned int)stall;
-	l->fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	return l->fd == -1 ? imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", path) :
-	    0;
+	return 0;
 }
 
 int
-imgp_ids_check(const char *path, const char *pipeline,
-    const struct imgp_scans *scans, struct imgp_ids *ids, struct imgp_err *e)
+imgp_ids_check_fd(int fd, const char *pipeline, const struct imgp_scans *scans,
+    struct imgp_ids *ids, struct imgp_err *e)
 {
-	struct look l = { .fd = -1, .scans = scans };
+	struct look l = { .fd = fd, .scans = scans };
 	struct imgp_work w = { .work = work, .arg = &l, .reader = -1,
 	    .died = IMGP_E_DICOM_CRASH };
 	struct imgp_buf b = { imgp_buf_empty, 0, 0, ANSWER_MAX };
 	struct imgp_worker worker;
 	int rc = -1;
 
-	if (prepare(&l, path, pipeline, &w.seconds, e) == -1)
+	if (prepare(&l, pipeline, &w.seconds, e) == -1)
 		return -1;
-	w.keep[w.nkeep++] = l.fd;
+	w.keep[w.nkeep++] = fd;
 	if (imgp_worker_start(&worker, &w, e) == 0) {
 		imgp_worker_read(&worker, &b);
 		if (imgp_worker_end(&worker, e) != -1)
 			rc = take(b.s, ids, e);
 	}
 	imgp_buf_release(&b);
-	close(l.fd);
+	return rc;
+}
+
+int
+imgp_ids_check(const char *path, const char *pipeline,
+    const struct imgp_scans *scans, struct imgp_ids *ids, struct imgp_err *e)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	if (fd == -1)
+		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s", path);
+	rc = imgp_ids_check_fd(fd, pipeline, scans, ids, e);
+	close(fd);
 	return rc;
 }

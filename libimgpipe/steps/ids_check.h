@@ -18,5 +18,9 @@
 int	imgp_ids_check(const char *path, const char *pipeline,
 	    const struct imgp_scans *scans, struct imgp_ids *ids,
 	    struct imgp_err *e);
+/* The same of ${fd}, a regular file that is open to read and stays so. */
+int	imgp_ids_check_fd(int fd, const char *pipeline,
+	    const struct imgp_scans *scans, struct imgp_ids *ids,
+	    struct imgp_err *e);
 
 #endif

@@ -17,6 +17,7 @@
 #include "libimgpipe/base/worker.h"
 #include "libimgpipe/job/job_dicom.h"
 #include "libimgpipe/steps/confine.h"
+#include "libimgpipe/steps/ids_check.h"
 #include "libimgpipe/steps/scan_job.h"
 #include "libimgpipe/steps/stamp_job.h"
 
@@ -275,6 +276,22 @@ out:
 	return rc;
 }
 
+/* Is the result one at all, with a provenance?  It is not looked into. */
+static int
+has_result(const struct imgp_work_copy *w, const char *result, const char *note,
+    struct imgp_err *e)
+{
+	struct stat file, noted;
+
+	if (fstatat(w->dir, result, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(w->dir, note, &noted, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    file.st_size > 0 && noted.st_size > 0)
+		return 1;
+	imgp_fail(e, IMGP_E_DICOM_CRASH,
+	    "the process says that it stamped, and left nothing");
+	return 0;
+}
+
 /*
  * Here: the stamped file takes the place of the work copy, its provenance beside
  * it; or both are removed.  Nothing is synced: after a power cut the spool is
@@ -295,7 +312,9 @@ settle(struct imgp_job *job, int keep, void *arg, struct imgp_err *e)
 	name_beside(&w, RESULT, result);
 	name_beside(&w, NOTE, note);
 	name_beside(&w, PROVENANCE, prov);
-	if (keep && (renameat(w.dir, note, w.dir, prov) == -1 ||
+	if (keep && !has_result(&w, result, note, e))
+		rc = -1;
+	else if (keep && (renameat(w.dir, note, w.dir, prov) == -1 ||
 	    renameat(w.dir, result, w.dir, w.name) == -1))
 		rc = imgp_fail_errno(e, IMGP_E_STORE_IO,
 		    "rename the stamped file");
@@ -306,6 +325,36 @@ settle(struct imgp_job *job, int keep, void *arg, struct imgp_err *e)
 		unlinkat(w.dir, note, 0);
 	}
 	imgp_work_copy_close(&w);
+	return rc;
+}
+
+/*
+ * Here: nothing was stamped, and nothing says why.  So it is where an earlier run
+ * stamped all of it, else the process lied; another one looks.
+ */
+static int
+unchanged(struct imgp_job *job, void *arg, struct imgp_err *e)
+{
+	const struct imgp_stamp_job *s = arg;
+	struct imgp_work_copy w = IMGP_WORK_COPY_INIT;
+	struct imgp_scans scans = IMGP_SCANS_INIT;
+	struct imgp_ids ids = { 0, 0, 0, 0 };
+	int rc = 0;
+
+	if (s->dry_run || imgp_job_get(job, "scans") == NULL)
+		return 0;
+	if (imgp_job_get_scans(job, &scans, e) == -1)
+		return -1;
+	if (imgp_scans_series(&scans) > 0)
+		rc = imgp_work_copy_find(&w, job, e) == -1 ||
+		    imgp_work_copy_open(&w, e) == -1 ||
+		    imgp_ids_check_fd(w.fd, imgp_job_str(job, "pipeline_code"),
+		    &scans, &ids, e) == -1 ? -1 : 0;
+	if (rc == 0 && ids.without + ids.other + ids.unknown > 0)
+		rc = imgp_fail(e, IMGP_E_DICOM_CRASH,
+		    "the process stamped nothing and did not say why");
+	imgp_work_copy_close(&w);
+	imgp_scans_release(&scans);
 	return rc;
 }
 
@@ -327,6 +376,7 @@ imgp_stamp_ops(unsigned int seconds)
 		.confine = confine,
 		.step = step,
 		.settle = settle,
+		.unchanged = unchanged,
 		.ask = ask,
 		.required = imgp_scan_required,
 		.seconds = seconds,

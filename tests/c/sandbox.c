@@ -1,4 +1,4 @@
-/* PKGS: libcjson zlib libisal libcrypto */
+/* PKGS: libcjson zlib libisal libcrypto dcmtk */
 /*
  * A parser child that was taken over, for tests/sandbox.t.
  *
@@ -8,6 +8,8 @@
  * one of the processes of job/isolate.h must not give.  Each prints a line per
  * attempt: "refused", "killed" or "THROUGH".  `sandbox scan silent|empty`: imgp-dcmscan
  * whose process finds nothing and says no reason; the job's line.
+ * `sandbox stamp silent|copy|empty <JOB`: imgp-stamp whose process says that there was
+ * nothing to stamp, or that the work copy as it is, or nothing, is the stamped file.
  */
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -41,6 +43,7 @@
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/isolate.h"
 #include "libimgpipe/steps/scan_job.h"
+#include "libimgpipe/steps/stamp_job.h"
 
 static const char *outside;
 static char *secret;			/* where the environment had it */
@@ -776,6 +779,46 @@ scan_nothing(int empty)
 	return imgp_filter_one(&ops, &empty, imgp_job_new());
 }
 
+enum lie { SILENT, COPY, EMPTY };
+static enum lie lie;
+
+static int
+stamp_nothing(struct imgp_filter *f, struct imgp_job *job, void *arg,
+    struct imgp_err *e)
+{
+	struct imgp_stamp_job *s = arg;
+	char hex[65], buf[65536];
+	int64_t bytes;
+	ssize_t n;
+
+	(void)f;
+	if (lie == SILENT)
+		return 0;
+	while (lie == COPY && (n = read(s->work.fd, buf, sizeof buf)) > 0)
+		if (write(s->to, buf, (size_t)n) != n)
+			return -1;
+	if (imgp_stamp_sum(s->to, hex, &bytes, e) == -1)
+		return -1;
+	imgp_job_set_sub_str(job, "sha256", "local", hex);
+	imgp_job_set_sub_int(job, "bytes", "local", bytes);
+	return IMGP_STEP_KEEP;
+}
+
+static int
+stamp_lies(const char *how)
+{
+	struct imgp_stamp_job s = { .opts.threads = 1 };
+	struct imgp_filter_ops ops = imgp_stamp_ops(0);
+	struct imgp_err e;
+
+	if (imgp_limits_load(&s.lim, &e) == -1)
+		return 2;
+	lie = strcmp(how, "copy") == 0 ? COPY : strcmp(how, "empty") == 0 ?
+	    EMPTY : SILENT;
+	ops.step = stamp_nothing;
+	return imgp_filter_run(&ops, &s, 1);
+}
+
 /* ${s} with ${n} where it says so. */
 static void
 add_part(struct imgp_buf *b, const char *s, size_t n)
@@ -822,6 +865,8 @@ main(int argc, char *argv[])
 	}
 	if (argc == 3 && strcmp(argv[1], "scan") == 0)
 		return scan_nothing(strcmp(argv[2], "empty") == 0);
+	if (argc == 3 && strcmp(argv[1], "stamp") == 0)
+		return stamp_lies(argv[2]);
 	if (argc != 2 || strcmp(argv[1], "forge") != 0)
 		return 2;
 	for (i = 0; i < sizeof forged / sizeof *forged; i++)
