@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # How a connection to another machine is made, said by a service or not: no
 # password goes out in clear (R66).
 . "$(dirname "$0")/lib/lib.sh"
@@ -7,7 +7,8 @@ PYTHON=/usr/bin/python3
 unset PGSSLMODE PGHOST PGHOSTADDR PGPORT PGSERVICE PGDATABASE
 
 # A server without TLS.  127.0.0.2 is not one of the names of this machine.  It
-# notes what it is asked first: TLS, or a login.
+# notes what it is asked first: TLS, or a login.  One connection after the other, so
+# that who is answered on "and now?" finds the note on those before.
 cat >server.py <<'PY'
 import socket, struct
 s = socket.create_server(("127.0.0.2", 0))
@@ -16,13 +17,16 @@ while True:
     c, _ = s.accept()
     said = []
     while len(head := c.recv(8, socket.MSG_WAITALL)) == 8:
+        if head == b"and now?":
+            break
         size, code = struct.unpack("!II", head)
         said.append("tls" if code == 80877103 else "login")
         if code != 80877103:
             break
         c.sendall(b"N")
-    with open("asked", "w") as f:
-        f.write(" ".join(said) + "\n")
+    if said:
+        with open("asked", "w") as f:
+            f.write(" ".join(said) + "\n")
     c.close()
 PY
 mkfifo port
@@ -65,6 +69,10 @@ asks() {
 	shift 2
 	rm -f asked
 	env "$@" imgp-record start </dev/null >out 2>err
+	exec 3<>"/dev/tcp/127.0.0.2/$port"
+	printf 'and now?' >&3
+	cat <&3
+	exec 3>&-
 	is "$(cat asked 2>/dev/null) $(sed -n 's/^imgp-record: \([A-Z-]*\).*/\1/p' err |
 	    sort -u)" "$_want" "$_title" || diag <err
 }
