@@ -110,7 +110,6 @@ exits 0 'outside of a run' imgp-s3cp source local <two
 is "$(find spool -name '.room-*')" '' '... there is no budget'
 rm -rf spool/$r1 spool/$r2 temp/*
 
-is_long || done_testing	# a sample ends here
 # --- whole runs -------------------------------------------------------------------
 export IMGP_SOURCE="file://$WORK/source" IMGP_SPOOL_BYTES=1
 uploads 3000 10 source/subjecteventcrffile/301/5112/mri_zip/v1.zip
