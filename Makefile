@@ -1,6 +1,6 @@
 # imgpipe: GNU make.  What is built lies in $B.  `make help` prints this:
 #: all                        the tools, into $B/bin
-#: check                      the tests, a sample of the long ones: nine minutes;
+#: check                      the tests, a sample of the long ones: two to nine minutes;
 #:                            one: T=tests/x.t; J=N at once
 #: check-long                 those of which check has a sample, whole, with the
 #:                            servers they need; half an hour

@@ -26,21 +26,6 @@ for f in end.*; do
 	esac
 done
 
-# A TIFF by its preamble: of both orders of bytes, big or not; and what only looks so.
-tiff() {		# tiff TITLE STATUS-OF-GREP HEADER
-	cp end.sound new
-	printf "$3" | dd of=new conv=notrunc 2>dd.err
-	exits 0 "$1" imgp-stamp --id 77.1 -o stamped new
-	grep -q 'IMGP-STAMP-TIFF' err
-	is $? "$2" "... $([ "$2" -eq 0 ] && echo which is said || echo without a word)"
-}
-tiff 'a TIFF of the little end' 0 'II\052\000\020\000\000\000'
-tiff '... of the big end' 0 'MM\000\052\000\000\000\020'
-tiff 'a BigTIFF' 0 'II\053\000\010\000\000\000'
-tiff 'no TIFF' 1 'II\000\052\010\000\000\000'
-exits 0 'one that has its id' imgp-stamp --id 77.1 -o again stamped
-is "$(wc -c <err) $(cmp stamped again && echo same)" '0 same' '... needs no word: it does not move'
-
 # In archives: each is found by what passes by for the check of its CRC, or, where
 # there is none, by reading from element to element.
 zip -q packed.zip end.cut* end.signed*

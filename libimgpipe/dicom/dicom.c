@@ -963,14 +963,6 @@ is_first(const unsigned char *h)
 	    get32(h + 4, 0) <= 0x1000;
 }
 
-/* TIFF 6.0, or the BigTIFF of version 43, in either order of bytes. */
-static int
-is_tiff(const unsigned char *h)
-{
-	return (memcmp(h, "II", 2) == 0 || memcmp(h, "MM", 2) == 0) &&
-	    (get16(h + 2, h[0] == 'M') == 42 || get16(h + 2, h[0] == 'M') == 43);
-}
-
 /*
  * The first 132 bytes (fewer when there are no more): "DICM" there decides,
  * whatever the preamble holds.  Without it, what looks like a data set's first
@@ -985,7 +977,6 @@ start(struct imgp_dicom *d)
 
 	if (n == 132 && memcmp(h + 128, "DICM", 4) == 0) {
 		d->preamble = 1;
-		d->is_tiff = is_tiff(h);
 		d->phase = IN_META;
 		consume(d);
 		return;

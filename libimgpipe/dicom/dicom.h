@@ -130,8 +130,6 @@ struct imgp_dicom {
 						 * known to be DICOM */
 	char		 syntax[IMGP_UID_MAX + 1]; /* as stated; "" if not */
 	int		 preamble, meta;	/* nonzero: has it */
-	int		 is_tiff;	/* the preamble is the header of a TIFF, which
-					 * counts its offsets from there (PS3.10 7.1) */
 	int		 implicit, big, deflated; /* how the data set is coded */
 	int		 mismatch;	/* it is coded otherwise than stated */
 	int		 nested_bad;	/* a nested data set breaks its length */

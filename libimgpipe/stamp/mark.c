@@ -271,7 +271,6 @@ look_through(struct imgp_mark *o)
 	if (rc == -1)
 		return -1;
 	o->is_signed = d->is_signed;
-	o->is_tiff = w->dicom.is_tiff;
 	o->is_cut = d->cut || (d->at_pixels &&
 	    imgp_dicom_idle(d) > w->src->size - w->fed);
 	return d->late ? decline_late(o, d->late) : 0;
@@ -581,7 +580,7 @@ imgp_mark_prepare(struct imgp_mark *o, const struct imgp_mark_src *src)
 
 	o->outcome = IMGP_MARK_OTHER;
 	o->is_fatal = o->is_instance = o->is_patched = 0;
-	o->is_signed = o->is_tiff = o->is_cut = 0;
+	o->is_signed = o->is_cut = 0;
 	o->old[0] = '\0';
 	o->pieces = 0;
 	w->src = src;

@@ -66,7 +66,6 @@ struct imgp_mark {
 	char		 study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
 	char		 instance[IMGP_UID_MAX + 1];
 	int		 is_signed;
-	int		 is_tiff;	/* as well, by its preamble */
 	int		 is_cut;	/* the object ends before it should */
 	char		 old[IMGP_UID_MAX + 1];	/* ATRIUID that was replaced */
 	int		 is_patched;	/* deflate stream patched, not encoded */

@@ -206,7 +206,7 @@ imgp_mark_undo(struct imgp_mark *o, const struct imgp_mark_src *src,
 
 	o->outcome = IMGP_MARK_FAILED;
 	o->is_fatal = o->is_instance = o->is_patched = 0;
-	o->is_signed = o->is_tiff = o->is_cut = 0;
+	o->is_signed = o->is_cut = 0;
 	o->old[0] = '\0';
 	o->pieces = 0;
 	w->src = src;

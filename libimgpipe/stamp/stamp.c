@@ -124,11 +124,6 @@ imgp_stamp_take(struct imgp_stamp *s, const struct imgp_mark *o, size_t number,
 		    "it is signed; the signature does not cover the stamp");
 		imgp_faults_add(&r->warnings, number, &why);
 	}
-	if (o->is_tiff && o->outcome == IMGP_MARK_STAMPED) {
-		imgp_fail(&why, IMGP_E_STAMP_TIFF,
-		    "it is a TIFF as well, whose offsets the stamp moves");
-		imgp_faults_add(&r->warnings, number, &why);
-	}
 	if (o->is_cut && (o->outcome == IMGP_MARK_STAMPED ||
 	    o->outcome == IMGP_MARK_ALREADY)) {
 		imgp_fail(&why, IMGP_E_DICOM_CUT,
@@ -179,7 +174,7 @@ imgp_stamp_prepare(struct imgp_stamp *s, struct imgp_mark *o,
 		imgp_mark_prepare(o, src);
 		return;
 	}
-	o->is_instance = o->is_signed = o->is_tiff = o->is_cut = 0;
+	o->is_instance = o->is_signed = o->is_cut = 0;
 	o->old[0] = '\0';
 	rc = imgp_prov_peek(s->opts->undo, &r, &o->err);
 	if (rc == -1)

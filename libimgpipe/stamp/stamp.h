@@ -84,7 +84,7 @@ struct imgp_stamp_result {
 	 * anew, and what it inflates to is as it was: the CRCs may differ. */
 	int		 inner_encoded;
 	struct imgp_faults faults;
-	struct imgp_faults warnings;	/* objects signed, or TIFFs as well */
+	struct imgp_faults warnings;	/* signed objects */
 	/* Old values of the form of an ATRIUID that were replaced. */
 	char		 replaced[IMGP_STAMP_REPLACED][IMGP_UID_MAX + 1];
 	size_t		 nreplaced;
