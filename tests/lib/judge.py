@@ -13,6 +13,7 @@ empty or given (0012,0060), and when taking just these elements out of the new
 bytes (and setting back a group length) gives the old bytes.  Everything else
 must be equal.  Exit status 1 and a line for each fault.
 """
+import gzip
 import io
 import json
 import struct
@@ -150,7 +151,8 @@ def members(path):
         return [(m.name, t.extractfile(m).read() if m.isfile() else b"")
                 for m in t]
     except tarfile.TarError:
-        return [("", data)]
+        # One file, gzipped by itself.
+        return [("", gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)]
 
 
 def extra(data):
