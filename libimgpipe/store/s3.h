@@ -2,7 +2,7 @@
  * One bucket of an S3 service: requests are signed, sent, and repeated where
  * that is right.
  *
- * This file alone decides what is repeated: transport faults, 5xx and throttling
+ * It is decided here alone what is repeated: transport faults, 5xx and throttling
  * with full jitter, within a quota, eight tries and the setting s3_patience; an
  * expired token, a wrong region and a skewed clock once each.  Redirects are
  * never followed.  Every request carries the bucket's expected owner where one
