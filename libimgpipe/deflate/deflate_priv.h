@@ -360,13 +360,37 @@ copy(unsigned char *op, unsigned len, unsigned dist)
 /* Begin with the stream ${src}; NULL: the one we are at, once more. */
 int	imgp_deflate_start(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src, struct imgp_err *e);
+
+/* --- deflate_block.c ----------------------------------------------------- */
+
 /* On behind the first three bits of a dynamic block's header: its codes. */
 int	imgp_deflate_read_codes(struct imgp_deflate *d);
 void	imgp_deflate_fixed_codes(struct imgp_deflate *d);
 /* Block by block, until the cut or the end. */
 int	imgp_deflate_go(struct imgp_deflate *d);
-/* mid or the undo record is full: 1 (declined), or -1 where a callback failed. */
-int	imgp_deflate_give_up(struct imgp_deflate *d, const char *what);
+/* A block of words, its header read: up to its end, or to the cut. */
+int	imgp_deflate_words(struct imgp_deflate *d);
+
+/* --- deflate_stored.c ---------------------------------------------------- */
+
+/* A stored block, the first three bits of its header read. */
+int	imgp_deflate_stored(struct imgp_deflate *d);
+
+/* --- deflate_cut.c ------------------------------------------------------- */
+
+/* The rest of the stream is copied. */
+void	imgp_deflate_cut(struct imgp_deflate *d);
+/* In a block behind mark: cut as soon as the phase is right. */
+int	imgp_deflate_try_cut(struct imgp_deflate *d);
+/* Between two blocks, behind mark: the same. */
+int	imgp_deflate_try_cut_between(struct imgp_deflate *d);
+/*
+ * Execute the copy ${tok}; say it in words that are longer by the bits that the
+ * phase wants, modulo 8, if such are found.
+ */
+int	imgp_deflate_mend_phase(struct imgp_deflate *d);
+/* The stream ends here. */
+int	imgp_deflate_finish(struct imgp_deflate *d);
 
 /* --- respell.c --------------------------------------------------- */
 
@@ -400,6 +424,9 @@ int	imgp_respell_ended(struct imgp_deflate *d);
  */
 int	imgp_deflate_damaged(struct imgp_deflate *d, const char *what);
 int	imgp_deflate_decline(struct imgp_deflate *d, const char *what);
+/* mid or the undo record is full: 1 (declined), or -1 where a callback failed. */
+int	imgp_deflate_give_up(struct imgp_deflate *d, const char *what);
+#define TOO_MANY	"too many words to be changed"
 /* Read on; what is behind the current bit stays in in[]. */
 int	imgp_deflate_fill(struct imgp_deflate *d);
 /* See to it that a block header, if there is one, is in in[]. */

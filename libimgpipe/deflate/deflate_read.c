@@ -19,6 +19,13 @@ imgp_deflate_decline(struct imgp_deflate *d, const char *what)
 	return 1;
 }
 
+int
+imgp_deflate_give_up(struct imgp_deflate *d, const char *what)
+{
+	return d->pass != NULL && d->pass->failed ? -1 :
+	    imgp_deflate_decline(d, what);
+}
+
 /* Read on; what is behind the current bit stays in in[]. */
 int
 imgp_deflate_fill(struct imgp_deflate *d)
