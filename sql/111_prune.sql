@@ -1,5 +1,5 @@
 -- What imgp-prune asks before it removes anything, in the envelope of
--- 110_functions.sql.  Nothing here removes a row.
+-- 106_requests.sql.  Nothing here removes a row.
 
 -- A run may be at work on it: it has the lease, or had it within the last hour, as one
 -- has that could not reach the database to renew it.

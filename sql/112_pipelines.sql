@@ -1,4 +1,4 @@
--- What imgp-pipeline does to the register, in the envelope of 110_functions.sql.
+-- What imgp-pipeline does to the register, in the envelope of 106_requests.sql.
 -- Each change is noted in pipeline.edcpipelinechange.  A wrong name or value is
 -- refused with IMGP-CONFIG, an upload that is not there with
 -- IMGP-LOOKUP-NOT-FOUND.

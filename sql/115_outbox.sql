@@ -1,5 +1,5 @@
 -- The outbox of letters and what digest, status and watch are made of: functions
--- in the envelope of 110_functions.sql.
+-- in the envelope of 106_requests.sql.
 
 -- {"message_id", "pipeline_code", "readers", "sender", "recipients", "message",
 -- "subject", "body", "digest_id", "notices"}: keep a letter for sending, and note of which

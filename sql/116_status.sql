@@ -1,4 +1,4 @@
--- What is where: what imgp-status shows, in the envelope of 110_functions.sql.
+-- What is where: what imgp-status shows, in the envelope of 106_requests.sql.
 
 -- A file's state in one word or two: that of its row, and whether anybody works
 -- on it.  "left" is what a run gave up or lost: the next one takes it.

@@ -1,4 +1,4 @@
--- What imgp-verify holds against the places, in the envelope of 110_functions.sql.
+-- What imgp-verify holds against the places, in the envelope of 106_requests.sql.
 
 -- {"after", "after_pipeline_code", "limit"}: data.uploads, by number and pipeline,
 -- those behind that one: what the EDC has and the record does not show as

@@ -1,5 +1,5 @@
 -- What imgp-run --explain shows besides 116_status.sql, in the envelope of
--- 110_functions.sql.
+-- 106_requests.sql.
 
 -- {"subject_event_crf_file_id", "pipeline_code"}: what may keep a run from an
 -- upload: data.paused, data.paused_reason, data.paused_until; data.waiver, the one that holds, or null;

@@ -11,9 +11,10 @@
  * does not come, nobody knows whether there is a row; the note says so to the next
  * run.
  *
- * Requests and answers have the members of 110_functions.sql.  All functions return
- * 0, or -1 with ${e}: IMGP-DB-FENCED and IMGP-DB-STATE as there, IMGP-API-ACCOUNT
- * where the directory cannot be read or written.
+ * Requests and answers have the members that sql/107_leases.sql and
+ * sql/110_functions.sql tell.  All functions return 0, or -1 with ${e}:
+ * IMGP-DB-FENCED and IMGP-DB-STATE as there, IMGP-API-ACCOUNT where the directory
+ * cannot be read or written.
  */
 #ifndef IMGPIPE_ACCOUNT_H
 #define IMGPIPE_ACCOUNT_H

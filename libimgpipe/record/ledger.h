@@ -5,8 +5,8 @@
  * string), or HTTP to the pipeline API (its https:// base; http:// on loopback
  * alone).  Of an API that knows no more than the design page (api_revisions = no)
  * revisions, leases, names and ids are kept in our own account (account.h), which
- * the setting "ledger" names.  Requests and answers are those of the design page's API: see the
- * comments in sql/110_functions.sql, and sql/openapi.json.
+ * the setting "ledger" names.  Requests and answers are those of the design page's
+ * API: see the comments in sql/106_requests.sql and behind, and sql/openapi.json.
  */
 #ifndef IMGPIPE_LEDGER_H
 #define IMGPIPE_LEDGER_H
