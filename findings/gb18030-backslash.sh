@@ -3,10 +3,10 @@
 # values are parted; the byte is part of the character there, and parts nothing. So it
 # is in the given name 誠 (D5 5C). DCMTK 3.6.7 and dcmjs 0.51.1 read it; pydicom 2.3.1,
 # dicom-parser 1.8.21 and daikon 1.2.46 part the value first: one name becomes two, and
-# the character is lost. pydicom keeps the bytes of a name, but of other texts not: who merely looks at an
-# element (or at all, as `for e in dataset` does) and saves the file, has written
-# other bytes into it, and the text is gone for everybody. Who must do that converts the
-# file to UTF-8 before, as `dcmconv +U8` does rightly.
+# the character is lost. pydicom keeps the bytes of a name, but of other texts not: who
+# merely looks at an element (or at all, as `for e in dataset` does) and saves the file
+# has written other bytes into it, and the text is gone for everybody. Who must do that
+# converts the file to UTF-8 before, as `dcmconv +U8` does rightly.
 set -u
 for i in apt-get dpkg python3 node npm; do
 	command -v $i >/dev/null || exit 77
