@@ -184,16 +184,11 @@ take_setting(struct imgp_json *req, const char *s)
 static struct imgp_db *
 reach(void)
 {
-	const char *s = imgp_ledger_conninfo();
 	struct imgp_db *db;
 	struct imgp_err e;
+	const char *s = imgp_ledger_need_conninfo(&e);
 
-	if (s == NULL) {
-		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
-		    "to a PostgreSQL connection string");
-		imgp_die(&e);
-	}
-	if ((db = imgp_db_open(s, 0, 0, &e)) == NULL ||
+	if (s == NULL || (db = imgp_db_open(s, 0, 0, &e)) == NULL ||
 	    imgp_db_check_schema(db, &e) == -1)
 		imgp_die(&e);
 	return db;

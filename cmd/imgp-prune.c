@@ -146,13 +146,8 @@ main(int argc, char *argv[])
 
 	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	options(&w, argc, argv);
-	if ((p = imgp_post_open(&e)) == NULL)
+	if ((p = imgp_post_open_record(&e)) == NULL)
 		imgp_die(&e);
-	if (!imgp_post_has_record(p)) {
-		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
-		    "to a PostgreSQL connection string");
-		imgp_die(&e);
-	}
 	rc = imgp_prune(p, &w, &r, &e);
 	imgp_post_close(p);
 	if (rc == -1)

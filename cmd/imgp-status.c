@@ -293,13 +293,8 @@ main(int argc, char *argv[])
 	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	options(&w, argc, argv);
 	if (imgp_conf_load_but(imgp_complain, &e) == -1 ||
-	    (p = imgp_post_open(&e)) == NULL)
+	    (p = imgp_post_open_record(&e)) == NULL)
 		imgp_die(&e);
-	if (!imgp_post_has_record(p)) {
-		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
-		    "to a PostgreSQL connection string");
-		imgp_die(&e);
-	}
 	if (w.csv)
 		all_files(p, &w, &b);
 	else if (w.html)

@@ -238,13 +238,8 @@ main(int argc, char *argv[])
 
 	imgp_conf_want(IMGP_SECRETS_RECORD | IMGP_SECRETS_MAIL);
 	options(&v, &f, argc, argv);
-	if ((p = imgp_post_open(&e)) == NULL)
+	if ((p = imgp_post_open_record(&e)) == NULL)
 		imgp_die(&e);
-	if (!imgp_post_has_record(p)) {
-		imgp_fail(&e, IMGP_E_CONFIG, "ledger or database must be set "
-		    "to a PostgreSQL connection string");
-		imgp_die(&e);
-	}
 	begin(&f, v.level);
 	rc = imgp_verify(p, &v, &r, &e);
 	end(&f, v.level, rc == 0 ? &r : NULL);

@@ -342,6 +342,17 @@ imgp_ledger_conninfo(void)
 	return imgp_ledger_is_api(s) ? NULL : s;
 }
 
+const char *
+imgp_ledger_need_conninfo(struct imgp_err *e)
+{
+	const char *s = imgp_ledger_conninfo();
+
+	if (s == NULL)
+		imgp_fail(e, IMGP_E_CONFIG, "ledger or database must be set "
+		    "to a PostgreSQL connection string");
+	return s;
+}
+
 struct imgp_ledger *
 imgp_ledger_open(const char *where, struct imgp_err *e)
 {

@@ -63,6 +63,8 @@ int	imgp_ledger_is_api(const char *where);
  * unless it names an account, else "database"; NULL where that is an API or not
  * set. */
 const char *imgp_ledger_conninfo(void);
+/* The same for what can do nothing without it: where it is NULL, ${e} is IMGP-CONFIG. */
+const char *imgp_ledger_need_conninfo(struct imgp_err *e);
 /*
  * Open the ledger ${where} (IMGP_DATABASE; NULL: what PG* variables say), which
  * is reached at once to see that it speaks the same version.  One that is away

@@ -164,6 +164,17 @@ imgp_post_open(struct imgp_err *e)
 	return p;
 }
 
+struct imgp_post *
+imgp_post_open_record(struct imgp_err *e)
+{
+	struct imgp_post *p = imgp_post_open(e);
+
+	if (p == NULL || imgp_ledger_need_conninfo(e) != NULL)
+		return p;
+	imgp_post_close(p);
+	return NULL;
+}
+
 void
 imgp_post_close(struct imgp_post *p)
 {

@@ -64,6 +64,9 @@ struct imgp_post;
 /* NULL with IMGP-CONFIG or IMGP-MAIL-ADDRESS when the settings cannot work.
  * Nothing is connected to yet.  Close with imgp_post_close(), NULL is fine. */
 struct imgp_post *imgp_post_open(struct imgp_err *e);
+/* The same for what needs the record: NULL with IMGP-CONFIG, too, where the settings
+ * name none that libpq reaches. */
+struct imgp_post *imgp_post_open_record(struct imgp_err *e);
 void	imgp_post_close(struct imgp_post *p);
 
 /*
