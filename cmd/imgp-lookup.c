@@ -2,7 +2,6 @@
  * imgp-lookup: from an id or a source key to what the EDC knows of the upload
  * (imgp-lookup(1)).
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
-#include "libimgpipe/base/text.h"
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/steps/event.h"
@@ -91,17 +89,6 @@ take(void *arg, const char *line, size_t len)
 }
 
 static void
-passed(void *arg, const char *what)
-{
-	char s[80];
-
-	(void)arg;
-	imgp_printable(s, sizeof s, what, strlen(what));
-	if (!imgp_common.quiet)
-		fprintf(stderr, "imgp-lookup: passed over: %s\n", s);
-}
-
-static void
 complain(void *arg, const struct imgp_err *e)
 {
 	(void)arg;
@@ -112,7 +99,8 @@ complain(void *arg, const struct imgp_err *e)
 static int
 expand(struct imgp_filter *f, const char *line, size_t len, void *arg)
 {
-	static struct imgp_event_sink k = { take, passed, complain, NULL };
+	static struct imgp_event_sink k = { take, imgp_passed_over, complain,
+	    NULL };
 	static struct imgp_event_lines *lines;
 
 	(void)arg;

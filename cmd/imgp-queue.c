@@ -10,7 +10,6 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/stop.h"
-#include "libimgpipe/base/text.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/filter.h"
 #include "libimgpipe/steps/queue.h"
@@ -52,17 +51,6 @@ last(void *arg)
 }
 
 static void
-passed(void *arg, const char *what)
-{
-	char s[80];
-
-	(void)arg;
-	imgp_printable(s, sizeof s, what, strlen(what));
-	if (!imgp_common.quiet)
-		fprintf(stderr, "imgp-queue: passed over: %s\n", s);
-}
-
-static void
 complain(void *arg, const struct imgp_err *e)
 {
 	int *rc = arg;
@@ -76,8 +64,8 @@ static int
 receive(const struct imgp_queue_options *o)
 {
 	int rc = IMGP_EX_OK;
-	const struct imgp_queue_tell tell = { put_line, last, passed, complain,
-	    &rc };
+	const struct imgp_queue_tell tell = { put_line, last,
+	    imgp_passed_over, complain, &rc };
 	struct imgp_queue_counts c;
 	struct imgp_err e;
 

@@ -327,6 +327,18 @@ imgp_die(const struct imgp_err *e)
 }
 
 void
+imgp_passed_over(void *arg, const char *what)
+{
+	char s[80];
+
+	(void)arg;
+	if (imgp_common.quiet)
+		return;
+	imgp_printable(s, sizeof s, what, strlen(what));
+	fprintf(stderr, "%s: passed over: %s\n", imgp_progname, s);
+}
+
+void
 imgp_print_failed(void)
 {
 	int saved = errno;

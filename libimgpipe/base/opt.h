@@ -72,6 +72,10 @@ void	imgp_complain(const struct imgp_err *e);
  * ours or a service's otherwise, else 1. */
 void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
 
+/* "imgp-queue: passed over: WHAT" on standard error, but not with -q; for those who
+ * tell it of each thing that is none of theirs.  ${arg} is not used. */
+void	imgp_passed_over(void *arg, const char *what);
+
 /* Write ${b} to standard output and empty it.  Where that cannot be done, as on a
  * full disk, say so and exit with 75; where nobody reads on, as after head(1), end by
  * SIGPIPE. */
