@@ -21,7 +21,7 @@ job() {
 # begin RUN: its directory as imgp-run makes it; it is alive while somebody has locked.
 begin() { mkdir -m 700 "spool/$1" && touch "spool/$1/lock"; }
 # What else there is in the spool.
-others() { find spool -mindepth 1 ! -name .lock ! -name lock ! -name '2*'; }
+others() { find spool -mindepth 1 ! -name .lock ! -name lock ! -name .rooms ! -name "2*"; }
 copies() { find spool -name upload | wc -l; }
 # goes_on N TITLE OPTION...: seven uploads and a large one between them come one by
 # one, each once an earlier copy is moved on, never more than N at once.
@@ -109,6 +109,35 @@ imgp-s3cp source local <one >fetched
 exits 0 'outside of a run' imgp-s3cp source local <two
 is "$(find spool -name '.room-*')" '' '... there is no budget'
 rm -rf spool/$r1 spool/$r2 temp/*
+
+# What is announced is added up once: a look costs no more when there is much.
+begin $r1
+for i in 1 2 3 4 5 6 7 8; do job $r1 $i; done >todo
+if strace -o /dev/null true 2>/dev/null; then
+	exec 9>spool/$r1/lock
+	flock 9
+	IMGP_SPOOL_JOBS=9 strace -f -e trace=newfstatat,getdents64 -o trace imgp-s3cp -j 1 source local \
+	    <todo >fetched 2>err
+	exec 9>&-
+	is "$(copies)" 8 'eight uploads are fetched'
+	n=$(grep -c '"\.room-' trace)
+	ok $((n > 8)) "... and each look asks for its own room alone: $n"
+else
+	IMGP_SPOOL_JOBS=9 imgp-s3cp -j 1 source local <todo >fetched 2>err
+	skip 'the cost of a look' 'no strace'
+fi
+size() { stat -c %s spool/$r1/.room-* | awk '{ n += $1 } END { print n, NR }'; }
+sum() { od -An -td8 spool/$r1/.rooms | xargs; }
+is "$(sum)" "$(size)" 'the sum is that of what is announced'
+# A process died while it changed: the files count.
+: >spool/$r1/.rooms
+head -n 3 fetched | imgp-s3cp local temp >moved
+is "$(sum)" "$(size)" 'a sum that was cut short is added up anew'
+printf 'x' >spool/$r1/.rooms
+IMGP_SPOOL_JOBS=6 timeout 20 imgp-s3cp source local < <(job $r1 1) >fetched 2>err
+is $? 0 'five are announced, and there is room for a sixth'
+is "$(sum)" "$(size)" '... which is added'
+rm -rf spool/$r1 temp/*
 
 # --- whole runs -------------------------------------------------------------------
 export IMGP_SOURCE="file://$WORK/source" IMGP_SPOOL_BYTES=1

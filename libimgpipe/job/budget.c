@@ -18,10 +18,11 @@
 #include "libimgpipe/job/run_id.h"
 
 #define ROOM		".room-"
+#define TAKEN		".rooms"	/* of a run: the sum of its files ${ROOM}ID */
 #define SOON_MS		5	/* until the next look for room, */
 #define LATE_MS		80	/* and in the end */
 
-/* What is announced, beside one's own. */
+/* What is announced; as the file ${TAKEN} has it, too. */
 struct taken {
 	int64_t	bytes;
 	int64_t	jobs;
@@ -83,59 +84,129 @@ is_alive(int dir)
 	return alive;
 }
 
-/* Add what is announced in the run's directory ${dir} (closed here), but for the
- * file ${own} (NULL: none). */
-static void
-add_run(int dir, const char *own, struct taken *t)
+/* The file ${name} of the run's directory ${dir} is announced; 0 when it is not. */
+static int
+size_of(int dir, const char *name, int64_t *bytes)
 {
-	const struct dirent *d;
 	struct stat sb;
-	DIR *dp = fdopendir(dir);
 
-	if (dp == NULL) {
-		close(dir);
-		return;
-	}
-	while ((d = readdir(dp)) != NULL) {
-		if (strncmp(d->d_name, ROOM, strlen(ROOM)) != 0 ||
-		    (own != NULL && strcmp(d->d_name, own) == 0) ||
-		    fstatat(dirfd(dp), d->d_name, &sb,
-		    AT_SYMLINK_NOFOLLOW) == -1)
-			continue;
-		t->jobs++;
-		if (__builtin_add_overflow(t->bytes, sb.st_size, &t->bytes))
-			t->bytes = INT64_MAX;
-	}
-	closedir(dp);
+	if (fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		return 0;
+	*bytes = sb.st_size;
+	return 1;
 }
 
-/* All that is announced in the spool but for the file ${own} of the run ${run}. */
-static struct taken
-add_up(int spool, const char *run, const char *own)
+static void
+add(struct taken *t, int64_t bytes, int64_t jobs)
 {
-	struct taken t = { 0, 0 };
-	const struct dirent *d;
-	int copy = openat(spool, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir;
+	t->jobs += jobs;
+	if (__builtin_add_overflow(t->bytes, bytes, &t->bytes))
+		t->bytes = INT64_MAX;
+}
+
+/* Add up the files in the run's directory ${dir}. */
+static void
+count(int dir, struct taken *t)
+{
+	int copy = enter(dir, ".");
 	DIR *dp = copy == -1 ? NULL : fdopendir(copy);
-	int mine;
+	const struct dirent *d;
+	int64_t bytes;
 
 	if (dp == NULL) {
 		if (copy != -1)
 			close(copy);
-		return t;
+		return;
+	}
+	while ((d = readdir(dp)) != NULL)
+		if (strncmp(d->d_name, ROOM, strlen(ROOM)) == 0 &&
+		    size_of(dir, d->d_name, &bytes))
+			add(t, bytes, 1);
+	closedir(dp);
+}
+
+static int
+open_sum(int dir, int flags)
+{
+	return openat(dir, TAKEN, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+	    0600);
+}
+
+/*
+ * What is announced in the run's directory ${dir}.  Its sum is empty while files
+ * are made or removed, so that nothing but the files counts when a process dies
+ * there; whoever comes next adds them up.
+ */
+static struct taken
+sum_of(int dir)
+{
+	struct taken t = { 0, 0 }, sum;
+	int fd = open_sum(dir, O_RDONLY);
+	ssize_t n = fd == -1 ? -1 : pread(fd, &sum, sizeof sum, 0);
+
+	if (fd != -1)
+		close(fd);
+	if (n == (ssize_t)sizeof sum && sum.jobs >= 0 && sum.bytes >= 0)
+		return sum;
+	count(dir, &t);
+	return t;
+}
+
+/* The file of a sum of ${dir}, which begins to change; -1: it has none now. */
+static int
+open_change(int dir)
+{
+	int fd = open_sum(dir, O_RDWR | O_CREAT);
+
+	if (fd != -1 && ftruncate(fd, 0) == -1) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd == -1)
+		(void)unlinkat(dir, TAKEN, 0);
+	return fd;
+}
+
+/* It has changed to ${t}.  What is not written whole is not read. */
+static void
+close_change(int fd, const struct taken *t)
+{
+	if (fd == -1)
+		return;
+	if (t->bytes != INT64_MAX)
+		(void)!pwrite(fd, t, sizeof *t, 0);
+	close(fd);
+}
+
+/* All that is announced in the spool; ${*own} is the sum of the run ${run}. */
+static struct taken
+add_up(int spool, const char *run, struct taken *own)
+{
+	struct taken all = { 0, 0 }, t;
+	const struct dirent *d;
+	int copy = enter(spool, "."), dir, mine;
+	DIR *dp = copy == -1 ? NULL : fdopendir(copy);
+
+	if (dp == NULL) {
+		if (copy != -1)
+			close(copy);
+		return all;
 	}
 	while ((d = readdir(dp)) != NULL) {
 		if (!imgp_run_id_is(d->d_name) ||
 		    (dir = enter(spool, d->d_name)) == -1)
 			continue;
 		mine = strcmp(d->d_name, run) == 0;
-		if (mine || is_alive(dir))
-			add_run(dir, mine ? own : NULL, &t);
-		else
-			close(dir);
+		if (mine || is_alive(dir)) {
+			t = sum_of(dir);
+			add(&all, t.bytes, t.jobs);
+			if (mine)
+				*own = t;
+		}
+		close(dir);
 	}
 	closedir(dp);
-	return t;
+	return all;
 }
 
 static int
@@ -145,18 +216,24 @@ fits(const struct imgp_budget *b, const struct taken *t, int64_t bytes)
 	    bytes <= b->bytes - t->bytes);
 }
 
-/* Make the file ${name} of ${bytes} in the run's directory ${dir}. */
+/* Make the file ${name} of ${bytes} in the run's directory ${dir}, whose sum is
+ * ${t} without it. */
 static void
-announce(int dir, const char *name, int64_t bytes)
+announce(int dir, const char *name, int64_t bytes, struct taken *t)
 {
+	int sum = open_change(dir);
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY |
 	    O_CLOEXEC, 0600);
+	struct stat sb;
 
-	if (fd == -1)
-		return;
-	while (ftruncate(fd, bytes) == -1 && errno == EINTR)
-		;
-	close(fd);
+	if (fd != -1) {
+		while (ftruncate(fd, bytes) == -1 && errno == EINTR)
+			;
+		if (fstat(fd, &sb) == 0)
+			add(t, sb.st_size, 1);
+		close(fd);
+	}
+	close_change(sum, t);
 }
 
 /* The directory of ${run} within the spool's, ${*spool}; -1 where no run made it, and
@@ -188,23 +265,28 @@ int
 imgp_budget_take(const struct imgp_budget *b, const char *spool,
     const char *run, int64_t id, int64_t bytes)
 {
-	int dir, all, lock, room = 1;
-	struct taken t;
+	struct taken all, own = { 0, 0 };
+	int dir, top, lock, room = 1;
+	int64_t before;
 	char name[64];
 
 	name_of(name, id);
 	if (__builtin_mul_overflow(bytes, 2, &bytes))
 		bytes = INT64_MAX;
-	if ((dir = open_run(spool, run, &all)) == -1)
+	if ((dir = open_run(spool, run, &top)) == -1)
 		return 1;
-	if ((lock = lock_spool(all)) != -1) {
-		t = add_up(all, run, name);
-		if ((room = fits(b, &t, bytes)) != 0)
-			announce(dir, name, bytes);
+	if ((lock = lock_spool(top)) != -1) {
+		all = add_up(top, run, &own);
+		if (size_of(dir, name, &before)) {
+			add(&all, -before, -1);
+			add(&own, -before, -1);
+		}
+		if ((room = fits(b, &all, bytes)) != 0)
+			announce(dir, name, bytes, &own);
 		close(lock);
 	}
 	close(dir);
-	close(all);
+	close(top);
 	return room;
 }
 
@@ -235,33 +317,48 @@ imgp_budget_wait(const struct imgp_budget *b, const char *spool,
 void
 imgp_budget_give(const char *spool, const char *run, int64_t id)
 {
-	int all, dir = open_run(spool, run, &all);
+	int top, dir = open_run(spool, run, &top), lock, sum;
+	struct taken own;
+	int64_t bytes;
 	char name[64];
 
 	if (dir == -1)
 		return;
 	name_of(name, id);
-	(void)unlinkat(dir, name, 0);
+	lock = lock_spool(top);
+	if (size_of(dir, name, &bytes)) {
+		own = sum_of(dir);
+		sum = open_change(dir);
+		if (unlinkat(dir, name, 0) == 0)
+			add(&own, -bytes, -1);
+		close_change(sum, &own);
+	}
+	if (lock != -1)
+		close(lock);
 	close(dir);
-	close(all);
+	close(top);
 }
 
 void
 imgp_budget_clear(const char *spool, const char *run)
 {
-	int all, dir = open_run(spool, run, &all);
+	int top, dir = open_run(spool, run, &top), lock;
 	const struct dirent *d;
 	DIR *dp;
 
 	if (dir == -1)
 		return;
-	close(all);
+	lock = lock_spool(top);
+	close(top);
+	(void)unlinkat(dir, TAKEN, 0);
 	if ((dp = fdopendir(dir)) == NULL) {
 		close(dir);
-		return;
+	} else {
+		while ((d = readdir(dp)) != NULL)
+			if (strncmp(d->d_name, ROOM, strlen(ROOM)) == 0)
+				(void)unlinkat(dir, d->d_name, 0);
+		closedir(dp);
 	}
-	while ((d = readdir(dp)) != NULL)
-		if (strncmp(d->d_name, ROOM, strlen(ROOM)) == 0)
-			(void)unlinkat(dir, d->d_name, 0);
-	closedir(dp);
+	if (lock != -1)
+		close(lock);
 }
