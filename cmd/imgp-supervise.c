@@ -458,7 +458,9 @@ settle(struct imgp_supervise *s)
 	else
 		wrong("IMGP_RUN: not of the form YYYYMMDDTHHMMSSZ-xxxxxxxx");
 	if (setenv("IMGP_RUN", s->run, 1) == -1 ||
-	    setenv("IMGP_SPOOL", s->spool, 1) == -1)
+	    setenv("IMGP_SPOOL", s->spool, 1) == -1 ||
+	    /* Bound once, and not by each process that scan and stamp fork (ld.so(8)). */
+	    setenv("LD_BIND_NOW", "1", 0) == -1)
 		imgp_oom();
 	/* All that is started from here on holds the run's lock. */
 	if (!imgp_common.dry_run &&
