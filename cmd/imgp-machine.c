@@ -11,7 +11,6 @@
  */
 #include <err.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,16 +103,6 @@ begin_line(void *arg, const char *line, size_t len)
 }
 
 static void
-begin_passed(void *arg, const char *what)
-{
-	char s[80];
-
-	(void)arg;
-	imgp_printable(s, sizeof s, what, strlen(what));
-	fprintf(stderr, "%s: passed over: %s\n", imgp_progname, s);
-}
-
-static void
 begin_complain(void *arg, const struct imgp_err *e)
 {
 	(void)arg;
@@ -124,7 +113,7 @@ begin_complain(void *arg, const struct imgp_err *e)
 static void
 begin_item(struct beginning *b, const struct imgp_json *item)
 {
-	const struct imgp_event_sink sink = { begin_line, begin_passed,
+	const struct imgp_event_sink sink = { begin_line, imgp_passed_over,
 	    begin_complain, b };
 	struct imgp_event_lines *events = imgp_event_lines_new(&sink);
 	const char *word = imgp_json_str(item);

@@ -206,17 +206,6 @@ keep_line(void *arg, const char *line, size_t len)
 }
 
 static void
-keep_passed(void *arg, const char *what)
-{
-	char s[80];
-
-	(void)arg;
-	imgp_printable(s, sizeof s, what, strlen(what));
-	if (!imgp_common.quiet)
-		fprintf(stderr, "%s: passed over: %s\n", imgp_progname, s);
-}
-
-static void
 keep_complain(void *arg, const struct imgp_err *e)
 {
 	(void)arg;
@@ -228,7 +217,7 @@ keep(const char *path)
 {
 	struct keeping k = { open(path, O_WRONLY | O_CREAT | O_TRUNC |
 	    O_CLOEXEC, 0600), 0 };
-	const struct imgp_event_sink sink = { keep_line, keep_passed,
+	const struct imgp_event_sink sink = { keep_line, imgp_passed_over,
 	    keep_complain, &k };
 	struct imgp_event_lines *events = imgp_event_lines_new(&sink);
 	size_t size = 0, len;

@@ -267,17 +267,6 @@ take_event(void *arg, const char *line, size_t len)
 }
 
 static void
-pass_event(void *arg, const char *what)
-{
-	char text[80];
-
-	(void)arg;
-	imgp_printable(text, sizeof text, what, strlen(what));
-	if (!imgp_common.quiet)
-		fprintf(stderr, "%s: passed over: %s\n", imgp_progname, text);
-}
-
-static void
 complain(void *arg, const struct imgp_err *e)
 {
 	(void)arg;
@@ -289,7 +278,7 @@ complain(void *arg, const struct imgp_err *e)
 static void
 read_inputs(struct sharded *s, FILE *fp, int null, const char *what)
 {
-	const struct imgp_event_sink sink = { take_event, pass_event, complain,
+	const struct imgp_event_sink sink = { take_event, imgp_passed_over, complain,
 	    s };
 	struct imgp_event_lines *events = imgp_event_lines_new(&sink);
 	char *line = NULL, *newline;
