@@ -1,5 +1,5 @@
 /*
- * Reading for deflate.c: the source's bits, the content in its window with
+ * Reading for deflate_block.c: the source's bits, the content in its window with
  * both CRCs, and the decoding of code words.
  */
 #include <isa-l/crc.h>

@@ -1,5 +1,5 @@
 /*
- * Writing for deflate.c: gaps, that is, stretches in which the new stream is
+ * Writing for deflate_block.c: gaps, that is, stretches in which the new stream is
  * not a copy of the source; the detours through fixed blocks; literals and
  * copies in other words; and what edits do to a copy.
  */

@@ -1,5 +1,5 @@
 /*
- * A pass through a whole stream, for respell.h.  deflate.c's walk does it: it
+ * A pass through a whole stream, for respell.h.  deflate_block.c's walk does it: it
  * makes no cut, mid is written as it fills, and edits come as they are needed.
  * No phase has to be mended, as all bits are moved.  A pass ends no block of
  * the source as the final one, for by then the words in front are gone; an empty

@@ -714,7 +714,7 @@ wrong_sources(void)
 	    imgp_deflate_emit(D, &S, &P, sink, &k, &E) == 0 &&
 	    undo_gives_back(D, &S, &P, s.z) == 0,
 	    "no edit: a copy, and verify judges a stream as it is");
-	/* 4100 empty stored blocks: deflate.c takes 4096. */
+	/* 4100 empty stored blocks: deflate_block.c takes 4096. */
 	memset(s.z, 0, 20500);
 	for (i = 0; i < 20500; i += 5)
 		s.z[i + 3] = s.z[i + 4] = 255;
