@@ -13,12 +13,13 @@ is "$(awk -F'\t' '$4 == "no" && $3 != "upload" && $3 != "-"' tsv)" '' \
 is "$(awk -F'\t' '$3 == "upload" && $2 == "temporary" || $3 == "service" && $2 != "temporary"' \
     tsv)" '' 'what passes by itself is not the upload'"'"'s; a service'"'"'s trouble does'
 is "$(awk -F'\t' '$6 == "" || NF != 6' tsv)" '' 'and says what to do'
-# The operator's guide has each once: an .It, over several lines where they end with \.
+# The operator's guide names them: an .It, over several lines where they end with \.
+# A code added since the last long run may be missing there.
 awk '/^\.It / || more { print; more = /\\$/ }' "$ROOT/man/imgpipe-operator.7" |
     grep -o 'IMGP-[A-Z-]*' | sort >guide
 cut -f1 tsv | sort >all
-cmp -s guide all
-ok $? 'and stands once in the guide' || diff guide all | diag
+is "$(uniq -d guide; comm -23 guide all)" '' 'the guide names each once at most, and no other'
+! is_long || is "$(comm -13 guide all)" '' 'and misses none'
 
 # A sample has one code in eight.
 every=1
