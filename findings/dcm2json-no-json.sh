@@ -1,12 +1,12 @@
 #!/bin/bash
 # DCMTK 3.6.7's dcm2json ends with status 0 and no warning, and what it writes is no
 # JSON, for two values that DICOM allows: a Decimal String whose point is the last
-# character, as "1." (PS3.5 6.2: digits "with an optional decimal point"), is written
-# as 1. and a double that is not a number or infinite, as maps of fits hold where there
-# is no fit, as nan and inf. Parsers refuse the whole document, so of such a
-# file the reader gets not one element, the patient and the ids included; "+1.0", ".5"
-# and "007" are rewritten rightly. Who reads by dcm2json must be ready for that, and take
-# dcm2xml for such files, where both come out as they should.
+# character, as "1." (PS3.5 6.2 says digits and an optional point), is written as 1. and
+# a double that is not a number or infinite, as maps of fits hold where there is no fit,
+# as nan and inf. Parsers refuse the whole document, so of such a file the reader gets
+# not one element, the patient and the ids included; "+1.0", ".5" and "007" are
+# rewritten rightly. Who reads by dcm2json must be ready for that, and take dcm2xml for
+# such files, where both come out as they should.
 set -u
 for i in apt-get dpkg python3 node; do
 	command -v $i >/dev/null || exit 77

@@ -1,10 +1,10 @@
 #!/bin/bash
 # dcmodify of DCMTK 3.6.7 takes several files and -gst, -gse ("generate new Study",
 # "Series Instance UID"). Each file gets new ones of its own: a series of three images
-# given to it at once is three series of three studies afterwards, status 0, and
-# the -nb that goes with such runs leaves no way back. A series given a new UID
-# where it was delivered twice, or to keep a trial's copy apart, is torn so. Who wants one
-# UID for all makes it first, and sets it by -m.
+# given to it at once is three series of three studies afterwards, status 0, and the -nb
+# that goes with such runs leaves no way back. A series given a new UID where it was
+# delivered twice, or to keep a trial's copy apart, is torn so. Who wants one UID for
+# all makes it first, and sets it by -m.
 set -u
 for i in apt-get dpkg python3; do
 	command -v $i >/dev/null || exit 77

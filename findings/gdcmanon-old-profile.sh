@@ -1,13 +1,13 @@
 #!/bin/bash
 # GDCM 3.0.21's gdcmanon writes "BASIC APPLICATION LEVEL CONFIDENTIALITY PROFILE" into
-# De-identification Method and YES into Patient Identity Removed, but means a profile
-# of years ago. Private elements, Study and Series Date, Clinical Trial Subject ID and
-# Requested Procedure Description stay, at top level as within sequences; today's
-# Basic Profile (PS3.15 table E.1-1) removes or replaces them all. A file in which a
-# site has filled in De-identification Method (0012,0063) already is refused, status 1.
-# Who takes the method's name for what it says today hands out dates and private
-# elements; and an id that stands in (0012,0071) or in a private element lives through
-# gdcmanon, though not through the profile.
+# De-identification Method and YES into Patient Identity Removed, but means a profile of
+# years ago. Private elements, Study and Series Date, Clinical Trial Subject ID and
+# Requested Procedure Description stay, at top level as within sequences; today's Basic
+# Profile (PS3.15 table E.1-1) removes or replaces them all. A file in which a site has
+# filled in De-identification Method (0012,0063) already is refused, status 1. Who takes
+# the method's name for what it says today hands out dates and private elements; and an
+# id that stands in (0012,0071) or in a private element lives through gdcmanon, though
+# not through the profile.
 set -u
 for i in apt-get dpkg python3 openssl; do
 	command -v $i >/dev/null || exit 77

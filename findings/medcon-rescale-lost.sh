@@ -5,8 +5,8 @@
 # NIfTI. The status is 0. Only with -qc are the values those of the scanner. What is
 # written as DICOM says further, without being asked, that it is nuclear medicine
 # (Modality and SOP Class), that the Accession Number is 1, and that the patient's whole
-# name is the family name; (0012,0071) and private elements are gone. Who converts by
-# it gives -qc, and takes the header from the source.
+# name is the family name; (0012,0071) and private elements are gone. Who converts by it
+# gives -qc, and takes the header from the source.
 set -u
 for i in apt-get dpkg python3; do
 	command -v $i >/dev/null || exit 77

@@ -1,8 +1,8 @@
 #!/bin/bash
 # MRtrix 3.0.3's dcmedit writes a new value over the old one and never changes its
 # length, which its manual says; what it does not say: the status is 0 and nothing is
-# printed where a value does not fit, so S-0041 and S-0042 in place of Patient IDs of four
-# characters are both S-00, one patient of two. A number is written as its digits:
+# printed where a value does not fit, so S-0041 and S-0042 in place of Patient IDs of
+# four characters are both S-00, one patient of two. A number is written as its digits:
 # `-tag 0028 0010 32` gives an image 12851 rows, for the text "32" is the bytes 33 32. A
 # shorter UID is filled up with spaces, where a UID has one zero byte at most, and who
 # compares it as it stands has another UID. An element that is not there is not made,

@@ -1,8 +1,8 @@
 #!/bin/bash
 # What a series is says its Series Instance UID (0020,000E). MRtrix 3.0.3 goes by Series
-# Number, description, modality, date and class instead: two series of a study that
-# agree in these, two reconstructions of one scan, or any two where number and
-# description are empty, as they may be (types 2 and 3), become one. mrconvert asks
+# Number, description and the like instead: two series of a study that agree in these,
+# though their times differ, two reconstructions of one scan, or any two where number
+# and description are empty, as they may be (types 2 and 3), become one. mrconvert asks
 # which series is meant where there are several; here it does not ask, writes one file
 # of two volumes with status 0 and no warning, and the slices of both series are mixed
 # in each. dcm2niix 1.0.20220720 writes one file for each series. Who gives MRtrix a

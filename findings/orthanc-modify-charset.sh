@@ -5,8 +5,8 @@
 # becomes "ukasz", and Παπάς, as name and as Patient ID, becomes empty. In a file
 # without Specific Character Set, which is ASCII, Jörg is written as Latin-1 with
 # (0008,0005) still missing: no reader knows what it is. So a server that files images
-# under a trial's names or ids by this call gives two patients one, or none. Who does
-# so must send SpecificCharacterSet ISO_IR 192 in "Replace", or ASCII alone, and compare
+# under a trial's names or ids by this call gives two patients one, or none. Who does so
+# must send SpecificCharacterSet ISO_IR 192 in "Replace", or ASCII alone, and compare
 # what comes back.
 set -u
 for i in apt-get dpkg python3 curl; do

@@ -3,11 +3,11 @@
 # Patient ID it has already, with other bytes: the answer to the upload is 200
 # (AlreadyStored), that to C-STORE is Success (0000), and what is kept is the first
 # file, for OverwriteInstances is false unless set. So images that were sent once and
-# are sent again after a correction, or with an id in their headers, stay as they
-# were, and the sender's log says that all went well. A ZIP uploaded whole is 200 with
-# a list of what was taken; a member that is cut off, a ZIP within, a file compressed
-# by gzip are not named in it, though each alone is refused with 400. Who sends
-# must set OverwriteInstances, or read back, and must count what the answer names.
+# are sent again after a correction, or with an id in their headers, stay as they were,
+# and the sender's log says that all went well. A ZIP uploaded whole is 200 with a list
+# of what was taken; a member that is cut off, a ZIP within, a file compressed by gzip
+# are not named in it, though each alone is refused with 400. Who sends must set
+# OverwriteInstances, or read back, and must count what the answer names.
 set -u
 for i in apt-get dpkg python3 curl; do
 	command -v $i >/dev/null || exit 77

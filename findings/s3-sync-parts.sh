@@ -1,14 +1,14 @@
 #!/bin/bash
 # The ETag of an object that was uploaded in parts is no MD5 (it ends with -N). s3cmd
-# 2.3.0's sync "checks MD5 sums when comparing files", its manual says; where the ETag is
-# none it compares the sizes alone, without a word. So of a large object that was put
-# anew with as many bytes, as a file has in which one id of the header was changed
-# for another, sync fetches nothing; sync the other way sends nothing; both end with 0.
+# 2.3.0's sync checks "MD5 sums when comparing files", its manual says; where the ETag
+# is none it compares the sizes alone, without a word. So of a large object that was put
+# anew with as many bytes, as a file has in which one id of the header was changed for
+# another, sync fetches nothing; sync the other way sends nothing; both end with 0.
 # rclone 1.60.1's check says of the same pair "0 differences found" and "1 matching
-# files", with status 0, and between them that a hash could not be checked. Of
-# objects put in one piece the MD5s are compared, so a trial with small files shows
-# nothing of it. Who mirrors what others upload must use `rclone check --download`, or
-# compare sums of his own.
+# files", with status 0, and between them that a hash could not be checked. Of objects
+# put in one piece the MD5s are compared, so a trial with small files shows nothing of
+# it. Who mirrors what others upload must use `rclone check --download`, or compare sums
+# of his own.
 set -u
 for i in apt-get dpkg radosgw ceph-mon ceph-osd python3; do
 	PATH=$PATH:/usr/sbin command -v $i >/dev/null || exit 77

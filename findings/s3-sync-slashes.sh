@@ -1,12 +1,12 @@
 #!/bin/bash
 # S3 takes a//b, a/b and ./a/b for three keys, and programs that join a prefix and a
 # name make the first of them without anyone's wish. A file system takes them for one.
-# `aws s3 sync` (AWS CLI 2.9.19), s3cmd 2.3.0's sync and rclone 1.60.1's copy take such a
-# bucket to a directory with status 0: one file is left of three objects, and which one is
-# the matter of a moment. aws and s3cmd name each as downloaded; rclone logs an error of
-# an entry that "doesn't belong in directory", and ends with 0 all the same. Sent back
-# to a bucket with --delete, the others are lost there, too. Who mirrors must count
-# as many files as keys, or name files by something else than the key.
+# `aws s3 sync` (AWS CLI 2.9.19), s3cmd 2.3.0's sync and rclone 1.60.1's copy take such
+# a bucket to a directory with status 0: one file is left of three objects, and which
+# one is the matter of a moment. aws and s3cmd name each as downloaded; rclone logs an
+# error of an entry that "doesn't belong in directory", and ends with 0 all the same.
+# Sent back to a bucket with --delete, the others are lost there, too. Who mirrors must
+# count as many files as keys, or name files by something else than the key.
 set -u
 for i in apt-get dpkg radosgw ceph-mon ceph-osd python3; do
 	PATH=$PATH:/usr/sbin command -v $i >/dev/null || exit 77

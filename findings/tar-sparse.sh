@@ -1,10 +1,10 @@
 #!/bin/bash
 # A file with holes is stored sparse in a tar: only its data, and a map of where they
-# belong. GNU tar 1.34 does it with -S, libarchive's bsdtar 3.6.2, and macOS' tar is a
-# bsdtar, without being asked. Images written by seeking, raw volumes, and copies that
-# `cp --sparse` made have holes. Three of npm's readers know none of the forms:
-# tar-stream 3.2.2, tar 7.5.23 and modern-tar 0.8.6 give the data without the holes, too
-# short, of one form with the text of the map in front, of two under a name such as
+# belong. GNU tar 1.34 does it with -S; libarchive's bsdtar 3.6.2 does it unasked, and
+# macOS' tar is a bsdtar. Images written by seeking, raw volumes, and copies that `cp
+# --sparse` made have holes. Three of npm's readers know none of the forms: tar-stream
+# 3.2.2, tar 7.5.23 and modern-tar 0.8.6 give the data without the holes, too short, of
+# one form with the text of the map in front, of two under a name such as
 # GNUSparseFile.0/a.dcm; tar leaves out a member of the old GNU form. None reports an
 # error. Python's tarfile and GNU tar read all of them. Who takes tars in by these must
 # refuse type S and headers with GNU.sparse, or the images are others than were sent.
