@@ -9,7 +9,7 @@
 #include "libimgpipe/base/worker.h"
 #include "libimgpipe/base/write.h"
 
-#define BUFFER		((size_t)128 << 10)
+#define BUFFER		((size_t)32 << 10)	/* more costs a small upload page faults */
 #define WRITE_BACK	((uint64_t)8 << 20)
 #define SMALL_COPY	((uint64_t)64 << 10)	/* below it the buffer is faster */
 #define LONG_COPY	((uint64_t)8 << 20)

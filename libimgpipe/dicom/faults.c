@@ -1,6 +1,16 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "libimgpipe/base/buf.h"
 #include "libimgpipe/dicom/faults.h"
+
+void
+imgp_faults_release(struct imgp_faults *f)
+{
+	free(f->fault);
+	f->fault = NULL;
+	f->n = 0;
+}
 
 static struct imgp_fault *
 add(struct imgp_faults *f, size_t member, const struct imgp_err *e)
@@ -13,15 +23,16 @@ add(struct imgp_faults *f, size_t member, const struct imgp_err *e)
 			break;
 	if (i == IMGP_FAULTS_MAX)
 		i--;
-	t = &f->fault[i];
 	if (i == f->n) {
+		f->fault = imgp_realloc(f->fault, i + 1, sizeof *t);
 		f->n++;
+		t = &f->fault[i];
 		memset(t, 0, sizeof *t);
 		t->e = *e;
 		t->member = member;
 	}
-	t->count++;
-	return t;
+	f->fault[i].count++;
+	return &f->fault[i];
 }
 
 void

@@ -20,10 +20,13 @@ struct imgp_faults {
 		size_t		 member;	/* 0: the upload itself */
 		size_t		 count;
 		int		 fatal, mild;
-	} fault[IMGP_FAULTS_MAX];
+	} *fault;				/* ${n} of them, owned; in order */
 };
 
-#define IMGP_FAULTS_INIT { 0, { { { NULL, "" }, 0, 0, 0, 0 } } }
+#define IMGP_FAULTS_INIT { 0, NULL }	/* as all bytes zero */
+
+/* There is none any more. */
+void	imgp_faults_release(struct imgp_faults *f);
 
 void	imgp_faults_add(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);

@@ -232,7 +232,8 @@ refuse(struct scan *s, const struct imgp_err *why, struct imgp_err *e)
 	imgp_census_free(s->census);
 	s->census = imgp_census_new();
 	s->r->nlisting = 0;
-	s->r->faults.n = s->r->warnings.n = 0;
+	imgp_faults_release(&s->r->faults);
+	imgp_faults_release(&s->r->warnings);
 	imgp_faults_add(&s->r->faults, 0, why);
 	count(s, "archive");
 	if (s->checks != NULL)
@@ -445,5 +446,7 @@ void
 imgp_scan_release(struct imgp_scan_result *r)
 {
 	imgp_scans_release(&r->scans);
+	imgp_faults_release(&r->faults);
+	imgp_faults_release(&r->warnings);
 	memset(r, 0, sizeof *r);
 }

@@ -580,3 +580,11 @@ imgp_stamp_upload(int fd, struct imgp_out *out,
 	free(s.id);
 	return rc;
 }
+
+void
+imgp_stamp_release(struct imgp_stamp_result *r)
+{
+	imgp_faults_release(&r->faults);
+	imgp_faults_release(&r->warnings);
+	memset(r, 0, sizeof *r);
+}

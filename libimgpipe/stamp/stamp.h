@@ -96,11 +96,12 @@ struct imgp_stamp_result {
  * done; without scans a fault says so when there is no instance.  1: the upload
  * is not to be touched, the faults say why; ${out} may have got nothing or a
  * part.  -1 and ${e}: reading, writing or a check failed; ${out} is not to be
- * used.
+ * used.  Release ${r} in any case.
  */
 int	imgp_stamp_upload(int fd, struct imgp_out *out,
 	    const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,
 	    struct imgp_err *e);
+void	imgp_stamp_release(struct imgp_stamp_result *r);
 
 /* Nonzero when ${s} has the form of an ATRIUID: digits.digits. */
 int	imgp_is_atri_uid(const char *s);

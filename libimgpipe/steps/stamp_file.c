@@ -158,6 +158,7 @@ stamp(struct imgp_stamp_job *s, int fd, int to, int durable, const char *in,
 	s->recoded = s->opts.undo != NULL && r.encoded != 0;
 	if (rc == 0 && s->recoded)
 		rc = check_within(imgp_prov_sum(s->opts.undo), &r, in, e);
+	imgp_stamp_release(&r);
 	return rc;
 }
 

@@ -22,17 +22,20 @@
 #include "libimgpipe/steps/stamp_job.h"
 
 #define FEW_BYTES	((int64_t)4 << 20)	/* for one thread */
+#define LARGE_READ	((size_t)256 << 10)
+#define SMALL_READ	((size_t)16 << 10)	/* a small file touches no more memory */
 
 int
 imgp_stamp_sum(int fd, char hex[65], int64_t *bytes, struct imgp_err *e)
 {
 	struct imgp_sha256 *h = imgp_sha256_new();
-	unsigned char *buf = imgp_alloc_bytes((size_t)256 << 10);
+	unsigned char *buf = imgp_alloc_bytes(LARGE_READ);
 	ssize_t n;
 	int rc = -1;
 
 	*bytes = 0;
-	while ((n = pread(fd, buf, (size_t)256 << 10, *bytes)) != 0) {
+	while ((n = pread(fd, buf, *bytes < (int64_t)LARGE_READ ? SMALL_READ :
+	    LARGE_READ, *bytes)) != 0) {
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1) {
@@ -256,13 +259,13 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	(void)f;
 	if (s->series == 0)
 		return 0;		/* no image: nothing to stamp */
+	memset(&r, 0, sizeof r);
 	if (imgp_job_get_scans(job, &scans, e) == -1 ||
 	    (s->stale && refresh_sums(job, s->work.fd, e) == -1))
 		goto out;
 	s->opts.lim = &s->lim;
 	s->opts.scans = &scans;
 	s->opts.tmpdir = s->work.dir;
-	memset(&r, 0, sizeof r);
 	rc = stamp_noted(s, job, s->work.fd, s->to, s->note, &r, e);
 	tell(job, &r);
 	if (close(s->to) == -1 && rc != -1)
@@ -272,6 +275,7 @@ step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	else if (rc == 1)
 		rc = 0;
 out:
+	imgp_stamp_release(&r);
 	imgp_scans_release(&scans);
 	return rc;
 }

@@ -76,6 +76,7 @@ unstamp(int fd, int note, const uint8_t *data, size_t size)
 	must(opts.undo != NULL);
 	imgp_out_init(&out, to);
 	must(imgp_stamp_upload(fd, &out, &opts, &r, &e) == 0);
+	imgp_stamp_release(&r);
 	must(fuzz_holds(to, data, size));
 	imgp_out_release(&out);
 	imgp_prov_free(opts.undo);
@@ -109,8 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rc = imgp_scan_upload(fd, &lim, NULL, &scan, &e);
 	must(rc == 0 || e.code != NULL);
 	if (rc == -1 || scan.instances == 0) {
-		if (rc == 0)
-			imgp_scan_release(&scan);
+		imgp_scan_release(&scan);
 		goto out;
 	}
 	give_ids(&scan.scans);
@@ -140,10 +140,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		note = fuzz_file("", 0);
 		imgp_out_init(&out, note);
 		n = r.stamped + r.already;
+		imgp_stamp_release(&r);
 		must(imgp_stamp_upload(to, &out, &opts, &r, &e) == 0 &&
 		    r.stamped == 0 && r.already == n);
 	}
 	opts.scans = NULL;
+	imgp_stamp_release(&r);
 	imgp_scan_release(&scan);
 out:
 	imgp_out_release(&out);
