@@ -301,5 +301,25 @@ imgp-s3cp "$(key 1402)" s3://img/quarantine/elsewhere.dcm >/dev/null 2>&1
 faults
 imgp-verify --level exists --json >out
 is "$(elsewhere)" 'no-row -' 'an object without a row'
+# More objects than a request tells.
+mkdir many
+seq 1001 | while read -r i; do echo "$i" >"many/$i"; done
+imgp-s3cp -q -r -j16 "file://$WORK/many/" s3://img/quarantine/many/
+# asks LEVEL WANTED: the requests that list, and those for an object.
+asks() {
+	faults '99 GET max-keys=1000 page 1000'
+	imgp-verify --level "$1" --json >out
+	is "$(asked '/img?.*max-keys=1000') $(asked '/img/[a-zA-Z]')" "$2" \
+	    "level $1: two listings of two requests, ${2#* } for an object"
+}
+for level in exists size; do
+	asks $level '4 0'
+	is "$(elsewhere | uniq -c | xargs)" '1002 no-row -' '... and all without a row are found'
+done
+for gone in "$(key 1402)" s3://img/quarantine/elsewhere.dcm; do
+	/usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" DELETE "${gone#s3://}"
+done
+asks exists '4 1'
+is "$(elsewhere | grep -v no-row)" 'missing 1402' '... the one that is missing'
 fi
 done_testing

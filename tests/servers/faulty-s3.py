@@ -384,7 +384,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                             for k, i in page)))
 
     def list(self, path, query):
-        """ListObjectsV2, two keys a page."""
+        """ListObjectsV2, two keys a page; with the fault page N so many."""
         bucket = path.strip("/") + "/"
         keys = sorted(p[len(bucket) + 1:] for p in OBJECTS
                       if p.startswith("/" + bucket))
@@ -392,7 +392,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         prefix = arg if what == "foreign" else query.get("prefix", "")
         keys = [k for k in keys if k.startswith(prefix)
                 and k > query.get("continuation-token", "")]
-        page, more = keys[:2], len(keys) > 2
+        size = int(arg) if what == "page" else 2
+        page, more = keys[:size], len(keys) > size
         self.answer(200, "<ListBucketResult><IsTruncated>%s</IsTruncated>%s"
                     "%s<EncodingType>url</EncodingType></ListBucketResult>" % (
                         "true" if more else "false",
