@@ -141,14 +141,35 @@ is "$(jq -r '.Resources.MachineRole.Properties.Policies[0].PolicyDocument.Statem
     template | sort | xargs)" "$(jq -r '.Resources | to_entries[] | select(.value.Type == "AWS::Lambda::Function").key' \
     template | sort | xargs)" 'the state machine may call its functions, and nothing else'
 
+is "$(jq -r '.Resources | to_entries[] | select(.value.Type == "AWS::IAM::Role") | .key as $k |
+    .value.Properties.AssumeRolePolicyDocument.Statement[] | select(.Principal.Service != "lambda.amazonaws.com" and
+    .Condition.StringEquals["aws:SourceAccount"].Ref != "AWS::AccountId") | $k' template | xargs)" '' \
+    'a role that a service takes by its name alone is for this account'
+is "$(jq -c '[.Resources[] | select(.Type == "AWS::IAM::Role") | .Properties.Policies[].PolicyDocument.Statement[] |
+    [.Action[] | select(startswith("ec2:")) | .[4:]] | select(. != []) | sort] | unique' template)" \
+    '[["AssignPrivateIpAddresses","CreateNetworkInterface","DeleteNetworkInterface","DescribeNetworkInterfaces","DescribeSubnets","UnassignPrivateIpAddresses"]]' \
+    'of network interfaces Lambda may do what it asks for, and what a function runs none of it'
+is "$(jq -r '.Parameters as $p | ($p | keys[]) as $k | select([.Resources | .. | strings |
+    select(. == $k or contains("${" + $k + "}"))] == []) | $k' template | xargs)" '' 'each parameter is used'
+is "$(jq -c '.Parameters.ShardDisk | [.MinValue, .MaxValue]' template)" '[21,200]' \
+    'a disk that Fargate has not is refused'
+
 # The labs read; nobody but the pipeline writes.
 bucket=$aws/bucket-policy.json
 is "$(jq -r '.Statement[] | select(.Effect == "Allow") | "\(.Principal.AWS) \(.Action) \(.Resource)"' "$bucket")" \
     'LAB_ROLE_ARN s3:GetObject arn:aws:s3:::DESTINATION_BUCKET/quarantine/*
 LAB_ROLE_ARN s3:ListBucket arn:aws:s3:::DESTINATION_BUCKET' 'the labs read and list quarantine/, no more (M19)'
 is "$(jq -r '[.Statement[] | select(.Effect == "Deny" and .Sid != "OnlyByTls") | .Action[]] | sort | join(" ")' "$bucket")" \
-    's3:AbortMultipartUpload s3:DeleteObject s3:DeleteObjectVersion s3:PutObject s3:PutObjectAcl s3:PutObjectTagging' \
+    's3:AbortMultipartUpload s3:DeleteObject s3:DeleteObjectTagging s3:DeleteObjectVersion s3:DeleteObjectVersionTagging s3:PutObject s3:PutObjectAcl s3:PutObjectTagging s3:PutObjectVersionAcl s3:PutObjectVersionTagging s3:ReplicateDelete s3:ReplicateObject s3:ReplicateTags' \
     'whoever else may write elsewhere may not here'
+# Whom that policy must let: all that the template lets write there.
+jq -r "$names | .Resources | to_entries[] | select(.value.Type == \"AWS::IAM::Role\") |
+    select([.value.Properties.Policies[].PolicyDocument.Statement[] | select(.Action | index(\"s3:PutObject\")) |
+    .Resource[] | strings | startswith(\"arn:aws:s3:::dst/quarantine/\")] | any) | \"\(.key)Arn\"" template | sort >writers
+is "$(jq -r '.Outputs | to_entries[] | select(.value.Value["Fn::GetAtt"][1]? == "Arn") | .key' template | sort |
+    xargs)" "$(xargs <writers)" 'the stack tells the roles that deliver, all of them'
+while read -r w; do grep -qw "$w" "$ROOT/man/imgpipe-aws.7" || echo "$w"; done <writers >untold
+is "$(cat untold)" '' '... and the page names them for PIPELINE_ROLE_ARN'
 
 # Their form, by AWS's own model.
 if ! PATH=/usr/bin:/bin aws --version >/dev/null 2>&1; then
