@@ -145,7 +145,7 @@ hostile zip
 is_long || for kind in archive-limit archive-method archive-unsafe archive-damaged ok; do
 	set -- "$kind".*
 	shift
-	rm -- "$@"
+	rm -f -- "$@"
 done
 for f in archive-*.*; do
 	got=$(imgp-dcmscan "$f" 2>/dev/null | jq -r '(.errors // [])[0].error_code')
