@@ -54,6 +54,17 @@ operator new(std::size_t n)
 	throw std::bad_alloc();
 }
 
+/* As the library's own would; a sanitizer's would not go with what frees. */
+void *
+operator new(std::size_t n, const std::nothrow_t &) noexcept
+{
+	try {
+		return operator new(n);
+	} catch (const std::bad_alloc &) {
+		return NULL;
+	}
+}
+
 void
 operator delete(void *p) noexcept
 {
