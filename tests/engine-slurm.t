@@ -43,6 +43,8 @@ open
 wait $run
 is $? 143 'the driver is ended by SIGTERM'
 is "$(queue)" 0 '... and nothing is left in the queue'
+is "$(cat stopped/err/* | grep -c 'all ended at once')" 0 \
+    '... and Slurm'\''s signal, which each process of a worker gets, is taken for one'
 if is_long; then
 exits 0 '... resumed by local' imgp-run --engine local --run stopped --resume --retry-every 1s
 cp out lines

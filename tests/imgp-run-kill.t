@@ -127,6 +127,8 @@ for s in $signals; do
 	until_sql "select status from pipeline.edcpipelinefile
 	    where subjecteventcrffile_id = $id" 'In Progress'
 	kill -${s%:*} $run
+	# Handed on by a worker, it is the same signal.
+	/bin/kill -q 1 -${s%:*} $run
 	kill -CONT "$stamp"
 	finish
 	is "$rc" "${s#*:}" "${s%:*}: the status says so (R40)"

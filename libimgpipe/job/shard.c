@@ -26,6 +26,7 @@ struct worker {
 	char	*run;
 	char	*files;			/* TRY-NNNN.HOST.PID */
 	int	 in, out, err;
+	pid_t	 parent;		/* whose end is a SIGTERM here */
 	pid_t	 pid;			/* of imgp-run */
 	int	 signal;		/* the first one */
 };
@@ -108,6 +109,18 @@ start(struct worker *w, struct imgp_err *e)
 	return w->pid == -1 ? -1 : 0;
 }
 
+/* Hand a signal on to imgp-run, which may have had it directly (supervise.h).  That of
+ * the parent's end is none of its own where a signal has come: what ended both. */
+static void
+hand_on(struct worker *w, int sig)
+{
+	if (w->signal != 0 && getppid() != w->parent)
+		return;
+	if (w->signal == 0)
+		w->signal = sig;
+	(void)sigqueue(w->pid, SIGTERM, (union sigval){ .sival_int = 1 });
+}
+
 /* Until imgp-run is gone: its status.  Each signal that comes is handed on. */
 static int
 await(struct worker *w)
@@ -121,9 +134,7 @@ await(struct worker *w)
 		if (read(w->o->signals, &si, sizeof si) != sizeof si ||
 		    si.ssi_signo == SIGCHLD)
 			continue;
-		if (w->signal == 0)
-			w->signal = (int)si.ssi_signo;
-		kill(w->pid, SIGTERM);
+		hand_on(w, (int)si.ssi_signo);
 	}
 	return imgp_child_status(status);
 }
@@ -173,7 +184,8 @@ work(struct worker *w, struct imgp_err *e)
 int
 imgp_shard_work(const struct imgp_shard *s, struct imgp_err *e)
 {
-	struct worker w = { .o = s, .in = -1, .out = -1, .err = -1 };
+	struct worker w = { .o = s, .in = -1, .out = -1, .err = -1,
+	    .parent = getppid() };
 	int rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

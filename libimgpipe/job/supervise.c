@@ -31,6 +31,7 @@ struct supervisor {
 	int	 said_bye;
 	int	 status;		/* to end with */
 	int	 signal;		/* the first one; 0: none yet */
+	int	 sent[2];		/* how many came directly, handed on */
 	struct imgp_buf asked;		/* requests not yet complete */
 
 	struct imgp_crew next;		/* asked for, not started */
@@ -478,10 +479,12 @@ settle_script(struct supervisor *s)
 
 /* --- signals, the clock ----------------------------------------------------- */
 
+/* Slurm sends a signal to each process of a job, and a worker hands it on: one of
+ * either kind is the same signal. */
 static void
-on_signal(struct supervisor *s, int sig)
+on_signal(struct supervisor *s, int sig, int is_handed_on)
 {
-	if (s->signal != 0) {
+	if (++s->sent[is_handed_on] > 1) {
 		imgp_crew_kill(&s->work, SIGKILL);
 		imgp_crew_kill(&s->tail, SIGKILL);
 		imgp_crew_kill(&s->renewal, SIGKILL);
@@ -493,6 +496,8 @@ on_signal(struct supervisor *s, int sig)
 		s->over = 1;
 		return;
 	}
+	if (s->signal != 0)
+		return;
 	s->signal = sig;
 	if (s->said_bye)
 		return;
@@ -532,7 +537,7 @@ read_signals(struct supervisor *s)
 		if (i.ssi_signo == SIGUSR1 || i.ssi_signo == SIGUSR2)
 			halt(s, i.ssi_signo == SIGUSR1);
 		else if (i.ssi_signo != SIGCHLD)
-			on_signal(s, (int)i.ssi_signo);
+			on_signal(s, (int)i.ssi_signo, i.ssi_code == SI_QUEUE);
 }
 
 static void

@@ -52,6 +52,9 @@ struct imgp_supervise {
 };
 
 /*
+ * A signal that comes by sigqueue(3) was handed on by a worker (shard.h); one that comes
+ * directly as well is the same.
+ *
  * SIGUSR1, by which a program of the tail says that the run is to halt now, ends the
  * stages; SIGUSR2, soon, ends those that come before the first transfer, so that no
  * further upload is taken in hand.
