@@ -92,6 +92,7 @@ imgp-queue receive --keep 1h $Q 2>err | head -0 | imgp-queue 'done' >finished
 is "${PIPESTATUS[0]}" 75 'a run that dies without a line: receive ends, nobody waits for ever'
 n=$(state)
 event ObjectCreated:Put $k | put
+: >lines	# what an earlier one wrote is none of this one's
 imgp-queue receive --keep 2s $Q >lines 2>err &
 receiver=$!
 until [ -s lines ]; do sleep 0.05; done
@@ -103,6 +104,7 @@ wait $receiver
 is "$? $(jq -nc --argjson a "$n" --argjson b "$(state)" '[$b[1] - $a[1], $b[2] - $a[2]]')" '0 [0,1]' \
     'and deleted at its end'
 event ObjectCreated:Put $k | put
+: >lines
 imgp-queue receive --keep 2s $Q >lines 2>err &
 receiver=$!
 until [ -s lines ]; do sleep 0.05; done
