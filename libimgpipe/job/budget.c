@@ -55,6 +55,24 @@ enter(int dir, const char *name)
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* What is in the directory ${dir}, to read; NULL where that cannot be. */
+static DIR *
+list(int dir)
+{
+	int copy = enter(dir, ".");
+	DIR *dp = copy == -1 ? NULL : fdopendir(copy);
+
+	if (dp == NULL && copy != -1)
+		close(copy);
+	return dp;
+}
+
+static int
+is_room(const struct dirent *d)
+{
+	return strncmp(d->d_name, ROOM, strlen(ROOM)) == 0;
+}
+
 /* For as long as it is open: no other process looks, or makes a run. */
 static int
 lock_spool(int dir)
@@ -108,19 +126,14 @@ add(struct taken *t, int64_t bytes, int64_t jobs)
 static void
 count(int dir, struct taken *t)
 {
-	int copy = enter(dir, ".");
-	DIR *dp = copy == -1 ? NULL : fdopendir(copy);
+	DIR *dp = list(dir);
 	const struct dirent *d;
 	int64_t bytes;
 
-	if (dp == NULL) {
-		if (copy != -1)
-			close(copy);
+	if (dp == NULL)
 		return;
-	}
 	while ((d = readdir(dp)) != NULL)
-		if (strncmp(d->d_name, ROOM, strlen(ROOM)) == 0 &&
-		    size_of(dir, d->d_name, &bytes))
+		if (is_room(d) && size_of(dir, d->d_name, &bytes))
 			add(t, bytes, 1);
 	closedir(dp);
 }
@@ -184,14 +197,11 @@ add_up(int spool, const char *run, struct taken *own)
 {
 	struct taken all = { 0, 0 }, t;
 	const struct dirent *d;
-	int copy = enter(spool, "."), dir, mine;
-	DIR *dp = copy == -1 ? NULL : fdopendir(copy);
+	DIR *dp = list(spool);
+	int dir, mine;
 
-	if (dp == NULL) {
-		if (copy != -1)
-			close(copy);
+	if (dp == NULL)
 		return all;
-	}
 	while ((d = readdir(dp)) != NULL) {
 		if (!imgp_run_id_is(d->d_name) ||
 		    (dir = enter(spool, d->d_name)) == -1)
@@ -349,16 +359,15 @@ imgp_budget_clear(const char *spool, const char *run)
 	if (dir == -1)
 		return;
 	lock = lock_spool(top);
-	close(top);
 	(void)unlinkat(dir, TAKEN, 0);
-	if ((dp = fdopendir(dir)) == NULL) {
-		close(dir);
-	} else {
+	if ((dp = list(dir)) != NULL) {
 		while ((d = readdir(dp)) != NULL)
-			if (strncmp(d->d_name, ROOM, strlen(ROOM)) == 0)
+			if (is_room(d))
 				(void)unlinkat(dir, d->d_name, 0);
 		closedir(dp);
 	}
 	if (lock != -1)
 		close(lock);
+	close(dir);
+	close(top);
 }

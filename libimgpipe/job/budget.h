@@ -5,8 +5,10 @@
  * A work copy is announced before a byte of it is written, by a file .room-ID in
  * the directory of its run, as long as what it may need but without content:
  * twice the upload, which is there with its stamped copy for a while.  Whoever
- * wants to announce one holds the spool's lock and adds up all there are.  Those
- * of a dead run (spool.h) do not count.  A stage outside of a run, whose directory
+ * wants to announce one holds the spool's lock and adds up all there are: of each run
+ * the sum that its file .rooms has (two int64_t of this machine, bytes and number),
+ * or, where that is not whole, the files themselves.  Those of a dead run (spool.h)
+ * do not count.  A stage outside of a run, whose directory
  * has no lock, has no budget: nobody may be there to move its work copies on.
  */
 #ifndef IMGPIPE_BUDGET_H
