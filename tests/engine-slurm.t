@@ -45,11 +45,12 @@ is $? 143 'the driver is ended by SIGTERM'
 is "$(queue)" 0 '... and nothing is left in the queue'
 is "$(cat stopped/err/* | grep -c 'all ended at once')" 0 \
     '... and Slurm'\''s signal, which each process of a worker gets, is taken for one'
-if is_long; then
+# What it had put into temp is there until somebody goes on with it.
 exits 0 '... resumed by local' imgp-run --engine local --run stopped --resume --retry-every 1s
 cp out lines
 check '... all is delivered, and all agrees (I1-I7)'
 
+if is_long; then
 given 8
 shut
 start --engine slurm --run cancelled -j 2 --per-shard 2 --with "$WORK/gate" --from ids
