@@ -18,6 +18,7 @@
 #define TAG_PIXELS	IMGP_TAG(0x7fe0, 0x0010)
 /* Directory Record Sequence. */
 #define TAG_RECORDS	IMGP_TAG(0x0004, 0x1220)
+#define ZSTEP		4096u	/* bytes of a deflated data set */
 
 const struct imgp_dicom_limits imgp_dicom_limits = {
 	.depth = IMGP_DICOM_DEPTH,
@@ -404,17 +405,12 @@ start(struct imgp_dicom *d)
 }
 
 static void
-inflate_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
+inflate_some(struct imgp_dicom *d, const unsigned char *p, size_t len)
 {
 	unsigned char out[8192];
 	z_stream *z = d->inflate;
 	int rc;
 
-	if (z == NULL) {
-		z = d->inflate = imgp_alloc(sizeof *z);
-		if (inflateInit2(z, -15) != Z_OK)
-			imgp_oom();
-	}
 	d->zin += len;
 	z->next_in = (unsigned char *)(uintptr_t)p;
 	z->avail_in = (unsigned int)len;
@@ -430,10 +426,33 @@ inflate_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 		else if (rc != Z_OK && rc != Z_BUF_ERROR)
 			imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID,
 			    "the deflated data set is damaged");
-		else if (imgp_dicom_expands(&d->lim, d->pos, d->zin))
+	} while (rc == Z_OK && z->avail_out == 0 && !is_over(d));
+	if (d->phase == -1)
+		d->zin -= z->avail_in;
+}
+
+/* The ratio is looked at after the same bytes in whatever chunks they come: each
+ * ZSTEP of them, and where the stream ends. */
+static void
+inflate_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
+{
+	size_t n;
+
+	if (d->inflate == NULL) {
+		d->inflate = imgp_alloc(sizeof(z_stream));
+		if (inflateInit2((z_stream *)d->inflate, -15) != Z_OK)
+			imgp_oom();
+	}
+	for (; len > 0 && d->phase != -1 && !is_over(d); p += n, len -= n) {
+		n = ZSTEP - (size_t)(d->zin % ZSTEP);
+		if (n > len)
+			n = len;
+		inflate_some(d, p, n);
+		if (!is_over(d) && (d->phase == -1 || d->zin % ZSTEP == 0) &&
+		    imgp_dicom_expands(&d->lim, d->pos, d->zin))
 			imgp_dicom_give_up(d, IMGP_E_DICOM_LIMIT,
 			    "the deflated data set unpacks to too much");
-	} while (rc == Z_OK && z->avail_out == 0 && !is_over(d));
+	}
 }
 
 /* Step over ${*len} bytes at ${*p} as far as skip goes. */
@@ -578,8 +597,6 @@ data_feed(struct imgp_dicom *d, const unsigned char *p, size_t len)
 enum imgp_dicom_state
 imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 {
-	size_t n;
-
 	if (d->state == IMGP_DICOM_MORE && !d->preamble && !d->meta)
 		imgp_dicom_keep_first(d, p, len);
 	if (d->phase == IN_OTHER) {
@@ -590,11 +607,7 @@ imgp_dicom_feed(struct imgp_dicom *d, const void *p, size_t len)
 	if (d->inflate == NULL)
 		data_feed(d, p, len);
 	else
-		for (; len > 0 && d->phase != -1 && !is_over(d); len -= n) {
-			n = len < (1u << 20) ? len : 1u << 20;
-			inflate_feed(d, p, n);
-			p = (const char *)p + n;
-		}
+		inflate_feed(d, p, len);
 	if (d->state == IMGP_DICOM_NOT)
 		imgp_dicom_look_for_shift(d, 0);
 	return d->state;
