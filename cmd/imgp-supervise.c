@@ -67,7 +67,7 @@ static const char *const synopsis[] = {
 	    "[--retry-for D] [--retry-every D] [--pipeline CODE] [--again] [--with CMD] "
 	    "[--from FILE | ID ...]",
 	"[-qv] [-j JOBS] [--engine NAME] --run DIR --resume | --resume-failed",
-	"--run DIR --shard NAME",
+	"--run DIR --shard NAME [NAME ...]",
 	NULL
 };
 static const struct imgp_opt opts[] = {
@@ -105,7 +105,7 @@ static const struct imgp_opt opts[] = {
 	{ OPT_RESUME, "resume", NULL, "go on with the run of --run" },
 	{ OPT_RESUME_FAILED, "resume-failed", NULL,
 	    "the same, and open what failed for good" },
-	{ OPT_SHARD, "shard", "NAME", "do this shard; only engines give it" },
+	{ OPT_SHARD, "shard", "NAME", "do this shard, and those that follow; only engines give it" },
 	{ OPT_EXPLAIN, "explain", NULL,
 	    "say what a run would do with each upload, and why" },
 	{ OPT_JSON, "json", NULL, "with --explain and --doctor, as JSON" },
@@ -347,8 +347,8 @@ check_engine(const struct options *o, int n)
 	    o->from != NULL || o->null))
 		imgp_usage(&tool, "--resume and --resume-failed go with --run, "
 		    "and without ids");
-	if (g->shard != NULL && (g->run == NULL || n > 0 || g->resume ||
-	    g->failed || g->engine != NULL))
+	if (g->shard != NULL && (g->run == NULL || g->resume || g->failed ||
+	    g->engine != NULL))
 		imgp_usage(&tool, "--shard goes with --run alone");
 }
 

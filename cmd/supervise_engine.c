@@ -519,17 +519,24 @@ run_all(struct sharded *s, int signals)
 }
 
 static int
-work_shard(const struct engine_options *o, int signals)
+work_shards(const struct engine_options *o, int n, char *const more[],
+    int signals)
 {
+	char **names = imgp_alloc(((size_t)n + 2) * sizeof *names);
 	char *program = tool_path("imgp-run");
-	struct imgp_shard w = { o->run, o->shard, program, signals };
+	struct imgp_shard w = { o->run, names, program, signals };
 	struct imgp_err e;
-	int status;
+	int status, i;
+
+	names[0] = imgp_strdup(o->shard);
+	for (i = 0; i < n; i++)
+		names[1 + i] = imgp_strdup(more[i]);
 
 	if (o->run == NULL)
 		die(IMGP_E_CONFIG, "--shard", "goes with --run");
 	if ((status = imgp_shard_work(&w, &e)) == -1)
 		imgp_die(&e);
+	imgp_rundir_free_list(names);
 	free(program);
 	return status;
 }
@@ -543,7 +550,7 @@ engine_run(const struct engine_options *o, int n, char *const operands[],
 	int status;
 
 	if (o->shard != NULL)
-		return work_shard(o, signals);
+		return work_shards(o, n, operands, signals);
 	settle_engine(&s);
 	ids = imgp_asprintf("%s/ids", o->run == NULL ? "" : o->run);
 	if ((o->resume || o->failed) && access(ids, R_OK) == -1)

@@ -8,7 +8,7 @@
 
 struct engine_options {
 	const char *engine, *run;	/* NULL: not given */
-	const char *shard;		/* the worker is wanted */
+	const char *shard;		/* the worker is wanted; more may be operands */
 	size_t	 per_shard;		/* 0: not given */
 	int	 shard_jobs;		/* 0: not given */
 	int	 resume, failed;	/* --resume, --resume-failed */

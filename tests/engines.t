@@ -56,7 +56,7 @@ is "$(jq -r .subject_event_crf_file_id lines | xargs)" "$(xargs <ids.3100)" \
 is "$(wc -l <plain)" 10 '... of all'
 is "$(mails)" $((before + 1)) 'four shards have failures: one mail'
 is "$(ls one/in | grep -c -- -)" 4 'eleven inputs, named twice, are four shards'
-is "$(ls one/out | grep -c 'jsonl$')" 4 '... with a worker each'
+is "$(ls one/out | grep -c 'jsonl$')" 4 '... each of which came to its end'
 is "$(find one/runs -type f) $(ls -A spool | grep -v '^\.')" ' ' 'nothing is held, nothing left'
 cmp -s one/results lines
 ok $? 'results has what came to standard output'
@@ -85,6 +85,7 @@ exits 2 'a directory with other things is not taken' imgp-run --run full 3000
 is "$(ls full)" something '... nor touched'
 exits 2 '--shard alone' imgp-run --shard 1-0001
 exits 2 'a shard that is none' imgp-run --run one --shard ../conf
+exits 2 '... behind one that may be' imgp-run --run one --shard 1-0001 ../conf
 
 if is_long; then
 # --- kinds of input ---------------------------------------------------------------------
@@ -119,11 +120,16 @@ like err 'another imgp-run is at work there' '... and says why'
 kill -KILL $run
 wait $run 2>/dev/null
 open
-exits 0 'the driver is killed; resumed' imgp-run --run busy --resume --retry-every 1s
+exits 0 'the driver is killed; resumed, an input in a shard' \
+	imgp-run --run busy --resume -j 1 --per-shard 1 --retry-every 1s
 cp out lines
 check '... all is delivered, once, and all agrees (I1-I7)'
 is "$(delivered 3300 3303)" 4 '... all of it'
 is "$(find busy/runs -type f)" '' '... and no lease is held'
+is "$(ls busy/in | grep '^2-')" "$(ls busy/out | sed -n 's/^\(2-[0-9]*\)\..*\.jsonl$/\1/p')" \
+    '... each shard came to its end'
+is "$(ls busy/out | sed -n 's/^2-[0-9]*\.//p' | sort -u | wc -l)" 1 \
+    '... by one worker, where one is allowed'
 
 if is_long; then
 # --- signals -----------------------------------------------------------------------------

@@ -6,11 +6,11 @@
  *
  *	ENGINE RUN JOBS CMD <names of shards
  *
- * It sees to it that for each name CMD --run RUN --shard NAME runs at least once
- * somewhere, at most JOBS at a time, and ends with 0 when none of them runs or waits
- * any more, whatever came of them; with another status where it failed itself.
- * SIGTERM makes it cancel all.  It carries no ids, no results and no exit statuses:
- * those are in RUN, the directory of the run (rundir.h).
+ * It sees to it that for each name CMD --run RUN --shard NAME, with this name alone or
+ * others behind it, runs at least once somewhere, at most JOBS at a time, and ends with 0
+ * when none of them runs or waits any more, whatever came of them; with another status
+ * where it failed itself.  SIGTERM makes it cancel all.  It carries no ids, no results
+ * and no exit statuses: those are in RUN, the directory of the run (rundir.h).
  */
 #ifndef IMGPIPE_DRIVE_H
 #define IMGPIPE_DRIVE_H

@@ -7,7 +7,8 @@
  *	config		a copy of the file that IMGP_CONFIG named
  *	in/TRY-NNNN	the input lines of one shard; names are never used again
  *	out/TRY-NNNN.HOST.PID		finished job lines as a worker writes them
- *	out/TRY-NNNN.HOST.PID.jsonl	the same, once that worker came to its end
+ *	out/TRY-NNNN.HOST.PID.jsonl	the same, once that worker came to its end; of
+ *			one that did several shards the first has all lines
  *	err/TRY-NNNN.HOST.PID		what it said on standard error
  *	runs/RUN	a worker's run, whose leases may have to be given back;
  *			locked while any process of it lives

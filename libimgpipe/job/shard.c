@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/child.h"
 #include "libimgpipe/base/exit.h"
+#include "libimgpipe/base/write.h"
 #include "libimgpipe/job/run_id.h"
 #include "libimgpipe/job/rundir.h"
 #include "libimgpipe/job/shard.h"
@@ -24,7 +26,7 @@ struct worker {
 	struct imgp_rundir dir;
 	char	**options;		/* of conf */
 	char	*run;
-	char	*files;			/* TRY-NNNN.HOST.PID */
+	char	*files;			/* TRY-NNNN.HOST.PID, of the first shard */
 	int	 in, out, err;
 	pid_t	 parent;		/* whose end is a SIGTERM here */
 	pid_t	 pid;			/* of imgp-run */
@@ -58,25 +60,46 @@ make(const struct worker *w, const char *sub)
 	return fd;
 }
 
+/* The inputs of all shards as one file, in ${w->in}. */
+static int
+open_inputs(struct worker *w, struct imgp_err *e)
+{
+	struct imgp_buf b = IMGP_BUF_INIT;
+	char *const *name;
+	char *in;
+	int rc = 0;
+
+	for (name = w->o->names; *name != NULL && rc == 0; name++) {
+		in = imgp_asprintf("in/%s", *name);
+		rc = imgp_rundir_read_all(&w->dir, in, &b, e);
+		free(in);
+	}
+	if (rc == 0 && ((w->in = memfd_create("inputs", MFD_CLOEXEC)) == -1 ||
+	    imgp_write_all(w->in, b.s, b.len) == -1 ||
+	    lseek(w->in, 0, SEEK_SET) == -1))
+		rc = imgp_fail_errno(e, IMGP_E_MEMORY, "the inputs");
+	imgp_buf_release(&b);
+	return rc;
+}
+
 /* Its files.  Machines may share a name, and two workers a process id. */
 static int
 open_files(struct worker *w, struct imgp_err *e)
 {
-	char *in = imgp_asprintf("in/%s", w->o->name), *name = host();
+	char *name;
 	int i;
 
-	w->in = imgp_rundir_read(&w->dir, in, e);
-	free(in);
-	for (i = 0; w->in != -1 && w->out == -1; i++) {
+	if (open_inputs(w, e) == -1)
+		return -1;
+	name = host();
+	for (i = 0; w->out == -1; i++) {
 		free(w->files);
-		w->files = imgp_asprintf("%s.%s.%ld%s%.0d", w->o->name, name,
+		w->files = imgp_asprintf("%s.%s.%ld%s%.0d", w->o->names[0], name,
 		    (long)getpid(), i == 0 ? "" : "-", i);
 		if ((w->out = make(w, "out")) == -1 && errno != EEXIST)
 			break;
 	}
 	free(name);
-	if (w->in == -1)
-		return -1;
 	if (w->out == -1 || (w->err = make(w, "err")) == -1)
 		return imgp_fail_errno(e, IMGP_E_STORE_IO, "%s: %s",
 		    w->dir.path, w->files);
@@ -139,6 +162,25 @@ await(struct worker *w)
 	return imgp_child_status(status);
 }
 
+/* All lines are in the first shard's file; an empty one says that another came to its
+ * end. */
+static void
+finish_others(const struct worker *w)
+{
+	const char *whose = w->files + strlen(w->o->names[0]);
+	char *const *name, *path;
+	int fd;
+
+	for (name = w->o->names + 1; *name != NULL; name++) {
+		path = imgp_asprintf("out/%s%s.jsonl", *name, whose);
+		fd = openat(w->dir.fd, path, O_WRONLY | O_CREAT | O_CLOEXEC,
+		    0600);
+		if (fd != -1)
+			close(fd);
+		free(path);
+	}
+}
+
 /* Leave what came of it, under the names that say so. */
 static void
 finish(const struct worker *w, int status)
@@ -149,6 +191,7 @@ finish(const struct worker *w, int status)
 
 	(void)fsync(w->out);
 	(void)renameat(w->dir.fd, from, w->dir.fd, to);
+	finish_others(w);
 	if (lseek(w->err, 0, SEEK_END) == 0)
 		(void)unlinkat(w->dir.fd, said, 0);
 	else if (status == IMGP_EX_USAGE)
@@ -186,12 +229,14 @@ imgp_shard_work(const struct imgp_shard *s, struct imgp_err *e)
 {
 	struct worker w = { .o = s, .in = -1, .out = -1, .err = -1,
 	    .parent = getppid() };
+	char *const *name;
 	int rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (imgp_rundir_try(s->name) == 0 || strchr(s->name, '.') != NULL)
-		return imgp_fail(e, IMGP_E_CONFIG, "--shard %s: no name of a "
-		    "shard", s->name);
+	for (name = s->names; *name != NULL; name++)
+		if (imgp_rundir_try(*name) == 0 || strchr(*name, '.') != NULL)
+			return imgp_fail(e, IMGP_E_CONFIG, "--shard %s: no "
+			    "name of a shard", *name);
 	if (imgp_rundir_enter(&w.dir, s->dir, e) == -1)
 		return -1;
 	rc = work(&w, e);

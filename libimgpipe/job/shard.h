@@ -1,5 +1,6 @@
 /*
- * The worker of a sharded run: imgp-run over the inputs of one shard (drive.h).
+ * The worker of a sharded run: one imgp-run over the inputs of one shard, or of several
+ * (drive.h).
  *
  * A shard may be worked on twice, even at the same time: each worker has a run and
  * files of its own, and the record gives an upload to one run at a time.
@@ -11,7 +12,7 @@
 
 struct imgp_shard {
 	const char	*dir;		/* the directory of the sharded run */
-	const char	*name;		/* "TRY-NNNN" */
+	char *const	*names;		/* "TRY-NNNN", one or more, ended by NULL */
 	const char	*program;	/* the path of imgp-run */
 	int		 signals;	/* of imgp_supervise_signals() */
 };
