@@ -1,4 +1,4 @@
-/* Time for deadlines and intervals: it only goes forward, whatever is set. */
+/* A clock for deadlines and intervals; setting the system's time does not move it. */
 #ifndef IMGPIPE_CLOCK_H
 #define IMGPIPE_CLOCK_H
 

@@ -9,10 +9,10 @@
 #include "libimgpipe/base/opt.h"
 
 /*
- * Append a script for ${shell}: bash, zsh or fish.  ${n} tables of options;
- * subcommands are the words in small letters of the tool's synopsis, and where it has
- * an operand FILE, IN or FROM, files are completed.  0, or -1 when the shell is
- * another.
+ * Append a completion script for ${shell}: "bash", "zsh" or "fish".  It completes the
+ * options of ${n} tables, as subcommands the lower-case words of the tool's synopsis,
+ * and file names if the synopsis has an operand FILE, IN or FROM.  Returns 0, or -1 for
+ * any other shell.
  */
 int	imgp_completion(const struct imgp_tool *tool,
 	    const struct imgp_opt *const *tables, size_t n, const char *shell,

@@ -1,5 +1,4 @@
-/* Inside the wing: the settings there are, where a value comes from, and what it
- * must look like. */
+/* Private to conf*.c: the table of settings, where a value comes from, and its form. */
 #ifndef IMGPIPE_CONF_PRIV_H
 #define IMGPIPE_CONF_PRIV_H
 
@@ -8,27 +7,27 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/err.h"
 
-/* Beside IMGP_SECRETS_…, which say whose secret a setting is. */
-#define IMGP_CONF_BY_FILE	0x10u	/* the row before names the secret */
-#define IMGP_CONF_BY_COMMAND	0x20u	/* the row before the last does */
+/* Flags of a row, beside IMGP_SECRETS_…, which say whose secret a setting is. */
+#define IMGP_CONF_BY_FILE	0x10u	/* a file that holds the secret of the row before */
+#define IMGP_CONF_BY_COMMAND	0x20u	/* a command that prints the secret two rows before */
 #define IMGP_CONF_LINES		0x40u	/* a secret of several lines */
-#define IMGP_CONF_PATH		0x80u	/* NAME_file: the credential NAME, else */
+#define IMGP_CONF_PATH		0x80u	/* NAME_file: systemd's credential NAME counts, too */
 
 struct imgp_conf_row {
 	const char	*name;
 	const char	*value;		/* the default; NULL: none */
-	const char	*form;		/* imgp_conf_form(); NULL: any text here, and
-					 * looked at by what uses it */
+	const char	*form;		/* imgp_conf_form(); NULL: any text, which
+					 * its user checks */
 	unsigned int	 flags;
 };
 extern const struct imgp_conf_row imgp_conf_rows[];
 extern const size_t imgp_conf_nrows;
 
-#define IMGP_CONF_ROWS	128		/* more than there are */
+#define IMGP_CONF_ROWS	128		/* at least imgp_conf_nrows */
 
-/* The row of ${name}, or imgp_conf_nrows. */
+/* The index of the row of ${name}; imgp_conf_nrows if there is none. */
 size_t	imgp_conf_find(const char *name);
-/* The row of the secret that the row ${which} gives by file or command, or it. */
+/* The index of the secret that row ${which} gives by file or command; else ${which}. */
 size_t	imgp_conf_base(size_t which);
 
 /* A line of a file. */
@@ -36,10 +35,10 @@ struct imgp_conf_entry {
 	char		*section;	/* "" above the first */
 	size_t		 which;		/* its row */
 	char		*value;
-	char		*secret;	/* what was read by file or command, or NULL */
+	char		*secret;	/* read from the file or command, or NULL */
 	const char	*path;		/* of the file */
 	size_t		 line;
-	int		 wrong;		/* it, or another of its section */
+	int		 wrong;		/* this line or another of its section is */
 };
 
 enum imgp_conf_origin { IMGP_CONF_UNSET, IMGP_CONF_DEFAULT, IMGP_CONF_SECTION,
@@ -49,13 +48,13 @@ enum imgp_conf_origin { IMGP_CONF_UNSET, IMGP_CONF_DEFAULT, IMGP_CONF_SECTION,
 /* Where the value of a setting comes from. */
 struct imgp_conf_source {
 	enum imgp_conf_origin origin;
-	size_t		 which;		/* the row that gives it: it, its _file or
-					 * its _command */
-	const char	*given;		/* what stands there: the value, a path or a
+	size_t		 which;		/* the row that gives it: NAME, NAME_file or
+					 * NAME_command */
+	const char	*given;		/* the text given: the value, a path or a
 					 * command */
-	char		**secret;	/* where what is read by it is kept; NULL:
+	char		**secret;	/* where the secret read is kept; NULL:
 					 * ${given} is the value */
-	const struct imgp_conf_entry *entry;	/* of a file, or NULL */
+	const struct imgp_conf_entry *entry;	/* the line of a file, or NULL */
 	const char	*option;	/* its name, or NULL */
 };
 struct imgp_conf_source imgp_conf_find_source(const char *pipeline, size_t which);
@@ -69,13 +68,13 @@ const char *imgp_conf_env(const char *name, char env[64]);
 /* Nonzero when ${value} of the row ${which} must not be shown. */
 int	imgp_conf_is_secret(size_t which, const char *value);
 
-/* From now on no secret is read. */
+/* From now on read no secret from files or commands. */
 void	imgp_conf_unwant(void);
 
 /*
- * Read the secret of ${s}, which has a place for it: from its file or from the
- * output of its command.  0, or -1 with IMGP-CONFIG, which names the setting and
- * never repeats what was read.
+ * Read the secret of ${s}, whose ${secret} must not be NULL, from its file or from the
+ * output of its command.  Returns 0, or -1 with IMGP-CONFIG, whose message names the
+ * setting and never what was read.
  */
 int	imgp_conf_read_secret(const struct imgp_conf_source *s,
 	    struct imgp_err *e);

@@ -16,52 +16,53 @@
 #define IMGP_CREW_MAX	16	/* programs */
 
 struct imgp_crew_member {
-	char	**argv;		/* argv[0] a path; freed with its strings */
+	char	**argv;		/* owned with its strings; argv[0] is a path */
 	pid_t	 pid;		/* 0: not running */
-	int	 status;	/* its end as a shell gives it; -1: none yet */
-	int	 asked;		/* it is to call imgp_ready() */
-	pid_t	 started;	/* its pid, after its end, too; 0: not started */
-	int	 ready;		/* it did: imgp_crew_ready() */
+	int	 status;	/* exit status as a shell gives it; -1: runs */
+	int	 asked;		/* it was asked to call imgp_ready() */
+	pid_t	 started;	/* its pid, kept after its end; 0: not started */
+	int	 ready;		/* it called imgp_ready(): imgp_crew_ready() */
 };
 
 struct imgp_crew {
 	struct imgp_crew_member member[IMGP_CREW_MAX];
 	size_t	 n;
-	int	 ends;		/* SIGTERM ends them, and so does our end */
-	int	 in, out;	/* of a first member that waits; else -1 */
+	int	 ends;		/* SIGTERM ends them, and so does this process's end */
+	int	 in, out;	/* kept for a first member that is held; else -1 */
 };
 
 #define IMGP_CREW_INIT	{ .n = 0, .in = -1, .out = -1 }
 
-/* Add a program after the others; ${argv} is taken over.  -1: there are 16. */
+/* Add a program behind the others; ${argv} and its strings are owned by ${c} from now
+ * on.  Returns 0, or -1 when there are IMGP_CREW_MAX already. */
 int	imgp_crew_add(struct imgp_crew *c, char **argv);
 
 /*
- * Start them between ${in} and ${out}, descriptors that are taken over; with
- * ${hold} all but the first, which waits.  They get ${ready} (-1: none) for
- * imgp_ready(), except scripts and programs whose names do not begin with "imgp-",
- * which do not know of it.
- * ${say} gets the reason why a program could not be started; it then counts as
- * ended with 127.  Where there is no room for a pipe or a process, those before it
- * do not start either, and all of them count as ended with 75.
+ * Start the programs, the first reading ${in} and the last writing ${out}; both
+ * descriptors are closed here.  With ${hold} the first is not started yet:
+ * imgp_crew_let_in() or imgp_crew_keep_out() decides.  Programs whose names begin with
+ * "imgp-", other than scripts, get ${ready} (-1: none) for imgp_ready().
+ * If a program cannot be executed, ${say} gets the reason and the program counts as
+ * ended with 127.  If a pipe or a process cannot be made, no program in front of it
+ * starts either, and they all count as ended with 75.
  */
 void	imgp_crew_start(struct imgp_crew *c, int in, int out, int ready,
 	    int hold, void (*say)(const struct imgp_err *));
-/* Start the first one, which waits. */
+/* Start the first program, which was held. */
 void	imgp_crew_let_in(struct imgp_crew *c,
 	    void (*say)(const struct imgp_err *));
-/* The process ${pid} said that it is ready. */
+/* Note that the process ${pid} has called imgp_ready(). */
 void	imgp_crew_ready(struct imgp_crew *c, pid_t pid);
 /*
- * Nonzero while a member that was asked neither said so nor was waited for.  It is
- * not enough to count both: those that were ready end, too, when one before them
- * ends, and may be waited for before it is.
+ * Nonzero while some member that was asked has neither called imgp_ready() nor been
+ * waited for.  Counting the two would not do: members that were ready end, too, when one
+ * in front of them ends, and may be waited for earlier.
  */
 int	imgp_crew_awaits(const struct imgp_crew *c);
-/* Do not start it: the others read the end of their input. */
+/* Do not start the held program: the others read the end of their input. */
 void	imgp_crew_keep_out(struct imgp_crew *c);
 
-/* Wait, without blocking, for each member that runs: how many still do. */
+/* Reap members that have ended, without blocking.  Returns how many still run. */
 size_t	imgp_crew_reap(struct imgp_crew *c);
 /* Send a signal to each member that runs. */
 void	imgp_crew_kill(const struct imgp_crew *c, int sig);

@@ -1,6 +1,6 @@
 /*
- * Rows of CSV (RFC 4180) that a spreadsheet computes nothing of: a cell that
- * begins with = + - @ or a tab gets an apostrophe in front.
+ * Rows of CSV (RFC 4180) that no spreadsheet takes for formulas: a cell that begins
+ * with = + - @, a tab or a carriage return gets an apostrophe in front.
  */
 #ifndef IMGPIPE_CSV_H
 #define IMGPIPE_CSV_H
@@ -9,9 +9,9 @@
 
 #include "libimgpipe/base/buf.h"
 
-/* A cell of text, quoted; ${last}: and the row's end. */
+/* Append a quoted cell, and with ${last} the row's end. */
 void	imgp_csv_str(struct imgp_buf *out, const char *s, int last);
-/* A cell that is a number; nothing for one below 0. */
+/* Append a cell with a number, an empty one for a number below 0; never the last. */
 void	imgp_csv_int(struct imgp_buf *out, int64_t n);
 
 #endif

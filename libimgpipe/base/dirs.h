@@ -3,8 +3,8 @@
 #define IMGPIPE_DIRS_H
 
 /*
- * Make ${path} and what is missing above it, for the user alone: 0, or -1 and
- * errno.  What is there already is left as it is, a directory or not.
+ * Make ${path} and its missing parents with mode 0700.  Returns 0, or -1 with errno.
+ * Whatever exists already is left as it is, whether it is a directory or not.
  */
 int	imgp_dirs_make(const char *path);
 

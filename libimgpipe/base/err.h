@@ -21,7 +21,7 @@ struct imgp_err {
 	char		 msg[512]; /* one printable line, no program name */
 };
 
-/* Whose fault it is, and so what may come of it (job/fault.h). */
+/* Whose fault it is; job/fault.h says what follows from it. */
 enum imgp_owner {
 	IMGP_OWNER_NONE,	/* a reason to skip is nobody's fault */
 	IMGP_OWNER_UPLOAD,	/* the upload's: its bytes, its EDC data, its line */
@@ -36,8 +36,8 @@ struct imgp_error {
 	const char	*code;		/* "IMGP-DB-FENCED" */
 	const char	*class;		/* "conflict"; "-" for a reason to skip */
 	enum imgp_owner	 owner;
-	int		 retryable;	/* a later try may succeed; what is not the
-					 * upload's always may */
+	int		 retryable;	/* a later try may succeed; always nonzero
+					 * unless the owner is the upload */
 	const char	*meaning;	/* for people, one line */
 	const char	*action;	/* what to do about it, one line */
 };
@@ -51,24 +51,23 @@ struct imgp_error {
 int	imgp_fail(struct imgp_err *e, const char *code, const char *fmt, ...)
 	    __attribute__((__format__(printf, 3, 4)));
 
-/* The same for a failed system call: appends ": " and strerror(errno). */
+/* imgp_fail() for a failed system call: appends ": " and strerror(errno). */
 int	imgp_fail_errno(struct imgp_err *e, const char *code,
 	    const char *fmt, ...) __attribute__((__format__(printf, 3, 4)));
 
 /* The dictionary row of ${code}, or NULL when it has none. */
 const struct imgp_error *imgp_error_find(const char *code);
 
-/* The same for a code as people write it: its "IMGP-" may be missing, and it may be
- * in lower case. */
+/* imgp_error_find() for a code as people type it: without "IMGP-", or in lower case. */
 const struct imgp_error *imgp_error_named(const char *code);
 
-/* Its owner; IMGP_OWNER_OURS when the dictionary does not have it: nothing
- * may be final, or delivered, by a fault that nobody knows. */
+/* The owner of ${code}; IMGP_OWNER_OURS for an unknown code, so that an unknown fault
+ * neither fails an upload for good nor lets it be delivered. */
 enum imgp_owner imgp_error_owner(const char *code);
 
 /*
  * Nonzero when the class of ${code} is "temporary": asking again within seconds
- * may help.  Another retryable fault waits for a hand or a later run.
+ * may help.  Other retryable faults need somebody to act, or a later run.
  */
 int	imgp_error_is_temporary(const char *code);
 

@@ -6,8 +6,8 @@
 
 extern const struct imgp_error imgp_error_table[];	/* ended by code NULL */
 
-/* From now on ${rows}, which must stay, are the dictionary: all of ours, each with the
- * same owner, and others; ended by code NULL. */
+/* Make ${rows} (not copied; ended by code NULL) the dictionary.  They must have every
+ * built-in code with its owner, and may have others. */
 void	imgp_error_use(const struct imgp_error *rows);
 
 #endif

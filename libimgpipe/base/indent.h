@@ -1,6 +1,5 @@
 /*
- * JSON over several lines, for people: text goes in by pieces, as it is made, and
- * comes out indented.
+ * Indent JSON over several lines, for people.  The text may come in pieces.
  */
 #ifndef IMGPIPE_INDENT_H
 #define IMGPIPE_INDENT_H
@@ -18,7 +17,7 @@ struct imgp_indent {
 #define IMGP_INDENT_INIT	{ 0, 0, 0, 0 }
 
 /* Append the next ${len} bytes of valid JSON at ${s}, indented.  White space between
- * values goes; a newline outside of all of them stays. */
+ * values is dropped; a newline between two whole texts is kept. */
 void	imgp_indent(struct imgp_indent *i, const char *s, size_t len,
 	    struct imgp_buf *out);
 

@@ -34,9 +34,10 @@ typedef void imgp_json_member(void *arg, const char *key, const char *value,
  * Check that ${len} bytes at ${s} are one JSON text: valid UTF-8 without
  * U+0000 and lone surrogates, no duplicate keys in one object, at most
  * IMGP_JSON_DEPTH deep, nothing but white space after it, and within the limits
- * above.  With ${fn} it must be an object, whose members are handed over, all
- * of them only after the whole text was found good.  0, or -1 with IMGP-JOB-SYNTAX or IMGP-JOB-TOO-LONG
- * and the place of the first fault; the text itself is not repeated.
+ * above.  With ${fn} (or NULL) it must be an object; once the whole text is found
+ * good, ${fn} is called for each member.  Returns 0, or -1 with IMGP-JOB-SYNTAX or
+ * IMGP-JOB-TOO-LONG, whose message gives the position of the first fault and nothing of
+ * the text.
  */
 int	imgp_json_check(const char *s, size_t len, imgp_json_member *fn,
 	    void *arg, struct imgp_err *e);
@@ -47,9 +48,9 @@ struct imgp_json *imgp_json_parse(const char *s, size_t len,
 void	imgp_json_free(struct imgp_json *j);	/* NULL is fine */
 
 /*
- * Reading.  Each takes NULL for "not there" and then answers so, which lets
- * calls be nested.  What is returned is borrowed and lives as long as the
- * value it was taken from.  Keys are compared byte for byte.
+ * Reading.  Each function takes NULL for "not there" and answers accordingly, so calls
+ * can be nested.  Results are borrowed and live as long as the value that they are part
+ * of.  Keys are compared byte for byte.
  */
 const struct imgp_json *imgp_json_get(const struct imgp_json *obj,
 	    const char *key);
@@ -69,9 +70,9 @@ int	imgp_json_int(const struct imgp_json *j, int64_t *out);
 int	imgp_json_bool(const struct imgp_json *j);
 
 /*
- * Building.  ${obj} is an object, ${array} an array.  imgp_json_set_… replaces
- * a member in its place or appends it; a NULL string is null.  Strings must be
- * UTF-8 without U+0000: other bytes are replaced by U+FFFD.
+ * Building.  ${obj} is an object, ${array} an array; the new values are the caller's to
+ * free.  imgp_json_set_… replaces a member in its place or appends it.  A NULL string
+ * becomes null.  Bytes that are not UTF-8 become U+FFFD.
  */
 struct imgp_json *imgp_json_new_object(void);
 struct imgp_json *imgp_json_new_array(void);
@@ -83,20 +84,20 @@ void	imgp_json_set_str(struct imgp_json *obj, const char *key, const char *s);
 void	imgp_json_set_int(struct imgp_json *obj, const char *key, int64_t n);
 void	imgp_json_set_bool(struct imgp_json *obj, const char *key, int b);
 void	imgp_json_set_null(struct imgp_json *obj, const char *key);
-/* ${j} is taken over: the object's from now on. */
+/* ${j} is owned by the object from now on. */
 void	imgp_json_set(struct imgp_json *obj, const char *key,
 	    struct imgp_json *j);
 void	imgp_json_remove(struct imgp_json *obj, const char *key);
-/* ${j} is taken over: the array's from now on. */
+/* ${j} is owned by the array from now on. */
 void	imgp_json_append(struct imgp_json *array, struct imgp_json *j);
 void	imgp_json_append_int(struct imgp_json *array, int64_t n);
 void	imgp_json_append_str(struct imgp_json *array, const char *s);
 
-/* Print compactly, on one line. */
+/* Append it compactly, on one line without a newline. */
 void	imgp_json_print(const struct imgp_json *j, struct imgp_buf *out);
 /* "cJSON 1.7.15" */
 const char *imgp_json_version(void);
-/* Print a string with its quotes and escapes; bytes as under Building. */
+/* Append a string with quotes and escapes; bad UTF-8 as under Building. */
 void	imgp_json_quote(struct imgp_buf *out, const char *s, size_t len);
 
 #endif

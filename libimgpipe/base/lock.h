@@ -1,12 +1,12 @@
-/* A file that one process, and those it started, hold for themselves. */
+/* A lock file, held by one process and the processes it started. */
 #ifndef IMGPIPE_LOCK_H
 #define IMGPIPE_LOCK_H
 
 /*
- * Open the file ${name} in the directory ${dir}, made where it is missing, and take
- * its flock(2): ${how} is LOCK_EX, or LOCK_EX | LOCK_NB not to wait.  The
- * descriptor, close-on-exec, whose end gives the lock back; or -1 and errno, which
- * is EWOULDBLOCK where another has it.
+ * Open the file ${name} in the directory ${dir}, creating it if it is missing, and
+ * flock(2) it: ${how} is LOCK_EX, or LOCK_EX | LOCK_NB to return at once.  Returns a
+ * close-on-exec descriptor, whose close(2) releases the lock; or -1 with errno,
+ * EWOULDBLOCK when another process holds the lock.
  */
 int	imgp_lock(int dir, const char *name, int how);
 

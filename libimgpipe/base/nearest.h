@@ -1,4 +1,4 @@
-/* The name that somebody may have meant who wrote another. */
+/* The known name that is nearest to a misspelt one. */
 #ifndef IMGPIPE_NEAREST_H
 #define IMGPIPE_NEAREST_H
 
@@ -11,9 +11,10 @@ struct imgp_nearest {
 };
 
 /*
- * Hold ${name} against the word: it becomes the nearest when fewer letters are
- * added, left out, replaced or swapped with their neighbour than for the one
- * before, and not more than a third of the word's.  Begin with { word, NULL, 0 }.
+ * Compare ${name} with the word by letters added, left out, replaced, or swapped with
+ * their neighbour.  It becomes the nearest if its distance is less than that of the
+ * nearest so far and at most a third of the word's length.  Begin with
+ * { word, NULL, 0 }.
  */
 void	imgp_nearest_try(struct imgp_nearest *n, const char *name);
 

@@ -1,6 +1,6 @@
 /*
- * Options: one table per tool makes parsing, --help, the usage line, and what shells
- * complete (completion.h).
+ * Command-line options.  One table per tool drives parsing, --help, the usage line and
+ * shell completion (completion.h).
  *
  * Every tool has --help, --version, --completion SHELL, --config FILE and
  * --show-config, and takes -j N (--jobs), -n (--dry-run), -q (--quiet), -v
@@ -13,8 +13,8 @@
 struct imgp_opt {
 	int		 ch;	/* short option, or a number above 255 */
 	const char	*name;	/* long name, or NULL */
-	const char	*arg;	/* what its argument is called, or all that it
-				 * may be, a|b|c; NULL: none */
+	const char	*arg;	/* its argument's name, or its values as a|b|c;
+				 * NULL: no argument */
 	const char	*help;	/* one line */
 };
 
@@ -30,7 +30,8 @@ struct imgp_tool {
 	const char *const *synopsis;	/* lines without the name, NULL ended */
 	const char	*about;		/* one line */
 	const struct imgp_opt *opts;	/* own options, ended by {0} */
-	/* "libpq 15.18": NULL ended; what base/ needs comes by itself */
+	/* for --version: functions that return such as "libpq 15.18",
+	 * ended by NULL; the libraries of base/ are added */
 	const char	*(*const *libs)(void);
 	unsigned int	 uses;		/* IMGP_USES_…, or'ed */
 };
@@ -38,7 +39,7 @@ struct imgp_tool {
 /* What the options that all tools share were set to. */
 struct imgp_common {
 	int	jobs;		/* -j, 1 unless given */
-	int	jobs_given;	/* it was */
+	int	jobs_given;	/* -j was given */
 	int	dry_run;	/* -n: say what would be done, change nothing */
 	int	quiet;		/* -q: no diagnostics but errors */
 	int	verbose;	/* -v, counted */
@@ -50,14 +51,13 @@ extern struct imgp_common imgp_common;
 extern const char *imgp_progname;
 
 /*
- * The next own option, as getopt_long(3): its ch, with optarg; -1 at the end,
- * optind then naming the first operand.  Shared options are taken care of;
- * --help and --version print and exit(0), as --show-config does at the end, when
- * imgp_conf_option() was told of the own ones; a wrong option exits with 2.  The
- * first call also opens /dev/null where descriptors 0 to 2 are closed (so that
- * standard input cannot be read then, nor standard output be written), sets
- * the locale for nothing (C everywhere) and ignores SIGPIPE, so that only a
- * write to standard output can end a tool by it.
+ * Return the tool's next own option as getopt_long(3) does: its ch, with optarg; -1 at
+ * the end, when argv[optind] is the first operand.  Shared options are handled here:
+ * --help and --version print and exit(0); --show-config does so at the end, after
+ * imgp_conf_option() was called for the tool's own options.  A wrong option exits with
+ * status 2.  The first call also opens /dev/null for closed descriptors 0 to 2 (so that
+ * reading standard input or writing standard output fails), keeps the locale "C", and
+ * ignores SIGPIPE, so that only a write to standard output can end a tool by it.
  */
 int	imgp_opt(const struct imgp_tool *tool, int argc, char *argv[]);
 
@@ -68,22 +68,21 @@ void	imgp_usage(const struct imgp_tool *tool, const char *fmt, ...)
 /* "imgp-stamp: CODE: message" on standard error. */
 struct imgp_err;
 void	imgp_complain(const struct imgp_err *e);
-/* The same, then exit: 2 for a wrong configuration, login or right, 75 for what is
- * ours or a service's otherwise, else 1. */
+/* imgp_complain(), then exit: with 2 if a setting, a login or a right is wrong, with 75
+ * for any other fault of ours or of a service, else with 1. */
 void	imgp_die(const struct imgp_err *e) __attribute__((__noreturn__));
 
-/* "imgp-queue: passed over: WHAT" on standard error, but not with -q; for those who
- * tell it of each thing that is none of theirs.  ${arg} is not used. */
+/* Unless -q is given, write "imgp-queue: passed over: WHAT" to standard error: a
+ * callback for things that a tool does not handle.  ${arg} is not used. */
 void	imgp_passed_over(void *arg, const char *what);
 
-/* Write ${b} to standard output and empty it.  Where that cannot be done, as on a
- * full disk, say so and exit with 75; where nobody reads on, as after head(1), end by
- * SIGPIPE. */
+/* Write ${b} to standard output and empty it.  If the write fails, as on a full disk,
+ * say so and exit with 75; if the reader is gone, as after head(1), end by SIGPIPE. */
 struct imgp_buf;
 void	imgp_print(struct imgp_buf *b);
-/* The same for a piece of JSON, which is indented with --pretty and at a terminal. */
+/* imgp_print() for a piece of JSON, indented with --pretty and on a terminal. */
 void	imgp_print_json(struct imgp_buf *b);
-/* Standard output cannot be written, as errno says: end as above. */
+/* End as imgp_print() does after a failed write, by errno. */
 void	imgp_print_failed(void) __attribute__((__noreturn__));
 
 #endif

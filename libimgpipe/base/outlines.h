@@ -1,8 +1,8 @@
 /*
  * Whole lines from a pipe to standard output, counted.
  *
- * What is written and what is counted cannot differ, however the process that
- * made the lines ends: it does not write them to standard output itself.
+ * The process that makes the lines writes them to a pipe, and this one copies whole
+ * lines on; so the count is right however that process ends.
  */
 #ifndef IMGPIPE_OUTLINES_H
 #define IMGPIPE_OUTLINES_H
@@ -12,28 +12,27 @@
 #include "libimgpipe/base/buf.h"
 
 struct imgp_outlines {
-	int	 in;		/* the pipe; -1: none, or it is at its end */
+	int	 in;		/* the pipe; -1: none, or it has ended */
 	size_t	 lines;		/* written whole, from all pipes so far */
 	int	 broken;	/* errno of the write that failed; 0: none */
 
-	struct imgp_buf buf;	/* read, and not written yet */
+	struct imgp_buf buf;	/* read but not written yet */
 	size_t	 whole;		/* bytes of buf up to its last newline */
 };
 
 #define IMGP_OUTLINES_INIT	{ -1, 0, 0, IMGP_BUF_INIT, 0 }
 
-/* The descriptors to poll: whether ${in} is to be read, standard output to be
+/* What to poll(2) for: nonzero when ${in} is to be read, or standard output to be
  * written.  Both are zero when all is done. */
 int	imgp_outlines_reads(const struct imgp_outlines *o);
 int	imgp_outlines_writes(const struct imgp_outlines *o);
 
 /*
- * Read what there is; at the end of the pipe it is closed, and bytes behind the
- * last newline are dropped.  Once standard output is broken, all is dropped, so
- * that the pipe is read to its end.
+ * Read what the pipe has.  At its end the pipe is closed, and bytes behind the last
+ * newline are dropped.  After a write failed all input is read and dropped.
  */
 void	imgp_outlines_read(struct imgp_outlines *o);
-/* Write so much as does not block once poll(2) has said POLLOUT. */
+/* Write as much as cannot block after poll(2) reported POLLOUT. */
 void	imgp_outlines_write(struct imgp_outlines *o);
 
 #endif

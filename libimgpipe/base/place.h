@@ -17,30 +17,31 @@ struct imgp_place {
 };
 
 /*
- * Take ${url} apart.  Refused with IMGP-PLACE-INVALID: another scheme, bytes
- * that are not UTF-8, control characters, "." and ".." as a segment, a relative
- * file path, a bad bucket name, an S3 key above 1024 bytes.  Release with imgp_place_release().
+ * Parse ${url}.  Returns 0 and ${p}, to be released with imgp_place_release(); or -1 with
+ * IMGP-PLACE-INVALID for any other scheme, bytes that are not UTF-8, control
+ * characters, a segment "." or "..", a relative file path, a bad bucket name, or an S3
+ * key above 1024 bytes.
  */
 int	imgp_place_parse(const char *url, struct imgp_place *p,
 	    struct imgp_err *e);
 void	imgp_place_release(struct imgp_place *p);
 
 /*
- * ${base} without '/' at its end, one '/' and ${key} as it is: the caller's to
- * free.  Nothing is checked.
+ * Join ${base} (without a '/' at its end), one '/' and ${key} as it is.  The caller frees
+ * the result.  Nothing is checked.
  */
 char	*imgp_place_join(const char *base, const char *key);
 
 /*
- * The place of the file or directory ${path}: "file://" and its absolute path, with
- * the directory that it lies in as the system knows it; a '/' at its end stays.  The
- * caller's to free; NULL with IMGP-PLACE-INVALID where the working directory is gone.
+ * The place of the file or directory ${path}: "file://" and its absolute path, in which
+ * the parent directory is resolved by realpath(3); a '/' at its end is kept.  The caller
+ * frees it.  NULL with IMGP-PLACE-INVALID when the working directory is gone.
  */
 char	*imgp_place_of_path(const char *path, struct imgp_err *e);
 
 /*
- * 0 when ${url} lies below the place ${base} (whole segments, no way out);
- * else -1 with IMGP-PLACE-OUTSIDE or IMGP-PLACE-INVALID.
+ * 0 when ${url} lies below the place ${base}, compared by whole segments; else -1 with
+ * IMGP-PLACE-OUTSIDE or IMGP-PLACE-INVALID.
  */
 int	imgp_place_within(const char *url, const char *base,
 	    struct imgp_err *e);

@@ -2,7 +2,7 @@
 #ifndef IMGPIPE_PROCESSORS_H
 #define IMGPIPE_PROCESSORS_H
 
-/* At least 1; as taskset(1) and a container's set of processors leave it. */
+/* At least 1.  Counts the affinity mask, which taskset(1) and cpusets narrow. */
 int	imgp_processors(void);
 
 #endif

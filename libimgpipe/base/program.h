@@ -1,10 +1,9 @@
 /*
- * Running somebody else's program: what it reads is given, what it writes is kept,
- * and it has so long.
+ * Run somebody else's program with given input, keep its output, and limit its time.
  *
- * The program has a process group of its own, which ends with it: what it left in
- * the background is killed.  No shell sees its words.  Many threads may run one at
- * once.
+ * The program has a process group of its own; when it ends, whatever it left in the
+ * background is killed.  No shell interprets its arguments.  Several threads may run
+ * programs at once.
  */
 #ifndef IMGPIPE_PROGRAM_H
 #define IMGPIPE_PROGRAM_H
@@ -15,12 +14,12 @@
 #include "libimgpipe/base/err.h"
 
 struct imgp_program {
-	char	*const *argv;		/* argv[0] is its path; NULL ended */
-	char	*const *env;		/* all of its environment; NULL ended */
-	const char *in;			/* what it reads, ${in_len} bytes */
+	char	*const *argv;		/* ended by NULL; argv[0] is its path */
+	char	*const *env;		/* its whole environment; ended by NULL */
+	const char *in;			/* its standard input, ${in_len} bytes */
 	size_t	 in_len;
-	size_t	 most;			/* bytes that it may write; at least 1 */
-	unsigned int seconds;		/* that it may take; 0: any */
+	size_t	 most;			/* bytes of output allowed; at least 1 */
+	unsigned int seconds;		/* of time allowed; 0: no limit */
 };
 
 enum imgp_program_end {
@@ -32,20 +31,20 @@ enum imgp_program_end {
 };
 
 /*
- * Run it.  0 with what it wrote to standard output in ${out} (empty before), how it
- * ended in ${*end}, and in ${*n} its status or signal; its standard error is ours.
- * -1 with IMGP-CONFIG when it cannot be started.
+ * Run the program and wait for it.  Returns 0 with its standard output in ${out} (empty
+ * before), how it ended in ${*end}, and its exit status or signal in ${*n}; its standard
+ * error is the caller's.  Returns -1 with IMGP-CONFIG when it cannot be started.
  */
 int	imgp_program_run(const struct imgp_program *p, struct imgp_buf *out,
 	    enum imgp_program_end *end, int *n, struct imgp_err *e);
 
-/* The words of ${s}, which blanks separate: an array ended by NULL, the caller's to
- * free with imgp_program_free_words(). */
+/* Split ${s} at blanks into an array ended by NULL; free it with
+ * imgp_program_free_words(). */
 char	**imgp_program_words(const char *s);
 void	imgp_program_free_words(char **words);	/* NULL is fine */
 
-/* The directory of our own tools, whether this program lies with them or in
- * libexec; the caller's to free. */
+/* The directory of imgpipe's tools, found from this program's own path (beside them or
+ * in libexec).  The caller frees it. */
 char	*imgp_program_tools(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Telling the program that started this one that the settings are read. */
+/* Tell the program that started this one that the settings are read and good. */
 #ifndef IMGPIPE_READY_H
 #define IMGPIPE_READY_H
 
@@ -6,9 +6,9 @@
 #define IMGP_READY_FD	"IMGP_READY_FD"
 
 /*
- * Write our process id, a pid_t, to that pipe and close it.  A tool calls this when nothing in its
- * settings can stop it any more and before it reads its first line; imgp-run
- * waits for it.  Does nothing where the variable is not set, or a second time.
+ * Write our process id, as a pid_t, to that pipe and close it.  A tool calls this once
+ * no setting can stop it any more and before it reads its first line; imgp-run waits
+ * for it.  Does nothing if the variable is not set, or on a second call.
  */
 void	imgp_ready(void);
 

@@ -1,10 +1,10 @@
 /*
  * Giving up rights before the first untrusted byte is read.
  *
- * A process opens what it needs first.  Afterwards it works on open descriptors
- * alone: seccomp allows a dozen system calls and is mandatory; Landlock, where the
- * kernel has it, refuses files and signals once more.  There is no way back for the
- * process and its threads.
+ * A process opens what it needs first and afterwards works on open descriptors alone.
+ * seccomp(2), which is mandatory, allows a dozen system calls; landlock(7), where the
+ * kernel has it, refuses files and signals as a second barrier.  Neither can be undone,
+ * for the process and its threads.
  */
 #ifndef IMGPIPE_SANDBOX_H
 #define IMGPIPE_SANDBOX_H
@@ -13,7 +13,7 @@
 
 #include "libimgpipe/base/err.h"
 
-/* The only flags that an open(2) may have then: the file has no name. */
+/* The only flags that open(2) may have in the sandbox: they make an unnamed file. */
 #define IMGP_SCRATCH_FLAGS	(O_TMPFILE | O_RDWR | O_CLOEXEC)
 
 struct imgp_rights {
@@ -32,9 +32,9 @@ struct imgp_rights {
 int	imgp_sandbox(const struct imgp_rights *r, struct imgp_err *e);
 
 /*
- * What imgp_sandbox() can have here: 0; 1 where the kernel has no Landlock, and
- * ${e} says so (IMGP-SANDBOX); -1 and ${e} where it cannot be set up.  A process
- * is started to find out.
+ * Find out, in a child process, whether imgp_sandbox() works here.  0: it does; 1: it
+ * does, but the kernel has no Landlock, as ${e} says (IMGP-SANDBOX); -1 with ${e}: it
+ * does not.
  */
 int	imgp_sandbox_probe(struct imgp_err *e);
 

@@ -8,13 +8,13 @@
 
 #include "libimgpipe/base/err.h"
 
-/* Nonzero for a mode that keeps others out: nobody but the owner may write, only
- * owner and group read (0600, 0640, 0400). */
+/* Nonzero if the mode is private enough: only the owner may write, only owner and group
+ * may read (0600, 0640, 0400). */
 int	imgp_secret_mode(mode_t mode);
 
 /*
- * Open ${path}, a regular file of such a mode, for reading: a descriptor, or -1
- * with IMGP-CONFIG.
+ * Open ${path}, which must be a regular file of such a mode, for reading.  Returns a
+ * descriptor, or -1 with IMGP-CONFIG.
  */
 int	imgp_secret_open(const char *path, struct imgp_err *e);
 

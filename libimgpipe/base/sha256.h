@@ -12,20 +12,20 @@
 struct imgp_sha256;
 
 /*
- * In a tool that makes only sums, before it gives up its rights or makes
- * children: OpenSSL as it is built, without openssl.cnf, which it could not read
- * then, and without the names of all that it has, which take 2 ms to learn.
+ * Initialize OpenSSL without openssl.cnf, which cannot be read in the sandbox, and
+ * without loading the names of all algorithms, which takes 2 ms.  For tools that use
+ * OpenSSL for sums alone; call it before imgp_sandbox() and before fork(2).
  */
 void	imgp_sha256_only(void);
 
-/* A running sum over nothing yet; never NULL. */
+/* A new running sum; never NULL. */
 struct imgp_sha256 *imgp_sha256_new(void);
 void	imgp_sha256_free(struct imgp_sha256 *h);	/* NULL is fine */
 void	imgp_sha256_add(struct imgp_sha256 *h, const void *p, size_t len);
-/* The digest of all that was added, in hexadecimal; ${h} is then reset. */
+/* Write the digest of all bytes added as hex digits, and reset ${h}. */
 void	imgp_sha256_end_hex(struct imgp_sha256 *h, char hex[IMGP_SHA256_HEX]);
 
-/* Of one buffer. */
+/* The same for one buffer. */
 void	imgp_sha256_hex(const void *p, size_t len, char hex[IMGP_SHA256_HEX]);
 /* HMAC-SHA-256 (RFC 2104) of ${text}, by ${h}, which is reset before and
  * after.  ${mac} may be ${key}. */

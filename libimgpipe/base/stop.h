@@ -1,21 +1,20 @@
 /*
  * Ending by TERM, INT or HUP without leaving a mess at a server.
  *
- * While something is held that must be cleared up first (an upload in parts),
- * the signal only asks; what is held is let go of, and the process then dies
- * of the signal.  With nothing held, or by a second signal, it dies at once.
+ * While a thread holds something that must be cleared up first (a multipart upload), the
+ * first signal only sets a flag (imgp_stop_asked()); when the last hold is released, the
+ * process dies of the signal.  With nothing held, or by a second signal, it dies at once.
  */
 #ifndef IMGPIPE_STOP_H
 #define IMGPIPE_STOP_H
 
-/* From now on; signals that are ignored stay so. */
+/* Install the handlers; signals that are ignored stay ignored. */
 void	imgp_stop_init(void);
-/* Something must be cleared up before the end; from any thread, nested. */
+/* Hold: something must be cleared up before the end.  From any thread; holds nest. */
 void	imgp_stop_hold(void);
-/* It is cleared up.  Does not return where a signal has come meanwhile and
- * nothing else is held. */
+/* Release one hold.  Does not return if a signal has come and nothing else is held. */
 void	imgp_stop_release(void);
-/* Nonzero when a signal has come: make for the end. */
+/* Nonzero once a signal has come: finish soon. */
 int	imgp_stop_asked(void);
 
 #endif

@@ -25,7 +25,7 @@ struct imgp_table;
 struct imgp_table *imgp_table_new(const char *const *heads, size_t n);
 void	imgp_table_free(struct imgp_table *t);	/* NULL is fine */
 
-/* The next cell, rows filled from left to right. */
+/* Add the next cell, from left to right and row by row; the text is copied. */
 void	imgp_table_str(struct imgp_table *t, const char *s,
 	    enum imgp_paint paint);
 void	imgp_table_int(struct imgp_table *t, int64_t n);
@@ -35,9 +35,9 @@ void	imgp_table_print(const struct imgp_table *t, int colour,
 	    struct imgp_buf *out);
 
 /*
- * Append ${text} with each line that is too wide broken at a blank; what follows
- * stands below the second column ("  what   said"), else four columns further in.  A
- * word that does not fit stays whole.  ECMA-48 colours take no room.
+ * Append ${text}, breaking lines wider than IMGP_TABLE_WIDTH at a blank.  The rest of a
+ * line is indented to its second column ("  what   said"), or by four columns if it has
+ * none.  A word that does not fit stays whole.  ECMA-48 colours take no room.
  */
 void	imgp_fold(const char *text, struct imgp_buf *out);
 

@@ -7,17 +7,17 @@
 #include <stddef.h>
 
 /*
- * Write ${len} bytes of ${s} to ${dst} (${size} bytes, at least 1), NUL
- * terminated and cut where they do not fit.  Printable UTF-8 is kept; C0, C1,
- * DEL, bidirectional controls, line separators and bytes that are not UTF-8
- * become \xNN, byte by byte, a backslash stays itself.  Returns strlen(dst).
+ * Write ${len} bytes of ${s} to ${dst} of ${size} (at least 1) bytes, NUL-terminated and
+ * cut if they do not fit.  Printable UTF-8 and the backslash are kept; each byte of C0
+ * and C1 controls, DEL, bidirectional controls, line separators and invalid UTF-8
+ * becomes \xNN.  Returns strlen(dst).
  */
 size_t	imgp_printable(char *dst, size_t size, const char *s, size_t len);
 
 /*
- * The length in bytes (1..4) of the valid UTF-8 sequence at ${s}, of which
- * ${len} bytes may be read, with its code point in ${*cp} (NULL: not wanted);
- * 0 when it is not valid (overlong, surrogate, cut short, above U+10FFFF).
+ * The length in bytes (1 to 4) of the UTF-8 sequence (RFC 3629) at ${s}, of which ${len}
+ * bytes may be read, and its code point in ${*cp} (NULL: not wanted).  0 when it is not
+ * valid: overlong, a surrogate, cut short, or above U+10FFFF.
  */
 size_t	imgp_utf8(const char *s, size_t len, unsigned int *cp);
 

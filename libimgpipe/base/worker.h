@@ -1,10 +1,9 @@
 /*
- * A process of our own that does one piece of work with hostile bytes, watched:
- * it is killed when it neither reads nor writes a byte for some time, and it ends
- * when we do.
+ * A child process that does one piece of work on hostile bytes.  It is killed when it
+ * neither reads nor writes a byte for some time, and it ends when its parent does.
  *
- * How long the work takes in all does not matter.  Only time in which we were
- * awake counts: what stopped the machine or the terminal stopped the worker, too.
+ * The work may take any time in all.  Only time in which the parent was awake counts as
+ * idle: when the machine or the terminal's job is stopped, so is the worker.
  */
 #ifndef IMGPIPE_WORKER_H
 #define IMGPIPE_WORKER_H
@@ -21,18 +20,18 @@
 
 /* What to start, set by the caller. */
 struct imgp_work {
-	/* In the worker: do it, write the answer to ${fd}, return a status; all but
-	 * 0 and ${also} count as failure. */
+	/* Called in the worker: do the work, write the answer to ${fd}, return an exit
+	 * status.  Any other than 0 and ${also} counts as failure. */
 	int		(*work)(int fd, void *arg);
 	void		*arg;
-	int		 also;		/* 0: none */
-	unsigned int	 seconds;	/* without a byte read or written; 0: any */
+	int		 also;		/* another good status; 0: none */
+	unsigned int	 seconds;	/* without a byte read or written; 0: no limit */
 	int		 keep[IMGP_WORKER_KEEPS]; /* descriptors that it keeps; */
 	size_t		 nkeep;		/* all others are closed in it */
-	/* -1, or what it writes to for somebody else: a reader that does not read
-	 * is no fault of the worker. */
+	/* A descriptor that the worker writes to for another reader, or -1: waiting for
+	 * that reader does not count as idle. */
 	int		 reader;
-	const char	*died;		/* the code when it dies or hangs */
+	const char	*died;		/* the error code when it dies or hangs */
 };
 
 struct imgp_worker {
@@ -46,28 +45,29 @@ struct imgp_worker {
 };
 
 /*
- * Start a worker; ${w} must stay.  Its standard descriptors are /dev/null.
- * -1: IMGP-MEMORY.
+ * Start a worker; ${w} must outlive it.  Its standard descriptors are /dev/null.
+ * Returns 0, or -1 with IMGP-MEMORY.
  */
 int	imgp_worker_start(struct imgp_worker *c, const struct imgp_work *w,
 	    struct imgp_err *e);
 
-/* In how many milliseconds imgp_worker_watch() is to be called; -1: never. */
+/* Milliseconds until imgp_worker_watch() must be called; -1: never. */
 int64_t	imgp_worker_due(const struct imgp_worker *c);
-/* Kill it if it has done nothing for too long. */
+/* Kill the worker if it has been idle for too long. */
 void	imgp_worker_watch(struct imgp_worker *c);
 
-/* Read its answer to its end into ${answer} (what is above its ceiling kills it),
- * watching it. */
+/* Read the whole answer into ${answer} while watching the worker; an answer above the
+ * buffer's ceiling kills it. */
 void	imgp_worker_read(struct imgp_worker *c, struct imgp_buf *answer);
 /*
- * Wait for its end, once its answer is at its end or it was killed, and close
- * that.  Its status, 0 or w->also; or -1, and ${e} says why: IMGP-MEMORY where it
- * ran out of that, else w->died.
+ * Wait for the worker's end and close ${c->fd}; call it after the answer was read to its
+ * end or the worker was killed.  Returns its status, 0 or w->also; or -1 with
+ * IMGP-MEMORY if it ran out of memory, else with the code w->died.
  */
 int	imgp_worker_end(struct imgp_worker *c, struct imgp_err *e);
 
-/* Called by whoever has read or written some bytes, in any process. */
+/* Tell the parent that some bytes were read or written; does nothing in other
+ * processes. */
 void	imgp_worker_beat(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* The zone of the times in names (M15). */
+/* The time zone of the times in file names (M15). */
 #ifndef IMGPIPE_ZONE_H
 #define IMGPIPE_ZONE_H
 
@@ -7,9 +7,9 @@
 #include "libimgpipe/base/err.h"
 
 /*
- * From now on imgp_zone_local() gives times in ${zone}: "UTC", as at first, or a name
- * of the system's zone database such as "America/Los_Angeles".  0, or -1 with
- * IMGP-CONFIG when there is no such zone.  Sets TZ: call it while there is one thread.
+ * Make imgp_zone_local() use ${zone}, a name of the system's zone database such as
+ * "America/Los_Angeles"; until then it uses UTC.  Returns 0, or -1 with IMGP-CONFIG when
+ * there is no such zone.  Sets TZ: call it while there is one thread.
  */
 int	imgp_zone_set(const char *zone, struct imgp_err *e);
 /* As localtime_r(3). */
