@@ -5,9 +5,9 @@
  * This file: change a few bytes near the head of what a raw deflate stream (RFC 1951)
  * holds, without compressing it again.
  *
- * The code words up to some 32 KiB behind the last change are walked, the few
- * that the change touches are spelt anew, and everything behind is copied byte
- * for byte.  deflate.c explains why that is right.  The steps, in order:
+ * It decodes the code words up to some 32 KiB behind the last change, writes the few
+ * that the change touches anew, and copies everything behind byte for byte.  deflate.c
+ * explains why that is right.  The steps, in order:
  *
  *	d = imgp_deflate_new();			one per thread, to be reused
  *	imgp_deflate_peek(d, &src, want, e)	where the edits depend on the
@@ -45,7 +45,7 @@ struct imgp_deflate;				/* working memory */
 
 /*
  * Read exactly ${len} bytes at ${off} of the compressed stream into ${buf}.
- * 0, or -1 with ${e} filled in.  Only asked for what lies within src.len.
+ * Returns 0, or -1 with ${e} filled in.  Never called for bytes beyond src.len.
  */
 typedef int imgp_deflate_read(void *arg, uint64_t off, void *buf, size_t len,
 	    struct imgp_err *e);
@@ -71,10 +71,10 @@ int	imgp_deflate_read_fd(void *fd, uint64_t off, void *buf, size_t len,
 	    struct imgp_err *e);
 
 /*
- * At content offset ${at} (of the content as it is): ${del} bytes go, and
- * ${inslen} bytes of ${ins} come in their place.  A list of edits is sorted
- * and does not overlap: the next ${at} is not below this at + del.  Edits at
- * the same place insert in their order.  at + del may be src.size.
+ * Replace ${del} bytes at offset ${at} of the old content by the ${inslen} bytes at
+ * ${ins}.  A list of edits is sorted and without overlap: the next ${at} is not below
+ * this at + del.  Edits at the same offset insert in their order.  at + del may be
+ * src.size.
  */
 struct imgp_deflate_edit {
 	uint64_t	 at;
@@ -84,8 +84,8 @@ struct imgp_deflate_edit {
 };
 
 /*
- * A piece of the new stream: ${mem}, or, when that is NULL, of the source.
- * What was read of the source already comes as ${mem}.
+ * A piece of the new stream: ${len} bytes at ${mem}, or, when that is NULL, at ${off}
+ * of the source stream.  Source bytes that are in memory already come as ${mem}.
  */
 struct imgp_deflate_piece {
 	const unsigned char *mem;
@@ -133,9 +133,9 @@ struct imgp_deflate_plan {
 	size_t		 edits;
 
 	/*
-	 * To be filled in between plan and verify or glance, or left NULL: is
-	 * shown the new content from its first byte on, as the check decodes
-	 * it and so before it is judged, until it answers nonzero.
+	 * A callback that the caller may set before verify or glance, or NULL.
+	 * It gets the new content from its first byte on while the check
+	 * decodes it, so before the check has passed, until it returns nonzero.
 	 */
 	int		(*see)(void *arg, const unsigned char *p, size_t len);
 	void		*see_arg;
@@ -145,33 +145,31 @@ struct imgp_deflate *imgp_deflate_new(void);
 void	imgp_deflate_free(struct imgp_deflate *d);	/* NULL is fine */
 
 /*
- * Decode the beginning of ${src}, ${want} bytes of content (at most
- * IMGP_DEFLATE_PEEK) or all where there are fewer.  0; or as
- * imgp_deflate_plan().  NULL for ${src} is the stream that was just peeked at:
- * more of it.
+ * Decode the first ${want} bytes of content of ${src} (at most IMGP_DEFLATE_PEEK), or
+ * all if there are fewer.  With NULL for ${src}, decode more of the stream peeked at
+ * last.  Returns as imgp_deflate_plan().
  */
 int	imgp_deflate_peek(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src, size_t want,
 	    struct imgp_err *e);
 
 /*
- * The content's first bytes, as far as the last peek (no less than was wanted)
- * or plan has decoded them: their number, and in ${p} where they are until the
- * next call.  0 where the plan had to go on so far that they are gone.
+ * The content's first bytes, as far as the last peek (at least what it wanted) or plan
+ * decoded them.  Returns their number and sets ${*p}, which is valid until the next
+ * call; 0 when the plan went so far that they are no longer in memory.
  */
 size_t	imgp_deflate_seen(const struct imgp_deflate *d,
 	    const unsigned char **p);
 
 /*
- * Fill ${p} for ${src} changed by ${edit[0 .. n-1]} (n may be 0: a copy).
- * NULL for ${src} is the stream that was just peeked at, of which nothing is
- * read again.  0, or:
- * 1	declined, ${e} says why: the change passes a limit; the stream may be
- *	quite right.  Decode and encode instead.
- * -1	IMGP_E_ARCHIVE_DAMAGED: the head is not what zlib's inflate() takes
- *	for valid, or ends too early, or is the whole and fails its CRC;
- *	IMGP_E_INTERNAL: the edits are not as said above; or what src.read
- *	said.
+ * Fill ${p} for ${src} changed by ${edit[0 .. n-1]} (n may be 0: a copy).  NULL for
+ * ${src} means the stream peeked at last, of which nothing is read again.  Returns:
+ * 0	the plan is ready
+ * 1	declined, ${e} says why: the change passes a limit, though the stream may be
+ *	valid.  Decode and encode it instead.
+ * -1	IMGP_E_ARCHIVE_DAMAGED: the head is not valid for zlib's inflate(), or is cut
+ *	short, or is the whole stream and fails its CRC; IMGP_E_INTERNAL: the edits are
+ *	not sorted or overlap; or the error of src.read.
  */
 int	imgp_deflate_plan(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,
@@ -184,49 +182,48 @@ int	imgp_deflate_plan(struct imgp_deflate *d,
  * source, this one pass proves both: that the source was sound, and that the
  * new stream holds exactly the changed content.  (ISA-L takes some codes that
  * zlib refuses; the content is proved all the same.)
- * 0, or -1: IMGP_E_ARCHIVE_DAMAGED when the source itself does not hold what
- * src.size and src.crc say (it is decoded too in that case, to tell), else
- * IMGP_E_STAMP_CHECK, or what src.read said.
+ * Returns 0; or -1 with IMGP_E_ARCHIVE_DAMAGED when the source itself does not match
+ * src.size and src.crc (after a mismatch the source is decoded, too, to tell), else
+ * with IMGP_E_STAMP_CHECK, or the error of src.read.
  */
 int	imgp_deflate_verify(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,
 	    const struct imgp_deflate_plan *p, struct imgp_err *e);
 
 /*
- * The cheapest own check: decode the new stream (with ISA-L, or zlib when it is
- * long) up to a little behind newhead.len, and compare the CRC with that of
- * what the plan read and the edits made of it.  It proves that the patch holds
- * what it should and that the tail goes on from it, not that the source or its
- * tail is sound.
- * 0, or -1: IMGP_E_STAMP_CHECK, or what src.read said.
+ * The cheapest check: decode the new stream (with ISA-L, or zlib when it is long) up to
+ * a little behind newhead.len, and compare the CRC with that of the old content with
+ * the edits applied.  It proves that the patch is right and that the tail continues it,
+ * not that the source or its tail is sound.
+ * Returns 0; or -1 with IMGP_E_STAMP_CHECK, or the error of src.read.
  */
 int	imgp_deflate_glance(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,
 	    const struct imgp_deflate_plan *p, struct imgp_err *e);
 
 /*
- * The head and more of it, without src.crc: decode the source and the new
- * stream with zlib, side by side, up to ${beyond} bytes of content behind
- * head.len (or to the end), and compare byte by byte with the edits applied.
- * 0, or -1 as imgp_deflate_verify().
+ * A check without src.crc: decode source and new stream with zlib side by side, up to
+ * ${beyond} bytes of content behind head.len (or to the end), and compare them byte by
+ * byte with the edits applied.  Returns as imgp_deflate_verify().
  */
 int	imgp_deflate_check(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,
 	    const struct imgp_deflate_plan *p, uint64_t beyond,
 	    struct imgp_err *e);
 
-/* Write the new stream: plan.len bytes.  0, or -1: what read or write said. */
+/* Write the new stream, plan.len bytes.  Returns 0, or -1 with the error of read or
+ * write. */
 int	imgp_deflate_emit(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,
 	    const struct imgp_deflate_plan *p,
 	    imgp_deflate_write *write, void *arg, struct imgp_err *e);
 
 /*
- * The way back: ${src} is a stream that was emitted by a plan, ${undo} that
- * plan's undo record.  Fills in of ${p} len, piece and pieces; size and crc
- * become the source's of then, as the record says.  imgp_deflate_emit() gives
- * the source stream of then, bit for bit.  0, or -1: IMGP_E_STAMP_CHECK when
- * ${undo} does not fit ${src}, or what src.read said.
+ * Undo: ${src} is a stream that a plan emitted, ${undo} that plan's undo record.  Fills
+ * in len, piece and pieces of ${p}, and as size and crc those of the original source,
+ * which the record holds.  imgp_deflate_emit() then writes the original stream, bit for
+ * bit.  Returns 0; or -1 with IMGP_E_STAMP_CHECK when ${undo} does not fit ${src}, or
+ * the error of src.read.
  */
 int	imgp_deflate_undo(struct imgp_deflate *d,
 	    const struct imgp_deflate_src *src,
