@@ -1,5 +1,6 @@
 /*
- * Writing in order to a file or a pipe, with copies that stay in the kernel.
+ * Sequential output to a file or a pipe, which copies from files inside the kernel
+ * (copy_file_range(2)) where that works.
  */
 #ifndef IMGPIPE_OUT_H
 #define IMGPIPE_OUT_H
@@ -15,10 +16,10 @@ struct imgp_out {
 	unsigned char	*buf;		/* not yet written: len bytes */
 	size_t		 len;
 	int		 no_cfr;	/* copy_file_range does not work here */
-	int		 durable;	/* set it where the caller means to fsync:
-					 * the disk begins meanwhile */
-	uint64_t	 behind;	/* bytes that the disk was told of */
-	/* Read too far by the last copy: nahead bytes from ahead_off on. */
+	int		 durable;	/* set by a caller that will fsync(2): starts
+					 * writing to disk early */
+	uint64_t	 behind;	/* bytes whose write to disk was started */
+	/* Read-ahead of the last copy: nahead bytes of ahead_fd at ahead_off. */
 	const unsigned char *ahead;
 	size_t		 nahead;
 	int		 ahead_fd;
@@ -30,15 +31,15 @@ void	imgp_out_init(struct imgp_out *o, int fd);
 /* Free the buffer; what was not flushed is lost. */
 void	imgp_out_release(struct imgp_out *o);
 
-/* Each: 0, or -1 with IMGP-STORE-IO or IMGP-STORE-FULL. */
+/* These return 0, or -1 with IMGP-STORE-IO or IMGP-STORE-FULL. */
 int	imgp_out_write(struct imgp_out *o, const void *p, size_t len,
 	    struct imgp_err *e);
-/* ${len} bytes at ${off} of ${fd}, which must have them. */
+/* Write ${len} bytes at ${off} of the file ${fd}, which must have them. */
 int	imgp_out_copy(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
 	    struct imgp_err *e);
 /*
- * As imgp_pread(), of a file that does not change: what follows the bytes that
- * were copied last is mostly there already.
+ * imgp_pread() of a file that does not change.  Bytes that follow the last copy are
+ * mostly in memory already.
  */
 int	imgp_out_pread(struct imgp_out *o, int fd, void *buf, size_t len,
 	    uint64_t off, struct imgp_err *e);
@@ -47,7 +48,7 @@ int	imgp_out_flush(struct imgp_out *o, struct imgp_err *e);
 /* After a write to ${what} failed: fill ${e} from errno and return -1. */
 int	imgp_fail_write(struct imgp_err *e, const char *what);
 
-/* The size of the regular file ${fd}, without a look at more than that; -1 with
+/* Get the size of the regular file ${fd}, by lseek(2) alone: 0, or -1 with
  * IMGP-STORE-IO. */
 int	imgp_file_size(int fd, uint64_t *size, struct imgp_err *e);
 /* Read exactly ${len} bytes at ${off}; 0, or -1 with IMGP-STORE-IO. */
