@@ -19,13 +19,13 @@
 
 struct imgp_copies;
 
-/* Those that ${c} has counted, or NULL: each UID is there once. */
+/* The copies that ${c} has counted; NULL when each UID occurs once. */
 struct imgp_copies *imgp_copies_new(struct imgp_census *c);
 void	imgp_copies_free(struct imgp_copies *c);	/* NULL is fine */
 
 /*
- * Pass over UIDs whose members are the same to the byte: ${is_same} says it of two
- * members.  Returns how many members are left to read.
+ * Drop UIDs whose members are equal byte for byte, as ${is_same} says of two members.
+ * Returns how many members are left to read.
  */
 typedef int imgp_copies_same(const void *arg, size_t a, size_t b);
 size_t	imgp_copies_pass(struct imgp_copies *c, imgp_copies_same *is_same,
@@ -33,9 +33,9 @@ size_t	imgp_copies_pass(struct imgp_copies *c, imgp_copies_same *is_same,
 /* Nonzero when ${member} is to be read. */
 int	imgp_copies_wants(const struct imgp_copies *c, size_t member);
 /*
- * Read ${member}, which ${next} gives from its first byte on, as
- * imgp_content_read() does: 0; 1 when its data are damaged: nothing is said of
- * it; -1: what ${next} said.
+ * Read ${member} from its first byte by ${next}, which returns as imgp_content_read()
+ * does.  Returns 0; 1 when its data are damaged, so that it is left out; -1 with the
+ * error of ${next}.
  */
 typedef long imgp_copies_next(void *arg, void *buf, size_t len,
     struct imgp_err *e);
@@ -43,9 +43,9 @@ int	imgp_copies_read(struct imgp_copies *c, size_t member,
 	    const struct imgp_dicom_limits *lim, imgp_copies_next *next, void *arg,
 	    struct imgp_err *e);
 /*
- * Add IMGP-DICOM-COPY for each member whose pixels are not those of the first one of
- * its UID that has the same transfer syntax.  Nothing is said where pixels are
- * within a deflated data set.
+ * Add IMGP-DICOM-COPY to ${warnings} for each member whose pixels differ from those of
+ * the first member with the same UID and transfer syntax.  Pixels within a deflated data
+ * set are not compared.
  */
 void	imgp_copies_tell(struct imgp_copies *c, struct imgp_faults *warnings);
 

@@ -1,8 +1,8 @@
 /*
- * What went wrong with the members of one upload, told once for each reason.
+ * The faults of one upload's members, one entry per reason.
  *
- * An upload of a thousand instances with one fault each gives one entry: the
- * number of the first member (from 1, never its name), why, and how many more.
+ * An upload of a thousand instances with the same fault has one entry: the number of the
+ * first member (from 1, never its name), the reason, and how many more.
  */
 #ifndef IMGPIPE_FAULTS_H
 #define IMGPIPE_FAULTS_H
@@ -11,7 +11,7 @@
 
 #include "libimgpipe/base/err.h"
 
-#define IMGP_FAULTS_MAX	32		/* reasons that are told apart */
+#define IMGP_FAULTS_MAX	32		/* entries; further codes count with the last one */
 
 struct imgp_faults {
 	size_t	n;
@@ -20,20 +20,20 @@ struct imgp_faults {
 		size_t		 member;	/* 0: the upload itself */
 		size_t		 count;
 		int		 fatal, mild;
-	} *fault;				/* ${n} of them, owned; in order */
+	} *fault;				/* ${n} of them, owned; in order of adding */
 };
 
 #define IMGP_FAULTS_INIT { 0, NULL }	/* as all bytes zero */
 
-/* There is none any more. */
+/* Free the entries; empty and ready for use again. */
 void	imgp_faults_release(struct imgp_faults *f);
 
 void	imgp_faults_add(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);
-/* The same, fatal to the job whatever its code. */
+/* Add a fault that fails the job whatever its code. */
 void	imgp_faults_add_fatal(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);
-/* The same, which fails no job, not even where dicom = required. */
+/* Add a fault that never fails the job, not even with dicom = required. */
 void	imgp_faults_add_mild(struct imgp_faults *f, size_t member,
 	    const struct imgp_err *e);
 /* The text of a fault with its member and count. */

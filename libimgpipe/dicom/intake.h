@@ -1,10 +1,10 @@
 /*
  * What an upload is, by its bytes and never by its name.
  *
- * "DICM" at 128 decides first, whatever the preamble looks like; then what else
- * its first bytes are: a data set without a preamble, ZIP, TAR, another format;
- * within gzip one object, TAR, or another format.  Only what begins as none of
- * these, or as a program, is a ZIP if it ends as one.
+ * The rules in order: "DICM" at offset 128 makes it DICOM, whatever the preamble looks
+ * like.  Else its first bytes tell: a data set without a preamble, ZIP, TAR, another
+ * format; and within gzip one object, TAR, or another format.  A file that begins as
+ * none of these, or as a program, is a ZIP if it ends as one.
  */
 #ifndef IMGPIPE_INTAKE_H
 #define IMGPIPE_INTAKE_H
@@ -29,7 +29,7 @@ struct imgp_intake {
 	enum imgp_intake_kind kind;
 	int		 fd;		/* the caller's */
 	uint64_t	 size;
-	const char	*what;		/* as in a listing: imgp_kind() */
+	const char	*what;		/* its kind in a listing, as imgp_kind(); static */
 };
 
 /*

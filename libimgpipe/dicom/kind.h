@@ -9,22 +9,22 @@
 #define IMGP_KIND_FIRST	1024	/* bytes that tell a kind */
 
 /*
- * The kind of what begins with these bytes (up to IMGP_KIND_FIRST are looked
- * at) and is not DICOM: "text", "pdf", "image", "nifti", "macos", "archive",
+ * The kind of a file that is not DICOM and begins with these bytes, of which up to
+ * IMGP_KIND_FIRST are used: "text", "pdf", "image", "nifti", "macos", "archive",
  * "empty", "other".  Static.
  */
 const char *imgp_kind(const unsigned char *first, size_t len);
 
-/* Nonzero when the bytes are those of a known format, named by imgp_kind() or
- * not.  No ZIP can stand behind them. */
+/* Nonzero when the bytes begin a known format, whether imgp_kind() has a name for it or
+ * not; such a file is no ZIP, however it ends. */
 int	imgp_kind_is_known(const unsigned char *first, size_t len);
 
 /*
- * Where in these bytes (up to IMGP_KIND_FIRST are looked at) "DICM" stands with
- * meta information behind it, but not at 128, where PS3.10 has it, so that readers
- * pass over the file: something stands in front of the preamble, or a part of it is
- * missing.  0: nowhere, or the bytes are those of a known format, a TAR, or a ZIP
- * behind a program, in which such a file may lie.
+ * Detect a DICOM file that is shifted, because something stands in front of its preamble
+ * or a part of that is missing; readers ignore such files.  Returns the offset of "DICM"
+ * with meta information behind it, if it is found in these bytes (up to IMGP_KIND_FIRST
+ * are used) but not at 128, where PS3.10 has it.  0: it is not found, or the bytes begin
+ * a known format, a TAR, or a ZIP behind a program, any of which may contain such a file.
  */
 size_t	imgp_kind_shifted(const unsigned char *first, size_t len);
 

@@ -1,6 +1,6 @@
 /*
- * What images an upload holds: studies, series, numbers, distinct instances,
- * and what was no image, by kind and count.
+ * Which images an upload holds: studies, series, Series Numbers and distinct instances;
+ * and the kinds and counts of its other members.
  *
  * Of each member only the first kilobytes are decoded; pixels are read only of members
  * that share a SOP Instance UID and differ (dicom/copies.h).  An instance is a distinct
@@ -29,28 +29,28 @@ struct imgp_scan_result {
 	 * those of imgp_kind() */
 	struct { const char *kind; size_t count; } listing[IMGP_SCAN_KINDS];
 	size_t		 nlisting;
-	struct imgp_faults faults;	/* which cost no more than themselves */
-	struct imgp_faults warnings;	/* which cost nothing */
+	struct imgp_faults faults;	/* errors of single members */
+	struct imgp_faults warnings;	/* of members that are counted all the same */
 };
 
 /*
- * Scan the upload that ${fd}, a regular file, holds; ${r} is filled, release it
- * with imgp_scan_release(), and its objects are counted in ${checks} (NULL:
- * nothing is checked).  An archive that cannot be read wholly and safely
- * is a fault, and gives no scans at all.  -1 and ${e} only when reading failed
- * (IMGP-STORE-IO) or ran into a limit of the whole.
+ * Scan the upload in the regular file ${fd}.  Fills ${r}, to be released with
+ * imgp_scan_release() in any case, and counts its objects in ${checks} (NULL: check
+ * nothing).  An archive that cannot be read wholly and safely gives a fault and no
+ * scans at all.  Returns 0; -1 with ${e} only when reading failed (IMGP-STORE-IO) or the
+ * upload passes a limit as a whole.
  */
 int	imgp_scan_upload(int fd, const struct imgp_limits *lim,
 	    struct imgp_checks *checks, struct imgp_scan_result *r,
 	    struct imgp_err *e);
 
-/* Who looks at each instance (each copy) as it is found. */
+/* A callback for each instance, and each copy of one, as it is found. */
 struct imgp_scan_visitor {
 	const struct imgp_dicom_want *want;	/* what to note of it */
 	void	(*instance)(void *arg, const struct imgp_dicom *d);
 	void	*arg;
 };
-/* The same, with a visitor and without checks. */
+/* imgp_scan_upload() with a visitor and without checks. */
 int	imgp_scan_visit(int fd, const struct imgp_limits *lim,
 	    const struct imgp_scan_visitor *v, struct imgp_scan_result *r,
 	    struct imgp_err *e);

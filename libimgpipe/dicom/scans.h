@@ -22,7 +22,7 @@ struct imgp_series {
 	char	*atri_uid;		/* NULL: not given yet */
 };
 
-/* One study: on the wire an entry of "scans". */
+/* One study: an entry of "scans" in JSON. */
 struct imgp_scan {
 	char			*study_uid;
 	struct imgp_series	*series;
@@ -37,11 +37,11 @@ struct imgp_scans {
 #define IMGP_SCANS_INIT	{ NULL, 0 }
 
 /*
- * Fill ${s} (empty or released before) from the value of a job's "scans"; NULL
- * gives none.  -1 with IMGP-JOB-TYPE when it is not as imgp-job(5) says: UIDs
- * of 1 to 64 printable ASCII characters without blanks, each series once in
- * its study, positive counts; an atri_uid is such a text, and no two series
- * have the same.  ${s} is empty then.
+ * Fill ${s} (empty or released before) from the value of a job's "scans"; NULL gives an
+ * empty one.  Returns 0; or -1 with IMGP-JOB-TYPE, ${s} empty, unless it is as
+ * imgp-job(5) says: UIDs of 1 to 64 printable ASCII characters without blanks, each
+ * series once in its study, positive counts, and no atri_uid (which has the same form)
+ * twice.
  */
 int	imgp_scans_parse(const struct imgp_json *scans, struct imgp_scans *s,
 	    struct imgp_err *e);
@@ -49,13 +49,14 @@ int	imgp_scans_parse(const struct imgp_json *scans, struct imgp_scans *s,
 /* How many series there are in all studies. */
 size_t	imgp_scans_series(const struct imgp_scans *s);
 
-/* As a JSON value, the caller's; with ${wire} spelt as the API wants it:
- * "number_of_instance", and no "atri_uid". */
+/* Make a JSON value of it, which the caller frees.  With ${wire} it is spelt as the
+ * pipeline API expects: "number_of_instance", and no "atri_uid". */
 struct imgp_json *imgp_scans_json(const struct imgp_scans *s, int wire);
 /*
- * Take each series' atri_uid from an answer's "scans" (the page's "studyuid" is
- * read as well).  -1 with IMGP-DB-REQUEST when a series has none, when two have
- * the same, or when one is not 1 to 64 printable ASCII characters.
+ * Set each series' atri_uid from the "scans" of the record's answer (the design page's
+ * spelling "studyuid" is accepted, too).  Returns 0; or -1 with IMGP-DB-REQUEST when a
+ * series has none, when two have the same, or when one is not 1 to 64 printable ASCII
+ * characters.
  */
 int	imgp_scans_take_ids(struct imgp_scans *s, const struct imgp_json *answer,
 	    struct imgp_err *e);
