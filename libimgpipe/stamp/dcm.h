@@ -1,9 +1,8 @@
 /*
  * DCMTK, the second reader: what does it find in a header that we wrote?
  *
- * It sees only what the walker (dicom.h) has found sound and short enough, is
- * never asked to write, and none of its exceptions, messages or types comes out
- * of dcm.cc.
+ * It gets only headers that the walker (dicom/dicom.h) has found sound and short enough,
+ * and never writes.  None of its exceptions, messages or types leaves dcm.cc.
  */
 #ifndef IMGPIPE_DCM_H
 #define IMGPIPE_DCM_H
@@ -16,22 +15,21 @@ extern "C" {
 #endif
 
 /*
- * Silence the log and settle the dictionary: once, before any other call, and
- * before threads are made and rights are given up.
+ * Silence DCMTK's log and give it an empty data dictionary, whatever DCMDICTPATH says.
+ * Call it once, before any other call, before threads start and rights are given up.
  *
- * It is an empty one, whatever DCMDICTPATH says.  To find the top level's tags
- * none is needed (what has no length is a sequence, the rest is stepped over),
- * it takes longer to load than a hundred stamps, and what a site's own one says
- * must not decide what is delivered.
+ * Finding the top level's tags needs no dictionary (an element without a length is a
+ * sequence, all others are stepped over).  Loading one takes longer than a hundred
+ * stamps, and a site's own one must not influence what is delivered.
  */
 void	imgp_dcm_init(void);
 /* "DCMTK 3.6.7". */
 const char *imgp_dcm_version(void);
 
 /*
- * Read the object that begins with the ${len} bytes at ${buf} up to the tag
- * ${tag}, which must lie within them, and put its text, trailing spaces cut,
- * into ${value} of ${size} bytes.  1: it is there; 0: it is not; or one of:
+ * Read the object that begins with the ${len} bytes at ${buf} up to the element ${tag},
+ * which must lie within them, and copy its text without trailing spaces to ${value} of
+ * ${size} bytes.  Returns 1; 0 when the element is not there; or one of:
  */
 #define IMGP_DCM_UNREADABLE	(-1)	/* DCMTK cannot read it */
 #define IMGP_DCM_MEMORY		(-2)	/* the machine has no memory for it */

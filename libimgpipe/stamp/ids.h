@@ -1,7 +1,7 @@
 /*
  * Whether each instance of a file carries the id of its series.
  *
- * Only read: what a stamp would do is not asked, but what a lab finds.
+ * It reads the delivered file as a lab would, and does not ask what a stamp would do.
  */
 #ifndef IMGPIPE_IDS_H
 #define IMGPIPE_IDS_H
@@ -13,7 +13,7 @@
 #include "libimgpipe/dicom/scans.h"
 #include "libimgpipe/stamp/stamp.h"
 
-/* Files that are instances, copies included. */
+/* Counts of instances, copies included. */
 struct imgp_ids {
 	uint64_t	right;		/* with the id of their series */
 	uint64_t	without;	/* without any */
@@ -22,9 +22,10 @@ struct imgp_ids {
 };
 
 /*
- * Count the instances of ${fd}, a regular file of any kind that is uploaded, by the
- * element ${tag}, into ${ids}, which is all 0 before; ${scans} have the ids.  0; or -1 and ${e}: reading failed
- * (IMGP-STORE-IO), or an archive cannot be read wholly and safely (IMGP-ARCHIVE-…).
+ * Count the instances in the regular file ${fd}, of any kind of upload, by their element
+ * ${tag}, into ${ids}, which the caller sets to 0; ${scans} has the ids of the series.
+ * Returns 0; or -1 with IMGP-STORE-IO when reading failed, or IMGP-ARCHIVE-… when an
+ * archive cannot be read wholly and safely.
  */
 int	imgp_ids_count(int fd, const struct imgp_limits *lim,
 	    const struct imgp_stamp_tag *tag, const struct imgp_scans *scans,

@@ -34,13 +34,13 @@ struct imgp_mark_work {
 	struct imgp_deflate *deflate;
 	struct imgp_encode *fast, *inner;
 	struct imgp_dicom dicom, again;
-	int		 seen;		/* of the new content again has had:
+	int		 seen;		/* of the new content ${again} has read:
 					 * nothing, its head, all of it */
-	uint64_t	 shown;		/* bytes of it that were offered */
-	uint64_t	 fed;		/* bytes of content that dicom has had */
+	uint64_t	 shown;		/* bytes of it that were fed to ${again} */
+	uint64_t	 fed;		/* bytes of content fed to ${dicom} */
 	int		 peeked;	/* deflate is at this object's stream */
 	size_t		 ahead;		/* to peek at first; 0: not known yet */
-	uint64_t	 shape[SHAPES];	/* that the second reader has read */
+	uint64_t	 shape[SHAPES];	/* headers that DCMTK has read already */
 	size_t		 nshapes;
 	struct imgp_deflate_fd from;
 	struct imgp_deflate_src dsrc;
@@ -51,7 +51,7 @@ struct imgp_mark_work {
 	const char	*id;
 	struct imgp_spill spill;
 	struct imgp_buf	 head;
-	/* while encoding: what is counted of the new content */
+	/* while encoding: CRC and size of the new content */
 	uint32_t	 crc;
 	uint64_t	 size;
 	uint32_t	 inner_crc;	/* and of the deflated data set in it */

@@ -1,5 +1,5 @@
 /*
- * The provenance of a stamped upload: what was changed, so that it can be
+ * The provenance of a stamped upload: a record of what was changed, by which it can be
  * undone (imgp-stamp --unstamp) and proved.
  *
  * A text of JSON lines: first {"v":1,"tool":…}, then one line for each object
@@ -16,10 +16,10 @@
  * and at the end
  *	{"source":{"sha256":…,"bytes":…,"crc":…,"trailer":…,"zeros":…},
  *	 "stamped":{…}}
- * with the last gzip member's trailer and the zeros behind it in the latter case.
- * A CRC is the CRC-32 of what is within compressed bytes, as it came: it proves
- * what was undone where these must be made anew.  Of header values it holds only
- * those that were replaced.
+ * with "trailer" and "zeros", the last gzip member's trailer and the number of zeros
+ * behind it, only where a gzip stream was changed.  A CRC is the CRC-32 of the original
+ * content of compressed bytes: where undoing has to compress anew, it proves the
+ * content.  Of header values the text holds only those that were replaced.
  */
 #ifndef IMGPIPE_PROV_H
 #define IMGPIPE_PROV_H
@@ -46,11 +46,11 @@ struct imgp_prov_record {
 	struct imgp_deflate_edit edit[IMGP_PROV_EDITS];	/* as it was made */
 	const unsigned char *old[IMGP_PROV_EDITS]; /* the edit.del bytes */
 	size_t		 edits;
-	const unsigned char *undo;	/* of deflate.h, when patched */
+	const unsigned char *undo;	/* of deflate.h, with IMGP_PROV_PATCHED */
 	size_t		 undolen;
 	int		 has_crc;
-	uint32_t	 crc;		/* of the content as it came; in the
-					 * deflated syntax of the data set */
+	uint32_t	 crc;		/* of the original content; in the deflated
+					 * syntax, of the data set */
 };
 
 struct imgp_prov_sum {
@@ -58,7 +58,7 @@ struct imgp_prov_sum {
 	int64_t		 source_bytes, stamped_bytes;
 	int		 has_crc;
 	uint32_t	 crc;		/* of what is within the source's gzip */
-	int		 gzip_changed;	/* there are pieces of its stream, and: */
+	int		 gzip_changed;	/* its stream was changed; gzip_end is set */
 	struct imgp_regzip_end gzip_end;
 };
 
@@ -68,13 +68,14 @@ int	imgp_prov_put(struct imgp_out *out, const struct imgp_prov_record *r,
 	    struct imgp_err *e);
 int	imgp_prov_put_growth(struct imgp_out *out,
 	    const struct imgp_zip_growth *g, struct imgp_err *e);
-/* The next ${len} bytes, at most IMGP_PROV_STREAM, of the record of a stream. */
+/* Write the next ${len} bytes, at most IMGP_PROV_STREAM, of a gzip stream's undo
+ * record. */
 int	imgp_prov_put_stream(struct imgp_out *out, const void *p, size_t len,
 	    struct imgp_err *e);
 int	imgp_prov_finish(struct imgp_out *out, const struct imgp_prov_sum *sum,
 	    struct imgp_err *e);
 
-/* What somebody else's program made of the stamped file beside. */
+/* How a site's own program changed the stamped file. */
 struct imgp_prov_change {
 	const char	*program;		/* its path */
 	char		 before[65], after[65];	/* SHA-256 */
@@ -84,8 +85,8 @@ struct imgp_prov_change {
  * Note in the provenance NAME.prov of the directory ${dir} that the file ${name}
  * was changed after it was stamped: its last line gets
  *	"changed":{"program":…,"before":{"sha256":…,"bytes":…},"after":{…}}
- * Such a stamp cannot be undone.  Where there is no provenance one is made, of a
- * file that nothing was stamped in.  0, or -1 with IMGP-STORE-IO or -FULL.
+ * Such a stamp cannot be undone.  If there is no provenance, one is made that records
+ * no stamp.  Returns 0, or -1 with IMGP-STORE-IO or IMGP-STORE-FULL.
  */
 int	imgp_prov_note_change(int dir, const char *name,
 	    const struct imgp_prov_change *c, struct imgp_err *e);
@@ -93,25 +94,26 @@ int	imgp_prov_note_change(int dir, const char *name,
 /* --- reading ----------------------------------------------------------------- */
 struct imgp_prov;
 
-/* NULL and ${e} with IMGP-CONFIG when ${path} is no complete provenance. */
+/* Open ${path}; NULL with IMGP-CONFIG when it is no complete provenance. */
 struct imgp_prov *imgp_prov_open(const char *path, struct imgp_err *e);
-/* Its descriptor, for a process that is to read it. */
+/* Its descriptor, which a process that reads it must keep open. */
 int	imgp_prov_fd(const struct imgp_prov *p);
 void	imgp_prov_free(struct imgp_prov *p);	/* NULL is fine */
 /*
- * The next line if it is a record, or a growth, good until the next call of next:
- * 1; 0: it is none; or -1 and ${e}.
+ * Look at the next line: 1 when it is a record, or a growth, valid until the next call
+ * of imgp_prov_next(); 0 when it is something else; -1 with ${e}.
  */
 int	imgp_prov_peek(struct imgp_prov *p, const struct imgp_prov_record **r,
 	    struct imgp_err *e);
 int	imgp_prov_peek_growth(struct imgp_prov *p,
 	    const struct imgp_zip_growth **g, struct imgp_err *e);
+/* Go on to the line behind it. */
 void	imgp_prov_next(struct imgp_prov *p);
-/* The next bytes of the record of a stream, up to ${len}: how many, 0 when no
- * piece of it follows, or -1 and ${e}. */
+/* Read up to ${len} next bytes of a gzip stream's undo record.  Returns how many, 0 when
+ * no piece of it follows, or -1 with ${e}. */
 long	imgp_prov_read_stream(struct imgp_prov *p, void *buf, size_t len,
 	    struct imgp_err *e);
-/* The sums of its last line, from the beginning. */
+/* The sums of the last line, known as soon as it is open. */
 const struct imgp_prov_sum *imgp_prov_sum(const struct imgp_prov *p);
 
 #endif

@@ -2,15 +2,15 @@
  * The wing stamp: an id written into DICOM headers, proved, and undone.  It must
  * not know where the id comes from, nor where the file goes.
  *
- * This file: writing each series' ATRIUID into its instances, and changing nothing else.
+ * This file: write each series' ATRIUID into its instances, and change nothing else.
  *
- * What is delivered is the upload's own bytes with a few spliced in: (0012,0071)
- * with the id, (0012,0060) where it is absent, and (0012,0000) corrected where
- * it is present.  A deflated member is patched (deflate.h) or, where that is
- * not possible, decoded and encoded again.  Each result is read again, by a
- * second walk and by DCMTK, before it is believed; ids are bound to instances by
- * their UIDs and nothing else.  An instance that cannot be stamped costs itself
- * alone: it is carried over as it is.
+ * The result is the upload's own bytes with a few spliced in: Clinical Trial Series ID
+ * (0012,0071) with the id, Clinical Trial Coordinating Center Name (0012,0060) where it
+ * is absent, and the group length (0012,0000) corrected where it is present.  A deflated
+ * member is patched (deflate.h) or, if that is not possible, decoded and encoded again.
+ * Each result is verified by a second walk and by DCMTK.  Instances get their id by
+ * their UIDs and nothing else.  An instance that cannot be stamped is copied as it is,
+ * and does not keep others from being stamped.
  */
 #ifndef IMGPIPE_STAMP_H
 #define IMGPIPE_STAMP_H
@@ -25,63 +25,64 @@
 #include "libimgpipe/dicom/scans.h"
 #include "libimgpipe/stamp/prov.h"
 
-/* Which element carries the id. */
+/* The element that carries the id. */
 struct imgp_stamp_tag {
 	struct imgp_dicom_want want;
 	char		 vr[3];
 	char		 creator[IMGP_UID_MAX + 1];
 };
 /*
- * Take ${text} apart: "GGGG,EEEE [VR]", "KEYWORD [VR]" for elements in our table, or "GGGG,xxEE VR CREATOR" for a private
- * block.  VR is LO, SH, ST, LT, UC or UT: the standard's, which need not be
- * stated for elements that are in our table, and is taken on trust for others.
- * The elements that tell what an object is cannot carry an id.  -1 with
- * IMGP-CONFIG.  ${t} must not be moved after that.
+ * Parse ${text}: "GGGG,EEEE [VR]"; "KEYWORD [VR]" for elements in the table of
+ * stamp_tag.c; or "GGGG,xxEE VR CREATOR" for a private block.  VR is LO, SH, ST, LT, UC
+ * or UT.  It may be omitted for elements in the table, must be the standard's there, and
+ * is taken on trust for others.  The elements that identify an object cannot carry an
+ * id.  Returns 0, or -1 with IMGP-CONFIG.  Do not move or copy ${t} afterwards: it points
+ * into itself.
  */
 int	imgp_stamp_tag_parse(const char *text, struct imgp_stamp_tag *t,
 	    struct imgp_err *e);
-/* Can ${text} be an id in that element?  -1 with IMGP-CONFIG. */
+/* 0 when ${text} can be an id in that element, else -1 with IMGP-CONFIG. */
 int	imgp_stamp_tag_takes(const struct imgp_stamp_tag *t, const char *text,
 	    struct imgp_err *e);
-/* Can ${text} be the value of (0012,0060)?  -1 with IMGP-CONFIG. */
+/* 0 when ${text} can be the value of (0012,0060), else -1 with IMGP-CONFIG. */
 int	imgp_stamp_check_center(const char *text, struct imgp_err *e);
 
 struct imgp_stamp_opts {
 	const struct imgp_limits *lim;
-	/* The ids, and how many instances to expect; or NULL and only_id: */
+	/* The ids, and how many instances to expect; NULL: use only_id */
 	const struct imgp_scans *scans;
-	const char	*only_id;	/* for the one series there must be */
+	const char	*only_id;	/* for an upload of exactly one series */
 	struct imgp_stamp_tag tag;	/* where the id goes */
 	const char	*center;	/* (0012,0060) where absent; NULL: empty */
 	int		 tmpdir;	/* open: for unnamed files, made when needed */
-	int		 replace;	/* another value may be replaced */
+	int		 replace;	/* replace another value of the element */
 	int		 trust;		/* do not check the CRC of the source */
-	int		 cut_required;	/* an instance that is cut is fatal */
+	int		 cut_required;	/* an instance that is cut short is fatal */
 	int		 threads;	/* members at once, at least 1 */
-	/* One of: what is done is noted there; or undone as is noted here. */
+	/* At most one of: the output for the provenance; the provenance to undo. */
 	struct imgp_out	*note;
 	struct imgp_prov *undo;
 };
 
-/* How many unnamed files it may need at once with ${n} threads. */
+/* How many unnamed files a stamp with ${n} threads may need at once. */
 #define IMGP_STAMP_TMPFILES(n)	(2 * (n) + 5)
 
-#define IMGP_STAMP_REPLACED	64	/* old values that are told */
+#define IMGP_STAMP_REPLACED	64	/* old values that are kept */
 
 struct imgp_stamp_result {
 	uint64_t	 stamped;	/* objects that got the id */
-	uint64_t	 already;	/* that had it */
+	uint64_t	 already;	/* objects that had it before */
 	uint64_t	 declined;	/* instances carried over as they are */
-	uint64_t	 other;		/* what is no instance */
+	uint64_t	 other;		/* members that are no instances */
 	uint64_t	 patched, encoded;	/* how deflated ones were done */
-	/* Of gzip that was changed: the CRC-32 of what it holds, before, after. */
+	/* If gzip was changed: the CRC-32 of its content before and after. */
 	int		 has_crc;
 	uint32_t	 old_crc, new_crc;
-	/* Its stream was changed, not encoded anew, and this is for the way back. */
+	/* Its stream was changed, not encoded anew; gzip_end is needed to undo that. */
 	int		 gzip_changed;
 	struct imgp_regzip_end gzip_end;
-	/* Undone within gzip: a data set of the deflated syntax, too, was encoded
-	 * anew, and what it inflates to is as it was: the CRCs may differ. */
+	/* After undoing within gzip: a data set in the deflated syntax was encoded anew,
+	 * so the CRCs may differ although it inflates to the original. */
 	int		 inner_encoded;
 	struct imgp_faults faults;
 	struct imgp_faults warnings;	/* signed objects */
@@ -91,12 +92,11 @@ struct imgp_stamp_result {
 };
 
 /*
- * Stamp the upload in ${fd}, a regular file, and write all of it to ${out}
- * (flushed).  0: ${out} is complete, the same bytes where nothing was to be
- * done; without scans a fault says so when there is no instance.  1: the upload
- * is not to be touched, the faults say why; ${out} may have got nothing or a
- * part.  -1 and ${e}: reading, writing or a check failed; ${out} is not to be
- * used.  Release ${r} in any case.
+ * Stamp the upload in the regular file ${fd} and write all of it to ${out}, flushed.
+ * 0: ${out} is complete; its bytes are the same if nothing was to be stamped (without
+ * scans, a fault reports an upload without instances).  1: deliver the upload unstamped,
+ * for the reasons in ${r->faults}; discard ${out}.  -1 with ${e}: reading, writing or a
+ * check failed; discard ${out}.  Release ${r} in any case.
  */
 int	imgp_stamp_upload(int fd, struct imgp_out *out,
 	    const struct imgp_stamp_opts *opts, struct imgp_stamp_result *r,

@@ -24,7 +24,7 @@ struct imgp_stamp {
 	struct imgp_out	*out;
 	struct imgp_stamp_id *id;
 	size_t		 ids;
-	int		 encoded;	/* undone: some was encoded again */
+	int		 encoded;	/* when undoing: some data were encoded again */
 	pthread_mutex_t	 only;		/* guards what follows */
 	char		 study[IMGP_UID_MAX + 1], series[IMGP_UID_MAX + 1];
 };
