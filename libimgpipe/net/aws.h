@@ -1,6 +1,6 @@
 /*
- * The program's AWS credentials and settings: one struct imgp_cred (cred.h says
- * where it looks) behind a lock.  Many threads may call every function.
+ * The process's AWS credentials and settings: one struct imgp_cred (cred.h says where it
+ * looks) behind a lock.  Any thread may call every function.
  */
 #ifndef IMGPIPE_AWS_H
 #define IMGPIPE_AWS_H
@@ -13,15 +13,15 @@ struct imgp_aws_key {
 };
 
 /*
- * The credentials to sign with.  ${stale} is NULL, or the access key that the
- * server just refused as expired: then others are fetched.  0 and ${k}, to be
- * released with imgp_aws_key_release(); or -1 and ${e} as imgp_cred_get(), also
- * where there are no others.  After imgp_aws_anonymous() ${k} is empty.
+ * Get the credentials to sign with.  ${stale} is NULL, or the access key id that the
+ * server just refused as expired, so that new ones are fetched.  Returns 0 and ${k}, to
+ * be released with imgp_aws_key_release(); or -1 with ${e} as imgp_cred_get(), also when
+ * there are no new ones.  After imgp_aws_anonymous() ${k} is empty.
  */
 int	imgp_aws_key(struct imgp_aws_key *k, const char *stale,
 	    struct imgp_err *e);
 void	imgp_aws_key_release(struct imgp_aws_key *k);	/* wipes */
-/* --no-sign-request: sign nothing.  To be called before anything else here. */
+/* --no-sign-request: sign nothing.  Call it before any other function here. */
 void	imgp_aws_anonymous(void);
 
 struct imgp_aws_settings {
@@ -30,7 +30,7 @@ struct imgp_aws_settings {
 	char	*ca_bundle;	/* NULL: the system's */
 };
 
-/* 0 and ${s}, to be released; or -1 with IMGP-CONFIG. */
+/* Returns 0 and ${s}, to be released; or -1 with IMGP-CONFIG. */
 int	imgp_aws_settings(struct imgp_aws_settings *s, struct imgp_err *e);
 void	imgp_aws_settings_release(struct imgp_aws_settings *s);
 

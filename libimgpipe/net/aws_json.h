@@ -1,6 +1,6 @@
 /*
- * A service of AWS that takes a JSON object by a signed POST and answers with one:
- * SQS by its JSON protocol, Batch.
+ * AWS services whose requests and answers are JSON objects, sent by a signed POST: SQS by
+ * its JSON protocol, and Batch.
  *
  * Requests go to the endpoint that AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL
  * names, else to AWS's own.  A handle is used by one thread at a time.
@@ -14,9 +14,9 @@
 struct imgp_aws_json;
 
 /*
- * The service ${name} ("sqs"), which messages call ${title} ("SQS"), in ${region}
- * (NULL: that of cred.h), in China's domain where ${in_china}; nothing is sent yet.
- * NULL with IMGP-CONFIG, or as imgp_cred_new().
+ * A handle for the service ${name} ("sqs"), called ${title} ("SQS") in messages, in
+ * ${region} (NULL: that of cred.h), with amazonaws.com.cn as its domain if ${in_china}.
+ * Nothing is sent yet.  NULL with IMGP-CONFIG, or as imgp_cred_new().
  */
 struct imgp_aws_json *imgp_aws_json_open(const char *name, const char *title,
 	    const char *region, int in_china, struct imgp_err *e);
@@ -32,11 +32,11 @@ struct imgp_aws_call {
 };
 
 /*
- * Ask it, once more where the credentials had expired: its answer, an object, the
- * caller's to free.  NULL and ${e} with IMGP-STORE-UNAVAILABLE (ask again later:
- * throttled, not reached, its own failure), IMGP-STORE-DENIED, IMGP-STORE-CREDENTIALS,
- * IMGP-PLACE-MISSING (no such queue), IMGP-STORE-IO (any other refusal, with the
- * words of the service).
+ * Send ${request} and return the answer, an object that the caller frees.  Expired
+ * credentials are renewed once.  NULL with IMGP-STORE-UNAVAILABLE (throttled, not reached,
+ * or the service failed: ask again later), IMGP-STORE-DENIED, IMGP-STORE-CREDENTIALS,
+ * IMGP-PLACE-MISSING (no such queue), or IMGP-STORE-IO (any other refusal, in the
+ * service's words).
  */
 struct imgp_json *imgp_aws_json_ask(struct imgp_aws_json *c,
 	    const struct imgp_aws_call *call, const struct imgp_json *request,

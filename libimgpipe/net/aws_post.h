@@ -1,6 +1,5 @@
 /*
- * What services of AWS that are asked by POST have in common: where they are, and
- * the signature.
+ * The endpoint and the signature of AWS services that are called by POST.
  */
 #ifndef IMGPIPE_AWS_POST_H
 #define IMGPIPE_AWS_POST_H
@@ -10,9 +9,9 @@
 #include "libimgpipe/net/cred.h"
 
 /*
- * The URL of ${service} ("sqs") in ${region} and its host, both the caller's to
- * free: AWS_ENDPOINT_URL_SQS, else AWS_ENDPOINT_URL, else AWS's own, in China's
- * domain where ${in_china}.  0, or -1 with IMGP-CONFIG.
+ * Get the URL of ${service} ("sqs") in ${region}, and its host; the caller frees both.
+ * It is AWS_ENDPOINT_URL_SQS, else AWS_ENDPOINT_URL, else AWS's own, in the domain
+ * amazonaws.com.cn if ${in_china}.  Returns 0, or -1 with IMGP-CONFIG.
  */
 int	imgp_aws_service(const char *service, const char *region, int in_china,
 	    char **url, char **host, struct imgp_err *e);
@@ -25,8 +24,8 @@ struct imgp_aws_post {
 	const char	*path;		/* NULL: "/" */
 };
 
-/* The headers of ${p} as http.h wants them, signed with ${k} as of now; release
- * them with imgp_aws_post_release(), which wipes them. */
+/* Make the headers of ${p} for struct imgp_http_request, signed with ${k} at the current
+ * time.  Release them with imgp_aws_post_release(), which wipes them. */
 char	**imgp_aws_post_sign(const struct imgp_aws_post *p,
 	    const struct imgp_cred_keys *k);
 void	imgp_aws_post_release(char **headers);	/* NULL is fine */

@@ -1,5 +1,5 @@
 /*
- * AWS Batch: jobs submitted, looked at and terminated, with our own signature.
+ * AWS Batch: submit, describe, list and terminate jobs.
  *
  * Requests go to the endpoint that AWS_ENDPOINT_URL_BATCH or AWS_ENDPOINT_URL names,
  * else to AWS's own in the region of cred.h.  A handle is used by one thread at a
@@ -12,29 +12,29 @@
 
 struct imgp_batch;
 
-/* Nothing is sent yet.  NULL as imgp_aws_json_open(). */
+/* Make a handle; nothing is sent yet.  NULL with ${e} as imgp_aws_json_open(). */
 struct imgp_batch *imgp_batch_open(struct imgp_err *e);
 void	imgp_batch_close(struct imgp_batch *b);		/* NULL is fine */
 
-/* All of the following: 0, or -1 and ${e} as imgp_aws_json_ask(). */
+/* The functions below return 0, or -1 with ${e} as imgp_aws_json_ask(). */
 
-#define IMGP_BATCH_ELEMENTS	10000	/* of one array */
+#define IMGP_BATCH_ELEMENTS	10000	/* at most in one array job */
 
 struct imgp_batch_job {
 	const char	*name;		/* letters, digits, '-' and '_' */
 	const char	*queue, *definition;	/* names or ARNs */
-	const char *const *command;	/* in place of the definition's; NULL ended */
-	int		 size;		/* elements; 1: no array, but a plain job */
+	const char *const *command;	/* overrides the definition's; ended by NULL */
+	int		 size;		/* elements; 1: a plain job, no array */
 };
 
-/* Submit it: its id.  Where the answer is lost (IMGP-STORE-UNAVAILABLE) it may have
- * been submitted. */
+/* Submit it and get its job id.  After IMGP-STORE-UNAVAILABLE the answer may have been
+ * lost and the job submitted all the same. */
 int	imgp_batch_submit(struct imgp_batch *b, const struct imgp_batch_job *job,
 	    char id[64], struct imgp_err *e);
 
 struct imgp_batch_state {
-	int	known;		/* 0: Batch knows no such job, or not yet */
-	int	ended;		/* nothing of it runs or waits */
+	int	known;		/* 0: Batch does not know the job, or not yet */
+	int	ended;		/* no element runs or waits any more */
 	int	cancelled;	/* somebody terminated or cancelled it */
 	int	elements;	/* 1 of a plain job */
 	int	failed;		/* of them */
@@ -43,13 +43,13 @@ int	imgp_batch_look(struct imgp_batch *b, const char *id,
 	    struct imgp_batch_state *s, struct imgp_err *e);
 
 /*
- * Why an ended job failed: of one of the elements that did, the status that its
- * container ended with (-1: none, it did not start or was lost) and Batch's words.
+ * Why an ended job failed, from one of the elements that failed: its container's exit
+ * status (-1: it has none, since it did not start or was lost) and Batch's statusReason.
  */
 int	imgp_batch_why(struct imgp_batch *b, const char *id, int is_array,
 	    int *status, char words[256], struct imgp_err *e);
 
-/* Terminate it, whatever state it is in: what runs gets SIGTERM. */
+/* Terminate it in whatever state it is (TerminateJob); running containers get SIGTERM. */
 int	imgp_batch_terminate(struct imgp_batch *b, const char *id,
 	    struct imgp_err *e);
 

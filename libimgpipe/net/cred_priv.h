@@ -1,4 +1,4 @@
-/* What the parts of cred.c share. */
+/* What cred.c and its parts share: cred_fetch.c, cred_profile.c, cred_sts.c. */
 #ifndef IMGPIPE_CRED_PRIV_H
 #define IMGPIPE_CRED_PRIV_H
 
@@ -20,7 +20,7 @@ void	imgp_cred_own_release(struct imgp_cred_own *o);		/* wipes */
 /* Wipe and free; NULL is fine. */
 void	imgp_cred_wipe(char *secret);
 
-/* A source: 1 and ${o}; 0: it is not there; -1 and ${e}: it failed. */
+/* A source returns 1 and ${o}; 0 when it is not configured; -1 with ${e} when it fails. */
 
 /* The variable ${name}; NULL when it is not set or empty. */
 const char *imgp_cred_env(const char *name);
@@ -38,7 +38,7 @@ const char *imgp_profiles_get(const struct imgp_profiles *ps,
 const char *imgp_profiles_endpoint(const struct imgp_profiles *ps,
 	    const char *profile, const char *service);
 
-/* How and when the sources are asked. */
+/* What the sources need to be asked. */
 struct imgp_cred_net {
 	struct imgp_http *http;
 	const char	*ca_bundle;
@@ -53,7 +53,8 @@ struct imgp_cred_net {
 int	imgp_cred_http(const struct imgp_cred_net *n,
 	    struct imgp_http_request *r, int tries,
 	    struct imgp_http_answer *a, struct imgp_err *e);
-/* The first ${max} bytes of a file, white space cut off its end; wipe it. */
+/* Read a file of at most IMGP_CRED_MAX bytes, without the white space at its end.  Wipe
+ * the result with imgp_cred_wipe().  NULL with ${e}. */
 char	*imgp_cred_file(const char *path, struct imgp_err *e);
 
 /* cred_fetch.c */
@@ -64,7 +65,7 @@ int	imgp_cred_instance(const struct imgp_cred_net *n,
 	    struct imgp_cred_own *o, char **region, struct imgp_err *e);
 int	imgp_cred_process(const char *command, struct imgp_cred_own *o,
 	    struct imgp_err *e);
-/* Take ${len} bytes of JSON apart: its token is called ${token}. */
+/* Parse credentials in ${len} bytes of JSON, whose session token is called ${token}. */
 int	imgp_cred_json(const char *s, size_t len, const char *token,
 	    struct imgp_cred_own *o, struct imgp_err *e);
 

@@ -5,13 +5,12 @@
  * This file: one HTTP request at a time and its whole answer, by libcurl, for
  * credentials and small interfaces, not for images (wire.h).
  *
- * Nothing is taken from the environment: no redirect, cookie, netrc, HTTP
- * authentication or content decoding, no proxy but where IMGP_HTTP_PROXY says so,
- * and no protocol but https, and http to this machine or where IMGP_HTTP_PLAIN
- * says so.  TLS 1.2 or newer, the peer's certificate and name are verified.  A
- * handle keeps its connection for the next request to the same server; it is used
- * by one thread at a time.  Messages name the address without user and query, and
- * of a proxy none.
+ * It follows no redirect, keeps no cookies, reads no netrc, and does no HTTP
+ * authentication or content decoding.  It uses a proxy only with IMGP_HTTP_PROXY, and
+ * http (rather than https) only to this machine or with IMGP_HTTP_PLAIN.  TLS is 1.2 or
+ * newer, and the peer's certificate and name are verified.  A handle keeps its
+ * connection for the next request to the same server, and is for one thread at a time.
+ * Messages give the URL without user and query, and never a proxy's.
  */
 #ifndef IMGPIPE_HTTP_H
 #define IMGPIPE_HTTP_H
@@ -26,9 +25,9 @@ struct imgp_http;		/* opaque: a connection, maybe open */
 #define IMGP_HTTP_PLAIN		1u	/* http is allowed to any address */
 #define IMGP_HTTP_PROXY		2u	/* https goes through the proxy of
 					 * https_proxy and no_proxy, if any */
-#define IMGP_HTTP_ONCE		4u	/* on a new connection: what is sent on
-					 * a kept one that the server closes is
-					 * sent once more */
+#define IMGP_HTTP_ONCE		4u	/* send at most once: use a new connection,
+					 * since libcurl resends a request when a
+					 * kept one turns out closed */
 
 struct imgp_http_request {
 	const char	*method;	/* NULL: GET, or POST with a body */
@@ -40,8 +39,8 @@ struct imgp_http_request {
 	size_t		 body_len;
 	const char	*ca_bundle;	/* PEM file in place of the system's, or
 					 * NULL */
-	const char	*cert;		/* PEM files: who we are, */
-	const char	*key;		/* and its key; NULL: none */
+	const char	*cert;		/* PEM file of the client's certificate, */
+	const char	*key;		/* and of its key; NULL: none */
 	long		 connect_ms;	/* 0: 10 s */
 	long		 total_ms;	/* 0: 60 s */
 	size_t		 max;		/* bytes of answer; 0: 1 MiB */
@@ -49,9 +48,9 @@ struct imgp_http_request {
 };
 
 struct imgp_http_answer {
-	int		 status;	/* 200 and so on: any is an answer */
-	int		 sent;		/* the request, or a part of it, went out;
-					 * told of a failure as well */
+	int		 status;	/* HTTP status, any */
+	int		 sent;		/* the request or a part of it was sent;
+					 * set on failure, too */
 	struct imgp_buf	 body;
 	struct imgp_buf	 head;		/* lines of the final header, as sent */
 };
@@ -61,11 +60,11 @@ struct imgp_http *imgp_http_new(void);		/* never NULL */
 void	imgp_http_free(struct imgp_http *h);	/* NULL is fine */
 
 /*
- * Send it and read the answer.  0 when a whole answer of at most ${max} bytes
- * came, whatever its status; else -1: IMGP-STORE-UNAVAILABLE (not reached, cut off, too
- * slow, too long), IMGP-STORE-DENIED (a certificate that is not to be trusted, a
- * proxy that refuses), IMGP-CONFIG (an address that cannot be or is not allowed,
- * the proxy's, too; a file of certificates that cannot be used).
+ * Send the request and read the answer.  Returns 0 when a whole answer of at most ${max}
+ * bytes came, whatever its status; else -1 with IMGP-STORE-UNAVAILABLE (not reached, cut
+ * off, too slow, too long), IMGP-STORE-DENIED (the certificate is not trusted, or a proxy
+ * refuses) or IMGP-CONFIG (a URL, or a proxy's URL, is malformed or not allowed; a file
+ * of certificates cannot be used).
  * ${a} is cleared first; release it with imgp_http_release().
  */
 int	imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
@@ -75,9 +74,8 @@ int	imgp_http(struct imgp_http *h, const struct imgp_http_request *r,
 void	imgp_http_release(struct imgp_http_answer *a);
 
 /*
- * The value of the answer's header ${name} (compared without case), the first
- * if there are several, in ${dst} (${size} bytes).  0, or -1 when there is none
- * or it does not fit.
+ * Copy the value of the answer's first header ${name}, compared without case, to ${dst}
+ * of ${size} bytes.  Returns 0, or -1 when there is none or it does not fit.
  */
 int	imgp_http_header(const struct imgp_http_answer *a, const char *name,
 	    char *dst, size_t size);

@@ -3,8 +3,8 @@
  *
  * A body is at most 4 MiB (a page of 1,000 keys of 1,024 bytes, encoded, has some 3.5),
  * 32 elements deep, and has no document type declaration, so no entity but the five
- * built in (R36).  Elements are told apart by local name; those that are not known
- * are passed over.
+ * built in (R36).  Elements are recognized by their local name; unknown ones are
+ * ignored.
  */
 #ifndef IMGPIPE_S3XML_H
 #define IMGPIPE_S3XML_H
@@ -31,7 +31,7 @@ enum imgp_s3xml_kind {
 	IMGP_S3XML_STS		/* an STS answer with Credentials */
 };
 
-/* An object, a part, an upload or a tag of a listing; text is NULL where absent. */
+/* An entry of a listing: object, part, upload or tag.  Absent text is NULL. */
 struct imgp_s3xml_item {
 	char	*key;		/* object, upload: decoded if encoding-type=url;
 				 * tag */
@@ -73,13 +73,13 @@ struct imgp_s3xml {
 };
 
 /*
- * Parse ${len} bytes at ${p}.  0 and ${x}, to be released; or -1 with
- * IMGP-STORE-IO and ${x} empty, which may be released, where the body is not
- * well-formed, passes a limit, has a document type declaration, is a listing
- * with an entry without key or (but for tags) a size that is no number, an INITIATE without
- * upload id, or a truncated listing that does not say how to continue.  An ETag
- * may be missing anywhere (rgw's Complete).  The message repeats nothing of the
- * body.
+ * Parse ${len} bytes at ${p}.  Returns 0 and ${x}, to be released; or -1 with
+ * IMGP-STORE-IO and ${x} empty (releasing it is fine).  Refused are a body that is not
+ * well-formed, passes a limit or has a document type declaration; a listing with an
+ * entry without key or, except for tags, with a size that is no number; a truncated
+ * listing that does not say how to continue; and an INITIATE without upload id.  An ETag
+ * may be missing anywhere (rgw omits it in Complete).  The message repeats nothing of
+ * the body.
  */
 int	imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 	    struct imgp_err *e);
@@ -87,12 +87,12 @@ int	imgp_s3xml_parse(const void *p, size_t len, struct imgp_s3xml *x,
 void	imgp_s3xml_release(struct imgp_s3xml *x);
 
 /*
- * An ETag in one spelling: without white space and quotation marks around it
- * (headers have them, bodies have them, escaped them or none).  The caller's to
- * free; NULL when there is nothing between them.
+ * Normalize an ETag: strip white space and quotation marks around it, which headers and
+ * bodies have or lack, also in escaped form.  The caller frees it; NULL when nothing is
+ * left.
  */
 char	*imgp_s3xml_etag(const char *s);
-/* Nonzero when both are there and are the same ETag in any spelling. */
+/* Nonzero when neither is NULL and both are the same ETag once normalized. */
 int	imgp_s3xml_etag_same(const char *a, const char *b);
 
 #endif

@@ -1,9 +1,8 @@
 /*
- * AWS Signature Version 4: the header and the query that prove who asks.
+ * AWS Signature Version 4: the Authorization header, and the query of presigned URLs.
  *
- * It signs a request as it goes over the wire: send what was signed, byte for
- * byte.  S3 signs the path as it is sent; other services encode it once more and
- * normalise it.
+ * It signs a request as it is sent: send exactly these bytes.  For S3 the path is signed
+ * as it is; other services normalize it and encode it once more.
  */
 #ifndef IMGPIPE_SIGV4_H
 #define IMGPIPE_SIGV4_H
@@ -34,21 +33,20 @@ struct imgp_sigv4 {
 	const char	*method;
 	const char	*path;		/* as sent: begins with '/' */
 	const char	*query;		/* as sent, without '?'; NULL: none */
-	const struct imgp_header *headers; /* all that are to be signed */
+	const struct imgp_header *headers; /* all headers to be signed */
 	size_t		 nheaders;
 	const char	*payload;	/* hex SHA-256, or UNSIGNED-PAYLOAD */
 };
 
 /*
- * Append to ${out} the value of the Authorization header.  Among the headers
- * must be host, x-amz-date with imgp_sigv4_date() and, with a token,
- * x-amz-security-token.
+ * Append the value of the Authorization header to ${out}.  The headers must include
+ * host, x-amz-date by imgp_sigv4_date() and, with a token, x-amz-security-token.
  */
 void	imgp_sigv4_authorize(const struct imgp_sigv4 *r, struct imgp_buf *out);
 
 /*
- * Append to ${out} the query, without '?', of a presigned URL that is good for
- * ${seconds}.  Among the headers must be host.
+ * Append to ${out} the query, without '?', of a presigned URL that is valid for
+ * ${seconds}.  The headers must include host.
  */
 void	imgp_sigv4_presign(const struct imgp_sigv4 *r, unsigned int seconds,
 	    struct imgp_buf *out);
@@ -56,8 +54,8 @@ void	imgp_sigv4_presign(const struct imgp_sigv4 *r, unsigned int seconds,
 /* The value of x-amz-date: YYYYMMDDTHHMMSSZ. */
 void	imgp_sigv4_date(time_t now, char date[17]);
 
-/* Append ${s} as AWS encodes URIs: all but A-Z a-z 0-9 - . _ ~ and, with
- * ${slash}, '/', as %XX in upper case. */
+/* Append ${s} with AWS's URI encoding: every byte becomes %XX, in upper case, except
+ * A-Z a-z 0-9 - . _ ~ and, with ${slash}, '/'. */
 void	imgp_sigv4_encode(struct imgp_buf *out, const char *s, int slash);
 
 /* What is signed, for tests: the canonical request and the string to sign. */

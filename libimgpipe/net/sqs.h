@@ -1,10 +1,10 @@
 /*
- * Amazon SQS: messages received, deleted, and kept from others for longer, by its
- * JSON protocol with our own signature.
+ * Amazon SQS by its JSON protocol: receive and delete messages, and extend their
+ * visibility timeout.
  *
  * Requests go to the endpoint that AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL names,
  * else to AWS's own in the queue's region; never to the host in the queue's URL,
- * which a server may make up.  A handle is used by one thread at a time.
+ * which a server may have invented.  A handle is used by one thread at a time.
  */
 #ifndef IMGPIPE_SQS_H
 #define IMGPIPE_SQS_H
@@ -18,30 +18,29 @@
 
 struct imgp_sqs;
 
-/* The queue with the URL ${url}; nothing is sent yet.  NULL with IMGP-CONFIG, or as
- * imgp_cred_new(). */
+/* Make a handle for the queue with the URL ${url}; nothing is sent yet.  NULL with
+ * IMGP-CONFIG, or as imgp_cred_new(). */
 struct imgp_sqs *imgp_sqs_open(const char *url, struct imgp_err *e);
 void	imgp_sqs_close(struct imgp_sqs *q);	/* NULL is fine */
 
 /*
- * All of the following: 0, or -1 and ${e} with IMGP-STORE-UNAVAILABLE (ask again
- * later), IMGP-STORE-DENIED, IMGP-STORE-CREDENTIALS, IMGP-PLACE-MISSING (no such
- * queue), IMGP-STORE-IO (any other refusal).
+ * The functions below return 0, or -1 with IMGP-STORE-UNAVAILABLE (ask again later),
+ * IMGP-STORE-DENIED, IMGP-STORE-CREDENTIALS, IMGP-PLACE-MISSING (no such queue) or
+ * IMGP-STORE-IO (any other refusal).
  */
 
 /*
- * At most IMGP_SQS_BATCH messages, each kept from others for ${visible_after}
- * seconds; where there is none, wait for ${wait} seconds (20 at most).  ${*messages}
- * is an array of objects with MessageId, ReceiptHandle and Body, the caller's to
- * free.
+ * Receive at most IMGP_SQS_BATCH messages with a visibility timeout of ${visible_after}
+ * seconds; if there is none, wait up to ${wait} (at most 20) seconds.  ${*messages} is an
+ * array, which the caller frees, of objects with MessageId, ReceiptHandle and Body.
  */
 int	imgp_sqs_receive(struct imgp_sqs *q, int wait, int visible_after,
 	    struct imgp_json **messages, struct imgp_err *e);
 
 /*
- * Delete the ${n} (at most IMGP_SQS_BATCH) messages with these receipt handles, or
- * keep them for another ${seconds}.  ${failed}[i] is NULL for those where it was
- * done, else SQS's word, which is static until the next call.
+ * Delete the ${n} (at most IMGP_SQS_BATCH) messages with these receipt handles, or set
+ * their visibility timeout to ${seconds} from now.  ${failed}[i] is NULL for each success,
+ * else SQS's error code, valid until the next call.
  */
 int	imgp_sqs_delete(struct imgp_sqs *q, const char *const *handles,
 	    size_t n, const char **failed, struct imgp_err *e);

@@ -1,12 +1,11 @@
 /*
  * HTTP requests of the whole process, over libcurl's multi interface.
  *
- * All requests share the kept connections: those by TLS in one multi handle,
- * those of plain http in four.  The thread that sends a request waits for its
- * sockets and drives curl, one thread per handle at a time; no further thread
- * exists.  Callbacks run without a lock, so that summing and writing does not
- * hold up other requests.  At most two chunks of an answer are in memory: one
- * that is being filled, one that is being worked on; then the connection waits.
+ * All requests share the kept connections, those with TLS in one multi handle, those of
+ * plain http in four.  No extra thread exists: the threads that wait for their requests
+ * drive libcurl, one thread per handle at a time.  Callbacks run without a lock, so that
+ * hashing and writing do not delay other requests.  At most two chunks of an answer are
+ * in memory, one being filled and one being processed; then its connection is paused.
  */
 #ifndef IMGPIPE_WIRE_H
 #define IMGPIPE_WIRE_H
@@ -18,19 +17,19 @@
 
 struct imgp_wire_request {
 	const char	*method;
-	const char	*url;		/* as it stands: nothing is normalized */
+	const char	*url;		/* sent as it is, not normalized */
 	const char	*ca_bundle;	/* a PEM file; NULL: the system's */
-	char *const	*headers;	/* "Name: value", or "Name:" for none */
+	char *const	*headers;	/* "Name: value", or "Name:" to omit libcurl's */
 	size_t		 nheaders;
 	int		 last;		/* send it even when a signal asks to stop */
-	/* The body of a PUT or POST: ${len} bytes of ${data}, or where that is
-	 * NULL of ${fd} from ${offset}. */
+	/* The body of a PUT or POST: ${len} bytes at ${data}, or if that is NULL
+	 * of the file ${fd} at ${offset}. */
 	const char	*data;
 	int		 fd;
 	int64_t		 offset, len;
 	/*
-	 * Called in the thread that sends: for each header line of the final
-	 * answer, then for each piece of its body (-1: break off).
+	 * Called in the thread that sends, for each header line of the final
+	 * answer, then for each piece of its body; -1 cancels the request.
 	 */
 	void		(*header)(void *arg, const char *line, size_t len);
 	int		(*body)(void *arg, long status, const char *p,
@@ -41,13 +40,13 @@ struct imgp_wire_request {
 };
 
 enum imgp_wire_end {
-	IMGP_WIRE_ANSWERED,	/* ${status} and all of the body came */
-	IMGP_WIRE_FAULT,	/* the transport failed: ${why} */
+	IMGP_WIRE_ANSWERED,	/* the whole answer came; see status */
+	IMGP_WIRE_FAULT,	/* the transport failed, as why says */
 	IMGP_WIRE_UNTRUSTED,	/* the certificate is not trusted, or a proxy
-				 * refuses: ${why}; repeating does not help */
-	IMGP_WIRE_REFUSED,	/* body() said -1 */
-	IMGP_WIRE_UNREADABLE,	/* the body cannot be read: ${why} */
-	IMGP_WIRE_STOPPED	/* a signal asked to */
+				 * refuses, as why says; do not repeat */
+	IMGP_WIRE_REFUSED,	/* body() returned -1 */
+	IMGP_WIRE_UNREADABLE,	/* the request's body cannot be read */
+	IMGP_WIRE_STOPPED	/* a signal asks to stop (base/stop.h) */
 };
 
 struct imgp_wire_result {
@@ -55,11 +54,11 @@ struct imgp_wire_result {
 	const char	*why;		/* static text */
 };
 
-/* Connections are kept between the first open and the last close. */
+/* Connections are kept between the first open and the last close; calls nest. */
 void	imgp_wire_open(void);
 void	imgp_wire_close(void);
 
-/* Send ${r} and wait for its end.  Any number of threads may. */
+/* Send ${r} and wait for its end.  Any number of threads may call it at once. */
 enum imgp_wire_end imgp_wire_do(const struct imgp_wire_request *r,
 	    struct imgp_wire_result *result);
 
