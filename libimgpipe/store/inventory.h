@@ -1,8 +1,7 @@
 /*
- * What lies at places, by listing them: each object's size and ETag, without its
- * name, in about a hundred bytes of memory.
- *
- * An object is known by 128 bits of the SHA-256 of its place.
+ * The objects at places, found by listing them.  Instead of its URL an object has the
+ * first 128 bits of the URL's SHA-256; with size and ETag that takes about a hundred
+ * bytes of memory.
  */
 #ifndef IMGPIPE_INVENTORY_H
 #define IMGPIPE_INVENTORY_H
@@ -20,8 +19,8 @@ struct imgp_held {
 	unsigned char	 name[16];
 	int64_t		 bytes;		/* -1: neither object nor directory */
 	uint64_t	 etag;		/* 0: the store has none */
-	unsigned int	 mark;		/* the caller's; 0 at first */
-	unsigned int	 used;
+	unsigned int	 mark;		/* for the caller; 0 at first */
+	unsigned int	 used;		/* private */
 };
 
 /* An empty one; free with imgp_inventory_free(), NULL is fine. */
@@ -29,20 +28,20 @@ struct imgp_inventory *imgp_inventory_new(void);
 void	imgp_inventory_free(struct imgp_inventory *inv);
 
 /*
- * Add all that lies below ${base}, the base of ${st}: what is in it already stays
- * as it was.  0, or -1 with ${e} as imgp_store_list(); then it has a part of it.
+ * Add all objects below ${base}, the base of ${st}; those in it already are not changed.
+ * Returns 0; or -1 with ${e} as imgp_store_list(), after adding a part of them.
  */
 int	imgp_inventory_add(struct imgp_inventory *inv, struct imgp_store *st,
 	    const char *base, struct imgp_err *e);
 
-/* The object at ${url}, borrowed until the next imgp_inventory_add(); NULL when it
+/* Find the object at ${url}, borrowed until the next imgp_inventory_add(); NULL when it
  * was not listed. */
 struct imgp_held *imgp_inventory_find(const struct imgp_inventory *inv,
 	    const char *url);
 size_t	imgp_inventory_count(const struct imgp_inventory *inv);
 
-/* Nonzero when ${h} may have the ETag ${etag}, with or without quotation marks:
- * it has, or one of the two is not known. */
+/* Nonzero unless ${h} certainly has another ETag than ${etag} (quotation marks are
+ * ignored): both are equal, or one of them is not known. */
 int	imgp_held_may_be(const struct imgp_held *h, const char *etag);
 
 #endif

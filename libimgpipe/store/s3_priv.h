@@ -1,6 +1,5 @@
 /*
- * What the files of s3.c share: one attempt at a request, where it goes, and how it
- * ends.  Private to s3*.c.
+ * What s3*.c share: one attempt at a request, where it is sent, and how it ends.
  *
  *	s3.c		a request: signed, sent, sent again where that is right
  *	s3_judge.c	what an answer means: done, for good, or again
@@ -34,31 +33,31 @@ struct attempt {
 
 /* --- s3_judge.c --- */
 
-/* No answer came from ${host}, but an end ${how}, and ${why}. */
+/* Judge an attempt that got no answer from ${host} but ended by ${how}, for ${why}. */
 enum outcome imgp_s3_judge_transport(const struct imgp_s3 *s3,
 	    const struct attempt *t, enum imgp_wire_end how, const char *why,
 	    const char *host, struct imgp_err *e);
 /*
- * The server answered, with another status than 2xx or with an <Error>.  Fills in
- * t->a->code and ${e}.  ${key}: what the request was signed with; ${*spent}: what
- * this request was repeated for already, 0 at first.
+ * Judge an answer that is not 2xx or has an <Error>.  Fills in t->a->code and ${e}.
+ * ${key} signed the request; ${*spent}, 0 at first, keeps what this request was repeated
+ * for already.
  */
 enum outcome imgp_s3_judge_error(struct imgp_s3 *s3, const struct attempt *t,
 	    const struct imgp_aws_key *key, unsigned int *spent,
 	    struct imgp_err *e);
-/* Nonzero: the body of a 200 is a whole result, and not an <Error> (R24). */
+/* Nonzero when the body of a 200 is a whole result and not an <Error> (R24). */
 int	imgp_s3_is_result(const struct imgp_s3_answer *a);
 
 /* --- s3_answer.c --- */
 
-/* Forget the last attempt's answer, but count on. */
+/* Forget the last attempt's answer, but keep the count of retries. */
 void	imgp_s3_answer_clear(struct imgp_s3_answer *a);
-/* For the wire: the header line ${p}; ${t} is a struct attempt. */
+/* The wire's header callback; ${t} is a struct attempt. */
 void	imgp_s3_answer_header(void *t, const char *p, size_t len);
 
 /* --- s3_service.c --- */
 
-/* Where one attempt goes, as the service is known at that moment. */
+/* Where one attempt is sent, by what is known of the service at that moment. */
 struct route {
 	char		*region, *host;
 	struct imgp_buf	 path, url;	/* the path is part of the URL */
@@ -70,13 +69,13 @@ void	imgp_s3_route_release(struct route *to);
 
 /* The file of CAs to trust; NULL: the system's. */
 const char *imgp_s3_ca_bundle(const struct imgp_s3 *s3);
-/* The ms that one request may take with its repetitions. */
+/* Milliseconds that one request may take with its repetitions. */
 int64_t	imgp_s3_patience(const struct imgp_s3 *s3);
-/* Take over the region that the server names.  1: it is another one. */
+/* Use the region that the server names from now on.  1: it is a new one. */
 int	imgp_s3_take_region(struct imgp_s3 *s3, const char *named);
-/* Go by the server's clock, Unix seconds.  1: it says another time than before. */
+/* Sign by the server's clock, Unix seconds, from now on.  1: the skew is a new one. */
 int	imgp_s3_take_date(struct imgp_s3 *s3, int64_t date);
-/* Take ${cost} from the quota that all requests share; -1: it is used up. */
+/* Take ${cost} from the retry quota that all requests share; -1: it is used up. */
 int	imgp_s3_take_quota(struct imgp_s3 *s3, int cost);
 void	imgp_s3_give_quota(struct imgp_s3 *s3, int cost);
 

@@ -1,6 +1,6 @@
 /*
- * What each kind of store (directory, S3) implements for store.c, and what the
- * kinds share.  A key is the S3 key, or the file's absolute path.
+ * The functions that each kind of store (directory, S3) implements for store.c, and what
+ * the kinds share.  A key is the S3 key, or the file's absolute path.
  */
 #ifndef IMGPIPE_STORE_PRIV_H
 #define IMGPIPE_STORE_PRIV_H
@@ -35,7 +35,7 @@ struct imgp_store_kind {
 		    struct imgp_err *e);
 	int	(*put)(struct imgp_store *st, const char *key,
 		    const void *data, size_t len, struct imgp_err *e);
-	/* Try to write at ${key}, where no object is, and leave nothing. */
+	/* Test writing at ${key}, which no object has; leave nothing there. */
 	int	(*ask)(struct imgp_store *st, const char *key,
 		    struct imgp_err *e);
 	int	(*list)(struct imgp_store *st, const char *prefix,
@@ -52,7 +52,8 @@ struct imgp_store_kind {
 	int	(*download)(struct imgp_store *st, const char *key,
 		    const struct imgp_download *d, struct imgp_move *m,
 		    struct imgp_err *e);
-	/* Let the service copy, so that no bytes pass here; NULL: it cannot. */
+	/* Copy inside the service, without moving bytes through here; NULL: it
+	 * cannot. */
 	int	(*copy)(struct imgp_store *src, const char *from,
 		    struct imgp_store *dst, const char *to,
 		    struct imgp_move *m, struct imgp_err *e);
@@ -70,7 +71,8 @@ struct imgp_store {
 /* The file store (store_file.c). */
 extern const struct imgp_store_kind imgp_store_file_kind;
 int	imgp_store_file_open(struct imgp_store *st, struct imgp_err *e);
-/* The object ${key} for reading; its size in ${bytes}. -1 and ${e}. */
+/* Open the object ${key} for reading: a descriptor, and its size in ${*bytes}; or -1 with
+ * ${e}. */
 int	imgp_store_file_read(struct imgp_store *st, const char *key,
 	    int64_t *bytes, struct imgp_err *e);
 
@@ -83,8 +85,8 @@ struct imgp_temporary {
 };
 int	imgp_store_file_begin(struct imgp_store *st, const char *key,
 	    struct imgp_temporary *t, struct imgp_err *e);
-/* 0 when ${bytes} more fit where ${t} lies, and the caller agrees; -1:
- * IMGP-STORE-FULL, or what the caller says. */
+/* 0 when the file system of ${t} has room for ${bytes} more and m->room agrees; -1 with
+ * IMGP-STORE-FULL, or the error of m->room. */
 int	imgp_store_file_room(const struct imgp_temporary *t,
 	    const struct imgp_move *m, int64_t bytes, const char *key,
 	    struct imgp_err *e);
@@ -97,13 +99,13 @@ int	imgp_store_file_commit(struct imgp_store *st, const char *key,
 /* Close ${t}, and remove it unless it was committed. */
 void	imgp_store_file_end(struct imgp_temporary *t);
 
-/* Note that the copy is made, but not all is well with it: IMGP-STORE-METADATA.
- * More than IMGP_COPIED_WARNINGS are dropped. */
+/* Add a warning, IMGP-STORE-METADATA, to a copy that was made.  Warnings beyond
+ * IMGP_COPIED_WARNINGS are dropped. */
 void	imgp_store_warn(struct imgp_copied *copied, const char *fmt, ...)
 	    __attribute__((__format__(printf, 2, 3)));
-/* Fill ${e} for a system call on ${key} that failed with errno; -1. */
+/* Fill ${e} for a system call on ${key} that failed with errno.  Returns -1. */
 int	imgp_store_errno(struct imgp_err *e, const char *key);
-/* Compare ${got} with what ${m} expects (IMGP-STORE-INTEGRITY). */
+/* Compare ${got} with what ${m} expects: 0, or -1 with IMGP-STORE-INTEGRITY. */
 int	imgp_store_expected(const struct imgp_move *m,
 	    const struct imgp_object *got, const char *key,
 	    struct imgp_err *e);

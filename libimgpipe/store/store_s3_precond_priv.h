@@ -5,17 +5,17 @@
  * rgw obeys it with PutObject alone and ignores it silently with the others;
  * Swift answers 501 but to CompleteMultipartUpload.  So imgpipe finds out, once
  * in a process for each kind of request, with an object of its own in the
- * temporary place (imgp_store_probe_in()).  Where the service obeys, no write
- * needs to look first at what lies there; where it does not, or where that
- * cannot be found out, one looks before and after.
+ * temporary place (imgp_store_probe_in()).  If the service obeys, a write needs no HEAD
+ * of the target first; if it does not, or that cannot be found out, the target is looked
+ * at before and after the write.
  *
- * "x-amz-copy-source-if-match" holds a copy to the very object that is meant.
- * rgw ignores it as silently and obeys a name of its own, which is tried second.
- * Where one of them is obeyed, and the ETag was noted when the source was
- * written, no copy needs to look at the source first.
+ * "x-amz-copy-source-if-match" makes a copy fail unless its source still has the ETag
+ * given.  rgw silently ignores it and obeys a header of its own, which is tried second.
+ * If one of them is obeyed, and the ETag was noted when the source was written, a copy
+ * needs no HEAD of the source.
  *
- * CompleteMultipartUpload is not probed: looking first is one request among
- * many.  The header is sent with it all the same.
+ * CompleteMultipartUpload is not probed: among its many requests a HEAD hardly counts.
+ * The header is sent with it all the same.
  */
 #ifndef IMGPIPE_STORE_S3_PRECOND_PRIV_H
 #define IMGPIPE_STORE_S3_PRECOND_PRIV_H
@@ -30,17 +30,17 @@ enum imgp_precond {
 };
 
 /*
- * Nonzero: the service is known to obey.  To be called before each such request,
- * as it counts them, and may make the probe; from any thread.
+ * Nonzero when the service is known to obey.  Call it before each such request, from any
+ * thread: it counts them, and may make the probe.
  */
 int	imgp_precond_obeyed(enum imgp_precond how);
-/* The name of the header that holds a copy to its source's ETag. */
+/* The name of the header that is obeyed for a copy's source. */
 const char *imgp_precond_copy_source_name(void);
-/* Nonzero: the service answered 501, so the header must not be sent. */
+/* Nonzero when the service answered 501 before, so that the header must not be sent. */
 int	imgp_precond_refused(enum imgp_precond how);
 /* Note that it answered 501. */
 void	imgp_precond_refuse(enum imgp_precond how);
-/* ${st} is about to be closed: probe there no more. */
+/* Do not probe in ${st} any more, as it is about to be closed. */
 void	imgp_precond_forget(const struct imgp_store *st);
 
 #endif

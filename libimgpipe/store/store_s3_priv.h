@@ -2,10 +2,9 @@
  * What the files of the S3 store share: store_s3.c (open, head, remove, list),
  * store_s3_check.c (what lies at a key), store_s3_put.c (uploads),
  * store_s3_copy.c (copies), store_s3_meta.c (what a copy has of its source beside
- * the bytes), store_s3_get.c (downloads), store_s3_parts.c (transfers in parts)
- * store_s3_sums.c (the sums that a service keeps), store_s3_multi.c (multipart
- * uploads left open)
- * and store_s3_relay.c (copies by a service that cannot copy).
+ * the bytes), store_s3_get.c (downloads), store_s3_parts.c (transfers in parts),
+ * store_s3_sums.c (the checksums that a service keeps), store_s3_multi.c (multipart
+ * uploads left open) and store_s3_relay.c (copies at a service that cannot copy).
  */
 #ifndef IMGPIPE_STORE_S3_PRIV_H
 #define IMGPIPE_STORE_S3_PRIV_H
@@ -33,19 +32,19 @@ int	imgp_store_s3_xml(const struct imgp_s3_answer *a,
 	    struct imgp_err *e);
 /* A hexadecimal SHA-256 in base64, as x-amz-checksum-sha256 has it. */
 void	imgp_store_s3_base64(const char *hex, char out[48]);
-/* -1 and ${e}: the object changed between two requests (R32). */
+/* Fill ${e}: the object changed between two requests (R32).  Returns -1. */
 int	imgp_store_s3_changed(const char *key, struct imgp_err *e);
-/* Note what the server calls the object that it answered ${a} for. */
+/* Set ETag and version of ${o} from the answer ${a} about it. */
 void	imgp_store_s3_name(struct imgp_object *o,
 	    const struct imgp_s3_answer *a);
 
 /* --- store_s3_check.c --- */
 
-/* An object that is to lie, or lies, at a key. */
+/* An object that shall be, or is, at a key. */
 struct imgp_s3_target {
 	struct imgp_s3	*s3;
 	const char	*key;
-	const struct imgp_object *want;	/* sha256 "": nobody knows it */
+	const struct imgp_object *want;	/* sha256 "": not known */
 	const char	*etag;		/* of an object with these bytes; NULL:
 					 * none is known */
 	struct imgp_store *src;		/* a copy's source, and its key; NULL: */
@@ -54,24 +53,23 @@ struct imgp_s3_target {
 };
 
 /*
- * Does ${t->want} lie there already?  1: yes, and it is noted in
- * ${t->m->copied}; 0: nothing lies there; -1: ${e}, IMGP-STORE-EXISTS where
- * other bytes do.
+ * Is the object ${t->want} at the key already?  1: yes, and ${t->m->copied} is filled in;
+ * 0: there is no object; -1 with ${e}, IMGP-STORE-EXISTS when it has other bytes.
  */
 int	imgp_store_s3_compare(const struct imgp_s3_target *t,
 	    struct imgp_err *e);
 /*
- * Look at what was just written: its size, our metadata, and ${t->etag}.  Where
- * that proves nothing, or with IMGP_COPY_READBACK, all of it is read; and so is
- * the source of a copy whose sum nobody knows.
+ * Verify what was just written by its size, our metadata and ${t->etag}.  If these prove
+ * nothing, or with IMGP_COPY_READBACK, all of it is read; and so is the source of a copy
+ * whose SHA-256 is not known.
  */
 int	imgp_store_s3_verify(const struct imgp_s3_target *t,
 	    struct imgp_err *e);
 /*
- * IMGP_COPY_LOOK_AGAIN, after a write that began at ${began} (imgp_clock_ms()) by
- * looking at the key: whoever looked before we wrote may still be writing, so wait
- * a multiple of the time that it took us, and look again.  -1 and ${e} where
- * another's bytes are there then.
+ * Do IMGP_COPY_LOOK_AGAIN after a write that began at ${began} (imgp_clock_ms()) by
+ * looking at the key.  Another writer that looked before we wrote may still be writing;
+ * so wait a multiple of the time that our write took, and look again.  Returns 0, or -1
+ * with ${e} when the object has another's bytes by then.
  */
 int	imgp_store_s3_look_again(const struct imgp_s3_target *t, int64_t began,
 	    struct imgp_err *e);
@@ -82,7 +80,7 @@ int	imgp_store_s3_look_again(const struct imgp_s3_target *t, int64_t began,
  */
 void	imgp_store_s3_drop_if_wrong(const struct imgp_s3_target *t,
 	    const struct imgp_err *e);
-/* Remove the object if by its metadata it is ours. */
+/* Remove the object if its metadata say that it is ours. */
 void	imgp_store_s3_drop(const struct imgp_s3_target *t);
 /* GET all of it, and note size and sum in ${o}. */
 int	imgp_store_s3_sum(struct imgp_s3 *s3, const char *key,
@@ -97,8 +95,8 @@ struct imgp_s3_source {
 	struct imgp_s3	*s3;
 	const char	*key;
 	const struct imgp_s3_answer *a;
-	int		 staged;	/* we put it there ourselves: how it is
-					 * kept was not asked for */
+	int		 staged;	/* we wrote it ourselves, so its storage
+					 * attributes mean nothing */
 	struct imgp_copied *copied;	/* gets the warnings */
 };
 
@@ -109,33 +107,33 @@ struct imgp_s3_meta {
 	struct imgp_buf	 tags;		/* the value of x-amz-tagging, or empty */
 	struct imgp_buf	 tag_set;	/* the same as XML */
 	size_t		 ntags;
-	/* How the source is kept: a copy does not have it unless it is asked for. */
-	struct imgp_header class;	/* name NULL: none to be asked for */
+	/* The source's storage attributes, which a copy gets only if asked for. */
+	struct imgp_header class;	/* storage class; name NULL: default */
 	struct imgp_header sse[3];	/* its encryption */
 	size_t		 nsse;		/* 0: none */
 };
 #define IMGP_S3_META_INIT	{ .tags = IMGP_BUF_INIT, .tag_set = IMGP_BUF_INIT }
 
 /*
- * Fill in ${meta}, which is IMGP_S3_META_INIT, to be released in either case.
- * ${sha256} (or "") stands in place of what the source has as x-amz-meta-sha256.
- * -1 and ${e} where something cannot be carried: IMGP-STORE-METADATA, or why the
- * tags could not be read.
+ * Fill in ${meta}, which is IMGP_S3_META_INIT and is to be released in either case.
+ * ${sha256} (or "") replaces the source's x-amz-meta-sha256.  Returns 0; or -1 with
+ * IMGP-STORE-METADATA when something cannot be carried over, or with the error of
+ * reading the tags.
  */
 int	imgp_store_s3_meta(const struct imgp_s3_source *from,
 	    const char *sha256, int in_parts, struct imgp_s3_meta *meta,
 	    struct imgp_err *e);
 
 void	imgp_store_s3_meta_release(struct imgp_s3_meta *meta);
-/* See to it that the copy at ${key} has the tags of ${meta}: rgw takes those of the
- * requests that make an object in parts or with other metadata, and drops them. */
+/* Make sure that the copy at ${key} has the tags of ${meta}.  rgw accepts and drops the
+ * tags in requests that make an object in parts or with other metadata. */
 void	imgp_store_s3_tag(struct imgp_s3 *s3, const char *key,
 	    const struct imgp_s3_meta *meta, struct imgp_copied *copied);
-/* Add to ${h} what says how a copy is kept: its class and, where it must be
- * asked for, its encryption.  How many headers (at most 4). */
+/* Add the headers for a copy's storage class and, with ${encrypt}, its encryption to
+ * ${h}.  Returns how many (at most 4). */
 size_t	imgp_store_s3_kept(const struct imgp_s3_meta *meta, int encrypt,
 	    struct imgp_header *h);
-/* -1 and ${e}: the source is encrypted, and a copy at ${key} would not be. */
+/* Fill ${e}: the source is encrypted, and a copy at ${key} would not be.  Returns -1. */
 int	imgp_store_s3_unencrypted(struct imgp_s3 *s3, const char *key,
 	    const struct imgp_s3_meta *meta, struct imgp_err *e);
 
@@ -145,7 +143,7 @@ int	imgp_store_s3_upload(struct imgp_store *st, const char *key, int fd,
 	    struct imgp_move *m, struct imgp_err *e);
 int	imgp_store_s3_put(struct imgp_store *st, const char *key,
 	    const void *data, size_t len, struct imgp_err *e);
-/* Try to write at ${key}, and leave nothing there. */
+/* Test writing at ${key}; leave nothing there. */
 int	imgp_store_s3_ask(struct imgp_store *st, const char *key,
 	    struct imgp_err *e);
 int	imgp_store_s3_copy(struct imgp_store *src, const char *from,
@@ -177,15 +175,15 @@ struct imgp_parts {
 
 	int		 fd;		/* the file on our side */
 	const char	*upload;	/* UploadId, percent-encoded */
-	/* Of a copy's source: as x-amz-copy-source has it, its ETag or NULL, and
-	 * its bucket's owner or NULL; as messages have it; where it is. */
+	/* A copy's source: the value of x-amz-copy-source, its ETag or NULL, its
+	 * bucket's owner or NULL, its URL for messages; its bucket and key. */
 	const char	*source, *match, *owner, *url;
 	struct imgp_s3	*from_s3;
 	const char	*from;
-	const struct imgp_s3_meta *meta; /* what the object is to have */
-	int		 encrypt;	/* ask for its encryption: the bucket does
-					 * not encrypt by itself */
-	int		 encrypted;	/* the last answer said so */
+	const struct imgp_s3_meta *meta; /* metadata of the object to be made */
+	int		 encrypt;	/* ask for encryption, since the bucket does
+					 * not encrypt by default */
+	int		 encrypted;	/* the last answer said that it is encrypted */
 	int		 lacks;		/* the service has no CopyObject */
 	char		(*etags)[128];	/* of the parts that are there, or "" */
 	int		 anew;		/* resume no open upload */
@@ -200,17 +198,17 @@ struct imgp_parts {
 	char		*done;		/* of each part */
 	int64_t		 bytes;
 	int		 failed;
-	int		 lost;		/* the upload is gone, or another's */
+	int		 lost;		/* the upload is gone, or another writer's */
 	long		 status;	/* of the answer that failed a write */
 	struct imgp_err	 why;
 };
 
-/* The size of a part of ${total} bytes: as set, or larger where there would be
- * too many. */
+/* The size of the parts of an object of ${total} bytes: as set, or larger if there would
+ * be too many parts. */
 int64_t	imgp_parts_size(int64_t total);
 /*
- * Do all parts by ${p->one}, several at once; meanwhile ${in_order} (or NULL)
- * is called in this thread for each part in order once it is done.
+ * Transfer all parts by ${p->one}, several at once.  Meanwhile ${in_order} (or NULL) is
+ * called in this thread for each finished part, in order.
  */
 int	imgp_parts_do(struct imgp_parts *p,
 	    int (*in_order)(struct imgp_parts *p, int64_t offset, int64_t len,
@@ -218,14 +216,14 @@ int	imgp_parts_do(struct imgp_parts *p,
 /*
  * Send ${o} in parts with the headers ${p->meta}, from CreateMultipartUpload to
  * CompleteMultipartUpload, ${p->one} sending each part: imgp_parts_put() of a
- * file, imgp_parts_copy() of another object.  ${before} (or NULL) is what the
- * file must still be before completion; ${etag} gets the object's ETag, by the
- * parts' or by the answer, or "".
+ * file, imgp_parts_copy() of another object.  ${before} (or NULL) is what fstat(2)
+ * said of the file, which must be unchanged before completion.  ${etag} gets the object's
+ * ETag, computed from the parts' or taken from the answer, or "".
  *
  * A multipart upload of the same file that a killed process left open is
- * resumed if each of its parts has the size and the MD5 of ours.  One whose
- * parts have opaque ETags is not, nor is a copy: nothing tells what its parts
- * hold.  What else lies open at the key is aborted.
+ * resumed if each of its parts has the size and the MD5 of ours.  One whose parts have
+ * opaque ETags is not resumed, nor is a copy, since nothing tells what their parts hold.
+ * Every other multipart upload open at the key is aborted.
  */
 int	imgp_parts_send(struct imgp_parts *p, const struct imgp_object *o,
 	    const struct stat *before, char etag[128], struct imgp_err *e);
@@ -239,12 +237,12 @@ int	imgp_parts_copy(struct imgp_parts *p, int i, int64_t offset,
 int	imgp_parts_get(struct imgp_parts *p, int i, int64_t offset, int64_t len,
 	    int64_t *retries, struct imgp_err *e);
 
-/* Nonzero: the file is as ${before} says, so what was summed is what was sent. */
+/* Nonzero when the file is still as ${before} says, so that what was hashed was sent. */
 int	imgp_parts_unchanged(int fd, const struct stat *before);
-/* -1 and ${e}, after imgp_parts_read() or imgp_parts_sum() failed, for ${key}. */
+/* Fill ${e} after imgp_parts_read() or imgp_parts_sum() failed.  Returns -1. */
 int	imgp_parts_unreadable(const char *key, struct imgp_err *e);
-/* Hand ${len} bytes of the file from ${offset} to ${take}.  -1 with errno, which
- * is 0 where the file became shorter. */
+/* Pass ${len} bytes of the file at ${offset} to ${take}.  Returns 0, or -1 with errno,
+ * which is 0 when the file has become shorter. */
 int	imgp_parts_read(int fd, int64_t offset, int64_t len,
 	    void (*take)(void *arg, const char *p, size_t len), void *arg);
 /* The same, added to ${sum}. */
@@ -254,49 +252,49 @@ int	imgp_parts_sum(int fd, int64_t offset, int64_t len,
 /* --- store_s3_sums.c --- */
 
 /*
- * Nonzero when the service's own sum of the object ${key} with ${etag} is that of the
- * ${len} bytes of ${fd}: its ETag, where that is an MD5, whole or of parts whose
- * size it tells, or one of x-amz-checksum-*; ${by} gets the header's name.
+ * Nonzero when the service's own checksum of the object ${key} with ${etag} is that of
+ * the ${len} bytes of ${fd}: the ETag, if it is an MD5 of the whole or of parts of known
+ * size, or one of x-amz-checksum-*.  ${by} gets the header's name.
  */
 int	imgp_store_s3_bears_out(struct imgp_s3 *s3, const char *key,
 	    const char *etag, int fd, int64_t len, char by[64]);
 
 /* --- store_s3_relay.c --- */
 
-/* Nonzero when ${a}, which failed a copy of a part or a ${whole} one, says that the
- * service cannot copy so; that is remembered. */
+/* Nonzero when the answer ${a} to a failed copy, of a ${whole} object or of a part, says
+ * that the service cannot make such copies; that is remembered. */
 int	imgp_relay_is_for(const struct imgp_s3_answer *a, int whole);
-/* Nonzero when it has said so before. */
+/* Nonzero when the service has said so before. */
 int	imgp_relay_wanted(int whole);
-/* The copy of a part by GET and PUT, with one part in memory. */
+/* Copy a part by GET and PUT, with one part in memory. */
 int	imgp_parts_relay(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len, int64_t *retries, struct imgp_err *e);
-/* The copy of ${o}, too; create-only where ${create} and the service knows it.  The
- * answer's status in ${p->status}. */
+/* Copy the whole object ${o} so, create-only if ${create} and if the service supports
+ * it.  The answer's status goes to ${p->status}. */
 int	imgp_relay_whole(struct imgp_parts *p, const struct imgp_object *o,
 	    int create, struct imgp_err *e);
 
 /* --- store_s3_multi.c --- */
 
-/* AbortMultipartUpload: open parts cost money and serve nobody. */
+/* AbortMultipartUpload: parts left open cost money. */
 void	imgp_multi_abort(struct imgp_s3 *s3, const char *key,
 	    const char *upload);
 /*
- * Abort every multipart upload open at the key (R29): those of killed processes,
- * and those whose id was lost with the answer, because curl repeats a request
- * itself when a kept connection turns out dead.
+ * Abort every multipart upload open at the key (R29): those of killed processes, and
+ * those whose UploadId was lost, because libcurl repeats a request itself when a kept
+ * connection turns out dead.
  */
 void	imgp_multi_abort_all(struct imgp_s3 *s3, const char *key);
 /*
- * Find the fullest multipart upload open at ${p->key} whose parts are cut as
- * those of ${p} and whose last part has our bytes.  Its id, percent-encoded, the
- * caller's to free, and in ${p->etags} what it holds; NULL: none.
+ * Find the multipart upload open at ${p->key} with the most parts, cut as those of ${p},
+ * whose last part has our bytes.  Returns its UploadId, percent-encoded, which the caller
+ * frees, and sets ${p->etags}; NULL when there is none.
  */
 char	*imgp_multi_find(struct imgp_parts *p);
 /* Nonzero when ${p->etags[i]} is the MD5 of our part ${i}. */
 int	imgp_multi_holds(struct imgp_parts *p, int i, int64_t offset,
 	    int64_t len);
-/* The ETag that S3 gives an object made of the parts of ${p}; "" where theirs
+/* Compute the ETag that S3 gives an object made of the parts of ${p}; "" when their ETags
  * are opaque. */
 void	imgp_multi_etag(const struct imgp_parts *p, char etag[128]);
 
