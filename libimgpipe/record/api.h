@@ -1,12 +1,12 @@
 /*
- * The pipeline API as a server: one request of CGI/1.1 (RFC 3875), its JSON
- * handed to the ledger, and the answer in the design page's envelope
- * {"success", "error_code", "error", "data"} (sql/openapi.json).
+ * The pipeline API as a server: serves one CGI/1.1 request (RFC 3875), passes its JSON
+ * to the ledger, and answers in the envelope {"success", "error_code", "error", "data"}
+ * (sql/openapi.json).
  *
  *	POST {base}/pipeline/edcpipeline/file
  *	POST {base}/pipeline/edcpipeline/file/dicom/add_scan_info
  *
- * What the first one asks for is seen from its members:
+ * The members of a request to the first one tell what it asks for:
  *
  *	id	status			others			asks for
  *	-	none, Started		upload, pipeline	start
@@ -19,12 +19,12 @@
  *	given	-			lease alone		renew
  *	given	-			lease, release true	release
  *
- * The id is edc_pipeline_file_id, or as the page spells it
- * edc_pipieline_file_id; statuses are taken in all of the page's spellings.
+ * The id is edc_pipeline_file_id, or edc_pipieline_file_id as the design page spells it;
+ * statuses are accepted in all of the page's spellings.
  *
- * A caller whose token is marked "page" is served as the page has it instead
- * (sql/113_page.sql): it knows no lease, its numbers may be text, and its row gets
- * its name from us where it brings none.
+ * A caller whose token is marked "page" is served by the design page's rules instead
+ * (sql/113_page.sql): it has no lease, its numbers may be text, and its row gets a file
+ * name from us if it brings none.
  */
 #ifndef IMGPIPE_API_H
 #define IMGPIPE_API_H
@@ -40,39 +40,39 @@
 
 struct imgp_api_answer {
 	int		 status;	/* 200, 400, … */
-	const char	*header;	/* a header that goes with it, or NULL */
+	const char	*header;	/* one more header line, or NULL */
 	struct imgp_buf	 body;		/* the envelope, with a newline */
-	/* What it is refused for, as a log may hold it; code NULL: it is not. */
+	/* Why the request was refused, fit for a log; code NULL: it was not. */
 	struct imgp_err	 err;
 };
 #define IMGP_API_ANSWER_INIT	{ 0, NULL, IMGP_BUF_INIT, { NULL, "" } }
 
 /*
- * The path and name of a file for an upload (the columns of pipeline.upload) and
- * its row, each the caller's to free.  0, or -1 and ${e}.
+ * Makes the destination's path and name for ${upload} (the columns of pipeline.upload)
+ * and its ${row}; imgp_api_serve() frees both.  Returns 0, or -1 with ${e}.
  */
 typedef int imgp_api_namer(const struct imgp_json *upload,
 	    const struct imgp_json *row, char **path, char **name,
 	    struct imgp_err *e);
 
 /*
- * Answer the request that the environment describes, whose body is read from
- * ${fd}.  ${namer} names the rows of page clients.  Settings: database, api_auth,
- * api_tls, api_token_file.  Never fails: what goes wrong is the answer.  Release
- * ${a}->body.
+ * Answer the request that the environment describes and whose body is read from ${fd}.
+ * ${namer} names the rows of page clients.  Settings: database, api_auth, api_tls,
+ * api_token_file.  It never fails: errors are answers, too.  Release ${a}->body.
  */
 void	imgp_api_serve(int fd, imgp_api_namer *namer,
 	    struct imgp_api_answer *a);
 
-/* 0 when the settings allow serving and the database speaks our version. */
+/* 0 when the settings allow serving and the database has our schema's version; else -1
+ * with ${e}. */
 int	imgp_api_check(struct imgp_err *e);
 
 /* Write ${a} to ${fd} as a CGI program does; -1 with errno when it fails. */
 int	imgp_api_write(int fd, const struct imgp_api_answer *a);
 
 /*
- * What the request ${req} to ${path} asks for, as the table above says: 0, or
- * -1 with IMGP-API-REQUEST.
+ * Find out by the table above what the request ${req} to ${path} asks for: 0, or -1 with
+ * IMGP-API-REQUEST.
  */
 int	imgp_api_op(const char *path, const struct imgp_json *req,
 	    enum imgp_ledger_op *op, struct imgp_err *e);

@@ -1,14 +1,14 @@
 /*
- * PostgreSQL: one connection, statements with parameters, whole answers, every
- * statement within a transaction that sets what it needs.
+ * PostgreSQL by libpq: one connection, statements with parameters, whole results, and
+ * every statement within a transaction that sets its own parameters.  One thread at a
+ * time.
  *
- * Parameters are always bound (PQexecParams), as text; no statement is ever
- * built from data.  Failures are mapped once: what may go away by itself
- * (08xxx, 57P0x, 53300, 40001, 40P01, 25006, connection lost) is
- * IMGP-DB-UNAVAILABLE, a refused login or right IMGP-DB-DENIED, a missing
- * schema, table or function IMGP-DB-SCHEMA, data that the database refuses (22xxx,
- * 23xxx) IMGP-DB-REQUEST, the rest IMGP-DB-QUERY; the message holds the SQLSTATE
- * and the server's primary message, never a parameter.
+ * Parameters are always bound (PQexecParams), as text; no statement is ever built from
+ * data.  Error codes: IMGP-DB-UNAVAILABLE for what may pass by itself (SQLSTATE 08xxx,
+ * 57P0x, 53300, 40001, 40P01, 25006, connection lost); IMGP-DB-DENIED for a refused login
+ * or privilege; IMGP-DB-SCHEMA for a missing schema, table or function; IMGP-DB-REQUEST
+ * for data that the database refuses (22xxx, 23xxx); IMGP-DB-QUERY for the rest.  The
+ * message holds the SQLSTATE and the server's primary message, never a parameter.
  */
 #ifndef IMGPIPE_DB_H
 #define IMGPIPE_DB_H
@@ -26,24 +26,24 @@ struct imgp_db;
 struct imgp_rows;
 
 /*
- * Connect to ${conninfo} (a libpq connection string or URI; NULL or "": PG*
- * variables alone) with application_name the tool's name, and sslmode
- * verify-full where the server is not on this machine and neither the string, its
- * service nor the environment says otherwise (in a service "prefer" says nothing).
- * Each transaction has time limits on statements, locks and idling (the setting
- * "db_timeout") and search_path pg_catalog, and its commit waits for a
- * synchronous standby's replay where there is one.  The session itself is left
- * as it was found: a pooler may give it to somebody else after each transaction.
- * Tries again for ${patience} seconds (0: once).  NULL and ${e} on failure.
+ * Connect to ${conninfo}, a libpq connection string or URI (NULL or "": by the PG*
+ * variables alone).  application_name is the tool's name.  If the server is not on this
+ * machine, sslmode is verify-full unless the string, its service or the environment says
+ * otherwise ("prefer" in a service does not count).  Each transaction sets
+ * statement_timeout, lock_timeout and idle_in_transaction_session_timeout (the setting
+ * "db_timeout"), search_path pg_catalog, and synchronous_commit so that it waits for a
+ * synchronous standby's replay if there is one.  The session's own parameters are not
+ * changed, since a pooler may give it to somebody else after each transaction.  Tries
+ * again for ${patience} seconds (0: tries once).  NULL with ${e} on failure.
  */
 struct imgp_db *imgp_db_open(const char *conninfo, unsigned int flags,
 	    int patience, struct imgp_err *e);
 void	imgp_db_close(struct imgp_db *db);	/* NULL is fine */
 
 /*
- * Run ${sql} with ${n} text parameters (NULL: null) as a transaction of its own.
- * A lost connection is made anew first.  NULL and ${e} on failure; free with
- * imgp_rows_free(), NULL is fine.
+ * Run ${sql} with ${n} text parameters (NULL: null) as a transaction of its own,
+ * reconnecting first if the connection is lost.  NULL with ${e} on failure; free the
+ * result with imgp_rows_free(), NULL is fine.
  */
 struct imgp_rows *imgp_db_query(struct imgp_db *db, const char *sql, size_t n,
 	    const char *const *params, struct imgp_err *e);
@@ -53,13 +53,12 @@ const char *imgp_rows_get(const struct imgp_rows *r, size_t row, size_t col);
 void	imgp_rows_free(struct imgp_rows *r);
 
 /*
- * Run ${n} statements in one round trip (libpq's pipeline mode); ${rows}[i] is
- * the answer of the ith, to be freed each.  By ${bounds} a transaction begins
- * before the first of them and is committed after the last; without
- * IMGP_DB_COMMIT it stays open for a later call, without IMGP_DB_BEGIN one must
- * be open.  -1 and ${e} on failure: the transaction is rolled back then, and
- * every ${rows}[i] is NULL.  A commit that fails with IMGP-DB-UNAVAILABLE may
- * have happened.
+ * Run ${n} statements in one round trip (libpq's pipeline mode); ${rows}[i] is the result
+ * of the ith, and the caller frees each.  With IMGP_DB_BEGIN in ${bounds} a transaction
+ * begins before the first; without it, one must be open.  With IMGP_DB_COMMIT it is
+ * committed after the last; without it, it stays open for a later call.  Returns 0; or -1
+ * with ${e}: then the transaction is rolled back and every ${rows}[i] is NULL, but a
+ * commit that failed with IMGP-DB-UNAVAILABLE may have happened.
  */
 #define IMGP_DB_BEGIN		1u
 #define IMGP_DB_COMMIT		2u
@@ -73,7 +72,7 @@ int	imgp_db_batch(struct imgp_db *db, unsigned int bounds,
 	    struct imgp_rows **rows, struct imgp_err *e);
 /* Roll back the transaction that is open, if there is one. */
 void	imgp_db_rollback(struct imgp_db *db);
-/* Give the connection back: the next call connects again.  Not within a
+/* Close the connection until the next call, which connects again.  Not within a
  * transaction; NULL is fine. */
 void	imgp_db_rest(struct imgp_db *db);
 
@@ -83,11 +82,12 @@ void	imgp_db_rest(struct imgp_db *db);
  */
 int	imgp_db_check_schema(struct imgp_db *db, struct imgp_err *e);
 
-/* ${*pooled}: nonzero when a pooler stands between: the process that serves is not
- * the one that took the login.  0, or -1 and ${e}. */
+/* Set ${*pooled} nonzero when the connection goes through a pooler, that is, another
+ * backend serves than the one logged in to.  Returns 0, or -1 with ${e}. */
 int	imgp_db_is_pooled(struct imgp_db *db, int *pooled, struct imgp_err *e);
 
-/* A well-formed connection string (NULL: yes), else IMGP-CONFIG. */
+/* 0 when ${conninfo} is a well-formed connection string or NULL; else -1 with
+ * IMGP-CONFIG. */
 int	imgp_db_check_conninfo(const char *conninfo, struct imgp_err *e);
 
 /* "libpq 15.18" */

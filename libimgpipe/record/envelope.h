@@ -10,14 +10,14 @@
 #include "libimgpipe/record/db.h"
 
 /*
- * Take the data out of an answer: 0 with a copy of it in ${*data}, an object, the
- * caller's to free.  -1 with the error that a refusal names (IMGP-DB-REQUEST for a
- * code that nobody knows), or IMGP-DB-QUERY where ${answer} (NULL: there is none)
- * is no such envelope; ${*data} is not touched.
+ * Take the data out of an answer.  Returns 0 with a copy in ${*data}, an object that the
+ * caller frees; or -1 with the error of a refusal (IMGP-DB-REQUEST for an unknown code),
+ * or with IMGP-DB-QUERY when ${answer} is NULL or no such envelope.  On failure ${*data} is
+ * not touched.
  */
 int	imgp_envelope_open(const struct imgp_json *answer,
 	    struct imgp_json **data, struct imgp_err *e);
-/* The same for the one field of a query's answer. */
+/* imgp_envelope_open() for the only field of a query's result. */
 int	imgp_envelope_read(const struct imgp_rows *rows,
 	    struct imgp_json **data, struct imgp_err *e);
 

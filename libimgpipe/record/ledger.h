@@ -1,12 +1,12 @@
 /*
- * The record keeping: what imgpipe asks of the EDC's pipeline tables.
+ * The ledger: all requests of imgpipe about the EDC's pipeline tables.
  *
- * One contract, two carriers: libpq to the SQL functions of sql/ (a connection
- * string), or HTTP to the pipeline API (its https:// base; http:// on loopback
- * alone).  Of an API that knows no more than the design page (api_revisions = no)
- * revisions, leases, names and ids are kept in our own account (account.h), which
- * the setting "ledger" names.  Requests and answers are those of the design page's
- * API: see the comments in sql/106_requests.sql and behind, and sql/openapi.json.
+ * One contract, two transports: libpq to the SQL functions of sql/ (a connection string),
+ * or HTTP to the pipeline API (its https:// base, or http:// on loopback only).  For an
+ * API that knows no more than the design page (api_revisions = no), revisions, leases,
+ * names and ids are kept in an account of our own (account.h), which the setting "ledger"
+ * names.  Requests and answers are those of the pipeline API: see the comments in
+ * sql/106_requests.sql and the files after it, and sql/openapi.json.
  */
 #ifndef IMGPIPE_LEDGER_H
 #define IMGPIPE_LEDGER_H
@@ -22,14 +22,14 @@ enum imgp_ledger_op {
 	IMGP_LEDGER_FINISH,
 	IMGP_LEDGER_RENEW,
 	IMGP_LEDGER_RELEASE,
-	IMGP_LEDGER_LOOKUP_FAILED,	/* of an upload without a row; a pipeline
-					 * API that knows no revisions is not
-					 * asked: data is empty */
-	/* What the admins are to be told of (sql/114_notice.sql). */
+	IMGP_LEDGER_LOOKUP_FAILED,	/* for an upload without a row; a pipeline
+					 * API without revisions is not asked,
+					 * and data is empty */
+	/* Notices: failures to report to the admins (sql/114_notice.sql). */
 	IMGP_LEDGER_NOTICE_LIST,
 	IMGP_LEDGER_NOTICE_DONE,
-	/* What a client of the design page asks imgp-api for (sql/113_page.sql);
-	 * by libpq alone. */
+	/* Requests of a design page's client to imgp-api (sql/113_page.sql); by
+	 * libpq only. */
 	IMGP_LEDGER_PAGE_FILE,
 	IMGP_LEDGER_PAGE_SCANS
 };
@@ -37,53 +37,51 @@ enum imgp_ledger_op {
 /* One request, and what became of it. */
 struct imgp_ledger_call {
 	enum imgp_ledger_op	 op;
-	struct imgp_json	*request;	/* the caller's */
+	struct imgp_json	*request;	/* stays the caller's */
 	/*
-	 * Where set: called with the answer's data, it returns a second
-	 * request of the same kind (freed by the ledger), or NULL for none,
-	 * with ${e} filled in when that is a failure.  By libpq it belongs to
-	 * the same transaction as the first; by HTTP it is a request of its
-	 * own, and when it fails, data is the first answer's.  What the first
-	 * did stays done.  It may be called more than once for one answer.
+	 * May be NULL.  Called with the first answer's data; returns a second
+	 * request of the same kind, which the ledger frees, or NULL for none,
+	 * with ${e} filled in if that is a failure.  By libpq both belong to
+	 * one transaction.  By HTTP the second is a request of its own; if it
+	 * fails, the first one's effect stays, and data is the first answer's.
+	 * It may be called more than once for one answer.
 	 */
 	struct imgp_json	*(*then)(void *arg,
 	    const struct imgp_json *data, struct imgp_err *e);
 	void			*arg;
 
-	struct imgp_json	*data;	/* the last answer's, the caller's; or
-					 * NULL */
-	struct imgp_err		 err;	/* code NULL: all went well */
+	struct imgp_json	*data;	/* the last answer's data, which the
+					 * caller frees; or NULL */
+	struct imgp_err		 err;	/* code NULL: success */
 };
 
 struct imgp_ledger;
 
-/* Nonzero when ${where} (NULL: no) is the address of a pipeline API. */
+/* Nonzero when ${where} is the URL of a pipeline API; 0 for NULL. */
 int	imgp_ledger_is_api(const char *where);
-/* The connection string by which the reports reach the record: the setting "ledger",
- * unless it names an account, else "database"; NULL where that is an API or not
- * set. */
+/* The connection string for the reports: the setting "ledger" unless it names an
+ * account, else "database".  NULL when that is an API or not set. */
 const char *imgp_ledger_conninfo(void);
-/* The same for what can do nothing without it: where it is NULL, ${e} is IMGP-CONFIG. */
+/* The same, for tools that require it: NULL with IMGP-CONFIG. */
 const char *imgp_ledger_need_conninfo(struct imgp_err *e);
 /*
- * Open the ledger ${where} (IMGP_DATABASE; NULL: what PG* variables say), which
- * is reached at once to see that it speaks the same version.  One that is away
- * for now is no failure here: it is asked again by each run.  NULL and ${e} for
- * a wrong address, a refused login or another version.
+ * Open the ledger ${where} (the setting "database"; NULL: by the PG* variables) and
+ * connect, to check that it has the same version.  If it is not reachable now, that is
+ * not a failure here: each imgp_ledger_run() tries again.  NULL with ${e} for a malformed
+ * address, a refused login or another version.
  */
 struct imgp_ledger *imgp_ledger_open(const char *where, struct imgp_err *e);
-/* Nonzero when opening it began a new account of an API's ids. */
+/* Nonzero when opening it made a new account (account.h). */
 int	imgp_ledger_is_new(const struct imgp_ledger *l);
-/* Ask for ${seconds} at most, in place of what the setting "db_wait" says. */
+/* Try for at most ${seconds} instead of the setting "db_wait". */
 void	imgp_ledger_patience(struct imgp_ledger *l, int seconds);
 void	imgp_ledger_close(struct imgp_ledger *l);	/* NULL is fine */
 
 /*
- * Make ${n} calls, in one transaction where the carrier can, and fill in their
- * data and err.  What failed for a reason that may go away is asked again for
- * as long as the setting "db_wait" says; each call is such that asking it again
- * does no harm, so a commit of unknown outcome is looked up by doing so.  A
- * refused call does not harm the others.
+ * Make ${n} calls, by libpq in one transaction, and set their data and err.  Calls that
+ * fail for a reason that may pass are repeated for as long as the setting "db_wait" says.
+ * Every call is idempotent, so a commit whose outcome is unknown is simply repeated.  A
+ * refused call does not affect the others.
  */
 void	imgp_ledger_run(struct imgp_ledger *l, struct imgp_ledger_call *calls,
 	    size_t n);
