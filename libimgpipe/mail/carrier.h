@@ -1,5 +1,5 @@
 /*
- * The wing mail/: one message as bytes, and the carriers that take it away.
+ * The wing mail: one message as bytes, and the carriers that transport it.
  *
  * It must not know what a message is about: no job, no record, and of a pipeline
  * only the section of its settings.  report/ decides who gets which message when.
@@ -12,8 +12,8 @@
  *	https://host/path			a webhook: JSON by POST
  *	sns:arn:aws:sns:REGION:ACCOUNT:TOPIC	Amazon SNS, Publish
  *
- * Each is a file carrier_NAME.c, which begins with how it differs; carrier_priv.h
- * says how to add one.
+ * Each is a file carrier_NAME.c, whose first comment says what is special about it;
+ * carrier_priv.h says how to add one.
  */
 #ifndef IMGPIPE_CARRIER_H
 #define IMGPIPE_CARRIER_H
@@ -31,8 +31,7 @@ enum imgp_tls {
 
 struct imgp_carrier;
 
-/* A message to hand over: its bytes, and its parts for carriers that do not
- * speak mail. */
+/* A message to hand over: as bytes, and in parts for carriers that are not mail. */
 struct imgp_parcel {
 	const char	*from;		/* an address */
 	const char	*const *to;	/* addresses */
@@ -45,39 +44,38 @@ struct imgp_parcel {
 
 /* What became of the message for one recipient. */
 struct imgp_carried {
-	int		done;	/* nonzero: the carrier has taken it over */
+	int		done;	/* nonzero: the carrier has accepted it */
 	struct imgp_err	err;	/* else why not */
 };
 
 /*
- * The carrier of ${pipeline} (NULL: of all) as the settings mail, mail_tls,
- * mail_password_file, mail_ca_file and mail_timeout say.  ${own}, such as
- * "labs_mail" (NULL: none), is a setting that counts instead of mail where it is
- * set; its password is then that of ${own}_password_file alone.  NULL with
- * IMGP-CONFIG in ${e}; free with imgp_carrier_free(), NULL is fine.
+ * Open the carrier of ${pipeline} (NULL: of all) by the settings mail, mail_tls,
+ * mail_password_file, mail_ca_file and mail_timeout.  ${own}, such as "labs_mail", or
+ * NULL, is a setting that replaces mail if it is set; its password is then only that of
+ * ${own}_password_file.  NULL with IMGP-CONFIG; free with imgp_carrier_free(), NULL is
+ * fine.
  */
 struct imgp_carrier *imgp_carrier_open(const char *pipeline, const char *own,
 	    struct imgp_err *e);
 void	imgp_carrier_free(struct imgp_carrier *c);
-/* Nonzero for one that hands mail on to other mail servers, under the sender's
- * address: SMTP, sendmail. */
+/* Nonzero for a carrier that relays mail to other mail servers under the sender's
+ * address: SMTP and sendmail. */
 int	imgp_carrier_relays(const struct imgp_carrier *c);
 /*
- * Hand it over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} has one
- * entry for each recipient and says what became of it.  0 when all are done,
- * else -1 and ${e} is the first failure: IMGP-MAIL-UNAVAILABLE (a later try may
- * succeed: connection, time-out, SMTP 4xx), IMGP-MAIL-REFUSED (5xx),
- * IMGP-MAIL-TLS, IMGP-MAIL-ADDRESS, IMGP-CONFIG.  When the connection breaks
- * after the last byte, the carrier may have taken the message although it is not
- * done; sent again, it has the same Message-ID.
+ * Hand ${m} over; SIGPIPE must be ignored, as imgp_opt() does.  ${res} has an entry for
+ * each recipient, in the order of m->to, and is filled in.  Returns 0 when all are done;
+ * else -1 with the first failure: IMGP-MAIL-UNAVAILABLE (connection, time-out, SMTP 4xx:
+ * a later try may succeed), IMGP-MAIL-REFUSED (5xx), IMGP-MAIL-TLS, IMGP-MAIL-ADDRESS or
+ * IMGP-CONFIG.  If the connection breaks after the last byte, the carrier may have
+ * accepted a message that is not done; sent again, it has the same Message-ID.
  */
 int	imgp_carrier_send(struct imgp_carrier *c, const struct imgp_parcel *m,
 	    struct imgp_carried *res, struct imgp_err *e);
 
 /*
- * Ask whether it can be reached, and take no message there: a mail server is
- * logged in to, a directory or program is looked for, at an address of the web any
- * answer will do.  0, or -1 and ${e}.
+ * Test whether the carrier can be reached, without a message: log in to a mail server,
+ * look for a directory or program, or get any answer from a web address.  Returns 0, or
+ * -1 with ${e}.
  */
 int	imgp_carrier_ask(struct imgp_carrier *c, struct imgp_err *e);
 

@@ -1,5 +1,5 @@
 /*
- * What a carrier gives to carrier.c, and what carriers share.
+ * The functions that a carrier implements for carrier.c, and what carriers share.
  *
  * To add the carrier NAME: write carrier_NAME.c, which defines
  * imgp_carrier_NAME; add NAME to IMGP_CARRIERS below; describe its URL in
@@ -14,8 +14,8 @@ struct imgp_carrier {
 	const struct imgp_carrier_kind *kind;
 	char		*target;	/* what the kind's open() made of the URL */
 	char		*user;		/* NULL: no login */
-	const char	*password;	/* NULL: none; so the next */
-	const char	*ca_file;
+	const char	*password;	/* NULL: none */
+	const char	*ca_file;	/* NULL: the system's */
 	enum imgp_tls	 tls;
 	long		 timeout;	/* seconds, 1 to 3600 */
 };
@@ -38,6 +38,7 @@ struct imgp_carrier_kind {
 	int	(*send)(const struct imgp_carrier *c,
 		    const struct imgp_parcel *m, struct imgp_carried *res,
 		    struct imgp_err *e);
+	/* As imgp_carrier_ask(). */
 	int	(*ask)(const struct imgp_carrier *c, struct imgp_err *e);
 };
 

@@ -1,11 +1,10 @@
 /*
  * One mail message as bytes (RFC 5322, MIME: RFC 2045-2047).
  *
- * The bytes are made here and not by libcurl's mime API, because the same
- * message goes to every carrier (carrier.h), into the outbox, and out of it
- * again after a crash: equal input gives equal bytes, part boundaries
- * included, and libcurl draws those at random and hands the bytes to nobody
- * but its own transfer.
+ * Equal input gives equal bytes, part boundaries included, because the same message goes
+ * to every carrier (carrier.h), into the outbox, and out of it again after a crash.
+ * libcurl's mime API cannot do that: it makes boundaries at random and gives the bytes to
+ * its own transfer only.
  */
 #ifndef IMGPIPE_MAIL_H
 #define IMGPIPE_MAIL_H
@@ -28,8 +27,8 @@ struct imgp_mail {
 	const char	*const *to;	/* addresses without name, ${n_to} > 0 */
 	size_t		 n_to;
 	const char	*subject;	/* UTF-8, without control characters */
-	const char	*id;		/* of Message-ID, what stands before the '@':
-					 * the same mail, the same id */
+	const char	*id;		/* the Message-ID's part before the '@'; the
+					 * same for the same mail: imgp_mail_id() */
 	int64_t		 date;		/* seconds since 1970 */
 	const char	*text;		/* UTF-8, lines ended by "\n" */
 	const char	*html;		/* the same for a browser; NULL: none */
@@ -39,25 +38,23 @@ struct imgp_mail {
 
 /*
  * Append the message to ${out}: CRLF line ends, no line above 500 bytes, no
- * byte above 126, Auto-Submitted: auto-generated (RFC 3834).  Text that is
- * not plain ASCII goes as quoted-printable, an attachment as base64, a name
- * or subject that is not plain as encoded words.  0, or -1 with
- * IMGP-MAIL-ADDRESS (a header's content is refused: control characters,
- * an address that is none) or IMGP-INTERNAL (text that is not UTF-8).
+ * byte above 126, Auto-Submitted: auto-generated (RFC 3834).  Text beyond ASCII is
+ * encoded as quoted-printable, attachments as base64, names and subjects beyond ASCII as
+ * encoded words (RFC 2047).  Returns 0; or -1 with IMGP-MAIL-ADDRESS (control characters
+ * in a header, a malformed address) or IMGP-INTERNAL (text that is not UTF-8).
  */
 int	imgp_mail_build(const struct imgp_mail *m, struct imgp_buf *out,
 	    struct imgp_err *e);
 
 /*
- * Check one address as it may stand in an SMTP command: dot-atom, '@', host
- * name; ASCII, at most 254 bytes (RFC 5321).  No quoting, no comment, no
- * literal, no route, so nothing in it can end or begin a command.  0 or -1
- * with IMGP-MAIL-ADDRESS.
+ * Check an address for an SMTP command: dot-atom, '@', host name; ASCII, at most 254
+ * bytes (RFC 5321).  Quoting, comments, literals and routes are refused, so nothing in it
+ * can end or begin a command.  Returns 0, or -1 with IMGP-MAIL-ADDRESS.
  */
 int	imgp_mail_check_address(const char *addr, struct imgp_err *e);
 
-/* The address in "Name <address>" or "address", checked, the caller's to free;
- * NULL and ${e}. */
+/* The address in "Name <address>" or "address", checked; the caller frees it.  NULL with
+ * ${e}. */
 char	*imgp_mail_address(const char *from, struct imgp_err *e);
 
 struct imgp_mail_list {
@@ -65,15 +62,15 @@ struct imgp_mail_list {
 	size_t	  n;
 };
 
-/* Take ${s}, addresses separated by commas and white space, apart.  0, or -1
- * with ${e}; an empty list is no failure.  Release it in both cases. */
+/* Parse ${s}, addresses separated by commas and white space.  Returns 0, also for an
+ * empty list; or -1 with ${e}.  Release ${l} in both cases. */
 int	imgp_mail_list_parse(const char *s, struct imgp_mail_list *l,
 	    struct imgp_err *e);
 void	imgp_mail_list_release(struct imgp_mail_list *l);
 
 /*
- * "imgp-" + the first 32 hex digits of the SHA-256 of ${s}: a mail's id from
- * what makes it this mail and no other.  The caller's to free.
+ * Make a mail's id from a text that is unique to this mail: "imgp-" and the first 32 hex
+ * digits of the SHA-256 of ${s}.  The caller frees it.
  */
 char	*imgp_mail_id(const char *s);
 

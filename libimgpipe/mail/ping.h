@@ -4,8 +4,8 @@
 
 #include "libimgpipe/base/err.h"
 
-/* GET ${url} (${ca_file}: trusted CAs; NULL: the system's).  0 when the answer
- * is 2xx, else -1 with ${e}, which does not name the URL: it may be a secret. */
+/* GET ${url} (${ca_file}: trusted CAs; NULL: the system's).  Returns 0 for a 2xx answer,
+ * else -1 with ${e}, whose message does not give the URL, which may be a secret. */
 int	imgp_ping(const char *url, const char *ca_file, struct imgp_err *e);
 
 #endif
