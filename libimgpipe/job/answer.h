@@ -1,9 +1,9 @@
 /*
- * What a process that read hostile bytes says of its job, taken with suspicion.
+ * Check the answer of a process that worked on hostile bytes.
  *
- * It answers by the job line.  One table says which members the process of a
- * stage may add; their values are checked.  All else is our own: an answer that
- * says otherwise is refused whole.
+ * The answer is the job line.  A table lists the members that the process of each stage
+ * may add, and their values are checked.  All other members must be unchanged; otherwise
+ * the whole answer is refused.
  */
 #ifndef IMGPIPE_ANSWER_H
 #define IMGPIPE_ANSWER_H
@@ -14,10 +14,10 @@
 #include "libimgpipe/job/job.h"
 
 /*
- * Add to ${job} what the answer, ${len} bytes at ${line}, has to add as one of
- * ${stage}.  Its new errors are fatal where it says so, and where they are
- * retryable or not the upload's.  -1: the answer is refused, ${e} has the code
- * ${died}, and ${job} is as it was.
+ * Take over into ${job} what the answer of ${stage}, ${len} bytes at ${line}, adds.  Its
+ * new errors are fatal if they say so, if they are retryable, or if their owner is not
+ * the upload.  Returns 0; or -1 when the answer is refused, with the code ${died} and
+ * ${job} unchanged.
  */
 int	imgp_answer_take(struct imgp_job *job, const char *stage,
 	    const char *line, size_t len, const char *died,

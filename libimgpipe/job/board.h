@@ -1,10 +1,10 @@
 /*
- * Counts that the processes of a run share: how many jobs each stage has taken and
- * finished, for whoever shows the run's progress.
+ * The board: counts that the processes of a run share, of jobs that each stage has taken
+ * and finished, to show the run's progress.
  *
- * The board is a file in the run's directory, mapped by each stage.  It is for
- * people to look at: nothing is decided by it but whether a run that is to halt
- * takes another job.  A process that reads uploads does not have it.
+ * It is a file in the run's directory, mapped by each stage.  It serves for display; only
+ * ${halt} decides something, namely that a run takes no more jobs.  Processes that read
+ * uploads do not have it mapped.
  */
 #ifndef IMGPIPE_BOARD_H
 #define IMGPIPE_BOARD_H
@@ -20,7 +20,7 @@
 
 struct imgp_board_stage {
 	_Atomic int64_t	taken, finished, failed;	/* jobs */
-	_Atomic int64_t	ms;			/* in sum, of those finished */
+	_Atomic int64_t	ms;			/* spent on finished jobs, in sum */
 	_Atomic int64_t	bytes;
 };
 
@@ -32,14 +32,14 @@ struct imgp_board {
 /* The names of the stages, in the order of the pipe, NULL ended. */
 extern const char *const imgp_board_stages[];
 
-/* Make the file ${path} and map it, and name it in the environment for the programs
- * to be started.  0, or -1 and ${e}. */
+/* Make the file ${path}, map it, and name it in the environment for the programs that
+ * will be started.  Returns 0, or -1 with ${e}. */
 int	imgp_board_make(const char *path, struct imgp_err *e);
-/* Map the one that the environment names; further calls do nothing. */
+/* Map the board that the environment names; further calls do nothing. */
 void	imgp_board_join(void);
 /* The board; NULL: this process has none. */
 struct imgp_board *imgp_board(void);
-/* The part of the stage ${name}; NULL: no board, or no such stage. */
+/* The counts of the stage ${name}; NULL: no board, or no such stage. */
 struct imgp_board_stage *imgp_board_stage(const char *name);
 
 #endif

@@ -1,15 +1,15 @@
 /*
- * The spool's budget: how many work copies, of how many bytes, there may be at once
- * in all runs that share a spool.
+ * The spool's budget: how many work copies, of how many bytes, all runs that share a
+ * spool may have at once.
  *
- * A work copy is announced before a byte of it is written, by a file .room-ID in
- * the directory of its run, as long as what it may need but without content:
- * twice the upload, which is there with its stamped copy for a while.  Whoever
- * wants to announce one holds the spool's lock and adds up all there are: of each run
- * the sum that its file .rooms has (two int64_t of this machine, bytes and number),
- * or, where that is not whole, the files themselves.  Those of a dead run (spool.h)
- * do not count.  A stage outside of a run, whose directory
- * has no lock, has no budget: nobody may be there to move its work copies on.
+ * Space for a work copy is reserved before a byte of it is written, by a sparse file
+ * .room-ID in the directory of its run.  Its length is twice the upload's, as the upload
+ * and its stamped copy exist together for a while.  A process that reserves holds the
+ * spool's lock and adds up all reservations: of each run the sum in its file .rooms (two
+ * int64_t in this machine's byte order, bytes and number) or, if that is incomplete, the
+ * files themselves.  Those of a dead run (spool.h) do not count.  A stage outside a run,
+ * whose directory has no lock, has no budget, since nothing may be there to free its
+ * work copies.
  */
 #ifndef IMGPIPE_BUDGET_H
 #define IMGPIPE_BUDGET_H
@@ -24,27 +24,27 @@ struct imgp_budget {
 };
 
 /*
- * As the settings spool_bytes and spool_jobs say; without the first, half of what
- * is free in the directory ${spool} now.
+ * Set the budget by the settings spool_bytes (default: half of what is free in the
+ * directory ${spool} now) and spool_jobs.
  */
 void	imgp_budget_init(struct imgp_budget *b, const char *spool);
 
 /*
- * Announce a work copy of ${bytes} for the row ${id} of the run ${run}, in place of
- * what was announced for it before: 1; 0 when there is no room for it now.  Where
- * nothing else is announced there is room for one of any size.  A spool in which
- * nothing can be announced has room: writing fails there, and says why.
+ * Reserve space for a work copy of an upload of ${bytes} for the row ${id} in the run
+ * ${run}, replacing what was reserved for it before.  Returns 1; 0 when there is no room
+ * now.  If nothing else is reserved, there is room for any size.  If the spool cannot be
+ * written, it returns 1, as writing the work copy will fail and say why.
  */
 int	imgp_budget_take(const struct imgp_budget *b, const char *spool,
 	    const char *run, int64_t id, int64_t bytes);
-/* The same, but wait for room.  -1 when a signal asks to stop (stop.h), or nobody
- * reads standard output any more: a stage is gone, and with it what was to make
+/* The same, but wait for room.  Returns -1 when a signal asks to stop (stop.h), or when
+ * standard output has no reader any more: the next stage is gone, which would have made
  * room. */
 int	imgp_budget_wait(const struct imgp_budget *b, const char *spool,
 	    const char *run, int64_t id, int64_t bytes);
-/* That work copy is gone. */
+/* Free the reservation of a work copy that is gone. */
 void	imgp_budget_give(const char *spool, const char *run, int64_t id);
-/* All of ${run} are: it begins a pass. */
+/* Free all reservations of ${run}, which begins a pass. */
 void	imgp_budget_clear(const char *spool, const char *run);
 
 #endif

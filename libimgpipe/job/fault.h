@@ -1,6 +1,6 @@
 /*
- * Whose fault an error is, and what comes of it: the one rule that every stage,
- * the mails and the exit statuses go by (imgp-job(5), "How it stands").
+ * Whose fault an error is, and what follows from it: the one rule for all stages, mails
+ * and exit statuses (imgp-job(5), "How it stands").
  *
  *	owner (base/err.h)	the file		the row		status
  *	the upload's, in scan,
@@ -20,15 +20,15 @@
 #include "libimgpipe/job/job.h"
 
 /*
- * Nonzero when an error ${code} of ${stage} fails the job.  Not fatal are only
- * the final faults of the upload itself in scan, stamp and extra, and whatever
- * happens in finish, notify and digest.
+ * Nonzero when an error ${code} of ${stage} fails the job.  Not fatal are only final
+ * faults of the upload itself in scan, stamp and extra, and all errors in finish, notify
+ * and digest.
  */
 int	imgp_fault_is_fatal(const char *stage, const char *code);
 
 /*
- * The owner of an entry of "errors".  The dictionary decides; of a code that it
- * does not have (an extra stage's own) the entry's class does.
+ * The owner of an entry of "errors", by the dictionary, or by the entry's class when the
+ * dictionary does not have its code (an extra program's own).
  */
 enum imgp_owner imgp_fault_owner(const struct imgp_json *entry);
 
@@ -39,12 +39,12 @@ int	imgp_fault_is_final(const struct imgp_json *entry);
 /* Nonzero when ${job} has such an entry. */
 int	imgp_job_is_final(struct imgp_job *job);
 
-/* The status that ${job}, as it is written, asks for (imgpipe(7)). */
+/* The exit status for ${job} as it is now (imgpipe(7)). */
 int	imgp_job_exit(struct imgp_job *job);
 
 /*
- * Set "ok" of ${job}, in its place or at the end: true where its line asks for status
- * 0, or for 1 by errors that do not fail it.  Nothing decides by what it says.
+ * Set "ok" of ${job}, in its place or at the end: true when the job's exit status is 0, or
+ * 1 because of errors that do not fail it.  imgpipe itself never reads it.
  */
 void	imgp_job_set_ok(struct imgp_job *job);
 

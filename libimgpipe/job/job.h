@@ -1,9 +1,9 @@
 /*
  * A job line: one uploaded file on its way, one JSON object (imgp-job(5)).
  *
- * A job keeps the text of every member as it was read.  A member that a tool
- * does not set is written on byte for byte, in its place; so unknown members
- * and integers of any size pass through unharmed.
+ * A job keeps the text of every member as it was read.  Members that a tool does not set
+ * are written byte for byte, in their place, so unknown members and integers of any size
+ * pass through unchanged.
  */
 #ifndef IMGPIPE_JOB_H
 #define IMGPIPE_JOB_H
@@ -20,30 +20,29 @@ struct imgp_job;
 enum imgp_standing {
 	IMGP_GOING_ON,		/* no fatal error, no skip */
 	IMGP_FAILED,		/* has a fatal error */
-	IMGP_SKIPPED		/* carries "skip" (whatever else it has) */
+	IMGP_SKIPPED		/* has "skip" (whatever else it has) */
 };
 
 /*
- * Read one line without its newline.  Beyond imgp_json_check(), the members
- * that imgp-job(5) names must have the types it gives them.  NULL and ${e} with
- * IMGP-JOB-SYNTAX, IMGP-JOB-TYPE or IMGP-JOB-TOO-LONG; free with
- * imgp_job_free(), NULL is fine.
+ * Parse one line without its newline.  Beyond imgp_json_check(), the members that
+ * imgp-job(5) lists must have their types.  NULL with IMGP-JOB-SYNTAX, IMGP-JOB-TYPE or
+ * IMGP-JOB-TOO-LONG; free with imgp_job_free(), NULL is fine.
  */
 struct imgp_job *imgp_job_parse(const char *line, size_t len,
 	    struct imgp_err *e);
 /* An empty job with "v":1. */
 struct imgp_job *imgp_job_new(void);
 /*
- * A job for a line that is none: "v", and as "input" the first 200 bytes of
- * ${line}, where whatever is not printable ASCII stands as \xNN.
+ * Make a job for a line that is no job: "v", and as "input" its first 200 bytes, with
+ * \xNN for each byte that is not printable ASCII.
  */
 struct imgp_job *imgp_job_of_input(const char *line, size_t len);
 void	imgp_job_free(struct imgp_job *job);
-/* The number of the line that it came in, from 1, for messages about a job
- * without an id; 0: none was noted. */
+/* The number of the job's input line, from 1, for messages about a job without an id; 0
+ * when none was noted. */
 void	imgp_job_note_line(struct imgp_job *job, size_t number);
 size_t	imgp_job_line(const struct imgp_job *job);
-/* When this process took it, in milliseconds of clock.h; 0: not noted. */
+/* When this process took the job, in milliseconds of base/clock.h; 0: not noted. */
 void	imgp_job_note_taken(struct imgp_job *job, int64_t ms);
 int64_t	imgp_job_taken(const struct imgp_job *job);
 /* Append the line, without newline, to ${out}. */
@@ -61,18 +60,19 @@ const char *imgp_job_name(const struct imgp_job *job, size_t i);
 /* Nonzero when the member has the same text in both, or is in neither. */
 int	imgp_job_is_same(const struct imgp_job *a, const struct imgp_job *b,
 	    const char *name);
-/* subject_event_crf_file_id, or 0 when the job has none. */
+/* The member subject_event_crf_file_id, the upload's id; 0 when the job has none. */
 int64_t	imgp_job_id(struct imgp_job *job);
-/* edc_pipeline_file.id, or 0 when the job has none. */
+/* The member edc_pipeline_file.id, the row's id; 0 when the job has none. */
 int64_t	imgp_job_file_id(struct imgp_job *job);
 /*
- * What a mandatory member holds, or NULL/-1 with IMGP-JOB-TYPE in ${e}.
+ * The value of a mandatory member; NULL, or -1, with IMGP-JOB-TYPE.
  */
 const char *imgp_job_need_str(struct imgp_job *job, const char *name,
 	    struct imgp_err *e);
 int	imgp_job_need_int(struct imgp_job *job, const char *name, int64_t *out,
 	    struct imgp_err *e);
-/* A member of an object member, such as ("sha256", "source"); NULL or -1. */
+/* A member of an object member: ("sha256", "source") is sha256.source.  NULL, or -1,
+ * when it is not there. */
 const char *imgp_job_sub_str(struct imgp_job *job, const char *name,
 	    const char *key);
 int	imgp_job_sub_int(struct imgp_job *job, const char *name,
@@ -82,32 +82,33 @@ int	imgp_job_sub_int(struct imgp_job *job, const char *name,
 void	imgp_job_set_str(struct imgp_job *job, const char *name, const char *s);
 void	imgp_job_set_int(struct imgp_job *job, const char *name, int64_t n);
 void	imgp_job_set_bool(struct imgp_job *job, const char *name, int b);
-/* ${j} is taken over. */
+/* ${j} is owned by the job from now on. */
 void	imgp_job_set(struct imgp_job *job, const char *name,
 	    struct imgp_json *j);
-/* A member of an object member, which is made when it is not there. */
+/* Set a member of an object member, which is made if it is not there. */
 void	imgp_job_set_sub_str(struct imgp_job *job, const char *name,
 	    const char *key, const char *s);
 void	imgp_job_set_sub_int(struct imgp_job *job, const char *name,
 	    const char *key, int64_t n);
 void	imgp_job_remove(struct imgp_job *job, const char *name);
 
-/* How it stands. */
+/* The job's standing. */
 enum imgp_standing imgp_job_standing(struct imgp_job *job);
 /* Nonzero when "errors" has an entry, fatal or not. */
 int	imgp_job_has_errors(struct imgp_job *job);
+/* Set "skip" to ${code}. */
 void	imgp_job_skip(struct imgp_job *job, const char *code);
 /*
  * Append an entry to "errors" or "warnings": ${stage} is one of
  * lookup start fetch scan scans stamp extra stage deliver finish notify digest;
- * class and retryable come from the dictionary.  The job fails by it when
- * ${fatal} says so, or job/fault.h.
+ * class and retryable come from the dictionary.  The job fails by an error when ${fatal}
+ * is nonzero, or by job/fault.h.
  */
 void	imgp_job_error(struct imgp_job *job, const char *stage,
 	    const struct imgp_err *e, int fatal);
 void	imgp_job_warn(struct imgp_job *job, const char *stage,
 	    const struct imgp_err *e);
-/* Count ${n} retries of ${stage} in "retries". */
+/* Add ${n} to the retries of ${stage} in "retries". */
 void	imgp_job_retried(struct imgp_job *job, const char *stage, int64_t n);
 
 #endif

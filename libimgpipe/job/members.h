@@ -1,8 +1,7 @@
 /*
- * The members of a job line: one table.  job.c checks lines by it; the columns
- * of the look-up, the members that a name's template may hold, and what mails,
- * logs and imgp-status may tell are its rows with a flag.  imgp-job(5) has a
- * paragraph for each row.
+ * The table of a job line's members.  job.c checks lines by it.  Flags mark the columns
+ * of the look-up, the members allowed in templates of names, and those that mails, logs
+ * and imgp-status may show.  imgp-job(5) has a paragraph for each row.
  *
  * To add a member that a site's view pipeline.upload may give, add a row with
  * IMGP_MEMBER_OPTIONAL, the column to the view, and the paragraph.

@@ -1,19 +1,19 @@
 /*
- * Every name and key that imgpipe makes, computed here and nowhere else
- * (M7-M17, M54, M64-M67).
+ * Computes every name and key that imgpipe makes; nothing else does (M7-M17, M54,
+ * M64-M67).
  *
  * Names come from templates, which are settings (imgpipe.conf(5)): literal text
  * with {member} for a member of the job line, {edc_pipeline_file.id},
  * {timestamp} for edc_pipeline_file.ts_create and {run_timestamp} for the run's
- * start, both as YYYYMMDD_HHMMSS in the zone of the setting timestamp_zone, which
- * imgp_names_check() sets, else UTC; {file_stem} is {file_name} without extension.  From every component all Unicode white
- * space (the White_Space property; tab and line feed are of it) is removed.  A
- * component with another control or a format character (Cc, Cf: bidirectional
- * and zero-width ones), a noncharacter, '/', '\', or that is "." or "..", is
- * refused, never mapped.  An empty component is allowed only for {extension}.
+ * start, both as YYYYMMDD_HHMMSS in the zone of the setting timestamp_zone once
+ * imgp_names_check() has set it, else in UTC; {file_stem} is {file_name} without
+ * extension.  All Unicode white space (the White_Space property, which includes tab and
+ * line feed) is removed from every component.  A component with another control or a
+ * format character (Cc, Cf: bidirectional and zero-width ones), a noncharacter, '/' or
+ * '\', or that is "." or "..", is refused, never mapped.  Only {extension} may be empty.
  *
- * In a job that is "planned" and has no row, {edc_pipeline_file.id} and
- * {timestamp} stay as they are: the row will give them.
+ * In a job that is "planned" and has no row, {edc_pipeline_file.id} and {timestamp} are
+ * left as they are, since only the row will have their values.
  */
 #ifndef IMGPIPE_NAMES_H
 #define IMGPIPE_NAMES_H
@@ -22,17 +22,17 @@
 #include "libimgpipe/job/job.h"
 
 /*
- * Each sets ${*out}, the caller's to free, and returns 0; or returns -1 with
- * IMGP-NAME-INVALID (naming the member, never its value), IMGP-NAME-TOO-LONG
+ * Each function sets ${*out}, which the caller frees, and returns 0; or returns -1 with
+ * IMGP-NAME-INVALID (whose message names the member, never its value), IMGP-NAME-TOO-LONG
  * (a key above 1024 bytes, a path segment above 255; a destination's file name
  * above 241 and its path above 768, so that path, name and the error log's name
  * fit together), IMGP-NAME-TEMPLATE or IMGP-JOB-TYPE.
  */
 
 /*
- * Make each of these names with the templates of ${pipeline} (NULL: those of no
- * section) for an upload that has all members.  0, or -1 with IMGP-CONFIG
- * naming the setting.
+ * Check the templates of ${pipeline} (NULL: those above the first section) by making
+ * each of these names for an upload that has all members.  Returns 0, or -1 with
+ * IMGP-CONFIG, whose message names the setting.
  */
 int	imgp_names_check(const char *pipeline, struct imgp_err *e);
 
@@ -41,16 +41,17 @@ int	imgp_names_job(struct imgp_job *job, char **out, struct imgp_err *e);
 /* The destination's path below the place, with its last '/' (M10, M11). */
 int	imgp_names_destination_path(struct imgp_job *job, char **out,
 	    struct imgp_err *e);
-/* The same for an upload of that form and field, of which all else is the same for
- * all; where two of them share it, their files lie in one directory. */
+/* The same for a sample upload of this form and field; fields with the same result
+ * deliver into the same directory. */
 int	imgp_names_field_path(const char *pipeline, const char *ddcrf_name,
 	    const char *ddfile_name, char **out, struct imgp_err *e);
 /* The destination's file name with extension (M12-M16). */
 int	imgp_names_destination_name(struct imgp_job *job, char **out,
 	    struct imgp_err *e);
 /*
- * May ${file_name}, which a row keeps, still be the job's?  Where the template has
- * {participant_code} it must hold today's; else -1 with IMGP-NAME-PARTICIPANT.
+ * Check that ${file_name}, which a row keeps, still fits the job: if the template has
+ * {participant_code}, the name must contain the current one.  Returns 0, or -1 with
+ * IMGP-NAME-PARTICIPANT.
  */
 int	imgp_names_check_kept(struct imgp_job *job, const char *file_name,
 	    struct imgp_err *e);
@@ -58,9 +59,9 @@ int	imgp_names_check_kept(struct imgp_job *job, const char *file_name,
 int	imgp_names_temp_key(struct imgp_job *job, const char *file_name,
 	    char **out, struct imgp_err *e);
 /*
- * The key of the error log in IMGP_LOGS (M64-M66): below the pipeline's code
- * where the job has a row and a file name, else below _unmatched, of the
- * SHA-256 of the input: its "input", else its id, else its source.
+ * The key of the error log in IMGP_LOGS (M64-M66): below the pipeline's code if the job
+ * has a row and a file name; else below _unmatched, made from the SHA-256 of its "input",
+ * its id or its source, the first that it has.
  */
 int	imgp_names_error_log_key(struct imgp_job *job, char **out,
 	    struct imgp_err *e);

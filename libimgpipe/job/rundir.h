@@ -1,5 +1,5 @@
 /*
- * The directory of a sharded run, the only truth about it (imgpipe-engines(7)).
+ * The directory of a sharded run, which holds all of its state (imgpipe-engines(7)).
  *
  *	lock		held by the driver while it is at work
  *	ids		the input lines, each once
@@ -10,13 +10,13 @@
  *	out/TRY-NNNN.HOST.PID.jsonl	the same, once that worker came to its end; of
  *			one that did several shards the first has all lines
  *	err/TRY-NNNN.HOST.PID		what it said on standard error
- *	runs/RUN	a worker's run, whose leases may have to be given back;
+ *	runs/RUN	a worker's run, whose leases may have to be released;
  *			locked while any process of it lives
- *	refused		what a worker said whose run refused its settings
+ *	refused		the message of a worker that refused its settings
  *	results		the last word of each input
  *
- * The directory lies where all workers see it under the same name.  It may hold
- * secrets, and is its user's alone.
+ * All workers must see the directory under the same path.  It may hold secrets, and only
+ * its user may read it.
  */
 #ifndef IMGPIPE_RUNDIR_H
 #define IMGPIPE_RUNDIR_H
@@ -29,17 +29,17 @@
 struct imgp_rundir {
 	char	*path;			/* absolute */
 	int	 fd;			/* the directory */
-	int	 lock;			/* -1: a worker's view of it */
+	int	 lock;			/* -1: opened by a worker */
 };
 
 /*
- * For the driver: make the directory where it is missing, and take its lock.  0; -1
- * with IMGP-CONFIG where it has files that are not of a run, with IMGP-STORE-IO where
- * another driver has it or something fails.
+ * For the driver: make the directory if it is missing, and take its lock.  Returns 0; or
+ * -1 with IMGP-CONFIG when it has files that do not belong to a run, with IMGP-STORE-IO
+ * when another driver holds the lock or something fails.
  */
 int	imgp_rundir_open(struct imgp_rundir *d, const char *path,
 	    struct imgp_err *e);
-/* For a worker: it must be there, and is not locked. */
+/* For a worker: open the directory, which must exist, without its lock. */
 int	imgp_rundir_enter(struct imgp_rundir *d, const char *path,
 	    struct imgp_err *e);
 void	imgp_rundir_release(struct imgp_rundir *d);
@@ -47,50 +47,50 @@ void	imgp_rundir_release(struct imgp_rundir *d);
 /* Open a file for reading: a descriptor, or -1 with ${e}. */
 int	imgp_rundir_read(const struct imgp_rundir *d, const char *name,
 	    struct imgp_err *e);
-/* Append all that a file holds to ${b}, and a NUL behind it.  0, or -1 with ${e}. */
+/* Append a whole file to ${b}, and a NUL.  Returns 0, or -1 with ${e}. */
 int	imgp_rundir_read_all(const struct imgp_rundir *d, const char *name,
 	    struct imgp_buf *b, struct imgp_err *e);
-/* Nonzero when it is there. */
+/* Nonzero when the file ${name} exists. */
 int	imgp_rundir_has(const struct imgp_rundir *d, const char *name);
-/* Write a file beside ${name} and rename it, so that nobody sees half of it, and
- * that it outlives a crash.  0, or -1 with ${e}. */
+/* Write ${name} by way of a temporary file that is synced and renamed, so that nobody sees
+ * half of it and it survives a crash.  Returns 0, or -1 with ${e}. */
 int	imgp_rundir_write(const struct imgp_rundir *d, const char *name,
 	    const void *p, size_t len, struct imgp_err *e);
-/* The names in a directory of it, sorted by strcmp(), ended by NULL; the caller
- * frees each and the list.  What begins with a dot is left out.  NULL with ${e}. */
+/* The names in the subdirectory ${sub}, sorted by strcmp(), without those that begin with
+ * a dot.  Free the list, which NULL ends, with imgp_rundir_free_list().  NULL with ${e}. */
 char	**imgp_rundir_list(const struct imgp_rundir *d, const char *sub,
 	    struct imgp_err *e);
 void	imgp_rundir_free_list(char **names);		/* NULL is fine */
 
-/* The number of a shard's try, from "TRY-NNNN" and what follows; 0: no such name. */
+/* The number TRY of a name that begins with "TRY-NNNN"; 0: it is no such name. */
 unsigned long imgp_rundir_try(const char *name);
 
 /*
- * Write "conf" from this process's environment and ${options} (ended by NULL), each
- * "--name" or "--name=value"; and copy the file that IMGP_CONFIG names.  Of the
- * environment it takes what the tools read, and the names of the setting extra_env.
- * 0, or -1 with IMGP-CONFIG where a value holds a newline.
+ * Write "conf" from ${options} (ended by NULL), each "--name" or "--name=value", and from
+ * those variables of this process's environment that the tools read or the setting
+ * extra_env names; and copy the file that IMGP_CONFIG names.  Returns 0, or -1 with
+ * IMGP-CONFIG when a value contains a newline.
  */
 int	imgp_rundir_save_conf(const struct imgp_rundir *d,
 	    char *const options[], struct imgp_err *e);
 /*
- * Take the settings of "conf" into the environment: those that are not set there, or,
- * with ${all}, all, and no setting of imgpipe's beside them.  IMGP_CONFIG becomes
- * the copy.  The options are ${*options}, to be freed by imgp_rundir_free_list().
+ * Set the variables of "conf" in the environment: those that are not set yet; or with
+ * ${all} all of them, after unsetting every other setting of imgpipe.  IMGP_CONFIG is set
+ * to the copy.  ${*options} gets the options, to be freed by imgp_rundir_free_list().
  */
 int	imgp_rundir_load_conf(const struct imgp_rundir *d, int all,
 	    char ***options, struct imgp_err *e);
 
 /*
- * Take note of a worker's run: the file runs/${run}, locked by a descriptor that new
- * programs inherit, so that the lock is held while any of them lives.  The
+ * Register a worker's run: make the file runs/${run} and lock it by a descriptor that new
+ * programs inherit, so that the lock is held while any of them lives.  Returns the
  * descriptor, or -1 with ${e}.
  */
 int	imgp_rundir_begin(const struct imgp_rundir *d, const char *run,
 	    struct imgp_err *e);
-/* Nonzero when some process of the run lives, as far as the file system tells. */
+/* Nonzero when some process of the run lives, as far as the file's lock tells. */
 int	imgp_rundir_is_alive(const struct imgp_rundir *d, const char *run);
-/* Nothing has to be given back any more. */
+/* Unregister a run that has no leases to release any more. */
 void	imgp_rundir_forget(const struct imgp_rundir *d, const char *run);
 
 #endif

@@ -2,8 +2,8 @@
  * The worker of a sharded run: one imgp-run over the inputs of one shard, or of several
  * (drive.h).
  *
- * A shard may be worked on twice, even at the same time: each worker has a run and
- * files of its own, and the record gives an upload to one run at a time.
+ * A shard may be worked on twice, even at the same time: each worker has a run and files
+ * of its own, and the record's leases give an upload to one run at a time.
  */
 #ifndef IMGPIPE_SHARD_H
 #define IMGPIPE_SHARD_H
@@ -18,9 +18,10 @@ struct imgp_shard {
 };
 
 /*
- * Take the settings of the directory, work, and leave what came of it there.  A signal
- * ends imgp-run, and so does the end of whoever started this process.  The status
- * to end with: imgp-run's, or 128 + signal; -1 with ${e} where nothing was begun.
+ * Load the directory's settings, run imgp-run over the shard, and leave its output in the
+ * directory.  A signal ends imgp-run, and so does the end of the process that started
+ * this one.  Returns the status to exit with, imgp-run's or 128 + signal; -1 with ${e}
+ * when nothing was begun.
  */
 int	imgp_shard_work(const struct imgp_shard *s, struct imgp_err *e);
 

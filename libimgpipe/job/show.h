@@ -1,6 +1,6 @@
 /*
- * How far a run is: a line for a terminal, JSON, and numbers for a scraper, made of
- * the board's counts (board.h).
+ * A run's progress, made from the board's counts (board.h): a line for a terminal, JSON,
+ * and metrics for Prometheus.
  */
 #ifndef IMGPIPE_SHOW_H
 #define IMGPIPE_SHOW_H
@@ -9,17 +9,18 @@
 
 struct imgp_show;
 
-/* ${inputs}: the file that gets a line for each job of the run, in time.  The clock
- * starts. */
+/* Start the clock.  ${inputs} is the path of the file to which the run's inputs are
+ * written, a line each. */
 struct imgp_show *imgp_show_new(const char *run, const char *inputs);
 void	imgp_show_free(struct imgp_show *s);	/* NULL is fine */
 
 /* "3/12 done, 1 failed; fetch 2, scan 1; 12.3 MB/s; 1:23 left", at most 79 columns,
- * without a newline.  Of a stage it says how many jobs it has in hand. */
+ * without a newline.  For each stage it gives the number of jobs in
+ * progress. */
 void	imgp_show_line(struct imgp_show *s, struct imgp_buf *out);
-/* A line of JSON, imgp-run(1). */
+/* Append a line of JSON, as described in imgp-run(1). */
 void	imgp_show_json(struct imgp_show *s, struct imgp_buf *out);
-/* All of it for Prometheus, with the run's exit status. */
+/* Append metrics in Prometheus' text format, with the run's exit status. */
 void	imgp_show_metrics(struct imgp_show *s, int status, struct imgp_buf *out);
 
 #endif
