@@ -1,5 +1,5 @@
 /*
- * What imgp-dcmscan and imgp-stamp do before they read their first upload.
+ * Preparations of imgp-dcmscan and imgp-stamp before they read their first upload.
  */
 #ifndef IMGPIPE_CONFINE_H
 #define IMGPIPE_CONFINE_H
@@ -7,17 +7,18 @@
 #include "libimgpipe/base/err.h"
 
 /*
- * Find out whether uploads can be read in a sandbox, and forget the environment and
- * all settings that such a process does not need (conf.h).
- * ${*seconds}: how long it may neither read nor write a byte.  0; 1 with ${e} to be
- * said: the kernel has no Landlock; -1 with IMGP-CONFIG or, where sandbox = require
- * and it has none, IMGP-SANDBOX.
+ * Check that the sandbox works, and wipe the environment and all settings that a process
+ * which reads uploads does not need (imgp_conf_keep()).  ${*seconds} gets the setting
+ * stall: how long such a process may neither read nor write a byte.  Returns 0; 1 with an
+ * ${e} that the caller should print when the kernel has no Landlock; -1 with IMGP-CONFIG,
+ * or with IMGP-SANDBOX when the sandbox does not work or sandbox = require and there is no
+ * Landlock.
  */
 int	imgp_confine_begin(unsigned int *seconds, struct imgp_err *e);
 
 /*
- * Ask the sandbox, and the spool whether it can be read or, with ${write}, written
- * to; no upload is touched, and nothing stays.  0, or -1 and ${e}.
+ * Test the sandbox, and whether the spool can be read or, with ${write}, written.  No
+ * upload is touched, and nothing is left behind.  Returns 0, or -1 with ${e}.
  */
 int	imgp_confine_ask(int write, struct imgp_err *e);
 

@@ -14,41 +14,40 @@
 
 struct imgp_stamp_job {
 	struct imgp_limits lim;
-	struct imgp_stamp_opts opts;	/* scans, tmpdir, center, tag, lim: set
-					 * by us */
+	struct imgp_stamp_opts opts;	/* scans, tmpdir, center, tag and lim are
+					 * set here */
 	const char	*tag;		/* --tag; NULL: the setting */
-	const char	*provenance;	/* plain command: FILE to write, or with
-					 * unstamp, to read */
+	const char	*provenance;	/* plain command: the file to write or,
+					 * with unstamp, to read */
 	int		 unstamp;
-	int		 recoded;	/* by us: some was compressed anew */
-	int		 has_crc;	/* by us: what was within gzip */
+	int		 recoded;	/* set here: some data were compressed anew */
+	int		 has_crc;	/* set here: old_crc, of gzip's content */
 	uint32_t	 old_crc;
-	int		 gzip_changed;	/* by us: its way back */
+	int		 gzip_changed;	/* set here: gzip_end, needed to undo */
 	struct imgp_regzip_end gzip_end;
 	int		 dry_run;
 
-	/* By us, in the process of a job: */
+	/* Set here, in the process of a job: */
 	struct imgp_work_copy work;
 	int		 to, note;	/* the result and its provenance */
 	size_t		 series;
-	int		 stale;		/* the line's sums may be another's */
+	int		 stale;		/* the line's sums may be of other bytes */
 };
 
-/* Set what opts takes from the settings of ${pipeline}; -1 with IMGP-CONFIG. */
+/* Set opts by the settings of ${pipeline}: 0, or -1 with IMGP-CONFIG. */
 int	imgp_stamp_settings(struct imgp_stamp_job *s, const char *pipeline,
 	    struct imgp_err *e);
 
-/* Size and SHA-256 of all of ${fd}; -1 with IMGP-STORE-IO. */
+/* Get size and SHA-256 of the file ${fd}: 0, or -1 with IMGP-STORE-IO. */
 int	imgp_stamp_sum(int fd, char hex[65], int64_t *bytes,
 	    struct imgp_err *e);
 
 /*
- * For imgp_filter_run(), whose arg is a struct imgp_stamp_job.  The step stamps
- * the file at "local" and puts the result in its place, atomically; it sets
- * sha256.local and bytes.local, and writes its provenance (prov.h) beside it as
- * <local>.prov.  Where nothing is to be done, or nothing can be, the file stays
- * as it is.  A process that neither reads nor writes a byte for ${seconds} is
- * killed.
+ * The ops for imgp_filter_run(), whose arg is a struct imgp_stamp_job.  The step stamps
+ * the file at "local" and replaces it by the result, atomically; it sets sha256.local and
+ * bytes.local, and writes the provenance (prov.h) to <local>.prov.  If nothing is to be
+ * stamped, or nothing can be, the file stays as it is.  A process that neither reads nor
+ * writes a byte for ${seconds} is killed.
  */
 struct imgp_filter_ops imgp_stamp_ops(unsigned int seconds);
 

@@ -15,43 +15,42 @@
 struct imgp_transfer;
 
 #define IMGP_TRANSFER_KEEP	1u	/* leave local and temp where they are */
-#define IMGP_TRANSFER_READBACK	2u	/* read again all that is delivered; in
+#define IMGP_TRANSFER_READBACK	2u	/* read every delivered object back; in
 					 * directories that is always done */
 #define IMGP_TRANSFER_DRY	4u	/* check the places, move nothing */
 
 /*
- * The hop between two places named as in a job line.  NULL with IMGP-CONFIG
- * where there is none; free with imgp_transfer_free(), NULL is fine.
+ * The hop between two places, by their names in a job line.  NULL with IMGP-CONFIG when
+ * there is no such hop; free with imgp_transfer_free(), NULL is fine.
  */
 struct imgp_transfer *imgp_transfer_new(const char *from, const char *to,
 	    unsigned int flags, struct imgp_err *e);
 void	imgp_transfer_free(struct imgp_transfer *t);
 
-/* Its stage, as "errors" names it: "fetch", "stage" or "deliver". */
+/* Its stage in "errors": "fetch", "stage" or "deliver". */
 const char *imgp_transfer_stage(const struct imgp_transfer *t);
 /* Nonzero for the hop that clears up after failed jobs (deliver). */
 int	imgp_transfer_sees_failed(const struct imgp_transfer *t);
 
 /*
- * Do the hop for ${job}: move and verify the object, note its place, size and
- * SHA-256, remove what was moved from local or temp.  Doing it again is fine:
- * what is where it should be, with the bytes that the job promises, is done.
- * The local and temp of a job that failed before, or that fails for good in the
- * last hop, are removed.  0, or -1 and ${e}.  May be called
- * from several threads at once, each with a job of its own.
+ * Do the hop for ${job}: copy and verify the object, note its place, size and SHA-256 in
+ * the job, and remove the source if it is local or temp.  It is idempotent: an object
+ * that is at the target with the job's bytes counts as copied.  The local and temp of a
+ * job that failed before, or that fails for good in the last hop, are removed.  Returns
+ * 0, or -1 with ${e}.  Several threads may call it at once, each with its own job.
  */
 int	imgp_transfer_job(struct imgp_transfer *t, struct imgp_job *job,
 	    struct imgp_err *e);
 
 /*
- * Where a place of any pipeline is in S3: find the credentials, as the first
- * request would.  0, also where their source is away for now; or -1 with ${e}.
+ * If a place of any pipeline is in S3, find the AWS credentials, as the first request
+ * would.  Returns 0, also when their source cannot be reached now; or -1 with ${e}.
  */
 int	imgp_transfer_credentials(struct imgp_err *e);
 
 /*
- * Ask the places of ${job}'s pipeline themselves whether what this way needs of
- * them can be had: reading, writing.  No upload is touched.  0, or -1 and ${e}.
+ * Test whether the places of ${job}'s pipeline can be read and written as this hop needs.
+ * No upload is touched.  Returns 0, or -1 with ${e}.
  */
 int	imgp_transfer_ask(struct imgp_transfer *t, struct imgp_job *job,
 	    struct imgp_err *e);

@@ -1,4 +1,4 @@
-/* The names of a file that imgp-api makes for clients which bring none. */
+/* Names of delivered files, for imgp-api's clients that do not make their own. */
 #ifndef IMGPIPE_UPLOAD_NAMES_H
 #define IMGPIPE_UPLOAD_NAMES_H
 
@@ -6,9 +6,9 @@
 #include "libimgpipe/base/json.h"
 
 /*
- * The destination's path and file name (names.h) for ${upload}, an object with the
- * columns of pipeline.upload, and its ${row} with id and ts_create; each the caller's
- * to free.  0, or -1 and ${e} as imgp_names_destination_name().
+ * Make the destination's path and file name (job/names.h) for ${upload}, an object with
+ * the columns of pipeline.upload, and its ${row} with id and ts_create.  The caller frees
+ * both.  Returns 0, or -1 with ${e} as imgp_names_destination_name().
  */
 int	imgp_upload_names(const struct imgp_json *upload,
 	    const struct imgp_json *row, char **path, char **name,
