@@ -9,14 +9,14 @@
 struct imgp_audience {
 	struct imgp_audience *next;
 	enum imgp_readers who;
-	char		*pipeline;	/* the first of them, whose settings hold;
-					 * NULL: jobs that have none */
-	char		*key;		/* readers, sender and carrier */
-	void		*own;		/* the caller's data about its letter */
+	char		*pipeline;	/* its first pipeline, whose settings count;
+					 * NULL: jobs without a pipeline */
+	char		*key;		/* readers, sender and carrier as one text */
+	void		*own;		/* the caller's data, for its letter */
 };
 
-/* The setting of their own carrier, "labs_mail" or "admins_mail"; and their name in
- * the record, "labs" or "admins".  Static. */
+/* The setting that names these readers' own carrier, "labs_mail" or "admins_mail"; and
+ * their name in the record, "labs" or "admins".  Static. */
 const char *imgp_audience_mail(enum imgp_readers who);
 const char *imgp_audience_name(enum imgp_readers who);
 
@@ -24,9 +24,9 @@ const char *imgp_audience_name(enum imgp_readers who);
  * is none. */
 struct imgp_audience *imgp_audience_of(struct imgp_audience **list,
 	    enum imgp_readers who, const char *pipeline);
-/* Nonzero when ${pipeline} is of this audience; for struct imgp_digest. */
+/* Nonzero when ${pipeline} belongs to this audience; for imgp_digest.wants. */
 int	imgp_audience_has(void *audience, const char *pipeline);
-/* Free the list; ${free_own} (NULL: nothing) frees each one's own. */
+/* Free the list, and each ${own} by ${free_own} (or NULL). */
 void	imgp_audience_free(struct imgp_audience *list, void (*free_own)(void *));
 
 #endif

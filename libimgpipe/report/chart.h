@@ -1,5 +1,6 @@
 /*
- * How many files ended each day, drawn and as a table, for a page (page.h).
+ * The number of files that ended each day, as a drawing and as a table for a page
+ * (page.h).
  */
 #ifndef IMGPIPE_CHART_H
 #define IMGPIPE_CHART_H
@@ -7,8 +8,8 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/json.h"
 
-/* Append a drawing (SVG) of ${days}, the array of pipeline.digest_days(); what it
- * shows is also said in words. */
+/* Append a drawing (SVG) of ${days}, the array of pipeline.digest_days(), with a
+ * description in words for screen readers. */
 void	imgp_chart_days(const struct imgp_json *days, struct imgp_buf *out);
 /* The same as a table, a row for each day. */
 void	imgp_chart_table(const struct imgp_json *days, struct imgp_buf *out);

@@ -16,22 +16,22 @@ struct imgp_errorlogs *imgp_errorlogs_new(struct imgp_logs *logs,
 	    struct imgp_post *post, struct imgp_trouble *t);
 void	imgp_errorlogs_free(struct imgp_errorlogs *l);
 
-/* The log's URL, the caller's to free; NULL when no place is set, or the trouble
- * was noted. */
+/* The URL of a job's log, which the caller frees; NULL when no place is set, or after
+ * noting a failure in the trouble. */
 char	*imgp_errorlogs_url(struct imgp_errorlogs *l, struct imgp_job *job);
 /*
- * Put a job's log into the queue; ${facts} of imgp_report_job().  A log that was
- * written before is replaced under the key that it got then: ${kept} (NULL: not
- * known), of a notice of the record, never of a line; else what the record says when
- * it is written.
+ * Queue a job's log; ${facts} is from imgp_report_job().  A log that was written before
+ * is replaced under its old key: ${kept}, which may come only from the record's notice
+ * and never from a job line, or if that is NULL the key that the record gives at the
+ * time of writing.
  */
 void	imgp_errorlogs_queue(struct imgp_errorlogs *l, struct imgp_job *job,
 	    const struct imgp_json *facts, const char *kept);
 /* Write one log of the queue: nonzero while there are more. */
 int	imgp_errorlogs_work(struct imgp_errorlogs *l);
-/* Nonzero when the last twenty could not be written: their place is away. */
+/* Nonzero when the last twenty could not be written: their place is not reachable. */
 int	imgp_errorlogs_is_stuck(const struct imgp_errorlogs *l);
-/* Tell the record which notices' logs are written. */
+/* Tell the record for which notices the logs are written. */
 void	imgp_errorlogs_note(struct imgp_errorlogs *l);
 
 #endif

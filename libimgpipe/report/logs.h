@@ -1,5 +1,5 @@
 /*
- * The place of logs: a pipeline's setting logs, else its source.
+ * Writes logs to the place for logs: a pipeline's setting logs, else its source.
  */
 #ifndef IMGPIPE_LOGS_H
 #define IMGPIPE_LOGS_H
@@ -15,8 +15,8 @@ struct imgp_logs;
 struct imgp_logs *imgp_logs_new(struct imgp_trouble *t);
 void	imgp_logs_free(struct imgp_logs *l);
 
-/* The URL of the log ${key} of ${pipeline} (NULL: of none), the caller's to free;
- * NULL where no place is set. */
+/* The URL of the log ${key} of ${pipeline} (NULL: of none), which the caller frees; NULL
+ * when no place is set. */
 char	*imgp_logs_url(const char *pipeline, const char *key);
 /* Write or replace the log.  0, or -1 when no place is set or the failure was noted
  * in ${t}. */

@@ -1,17 +1,19 @@
 /*
- * The labs' lists, beside the quarantine tree (F30), by a pipeline's setting manifest.
+ * Lists for the labs, written to the destination beside the quarantine tree (F30), by a
+ * pipeline's setting manifest.
  *
- * With yes the place of its setting destination gets manifests/CODE/SHA256SUMS, all
- * delivered files that lie there, in the form that "sha256sum -c" checks, started in
- * that place; manifests/CODE/SHA256SUMS.elsewhere, "SUM  PLACE" of those that lie
- * elsewhere, where there are such; and for each digest
- * manifests/CODE/new-YYYYMMDDTHHMMSSZ-N.csv, what was new in it, N being the digest's
- * number.  With needed it gets the last alone, for a letter that does not hold all of
- * it.  The list of a window of time (imgp-digest --since --send) has
- * "since-YYYYMMDDTHHMMSSZ" for N.
+ * With manifest = yes the destination gets
+ *	manifests/CODE/SHA256SUMS	all delivered files there, for "sha256sum -c" run
+ *					in that place
+ *	manifests/CODE/SHA256SUMS.elsewhere	"SUM  PLACE" for files delivered
+ *					elsewhere, if there are any
+ *	manifests/CODE/new-YYYYMMDDTHHMMSSZ-N.csv	what was new in the digest N
+ * With manifest = needed it gets only the last, for a letter that does not hold the whole
+ * list.  For a window of time (imgp-digest --since --send) "since-YYYYMMDDTHHMMSSZ"
+ * replaces N.
  *
- * With the setting file_manifest = yes each delivered file FILE gets beside it
- * FILE.manifest.json, what the digest's JSON says of it.
+ * With file_manifest = yes each delivered file FILE gets FILE.manifest.json beside it,
+ * with what the digest's JSON says of it.
  */
 #ifndef IMGPIPE_MANIFEST_H
 #define IMGPIPE_MANIFEST_H
@@ -20,27 +22,27 @@
 #include "libimgpipe/base/json.h"
 #include "libimgpipe/report/post.h"
 
-/* The place of the list of what is new in the digest ${content} of ${pipeline}, the
- * caller's to free; NULL where the setting manifest is no, or there is no
- * destination. */
+/* The place of the list of what is new for ${pipeline} in the digest ${content}; the
+ * caller frees it.  NULL with manifest = no, or without a destination. */
 char	*imgp_manifest_place(const struct imgp_json *content,
 	    const char *pipeline);
-/* Write that list alone, for a letter that refers to it; 0 or -1. */
+/* Write only that list, for a letter that refers to it: 0, or -1 with ${e}. */
 int	imgp_manifest_list(const struct imgp_json *content,
 	    const char *pipeline, struct imgp_err *e);
 
 /*
- * Write both for every pipeline of the digest ${content} that asks for it.
- * ${complain} is told of what could not be written; the rest is.  The exit
- * status, 0 when all is well.  Writing the same digest's again is no harm.
+ * Write the lists of every pipeline in the digest ${content} whose settings ask for it.
+ * ${complain} is called for each that cannot be written; the others are written all the
+ * same.  Returns the exit status, 0 when all is well.  It can be repeated for a digest.
  */
 int	imgp_manifest_write(struct imgp_post *p,
 	    const struct imgp_json *content,
 	    void (*complain)(const struct imgp_err *));
 
 /*
- * Write the manifest beside each of ${files}, an array as a digest has it, that is
- * delivered and whose pipeline asks for it; one that is there is left alone.  As above.
+ * Write FILE.manifest.json for each of ${files}, an array as in a digest, that is
+ * delivered and whose pipeline's settings ask for it; an existing one is left alone.
+ * ${complain} and the result are as above.
  */
 int	imgp_manifest_beside(const struct imgp_json *files,
 	    void (*complain)(const struct imgp_err *));

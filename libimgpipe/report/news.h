@@ -13,12 +13,12 @@
 
 struct imgp_news;
 
-/* What a digest would say of a job that is delivered, an object, the caller's. */
+/* What a digest would give for a delivered job: an object that the caller frees. */
 struct imgp_json *imgp_news_file(struct imgp_job *job);
 
 struct imgp_news *imgp_news_new(void);
 void	imgp_news_free(struct imgp_news *n);	/* NULL is fine */
-/* Take note of a job, if it is delivered and its pipeline wants that told. */
+/* Note a job if it is delivered and its pipeline has labs_at_once. */
 void	imgp_news_see(struct imgp_news *n, struct imgp_job *job);
 /* Post a letter for each audience.  ${run} (NULL: none) is the run's id.  0, or
  * -1 with the first failure in ${e}. */

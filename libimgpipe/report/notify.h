@@ -1,6 +1,6 @@
 /*
- * The wing report/: letters, logs and lists for people, made from job lines and from
- * the record.
+ * The wing report: letters, logs and lists for people, made from job lines and from the
+ * record.
  *
  * It must not know how a step does its work, and must not change an upload's row: in
  * the record it writes only the outbox, digests, ends of runs, and which notices
@@ -20,10 +20,9 @@
 struct imgp_notify;
 
 /*
- * ${complain} is told of each failure.  With ${dry_run} nothing is written or
- * sent, and the mails' text goes to ${show}.  NULL with IMGP-CONFIG when the
- * settings are such that no mail could ever be sent; free with
- * imgp_notify_free(), NULL is fine.
+ * ${complain} is called for each failure.  With ${dry_run} nothing is written or sent, and
+ * the mails' text goes to ${show}.  NULL with IMGP-CONFIG when no mail could ever be sent
+ * with these settings; free with imgp_notify_free(), NULL is fine.
  */
 struct imgp_notify *imgp_notify_new(imgp_complaint *complain,
 	    int dry_run, void (*show)(const char *text), struct imgp_err *e);
@@ -33,7 +32,7 @@ void	imgp_notify_free(struct imgp_notify *n);
  * keeps no notices, and the setting ledger is not set. */
 int	imgp_notify_is_alone(const struct imgp_notify *n);
 
-/* Take note of a finished job, which stays the caller's.  Writes only when many error
+/* Note a finished job, which stays the caller's.  Writes something only when many error
  * logs wait. */
 void	imgp_notify_see(struct imgp_notify *n, struct imgp_job *job);
 
@@ -41,9 +40,8 @@ void	imgp_notify_see(struct imgp_notify *n, struct imgp_job *job);
 int	imgp_notify_work(struct imgp_notify *n);
 
 /*
- * The run is over: write the logs, send the mails, then report what earlier runs did
- * not.  The exit status: 0, 75 when what failed may work later,
- * else 1.
+ * The run is over: write the logs, send the mails, then report what earlier runs did not
+ * report.  Returns the exit status: 0; 75 when what failed may work later; else 1.
  */
 int	imgp_notify_end(struct imgp_notify *n);
 

@@ -1,11 +1,11 @@
 /*
- * Keeping house: what finished work leaves behind, removed by age (imgp-prune(1)).
+ * Remove by age what finished work leaves behind (imgp-prune(1)).
  *
- * No row of the record is removed.  Before an object is, the record is asked whose it
- * is: what it does not know stays, what a run holds or held within the last hour
- * stays, and so does what an upload that waits to be delivered, or a delivered file,
- * still needs.  The age is held against the database's clock.  A process that is killed
- * leaves the rest for the next one.
+ * No row of the record is removed.  An object is removed only after asking the record
+ * whose it is.  Objects that it does not know stay; so do those that a run holds or held
+ * within the last hour, and those that a waiting upload or a delivered file still needs.
+ * Ages are by the database's clock.  If the process is killed, the next one does the
+ * rest.
  */
 #ifndef IMGPIPE_PRUNE_H
 #define IMGPIPE_PRUNE_H
@@ -16,7 +16,7 @@
 #include "libimgpipe/report/post.h"
 
 enum imgp_prune_kind {
-	IMGP_PRUNE_LETTERS,	/* the text of letters that came to their end */
+	IMGP_PRUNE_LETTERS,	/* the text of letters sent or given up */
 	IMGP_PRUNE_RUN_LOGS,
 	IMGP_PRUNE_ERROR_LOGS,	/* not of uploads that wait to be delivered */
 	IMGP_PRUNE_TEMP,	/* objects in temp */
@@ -28,7 +28,7 @@ enum imgp_prune_kind {
 /* "letters", "run-logs", … */
 extern const char *const imgp_prune_kinds[IMGP_PRUNE_KINDS];
 
-/* Something that is removed.  All text lives during the call alone. */
+/* Something to remove.  Its texts are valid during the call only. */
 struct imgp_prune_item {
 	enum imgp_prune_kind kind;
 	const char	*what;		/* its place; of a letter, the Message-ID */
@@ -38,30 +38,30 @@ struct imgp_prune_item {
 
 struct imgp_prune {
 	unsigned int	 kinds;		/* 1u << kind, or'ed */
-	long long	 seconds;	/* the age from which on it is removed */
-	int		 dry_run;	/* only tell */
-	/* Told of each item, once it is removed or, in a dry run, would be. */
+	long long	 seconds;	/* the least age of what is removed */
+	int		 dry_run;	/* remove nothing */
+	/* Called for each item that was removed or, in a dry run, would be. */
 	void		(*removed)(void *arg, const struct imgp_prune_item *i);
-	/* Told of each place that cannot be listed, and each item that cannot be
+	/* Called for each place that cannot be listed, and each item that cannot be
 	 * removed. */
 	void		(*complain)(const struct imgp_err *e);
 	void		*arg;
 };
 
-/* What came of it, by kind; old enough is what is counted. */
+/* The result, by kind; only what is old enough is counted. */
 struct imgp_pruned {
 	struct {
 		int64_t	removed, bytes;
 		int64_t	kept;		/* still needed */
-		int64_t	unknown;	/* the record does not know it: kept */
+		int64_t	unknown;	/* not known to the record: kept */
 		int64_t	failed;		/* items; and places, at least one */
 	} of[IMGP_PRUNE_KINDS];
 };
 
 /*
- * 0 and ${r}, be there failures or not.  -1 and ${e} when the record cannot be asked,
- * ${r} then tells what was done before; and, with nothing done, IMGP-CONFIG where a
- * template makes keys that cannot be told from others'.
+ * Returns 0 and ${r}, also if single items failed.  Returns -1 with ${e} when the record
+ * cannot be asked, ${r} counting what was done before; and with IMGP-CONFIG, without doing
+ * anything, when a template makes keys that cannot be distinguished from others.
  */
 int	imgp_prune(struct imgp_post *p, const struct imgp_prune *w,
 	    struct imgp_pruned *r, struct imgp_err *e);

@@ -24,16 +24,16 @@ struct imgp_state {
 	const char	*action;
 };
 
-/* In the order in which the overview tells of them; ended by a name of NULL. */
+/* In the order of the overview; ended by a name of NULL. */
 extern const struct imgp_state imgp_states[];
 
-/* That of the member "state" of ${o}; NULL: none, or an unknown one. */
+/* The state named by the member "state" of ${o}; NULL: none, or an unknown one. */
 const struct imgp_state *imgp_state_of(const struct imgp_json *o);
-/* Set "means" and "action" of ${o} to what is said of ${s} (NULL: nothing). */
+/* Set "means" and "action" of ${o} to those of ${s}; NULL: do nothing. */
 void	imgp_state_advise(struct imgp_json *o, const struct imgp_state *s);
 
-/* Append how the files of ${run}, that of an answer of status(), ended: "3
- * delivered, 1 failed", or "nothing". */
+/* Append how the files of ${run}, an object in the answer of pipeline.status(), ended:
+ * "3 delivered, 1 failed", or "nothing". */
 void	imgp_state_counts(const struct imgp_json *run, struct imgp_buf *out);
 
 /* A string member made printable in ${dst} of TEXT_MAX bytes, which is returned; ""

@@ -15,7 +15,7 @@ struct imgp_trouble {
 	int		 status;	/* 0, 75 when a later try may succeed, else 1 */
 };
 
-/* Complain of ${e} and make the status as bad as it is. */
+/* Report ${e}, and raise the status accordingly. */
 void	imgp_trouble_note(struct imgp_trouble *t, const struct imgp_err *e);
 
 #endif

@@ -22,7 +22,7 @@
 #include "libimgpipe/store/inventory.h"
 #include "libimgpipe/store/store.h"
 
-/* What an object of the inventory was found to be. */
+/* The mark of an object in the inventory. */
 enum mark { UNKNOWN, OF_A_ROW, MOVED };
 
 /* A place that is open, and listed where it could be. */
@@ -40,7 +40,7 @@ struct check {
 	struct imgp_verified *r;
 	struct imgp_inventory *held;
 	struct base	*bases;
-	/* verify_places.c: places within which nothing has a row */
+	/* verify_places.c: places below which objects need no row */
 	char		**others;
 	size_t		 nothers;
 	/* verify_left.c: rows that are Completed and whose object is not there */
@@ -82,26 +82,27 @@ is_within(const char *url, const char *base)
 
 /* --- verify_left.c --- */
 
-/* The row ${o} is Completed, and its object is not at ${place}. */
+/* Remember that the row ${o} is Completed and its object is not at ${place}. */
 void	imgp_verify_remember(struct check *c, const struct imgp_json *o,
 	    const char *place);
-/* The objects of the destinations that no row named, by their names: the places
- * are listed once more for that. */
+/* Report the destinations' objects that no row names; this lists the places once more, to
+ * get the names. */
 void	imgp_verify_find_strays(struct check *c);
-/* Ask once more for what the listing did not have: it may have come since. */
+/* Look once more for the objects that the listing lacked, as they may have come since. */
 void	imgp_verify_find_missing(struct check *c);
-/* Give back what was remembered. */
+/* Free what was remembered. */
 void	imgp_verify_forget(struct check *c);
 
 /* --- verify_bytes.c --- */
 
 /*
- * The directory that objects are fetched to: 0, or -1 and ${e}.  It lies in the spool
- * as a run's does, so that the next run clears up after us if we are killed.
+ * Make the directory to which objects are fetched.  It is in the spool like a run's, so
+ * that the next run clears up if this process is killed.  Returns 0, or -1 with ${e}.
  */
 int	imgp_verify_make_dir(struct check *c, struct imgp_err *e);
 void	imgp_verify_remove_dir(struct check *c);
-/* Read or ask for the sum of ${url}.  Nonzero: it is not ${sha256}. */
+/* Get the SHA-256 of ${url}, with ${read_it} by reading it.  Nonzero: it is not
+ * ${sha256}. */
 int	imgp_verify_has_other_sum(struct check *c, struct base *b,
 	    const char *url, const char *sha256, int read_it);
 /* Compare the object ${h} at ${url} with what the row ${o} says of it. */
@@ -110,30 +111,30 @@ void	imgp_verify_compare(struct check *c, const struct imgp_json *o,
 
 /* --- verify_places.c --- */
 
-/* List the destinations of all pipelines: before their rows are read, so that
- * whatever is listed has its name in a row by then. */
+/* List the destinations of all pipelines.  Call it before the rows are read, so that a
+ * row names every object listed. */
 int	imgp_verify_list_places(struct check *c, struct imgp_err *e);
-/* The place ${url}, which the setting ${setting} of ${pipeline} names, opened and
- * listed once. */
+/* The place ${url}, the value of ${setting} of ${pipeline}; opened and listed on the first
+ * call. */
 struct base *imgp_verify_base(struct check *c, const char *url,
 	    const char *pipeline, const char *setting);
-/* Where the row's file is, or would be, the caller's to free, and the place that
- * it is below; NULL: that is not known. */
+/* The URL where the row's file is or would be, which the caller frees, and in ${*b} the
+ * place that contains it; NULL when that is not known. */
 char	*imgp_verify_place_of(struct check *c, const struct imgp_json *o,
 	    struct base **b);
-/* Does ${url} lie where nothing has a row, and needs none? */
+/* Nonzero when ${url} lies below a place where objects need no row. */
 int	imgp_verify_is_aside(const struct check *c, const char *url);
 void	imgp_verify_close_places(struct check *c);
 
 /* --- verify_found.c --- */
 
 void	imgp_verify_found(struct check *c, const struct imgp_finding *f);
-/* A finding about the row or upload ${o}. */
+/* Report a finding about the row or upload ${o}. */
 void	imgp_verify_found_of(struct check *c, enum imgp_verify_kind kind,
 	    const struct imgp_json *o, const char *place, const char *what);
-/* Something could not be looked at. */
+/* Report and count something that could not be read. */
 void	imgp_verify_unseen(struct check *c, const struct imgp_err *e);
-/* A request about a row. */
+/* Make a request about a row, which the caller frees. */
 struct imgp_json *imgp_verify_new_request(int64_t file_id, int64_t upload,
 	    const char *pipeline);
 
