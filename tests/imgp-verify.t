@@ -321,5 +321,25 @@ for gone in "$(key 1402)" s3://img/quarantine/elsewhere.dcm; do
 done
 asks exists '4 1'
 is "$(elsewhere | grep -v no-row)" 'missing 1402' '... the one that is missing'
+# Rows whose objects are all gone, and one that a service keeps out of its listings.
+sql "set session_replication_role = replica;
+    insert into pipeline.edcpipelinefile select (jsonb_populate_record(f, jsonb_build_object(
+        'id', 100000 + n, 'subjecteventcrffile_id', 100000 + n, 'file_name', n || '.zip',
+        'destination', 's3://img/quarantine/gone/' || n || '.zip',
+        'file_path', 'quarantine/gone/'))).*
+    from pipeline.edcpipelinefile f, generate_series(1, 250) n
+    where f.subjecteventcrffile_id = 1401" >/dev/null
+missing() { elsewhere | grep -c missing; }
+asks exists '4 100'
+is "$(missing)" 251 '... for the newest, until so many in a row are not there'
+imgp-s3cp "$(key 1401)" "$(key 100190)" >/dev/null 2>&1
+faults '99 GET max-keys=1000 lacks gone/190'
+imgp-verify --level exists --json >out
+is "$(missing) $(asked '/img/[a-zA-Z]')" '250 161' \
+    '... and one that is there, though no listing has it, is not missing'
+faults '1 GET max-keys=1000 lacks gone/190' '99 GET max-keys=1000 page 1000'
+imgp-verify --level exists --json >out
+is "$(missing) $(asked '/img/[a-zA-Z]')" '250 100' \
+    'what the second listing has is not asked for'
 fi
 done_testing

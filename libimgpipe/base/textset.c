@@ -43,3 +43,9 @@ imgp_textset_add(struct imgp_textset *t, const char *s)
 		imgp_oom();
 	return 1;
 }
+
+int
+imgp_textset_has(const struct imgp_textset *t, const char *s)
+{
+	return tfind(s, &t->root, compare) != NULL;
+}

@@ -6,13 +6,18 @@
 #include <string.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/textset.h"
 #include "libimgpipe/report/verify_priv.h"
+
+/* So many rows in a row, the newest first, whose objects are not there by a request of
+ * their own either: then the listings are right about the older ones. */
+#define ASK_AGAIN	100u
 
 /* A row that is Completed and whose object is not there. */
 struct gone {
 	int64_t		 file_id, upload, revision, bytes;
 	char		*pipeline, *place, *sha256, *etag;
-	int		 found;		/* under another name */
+	int		 found;		/* under another name, or there after all */
 };
 
 void
@@ -108,6 +113,7 @@ is_manifest(const struct check *c, const char *url)
 struct stray {
 	struct check	*c;
 	struct base	*b;
+	struct imgp_textset *late;	/* what the first listing did not have */
 };
 static int
 is_stray(void *arg, const char *url, const struct imgp_object *object)
@@ -119,6 +125,8 @@ is_stray(void *arg, const char *url, const struct imgp_object *object)
 
 	(void)object;
 	/* What was delivered since the first listing was not in it. */
+	if (h == NULL)
+		imgp_textset_add(((struct stray *)arg)->late, url);
 	if (h == NULL || h->mark != UNKNOWN || is_manifest(c, url) ||
 	    imgp_verify_is_aside(c, url))
 		return 0;
@@ -139,15 +147,25 @@ is_stray(void *arg, const char *url, const struct imgp_object *object)
 void
 imgp_verify_find_strays(struct check *c)
 {
+	struct imgp_textset *late = imgp_textset_new();
 	struct imgp_err e;
 	struct base *b;
+	size_t i;
 
 	if (c->ngone > 0)
 		qsort(c->gone, c->ngone, sizeof *c->gone, by_size);
-	for (b = c->bases; b != NULL; b = b->next)
-		if (b->listed && !b->is_source && imgp_store_list(b->store,
-		    b->url, is_stray, &(struct stray){ c, b }, &e) == -1)
+	for (b = c->bases; b != NULL; b = b->next) {
+		if (!b->listed || b->is_source)
+			continue;
+		if (imgp_store_list(b->store, b->url, is_stray,
+		    &(struct stray){ c, b, late }, &e) == 0)
+			b->listed_twice = 1;
+		else
 			imgp_verify_unseen(c, &e);
+	}
+	for (i = 0; i < c->ngone; i++)
+		c->gone[i].found |= imgp_textset_has(late, c->gone[i].place);
+	imgp_textset_free(late);
 }
 
 /* Open the row, where that is wanted: what there is to say of it. */
@@ -171,27 +189,70 @@ repair(struct check *c, const struct gone *g)
 	return "there is no such object; its row is open for the next run";
 }
 
-void
-imgp_verify_find_missing(struct check *c)
+static int
+newest_first(const void *a, const void *b)
+{
+	int64_t x = ((const struct gone *)a)->file_id;
+	int64_t y = ((const struct gone *)b)->file_id;
+
+	return (x < y) - (x > y);
+}
+
+/* A place that the row's object is below, rather one that was listed twice. */
+static const struct base *
+base_of(const struct check *c, const struct gone *g)
+{
+	const struct base *b, *found = NULL;
+
+	for (b = c->bases; b != NULL; b = b->next)
+		if (b->listed && is_within(g->place, b->url) &&
+		    (found == NULL || b->listed_twice))
+			found = b;
+	return found;
+}
+
+/* Ask for the row's object by itself, and note where it is there, or not to be asked
+ * for.  Nonzero: there is none. */
+static int
+is_gone(struct check *c, const struct base *b, struct gone *g)
 {
 	struct imgp_object got;
 	struct imgp_err e;
-	struct base *b;
-	struct gone *g;
 
-	for (g = c->gone; g < c->gone + c->ngone; g++) {
+	if (imgp_store_head(b->store, g->place, 0, &got, &e) == -1) {
+		if (strcmp(e.code, IMGP_E_STORE_NOT_FOUND) == 0)
+			return 1;
+		imgp_verify_unseen(c, &e);
+	}
+	g->found = 1;
+	return 0;
+}
+
+/*
+ * What a listing lacks for a while, as some services' do, is new.  So the newest rows
+ * are asked for first, and where many of them are gone indeed, no further.
+ */
+void
+imgp_verify_find_missing(struct check *c)
+{
+	const struct base *b;
+	struct gone *g;
+	size_t in_a_row = 0, i;
+
+	if (c->ngone > 0)
+		qsort(c->gone, c->ngone, sizeof *c->gone, newest_first);
+	for (i = 0; i < c->ngone; i++) {
+		g = &c->gone[i];
 		if (g->found)
 			continue;
-		for (b = c->bases; !b->listed || !is_within(g->place, b->url);
-		    b = b->next)
-			;
-		if (imgp_store_head(b->store, g->place, 0, &got, &e) == 0)
-			continue;
-		if (strcmp(e.code, IMGP_E_STORE_NOT_FOUND) == 0)
-			found_gone(c, g, IMGP_MISSING, repair(c, g));
-		else
-			imgp_verify_unseen(c, &e);
+		b = base_of(c, g);
+		if (!b->listed_twice || in_a_row < ASK_AGAIN)
+			in_a_row = is_gone(c, b, g) ? in_a_row + 1 : 0;
 	}
+	for (i = c->ngone; i-- > 0; )
+		if (!c->gone[i].found)
+			found_gone(c, &c->gone[i], IMGP_MISSING, repair(c,
+			    &c->gone[i]));
 }
 
 static void

@@ -30,6 +30,7 @@ struct base {
 	char		*url;
 	struct imgp_store *store;	/* NULL: it cannot be opened */
 	int		 listed;
+	int		 listed_twice;	/* by imgp_verify_find_strays() */
 	int		 is_source;
 	struct base	*next;
 };
@@ -88,7 +89,8 @@ void	imgp_verify_remember(struct check *c, const struct imgp_json *o,
 /* Report the destinations' objects that no row names; this lists the places once more, to
  * get the names. */
 void	imgp_verify_find_strays(struct check *c);
-/* Look once more for the objects that the listing lacked, as they may have come since. */
+/* Report the rows whose objects neither listing had; the newest are asked for by
+ * themselves first, as such an object may be there all the same. */
 void	imgp_verify_find_missing(struct check *c);
 /* Free what was remembered. */
 void	imgp_verify_forget(struct check *c);

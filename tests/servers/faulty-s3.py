@@ -384,15 +384,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
                             for k, i in page)))
 
     def list(self, path, query):
-        """ListObjectsV2, two keys a page; with the fault page N so many."""
+        """ListObjectsV2, two keys a page; with the fault page N so many; with the
+        fault lacks REGEX so many as page 1000, without keys that match."""
         bucket = path.strip("/") + "/"
         keys = sorted(p[len(bucket) + 1:] for p in OBJECTS
                       if p.startswith("/" + bucket))
         what, arg = self.fault or ("", "")
         prefix = arg if what == "foreign" else query.get("prefix", "")
         keys = [k for k in keys if k.startswith(prefix)
-                and k > query.get("continuation-token", "")]
-        size = int(arg) if what == "page" else 2
+                and k > query.get("continuation-token", "")
+                and not (what == "lacks" and re.search(arg, k))]
+        size = (int(arg) if what == "page" else
+                1000 if what == "lacks" else 2)
         page, more = keys[:size], len(keys) > size
         self.answer(200, "<ListBucketResult><IsTruncated>%s</IsTruncated>%s"
                     "%s<EncodingType>url</EncodingType></ListBucketResult>" % (
