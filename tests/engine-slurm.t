@@ -31,6 +31,15 @@ is "$(find one/err one/runs -type f | wc -l)" 0 '... and nobody said anything'
 is "$(IMGP_SBATCH='-p nowhere' imgp-run --engine slurm --run two 90001 2>&1 |
     grep -c 'invalid partition')" 1 'IMGP_SBATCH has words for sbatch'
 
+given 1
+IMGP_SBATCH=--hold start --engine slurm --run held --from ids
+until_there err
+until grep -q waits err; do kill -0 $run 2>/dev/null || break; sleep 0.05; done
+like err 'job [0-9]+ waits: JobHeldUser' 'that somebody has to do something for a job is said'
+scontrol release "$(squeue -h -o %A | head -1)"
+wait $run
+is "$? $(grep -c waits err)" '0 1' '... once, and then it goes on'
+
 # --- ended from outside -------------------------------------------------------------------
 some=1
 ! is_long || some=8
