@@ -73,6 +73,7 @@ oct = one(); oct[124:136] = b"77777777777\0"; put("archive-damaged.large", sum(o
 bad = one(); bad[124:136] = b"9999999999 \0"; put("archive-unsafe.digits", sum(bad))
 link = one(); link[156] = ord("1"); put("archive-unsafe.hardlink", sum(link))
 sp = one(); sp[156] = ord("S"); put("archive-method.sparse", sum(sp))
+mv = one(); mv[156] = ord("M"); put("archive-method.part", sum(mv))
 odd = one(); odd[156] = ord("Q"); put("archive-method.kind", sum(odd))
 put("archive-method.pax-sparse", one(pax_headers={"GNU.sparse.major": "1"}))
 put("archive-limit.pax", one(pax_headers={"comment": "x" * (2 << 20)}))
@@ -186,6 +187,24 @@ for f in archive-*.* dicom-none.*; do
 	imgp-stamp --id 1.1 -o new "$f" 2>err
 	cmp -s "$f" new
 	ok $? "hostile: $f is delivered as it came (R56)"
+done
+# Sparse members as tar makes them: a line says how to do without.
+truncate -s 1M hole.dcm
+cat "$samples/CT_small.dcm" >>hole.dcm
+for how in gnu 'posix --sparse-version=0.0' 'posix --sparse-version=0.1' \
+    'posix --sparse-version=1.0'; do
+	# shellcheck disable=SC2086
+	tar --sparse --format=$how -cf hole.tar hole.dcm
+	if [ "$(stat -c %s hole.tar)" -gt 1000000 ]; then
+		skip "sparse, $how" 'the file system has no holes'
+		continue
+	fi
+	imgp-stamp --id 1.1 -o new hole.tar 2>err
+	is "$? $(sed 's/ at byte [0-9]*//' err)" "1 imgp-stamp: IMGP-ARCHIVE-METHOD: tar: \
+a sparse file; to be packed as ZIP, or by tar without --sparse (macOS' and bsdtar: with \
+--no-read-sparse)" "sparse, $how: a line says what to do"
+	cmp -s hole.tar new
+	ok $? '... and it is delivered as it came'
 done
 is "$(imgp-dcmscan dicom-none.nii.gz 2>/dev/null | jq -c .listing)" \
 	'{"nifti":1}' 'gzip around something else is named by that'

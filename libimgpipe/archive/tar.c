@@ -44,6 +44,15 @@ unsafe(const struct imgp_tar *t, const char *what, struct imgp_err *e)
 	    what, (unsigned long long)t->pos);
 }
 
+/* Its data would be changed without its map: whoever made it can do without. */
+static int
+sparse(const struct imgp_tar *t, struct imgp_err *e)
+{
+	return imgp_fail(e, IMGP_E_ARCHIVE_METHOD, "tar: a sparse file at byte "
+	    "%llu; to be packed as ZIP, or by tar without --sparse (macOS' and "
+	    "bsdtar: with --no-read-sparse)", (unsigned long long)t->pos);
+}
+
 static int
 damaged(const struct imgp_tar *t, const char *what, struct imgp_err *e)
 {
@@ -214,8 +223,7 @@ read_pax(struct imgp_tar *t, const char *p, size_t len, int global,
 		if ((n = record(p, len, &key, &value)) == 0)
 			return unsafe(t, "a pax header is broken", e);
 		if (strncmp(key, "GNU.sparse.", 11) == 0)
-			return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
-			    "tar: a sparse file");
+			return sparse(t, e);
 		if (!is_key(key, value, "size"))
 			continue;
 		digits = (size_t)(p + n - 1 - value);
@@ -348,9 +356,10 @@ classify(struct imgp_tar *t, struct imgp_tar_member *m, struct imgp_err *e)
 		m->type = IMGP_TAR_LABEL;
 		break;
 	case 'S':
+		return sparse(t, e);
 	case 'M':
 		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
-		    "tar: a sparse file, or a part of one");
+		    "tar: a file that began in another archive");
 	default:
 		return imgp_fail(e, IMGP_E_ARCHIVE_METHOD,
 		    "tar: a member of an unknown kind");
