@@ -15,6 +15,13 @@ world
 exits 2 'no IMGP_TEMP' env IMGP_TEMP= imgp-run 1201
 like err '^imgp-run: .*IMGP_TEMP' 'is named'
 exits 2 'a spool that is a file' env IMGP_SPOOL="$WORK/pg.env" imgp-run 1201
+exits 2 'a spool below a file' env IMGP_SPOOL="$WORK/pg.env/spool" imgp-run 1201
+like err '^imgp-run: IMGP-CONFIG: IMGP_SPOOL: .*: it cannot be made or reached: ' \
+    'is a setting to be mended, and not tried again'
+exits 2 'a database that does not exist' env \
+    IMGP_DATABASE="$IMGP_DATABASE dbname=nowhere" imgp-run 1201
+like err 'imgp-run: ends with status 2; imgp-run --doctor says what to do$' \
+    'and the next step is named'
 exits 2 'an unknown option' imgp-run --bogus
 exits 2 'ids with --pending' imgp-run --pending 1201
 exits 2 'a bad IMGP_RUN' env IMGP_RUN=../x imgp-run 1201

@@ -43,14 +43,23 @@ make_run(int dir, const char *spool, const char *run, struct imgp_err *e)
 	return fd;
 }
 
+/* Nonzero when no later try helps, but another path or another user. */
+static int
+is_wrong_path(int error)
+{
+	return error == EACCES || error == EPERM || error == ENOTDIR ||
+	    error == EROFS || error == ELOOP;
+}
+
 int
 imgp_spool_open(const char *spool, const char *run, struct imgp_err *e)
 {
 	int dir, all, fd = -1;
 
 	if (imgp_dirs_make(spool) == -1)
-		return imgp_fail_errno(e, IMGP_E_STORE_IO, "IMGP_SPOOL: %s",
-		    spool);
+		return imgp_fail_errno(e, is_wrong_path(errno) ?
+		    IMGP_E_CONFIG : IMGP_E_STORE_IO, "IMGP_SPOOL: %s: it cannot "
+		    "be made or reached", spool);
 	dir = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1 || faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == -1) {
 		imgp_fail_errno(e, IMGP_E_CONFIG, "IMGP_SPOOL: %s: not a "
