@@ -6,7 +6,7 @@
 is_sanitized "$BUILD/bin/imgp-stamp" && skip_all 'sanitizers make calls of their own'
 strace -o /dev/null -e inject=getpid:error=EIO true 2>/dev/null || skip_all 'strace cannot trace here'
 world
-POINTS=${POINTS:-5}
+POINTS=${POINTS:-$(is_long && echo 5 || echo 2)}
 export IMGP_RUN=20261129T090000Z-0000abcd
 imgp-lookup 1201 | imgp-record start | imgp-s3cp source local | imgp-dcmscan >scanned
 imgp-record scans <scanned >with-ids

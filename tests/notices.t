@@ -99,7 +99,7 @@ sweep() {		# sweep TITLE: runs by IMGP_DATABASE, killed in their last third
 	[ ! -s faults ]
 	ok $? "$1: each failure is told once after $points kills (R2)" || diag <faults
 }
-points=${POINTS:-3}
+points=${POINTS:-$(is_long && echo 3 || echo 1)}
 sweep 'by libpq'
 DIRECT=$IMGP_DATABASE
 export IMGP_REPLICA=$DIRECT IMGP_DATABASE=$API

@@ -40,7 +40,7 @@ IMGP_STALL=1s inject signal=STOP imgp-stamp --id 77.1 --provenance prov -o stamp
 like err 'neither read nor wrote for 1 s' 'stopped: is said'
 is "$(ls -d stamped* prov* 2>/dev/null)" '' 'no file appears'
 for i in $(seq 12); do cp one.dcm $i.dcm; done
-python3 -m zipfile -c many [1-9]*.dcm
+/usr/bin/python3 -m zipfile -c many [1-9]*.dcm
 exits 0 'a plain stamp' imgp-stamp --id 77.1 -o stamped many
 IMGP_STALL=1s imgp-stamp --id 77.1 -o - many | { sleep 2; cat >slow; }
 is "${PIPESTATUS[0]}" 0 'a reader that takes its time'

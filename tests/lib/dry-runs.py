@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -I
 """dry-runs.py RUNS ID...: so many dry runs of imgp-run, two at a time, each judged.
 
 Every tenth gets SIGTERM at a random moment.  Half of them read the ids from
