@@ -73,6 +73,7 @@ imgp-queue_PKGS		= libcrypto expat
 imgp-explain_PKGS	= libpq libcrypto expat
 imgp-doctor_PKGS	= libpq libcrypto expat zlib libisal
 imgp-supervise_PKGS	=
+imgp-stages_PKGS	= libpq libcrypto expat
 imgp-extra_PKGS		= libcrypto zlib libisal
 imgp-tally_PKGS		=
 imgp-tell_PKGS		= libpq libcrypto expat
@@ -85,8 +86,10 @@ imgp-engine-batch_OBJS	= engine_batch_shard
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp
 # Programs that only scripts start.
-LIBEXEC_TOOLS		= imgp-doctor imgp-engine-batch imgp-explain imgp-extra imgp-machine imgp-supervise \
-			  imgp-tally imgp-tell
+LIBEXEC_TOOLS		= imgp-doctor imgp-engine-batch imgp-explain imgp-extra imgp-machine imgp-stages \
+			  imgp-supervise imgp-tally imgp-tell
+# Tools that imgp-stages holds beside being programs of their own.
+STAGES			= imgp-lookup imgp-notify imgp-record imgp-s3cp imgp-tally
 
 # --- what there is --------------------------------------------------------
 TOOLS	= $(patsubst cmd/%.c,%,$(wildcard cmd/imgp.c cmd/imgp-*.c))
@@ -181,10 +184,18 @@ $B/libimgpipe.a: $(OBJS)
 
 objs	= $(patsubst %,$B/cmd/%.o,$($(1)_OBJS))
 $(foreach t,$(TOOLS),$(eval $B/bin/$t: $(call objs,$t)))
-$(addprefix $B/bin/,$(TOOLS)): $B/bin/%: $B/cmd/%.o $B/libimgpipe.a
+$(addprefix $B/bin/,$(filter-out imgp-stages,$(TOOLS))): $B/bin/%: $B/cmd/%.o $B/libimgpipe.a
 	@mkdir -p $(@D)
 	$(if $(filter $*,$(CXX_TOOLS)),$(CXX),$(CC)) $(LDFLAGS) -o $@ $< $(call objs,$*) $B/libimgpipe.a \
 	  $(call libs,$($*_PKGS))
+# main() of each is imgp_lookup_main() and so on.
+$B/stages/imgp-%.o: $B/cmd/imgp-%.o
+	@mkdir -p $(@D)
+	objcopy --redefine-sym main=imgp_$*_main $< $@
+$B/bin/imgp-stages: $B/cmd/imgp-stages.o $(patsubst %,$B/stages/%.o,$(STAGES)) \
+    $(foreach t,$(STAGES),$(call objs,$t)) $B/libimgpipe.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(imgp-stages_PKGS))
 $(addprefix $B/bin/,$(notdir $(SCRIPTS))): $B/bin/%: scripts/%
 	@mkdir -p $(@D)
 	install -m 755 $< $@
@@ -226,7 +237,7 @@ TEST_SECONDS ?= 900
 PROVE	= prove -j$J -e 'timeout -k 9 $(TEST_SECONDS)' $(PROVEFLAGS)
 # The longest first, so that none of them goes on when all others are done.
 LONGEST	= $(patsubst %,tests/%.t,style notices s3-rgw io-words engine-batch load-sql \
-	  imgp-run-kill imgp-run-signal schemas imgp-verify engines-equal s3-kill db-faults-http \
+	  imgp-run-kill imgp-run-signal schemas imgp-verify engines-equal s3-kill \
 	  engine-ssh engine-slurm explain imgp-stamp)
 TESTS	= $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.t))
 check: all $(FIXTURES) $(CTESTS) $(addprefix $B/tests/fuzz-,$(FUZZED))

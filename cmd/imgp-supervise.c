@@ -30,6 +30,7 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/processors.h"
 #include "libimgpipe/base/text.h"
+#include "libimgpipe/base/warm.h"
 #include "libimgpipe/base/write.h"
 #include "libimgpipe/job/board.h"
 #include "libimgpipe/job/run_id.h"
@@ -249,18 +250,27 @@ parse(int argc, char *argv[], struct options *o)
 		}
 }
 
-/* Become another program, which lies beside this one. */
-static _Noreturn void
-become(const char *program, char *argv[])
+/* The path of a program that lies beside this one. */
+static void
+find_beside(const char *program, char path[PATH_MAX])
 {
-	char path[PATH_MAX], *slash;
-	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
-	struct imgp_err e;
-	sigset_t none;
+	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 32);
+	char *slash;
 
 	path[len == -1 ? 0 : len] = '\0';
 	if ((slash = strrchr(path, '/')) != NULL)
 		strcpy(slash + 1, program);
+}
+
+/* Become such a program. */
+static _Noreturn void
+become(const char *program, char *argv[])
+{
+	char path[PATH_MAX];
+	struct imgp_err e;
+	sigset_t none;
+
+	find_beside(program, path);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, argv);
@@ -468,6 +478,32 @@ settle(struct imgp_supervise *s)
 		imgp_die(&e);
 }
 
+/* Nonzero when something is in S3.  (Where it is not, and libcurl is needed for
+ * another end or by a single pipeline, each stage loads it for itself.) */
+static int
+needs_libcurl(void)
+{
+	static const char *const names[] = { "source", "temp", "destination", "logs" };
+	const char *place;
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if ((place = imgp_conf(NULL, names[i])) != NULL &&
+		    strncmp(place, "s3://", 5) == 0)
+			return 1;
+	return 0;
+}
+
+/* When the lock and the environment are those of the run: they are inherited. */
+static void
+open_warm(struct imgp_warm *w)
+{
+	char path[PATH_MAX];
+
+	find_beside("imgp-stages", path);
+	imgp_warm_open(w, path, needs_libcurl() ? "libcurl" : "-");
+}
+
 /* --- the script ------------------------------------------------------------- */
 
 /* One list: the number of its words, then its words, each ended by a NUL. */
@@ -661,6 +697,7 @@ main(int argc, char *argv[])
 	struct imgp_supervise s = { .from = FROM_SCRIPT, .to = TO_SCRIPT,
 	    .say = say, .complain = imgp_complain };
 	struct options o = { .from = NULL };
+	struct imgp_warm warm = IMGP_WARM_INIT;
 	struct watch w = { NULL, 0, 0 };
 	struct imgp_err e;
 	long long script;
@@ -696,12 +733,16 @@ main(int argc, char *argv[])
 	s.verbose = imgp_common.verbose > 0;
 	settle(&s);
 	begin_watch(&w, &o, &s);
+	open_warm(&warm);
+	s.warm = &warm;
 	if ((shown = is_shown(&w, &o))) {
 		s.tick = tick;
 		s.arg = &w;
 	}
 	hand_over(&o, &s, (const char *const *)argv, (size_t)argc);
-	if ((status = imgp_supervise(&s, &e)) == -1)
+	status = imgp_supervise(&s, &e);
+	imgp_warm_close(&warm);
+	if (status == -1)
 		imgp_die(&e);
 	status = end_watch(&w, &o, shown, status);
 	if (close(STDOUT_FILENO) == -1 && errno != EBADF) {

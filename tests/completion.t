@@ -127,7 +127,7 @@ for src in "$ROOT"/cmd/imgp-*.c; do
 	is_long || [[ " $some " = *" $t "* ]] || continue
 	case $t in
 	imgp-s3cp)	src="$src $ROOT/cmd/s3cp_*.c" ;;
-	imgp-supervise)	continue ;;
+	imgp-stages|imgp-supervise)	continue ;;
 	esac
 	for pair in dry-run:dry_run quiet:quiet verbose:verbose; do
 		# shellcheck disable=SC2086

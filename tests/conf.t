@@ -58,7 +58,7 @@ export IMGP_LABS=a@example.org
 imgp-run --show-config >wanted
 for t in "$BUILD"/bin/imgp-*; do
 	case ${t##*/} in
-	imgp-supervise)	continue ;;	# its words are imgp-run's
+	imgp-stages|imgp-supervise)	continue ;;	# its words are imgp-run's
 	imgp-engine-*)	continue ;;	# it has none of its own
 	esac
 	"$t" --show-config >out 2>&1

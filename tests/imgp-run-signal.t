@@ -29,11 +29,11 @@ like err '^imgp-run: ' 'says so'
 exits 75 'too few descriptors' with 'ulimit -n 30; imgp-run 1201'
 like err '^imgp-run: too few descriptors' 'are named'
 if command -v strace >/dev/null; then
-	# Its ninth fork is a stage's; bash tries again when its own are refused.
+	# Its sixth fork is a stage's; bash tries again when its own are refused.
 	exits 75 'no room for a process' strace -f -qq -o trace \
-		-e inject=clone,clone3,fork,vfork:error=EAGAIN:when=9 \
+		-e inject=clone,clone3,fork,vfork:error=EAGAIN:when=6 \
 		imgp-run 1204
-	like err 'imgp-s3cp: cannot be started: ' 'is said'
+	like err 'imgp-stamp: cannot be started: ' 'is said'
 	[ ! -s out ] && [ "$(sql "select count(*) from pipeline.edcpipelinefile
 	    where subjecteventcrffile_id = 1204")" = 0 ]
 	ok $? 'and no job is taken in hand'
@@ -116,6 +116,21 @@ done
 is $held 0 'each stage holds the lock of its run'
 exec 7>&-
 wait $run
+
+# --- what the stages are copies of -----------------------------------------------------
+setsid "$BUILD/bin/imgp-run" <feed >lines 2>err &
+run=$!
+exec 7>feed
+in_pass
+is "$(ps -o args= --ppid "$run" | sed 's,^[^ ]*/,,; s/ *$//' | grep -cxE 'imgp-(notify|record (start|scans|finish)|s3cp .*|lookup)')" \
+    8 'each stage is there under its own name'
+kill -KILL "$(pgrep -P "$run" -x imgp-stages)"
+uploads 2001 1 source/subjecteventcrffile/301/5112/mri_zip/v1.zip
+echo 2001 >&7
+exec 7>&-
+wait $run
+is $? 0 'a run whose stages have lost what they are copies of goes on'
+is "$(jq -r .edc_pipeline_file.status lines)" Completed '... and does its work'
 fi
 
 # --- many dry runs ------------------------------------------------------------------

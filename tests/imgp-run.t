@@ -196,7 +196,7 @@ is "$(jq -r .edc_pipeline_file.status out)" Completed 'and the run is right'
 if is_long; then
 mkdir -p inst/bin inst/libexec/imgpipe
 ln "$BUILD"/bin/imgp-* inst/bin/ 2>/dev/null || cp "$BUILD"/bin/imgp-* inst/bin/
-mv inst/bin/imgp-tally inst/bin/imgp-supervise inst/libexec/imgpipe/
+mv inst/bin/imgp-tally inst/bin/imgp-stages inst/bin/imgp-supervise inst/libexec/imgpipe/
 exits 0 'an installed imgp-run finds its helpers' inst/bin/imgp-run 2010
 
 # --- two runs at once ----------------------------------------------------------------

@@ -24,7 +24,7 @@ done
 cd "$BUILD/bin" || exit 1
 for t in imgp imgp-*; do
 	case $t in
-	imgp-doctor|imgp-explain|imgp-extra|imgp-machine|imgp-supervise|imgp-tally|imgp-tell)	continue ;;	# only scripts start it
+	imgp-doctor|imgp-explain|imgp-extra|imgp-machine|imgp-stages|imgp-supervise|imgp-tally|imgp-tell)	continue ;;	# only scripts start it
 	imgp-engine-*)	continue ;;	# imgpipe-engines(7)
 	esac
 	page=$ROOT/man/$t.1

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "libimgpipe/base/child.h"
+#include "libimgpipe/base/child_priv.h"
 #include "libimgpipe/base/ready.h"
 
 static void
@@ -43,9 +43,8 @@ pass_ready(int ready)
 	return setenv(IMGP_READY_FD, text, 1);
 }
 
-/* The child's side.  Does not return; a failure's errno goes to ${fd}. */
-static void
-become(const struct imgp_child *c, int fd, pid_t parent)
+int
+imgp_child_become(const struct imgp_child *c, pid_t parent)
 {
 	set_signals(c);
 	if (c->ends) {
@@ -53,8 +52,15 @@ become(const struct imgp_child *c, int fd, pid_t parent)
 		if (getppid() != parent)
 			raise(SIGTERM);
 	}
-	if (dup2(c->in, STDIN_FILENO) != -1 &&
-	    dup2(c->out, STDOUT_FILENO) != -1 && pass_ready(c->ready) != -1)
+	return dup2(c->in, STDIN_FILENO) == -1 ||
+	    dup2(c->out, STDOUT_FILENO) == -1 ? -1 : pass_ready(c->ready);
+}
+
+/* The child's side.  Does not return; a failure's errno goes to ${fd}. */
+static void
+become(const struct imgp_child *c, int fd, pid_t parent)
+{
+	if (imgp_child_become(c, parent) != -1)
 		execv(c->argv[0], c->argv);
 	(void)!write(fd, &errno, sizeof errno);
 	_exit(127);

@@ -28,9 +28,9 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Nonzero when the program calls imgp_ready(): ours, and not a script. */
+/* Nonzero when the program is one of ours, and not a script in its place. */
 static int
-knows_ready(const char *path)
+is_ours(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char head[2] = "";
@@ -45,20 +45,24 @@ knows_ready(const char *path)
 }
 
 static void
-start_member(struct imgp_crew_member *m, int in, int out, int ready, int ends,
-    void (*say)(const struct imgp_err *))
+start_member(const struct imgp_crew *w, struct imgp_crew_member *m, int in, int out,
+    int ready, void (*say)(const struct imgp_err *))
 {
-	struct imgp_child c = { m->argv, in, out, ready, ends };
+	struct imgp_child c = { m->argv, in, out, ready, w->ends };
 	struct imgp_err e;
+	pid_t pid = 0;
 
-	if (ready != -1 && !knows_ready(m->argv[0]))
+	if (!is_ours(m->argv[0]))
 		c.ready = -1;
-	if ((m->pid = imgp_child_start(&c, &e)) != -1) {
-		m->started = m->pid;
+	else if (w->warm != NULL)
+		pid = imgp_warm_child(w->warm, &c, &e);
+	if (pid == 0)
+		pid = imgp_child_start(&c, &e);
+	if (pid != -1) {
+		m->started = m->pid = pid;
 		m->asked = c.ready != -1;
 		return;
 	}
-	m->pid = 0;
 	m->status = strcmp(e.code, IMGP_E_CONFIG) == 0 ? 127 : IMGP_EX_TEMPFAIL;
 	say(&e);
 }
@@ -76,7 +80,7 @@ static void
 start_first(struct imgp_crew *c, int ready,
     void (*say)(const struct imgp_err *))
 {
-	start_member(&c->member[0], c->in, c->out, ready, c->ends, say);
+	start_member(c, &c->member[0], c->in, c->out, ready, say);
 	imgp_crew_keep_out(c);
 }
 
@@ -98,8 +102,7 @@ imgp_crew_start(struct imgp_crew *c, int in, int out, int ready, int hold,
 			give_up(c, i);
 			return;
 		}
-		start_member(&c->member[i], fd[0], c->out, ready, c->ends,
-		    say);
+		start_member(c, &c->member[i], fd[0], c->out, ready, say);
 		close(fd[0]);
 		close(c->out);
 		c->out = fd[1];

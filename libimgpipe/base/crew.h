@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "libimgpipe/base/err.h"
+#include "libimgpipe/base/warm.h"
 
 #define IMGP_CREW_MAX	16	/* programs */
 
@@ -29,6 +30,7 @@ struct imgp_crew {
 	size_t	 n;
 	int	 ends;		/* SIGTERM ends them, and so does this process's end */
 	int	 in, out;	/* kept for a first member that is held; else -1 */
+	const struct imgp_warm *warm;	/* asked first for programs of ours; or NULL */
 };
 
 #define IMGP_CREW_INIT	{ .n = 0, .in = -1, .out = -1 }
@@ -41,7 +43,8 @@ int	imgp_crew_add(struct imgp_crew *c, char **argv);
  * Start the programs, the first reading ${in} and the last writing ${out}; both
  * descriptors are closed here.  With ${hold} the first is not started yet:
  * imgp_crew_let_in() or imgp_crew_keep_out() decides.  Programs whose names begin with
- * "imgp-", other than scripts, get ${ready} (-1: none) for imgp_ready().
+ * "imgp-", other than scripts, get ${ready} (-1: none) for imgp_ready(), and ${warm}
+ * is asked for them before they are executed.
  * If a program cannot be executed, ${say} gets the reason and the program counts as
  * ended with 127.  If a pipe or a process cannot be made, no program in front of it
  * starts either, and they all count as ended with 75.

@@ -200,6 +200,7 @@ start_work(struct supervisor *s, const char *in, const char *out, int ends)
 		give_stdin_away(s);
 	if (hold)
 		open_ready(s);
+	s->work.warm = s->o->warm;
 	imgp_crew_start(&s->work, from, to, hold ? s->ready_w : -1, hold,
 	    s->o->complain);
 	if (hold && s->work.in == -1)
@@ -224,6 +225,7 @@ start_tail(struct supervisor *s)
 	s->tail_in = in[1];
 	s->out.in = out[0];
 	open_ready(s);
+	s->tail.warm = s->o->warm;
 	imgp_crew_start(&s->tail, in[0], out[1], s->ready_w, 0,
 	    s->o->complain);
 	show(s, &s->tail, 0, s->tail.n);
@@ -557,6 +559,7 @@ on_timer(struct supervisor *s)
 		return;
 	}
 	imgp_crew_add(&s->renewal, copy_words(s->renew, n));
+	s->renewal.warm = s->o->warm;
 	imgp_crew_start(&s->renewal, in,
 	    fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), -1, 0, s->o->complain);
 	show(s, &s->renewal, 0, 1);

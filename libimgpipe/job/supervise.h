@@ -37,6 +37,7 @@
 #include <sys/types.h>
 
 #include "libimgpipe/base/err.h"
+#include "libimgpipe/base/warm.h"
 
 struct imgp_supervise {
 	pid_t		 script;	/* the child that asks */
@@ -44,6 +45,7 @@ struct imgp_supervise {
 					 * ${from} is made nonblocking */
 	int		 signals;	/* of imgp_supervise_signals() */
 	const char	*run, *spool;	/* the spool for "dead" */
+	const struct imgp_warm *warm;	/* asked first for programs of ours; or NULL */
 	int		 verbose;	/* tell ${say} what is started */
 	void		(*say)(const char *text);	/* a line for people */
 	void		(*complain)(const struct imgp_err *e);
