@@ -20,7 +20,7 @@ like err '^imgp-run: IMGP-CONFIG: IMGP_SPOOL: .*: it cannot be made or reached: 
     'is a setting to be mended, and not tried again'
 exits 2 'a database that does not exist' env \
     IMGP_DATABASE="$IMGP_DATABASE dbname=nowhere" imgp-run 1201
-like err 'imgp-run: ends with status 2; imgp-run --doctor says what to do$' \
+like err 'imgp-run: ends with status 2; see imgp-run --doctor$' \
     'and the next step is named'
 exits 2 'an unknown option' imgp-run --bogus
 exits 2 'ids with --pending' imgp-run --pending 1201
