@@ -1,8 +1,8 @@
 /* PKGS: zlib libisal */
 /*
  * libFuzzer: a byte that chooses how much is read at once, then gzip.  What is
- * taken is what zlib reads, member by member; and it is the same however it is
- * read.  make fuzz-gunzip [FUZZ_SECONDS=60]
+ * taken is what zlib reads, member by member, and zeros behind them; and it is the
+ * same however it is read.  make fuzz-gunzip [FUZZ_SECONDS=60]
  */
 #include <zlib.h>
 
@@ -32,6 +32,14 @@ ours(int fd, unsigned char *out, size_t step)
 	return n == -1 ? -1 : have == MAX ? -2 : (long)have;
 }
 
+static int
+are_zeros(const uint8_t *data, size_t size)
+{
+	while (size > 0 && data[size - 1] == 0)
+		size--;
+	return size == 0;
+}
+
 static long
 theirs(const uint8_t *data, size_t size, unsigned char *out)
 {
@@ -51,7 +59,7 @@ theirs(const uint8_t *data, size_t size, unsigned char *out)
 		data += size - z.avail_in;
 		size = z.avail_in;
 		inflateEnd(&z);
-	} while (rc == Z_STREAM_END && size > 0 && have < MAX);
+	} while (rc == Z_STREAM_END && !are_zeros(data, size) && have < MAX);
 	return have == MAX ? -2 : rc == Z_STREAM_END ? (long)have : -1;
 }
 
