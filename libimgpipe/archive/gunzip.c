@@ -15,7 +15,8 @@ struct imgp_gunzip {
 	int		 fd;
 	uint64_t	 pos;		/* of the file: read up to there */
 	uint64_t	 count;
-	int		 eof, ended;	/* of the file; of the last member */
+	int		 eof;		/* of the file */
+	int		 begun;		/* the first member has */
 	struct inflate_state isal;
 	unsigned char	 in[(size_t)128 << 10];
 };
@@ -88,6 +89,24 @@ pass_zeros(struct imgp_gunzip *g, struct imgp_err *e)
 	}
 }
 
+/* ISA-L does not look at them. */
+static int
+check_flags(const struct imgp_gunzip *g, struct imgp_err *e)
+{
+	return g->isal.avail_in >= 4 && (g->isal.next_in[3] & RESERVED) ?
+	    (int)damaged(e, "a reserved flag is set") : 0;
+}
+
+static int
+begin(struct imgp_gunzip *g, struct imgp_err *e)
+{
+	g->begun = 1;
+	while (g->isal.avail_in < 4 && !g->eof)
+		if (fill(g, e) == -1)
+			return -1;
+	return check_flags(g, e);
+}
+
 /* After a member: 1 when another begins, 0 when only zeros follow. */
 static int
 next_member(struct imgp_gunzip *g, struct imgp_err *e)
@@ -105,8 +124,8 @@ next_member(struct imgp_gunzip *g, struct imgp_err *e)
 		return pass_zeros(g, e);
 	if (n < 2 || in[0] != 0x1f || in[1] != 0x8b)
 		return (int)damaged(e, "something else follows");
-	if (n >= 4 && (in[3] & RESERVED))
-		return (int)damaged(e, "a reserved flag is set");
+	if (check_flags(g, e) == -1)
+		return -1;
 	isal_inflate_reset(&g->isal);
 	g->isal.crc_flag = ISAL_GZIP;
 	g->isal.next_in = in;
@@ -123,6 +142,8 @@ imgp_gunzip_read(struct imgp_gunzip *g, void *buf, size_t len,
 
 	if (len > 1u << 30)
 		len = 1u << 30;
+	if (!g->begun && begin(g, e) == -1)
+		return -1;
 	while (n == 0 && len > 0) {
 		if (g->isal.block_state == ISAL_BLOCK_FINISH) {
 			if ((rc = next_member(g, e)) <= 0)
