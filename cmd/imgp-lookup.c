@@ -2,6 +2,7 @@
  * imgp-lookup: from an id or a source key to what the EDC knows of the upload
  * (imgp-lookup(1)).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -174,10 +175,15 @@ configure(struct imgp_lookup_opts *o, const char *wait, const char *interval,
 	if (!now)
 		o->backoff = imgp_conf(NULL, "backoff");
 	l = imgp_lookup_new(o);
+	if (imgp_lookup_check(l, &e) == 0)
+		return l;
 	/* One that is away for now is waited for; one that is wrong is not. */
-	if (imgp_lookup_check(l, &e) == -1 &&
-	    strcmp(e.code, IMGP_E_DB_UNAVAILABLE) != 0)
+	if (strcmp(e.code, IMGP_E_DB_UNAVAILABLE) != 0)
 		imgp_die(&e);
+	if (!imgp_common.quiet && o->retries > 0)
+		fprintf(stderr, "%s: %s: %s; it is tried for %lld s\n",
+		    imgp_progname, e.code, e.msg,
+		    (long long)(o->retries * o->interval_ms / 1000));
 	return l;
 }
 

@@ -195,6 +195,12 @@ is "$(jq -c '[.retries.lookup, .errors[0].error_code, .errors[0].retryable]' out
 exits 75 'a database that is away' env IMGP_REPLICA="host=$WORK user=x" \
     imgp-lookup 1201
 is "$(jq -r '.errors[0].error_code' out)" IMGP-DB-UNAVAILABLE 'gives 75 (R17)'
+unlike err 'it is tried for' 'without a wait it is not said that there is one'
+exits 75 'one that is waited for' env IMGP_REPLICA="host=$WORK user=x" \
+    imgp-lookup --wait 1s --interval 1s 1201
+like err '^imgp-lookup: IMGP-DB-UNAVAILABLE: .*; it is tried for 1 s$' 'is named at once'
+env IMGP_REPLICA="host=$WORK user=x" imgp-lookup -q --wait 1s --interval 1s 1201 2>err >out
+unlike err 'it is tried for' 'but not with -q'
 exits 2 'a user without the right' env IMGP_REPLICA="$IMGP_LEDGER" imgp-lookup 1201
 like err IMGP-DB-DENIED 'says so (R14)'
 exits 2 'a connection string that is none' env IMGP_REPLICA='a b password=secret' \
