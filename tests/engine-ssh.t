@@ -52,6 +52,10 @@ wait $run
 is $? 143 '... so, too, when it comes as the engine starts'
 gone soon
 ok $? '... and nothing is left'
+for p in $(pgrep -fx 'sleep 10101'); do
+	[ "$(readlink "/proc/$p/cwd")" != "$WORK" ] || echo "$p"
+done >sleeps
+is "$(cat sleeps)" '' '... nor anything that parallel counts processes with'
 open
 exits 0 '... resumed; the machines are kept with the run' env -u IMGP_SSH_HOSTS \
 	imgp-run --engine ssh --run stopped --resume --retry-every 1s

@@ -26,7 +26,7 @@ chmod +x gate
 shut() { rm -f reached; exec 8>gate.lock; flock -x 8; }
 open() { exec 8>&-; }
 start() {		# start ARG...: the driver in the background, $run
-	env --default-signal=INT,HUP setsid "$BUILD/bin/imgp-run" "$@" >lines 2>err 8>&- &
+	env --default-signal=INT,HUP setsid "$BUILD/bin/imgp-run" "$@" >lines 2>err 5>&- 6>&- 8>&- &
 	run=$!
 }
 # disaster ENGINE NAME COMMAND: COMMAND at a random moment of the ${took} seconds of a

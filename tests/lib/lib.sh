@@ -215,7 +215,7 @@ session() {
 			psql -X -q -At -d "$OWNER" <.sql/in 2>>.sql/err 5<&- 6<&-
 			[ ! -e .sql ] || : >.sql/gone
 			echo gone >&5
-		} >/dev/null 6<&- &
+		} >/dev/null 2>&1 6<&- &
 	)
 }
 # For what wants the database for itself.
