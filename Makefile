@@ -81,7 +81,7 @@ imgp-machine_PKGS	=
 imgp-engine-batch_PKGS	= libcrypto expat
 # What else belongs to a tool: files of cmd/.
 imgp-s3cp_OBJS		= s3cp_jobs s3cp_object s3cp_say s3cp_tree
-imgp-supervise_OBJS	= supervise_engine
+imgp-supervise_OBJS	= supervise_engine supervise_watch
 imgp-engine-batch_OBJS	= engine_batch_shard
 # Tools whose library part has C++ in it.
 CXX_TOOLS		= imgp-stamp

@@ -9,12 +9,9 @@
  * SCRIPT, a process id: it asks by descriptor 3 and is told by 4, first what it
  * has to know, then as supervise.h says.
  */
-#include <sys/stat.h>
-
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,18 +20,18 @@
 #include <unistd.h>
 
 #include "cmd/supervise_engine.h"
+#include "cmd/supervise_watch.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/processors.h"
+#include "libimgpipe/base/program.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/warm.h"
 #include "libimgpipe/base/write.h"
-#include "libimgpipe/job/board.h"
 #include "libimgpipe/job/run_id.h"
-#include "libimgpipe/job/show.h"
 #include "libimgpipe/job/spool.h"
 #include "libimgpipe/job/supervise.h"
 #include "libimgpipe/job/tally.h"
@@ -250,27 +247,14 @@ parse(int argc, char *argv[], struct options *o)
 		}
 }
 
-/* The path of a program that lies beside this one. */
-static void
-find_beside(const char *program, char path[PATH_MAX])
-{
-	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 32);
-	char *slash;
-
-	path[len == -1 ? 0 : len] = '\0';
-	if ((slash = strrchr(path, '/')) != NULL)
-		strcpy(slash + 1, program);
-}
-
-/* Become such a program. */
+/* Become another program, which lies beside this one. */
 static _Noreturn void
 become(const char *program, char *argv[])
 {
-	char path[PATH_MAX];
+	char *path = imgp_program_beside(program);
 	struct imgp_err e;
 	sigset_t none;
 
-	find_beside(program, path);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, argv);
@@ -498,10 +482,10 @@ needs_libcurl(void)
 static void
 open_warm(struct imgp_warm *w)
 {
-	char path[PATH_MAX];
+	char *path = imgp_program_beside("imgp-stages");
 
-	find_beside("imgp-stages", path);
 	imgp_warm_open(w, path, needs_libcurl() ? "libcurl" : "-");
+	free(path);
 }
 
 /* --- the script ------------------------------------------------------------- */
@@ -588,109 +572,6 @@ say(const char *text)
 	fprintf(stderr, "%s: %s\n", imgp_progname, text);
 }
 
-/* --- how far it is ------------------------------------------------------------ */
-
-struct watch {
-	struct imgp_show *show;		/* NULL: nobody is to know */
-	int	 json, stands;		/* a line stands on the terminal */
-};
-
-/* The board of the run, where it can be made: it is for people. */
-static void
-begin_watch(struct watch *w, const struct options *o,
-    const struct imgp_supervise *s)
-{
-	char *board, *inputs;
-	struct imgp_err e;
-
-	if (imgp_common.dry_run)
-		return;
-	board = imgp_asprintf("%s/%s/board", s->spool, s->run);
-	inputs = imgp_asprintf("%s/%s/inputs", s->spool, s->run);
-	w->json = o->progress != NULL && strcmp(o->progress, "json") == 0;
-	if (imgp_board_make(board, &e) == -1)
-		imgp_complain(&e);
-	else
-		w->show = imgp_show_new(s->run, inputs);
-	free(board);
-	free(inputs);
-}
-
-/* Nonzero when it is to be shown while the run goes on. */
-static int
-is_shown(const struct watch *w, const struct options *o)
-{
-	const char *term = getenv("TERM");
-
-	if (w->show == NULL || (o->progress != NULL &&
-	    strcmp(o->progress, "never") == 0))
-		return 0;
-	return w->json || (!imgp_common.quiet && isatty(STDERR_FILENO) &&
-	    term != NULL && strcmp(term, "dumb") != 0);
-}
-
-static void
-tick(void *arg)
-{
-	struct imgp_buf b = IMGP_BUF_INIT;
-	struct watch *w = arg;
-
-	if (w->json)
-		imgp_show_json(w->show, &b);
-	else {
-		/* What others write begins where the line does. */
-		imgp_buf_puts(&b, "\r\033[K");
-		imgp_show_line(w->show, &b);
-		imgp_buf_puts(&b, "\r");
-		w->stands = 1;
-	}
-	(void)imgp_write_all(STDERR_FILENO, b.s, b.len);
-	imgp_buf_release(&b);
-}
-
-/* Written beside ${path} and renamed, so that nobody reads half of it. */
-static int
-write_metrics(const struct watch *w, const char *path, int status)
-{
-	char *temporary = imgp_asprintf("%s.%ld", path, (long)getpid());
-	struct imgp_buf b = IMGP_BUF_INIT;
-	int fd, rc = -1;
-
-	imgp_show_metrics(w->show, status, &b);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0644);
-	if (fd != -1) {
-		(void)fchmod(fd, 0644);		/* a scraper is somebody else */
-		rc = imgp_write_all(fd, b.s, b.len);
-		if (close(fd) == -1 || rc == -1 ||
-		    rename(temporary, path) == -1)
-			rc = -1;
-	}
-	if (rc == -1) {
-		fprintf(stderr, "%s: %s: %s\n", imgp_progname, path,
-		    strerror(errno));
-		unlink(temporary);
-	}
-	imgp_buf_release(&b);
-	free(temporary);
-	return rc;
-}
-
-/* The run is over: its last words, and the status to end with. */
-static int
-end_watch(struct watch *w, const struct options *o, int shown, int status)
-{
-	if (shown && w->json)
-		tick(w);
-	else if (w->stands)
-		(void)imgp_write_all(STDERR_FILENO, "\r\033[K", 4);
-	if (o->metrics != NULL && (w->show == NULL ||
-	    write_metrics(w, o->metrics, status) == -1))
-		status = imgp_exit_worse(status, IMGP_EX_TEMPFAIL);
-	imgp_show_free(w->show);
-	return status;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -698,10 +579,10 @@ main(int argc, char *argv[])
 	    .say = say, .complain = imgp_complain };
 	struct options o = { .from = NULL };
 	struct imgp_warm warm = IMGP_WARM_INIT;
-	struct watch w = { NULL, 0, 0 };
+	struct watch w = { .progress = NULL };
 	struct imgp_err e;
 	long long script;
-	int status, shown;
+	int status;
 
 	if ((s.signals = imgp_supervise_signals(&e)) == -1)
 		imgp_die(&e);
@@ -732,19 +613,17 @@ main(int argc, char *argv[])
 	}
 	s.verbose = imgp_common.verbose > 0;
 	settle(&s);
-	begin_watch(&w, &o, &s);
+	w.progress = o.progress;
+	w.metrics = o.metrics;
+	watch_begin(&w, &s);
 	open_warm(&warm);
 	s.warm = &warm;
-	if ((shown = is_shown(&w, &o))) {
-		s.tick = tick;
-		s.arg = &w;
-	}
 	hand_over(&o, &s, (const char *const *)argv, (size_t)argc);
 	status = imgp_supervise(&s, &e);
 	imgp_warm_close(&warm);
 	if (status == -1)
 		imgp_die(&e);
-	status = end_watch(&w, &o, shown, status);
+	status = watch_end(&w, status);
 	if (close(STDOUT_FILENO) == -1 && errno != EBADF) {
 		/* NFS tells of a full disk here. */
 		say("standard output could not be closed");

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,14 +91,11 @@ tool_path(const char *name)
 static char *
 find_engine(const char *name, const char *list)
 {
-	char self[PATH_MAX], *path;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *file = imgp_asprintf("imgp-engine-%s", name);
+	char *path = imgp_program_beside(file);
 	size_t n;
 
-	self[len == -1 ? 0 : len] = '\0';
-	if (strrchr(self, '/') != NULL)
-		*strrchr(self, '/') = '\0';
-	path = imgp_asprintf("%s/imgp-engine-%s", self, name);
+	free(file);
 	while (access(path, X_OK) == -1) {
 		free(path);
 		if (*list == '\0')
@@ -531,9 +527,6 @@ work_shards(const struct engine_options *o, int n, char *const more[],
 	names[0] = imgp_strdup(o->shard);
 	for (i = 0; i < n; i++)
 		names[1 + i] = imgp_strdup(more[i]);
-
-	if (o->run == NULL)
-		die(IMGP_E_CONFIG, "--shard", "goes with --run");
 	if ((status = imgp_shard_work(&w, &e)) == -1)
 		imgp_die(&e);
 	imgp_rundir_free_list(names);

@@ -198,18 +198,37 @@ imgp_program_free_words(char **words)
 	free(words);
 }
 
-char *
-imgp_program_tools(void)
+/* The directory of this program. */
+static char *
+own_directory(void)
 {
-	char path[PATH_MAX], *slash, *lookup;
+	char path[PATH_MAX], *slash;
 	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
-	int here;
 
 	path[len == -1 ? 0 : len] = '\0';
 	if ((slash = strrchr(path, '/')) != NULL)
 		*slash = '\0';
-	lookup = imgp_asprintf("%s/imgp-lookup", path);
-	here = access(lookup, X_OK) == 0;
+	return imgp_strdup(path);
+}
+
+char *
+imgp_program_beside(const char *name)
+{
+	char *here = own_directory();
+	char *path = imgp_asprintf("%s/%s", here, name);
+
+	free(here);
+	return path;
+}
+
+char *
+imgp_program_tools(void)
+{
+	char *here = own_directory(), *lookup = imgp_program_beside("imgp-lookup");
+	char *tools = imgp_asprintf("%s%s", here,
+	    access(lookup, X_OK) == 0 ? "" : "/../../bin");
+
+	free(here);
 	free(lookup);
-	return imgp_asprintf("%s%s", path, here ? "" : "/../../bin");
+	return tools;
 }

@@ -46,5 +46,8 @@ void	imgp_program_free_words(char **words);	/* NULL is fine */
 /* The directory of imgpipe's tools, found from this program's own path (beside them or
  * in libexec).  The caller frees it. */
 char	*imgp_program_tools(void);
+/* The path of a program named ${name} in the directory of this one, there or not.  The
+ * caller frees it. */
+char	*imgp_program_beside(const char *name);
 
 #endif
