@@ -1,6 +1,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -38,6 +39,7 @@ imgp_warm_open(struct imgp_warm *w, const char *path, const char *load)
 	char room[TITLE + 1];
 	char *argv[] = { imgp_strdup(path), imgp_strdup(load), room, NULL };
 	struct imgp_child c = { argv, -1, -1, -1, 0 };
+	struct timeval patience = { w->seconds, 0 };
 	struct imgp_err e;
 	int fd[2];
 
@@ -46,6 +48,8 @@ imgp_warm_open(struct imgp_warm *w, const char *path, const char *load)
 	w->fd = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) == 0) {
 		c.in = c.out = fd[1];
+		(void)setsockopt(fd[0], SOL_SOCKET, SO_RCVTIMEO, &patience,
+		    sizeof patience);
 		if ((w->pid = imgp_child_start(&c, &e)) != -1)
 			w->fd = fd[0];
 		else
@@ -98,9 +102,12 @@ imgp_warm_child(const struct imgp_warm *w, const struct imgp_child *c,
 		return 0;
 	while ((n = recv(w->fd, &a, sizeof a, 0)) == -1 && errno == EINTR)
 		;
-	if (n != (ssize_t)sizeof a)
+	if (n != (ssize_t)sizeof a) {
+		kill(w->pid, SIGKILL);		/* it may have been late only */
+		shutdown(w->fd, SHUT_RDWR);	/* and is not asked again */
 		return imgp_fail(e, IMGP_E_INTERNAL, "%s: whether it runs is not "
-		    "known: what starts it is gone", c->argv[0]);
+		    "known: what starts it does not answer", c->argv[0]);
+	}
 	if (a.failed == ENOENT)
 		return 0;
 	errno = a.failed;
@@ -115,6 +122,7 @@ imgp_warm_close(struct imgp_warm *w)
 		return;
 	close(w->fd);
 	w->fd = -1;
+	kill(w->pid, SIGKILL);
 	while (waitpid(w->pid, NULL, 0) == -1 && errno == EINTR)
 		;
 }

@@ -21,9 +21,10 @@
 struct imgp_warm {
 	int	fd;		/* -1: there is no process to be copied */
 	pid_t	pid;
+	int	seconds;	/* to wait for an answer */
 };
 
-#define IMGP_WARM_INIT	{ -1, 0 }
+#define IMGP_WARM_INIT	{ -1, 0, 60 }
 
 /*
  * Start the program at ${path}, which calls imgp_warm_serve(); its argv[1] is ${load}.
@@ -35,13 +36,13 @@ void	imgp_warm_open(struct imgp_warm *w, const char *path, const char *load);
  * Start a copy that runs the program named by the last part of ${c->argv[0]}, with all
  * that imgp_child_start() promises.  Returns its process id; 0 when the process has no
  * such program or has ended, so that the caller uses imgp_child_start(); -1 with ${e}
- * when no process can be made, or when the process ended before it answered, so that
- * nobody knows whether there is a copy.
+ * when no process can be made, or when the process ended before it answered, or does
+ * not answer in time and is killed, so that nobody knows whether there is a copy.
  */
 pid_t	imgp_warm_child(const struct imgp_warm *w, const struct imgp_child *c,
 	    struct imgp_err *e);
 
-/* End the process and wait for it; the copies are not ended. */
+/* Kill the process and wait for it; the copies are not ended. */
 void	imgp_warm_close(struct imgp_warm *w);
 
 /* --- the process that is copied ---------------------------------------------------- */

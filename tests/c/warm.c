@@ -61,10 +61,10 @@ all_of(int fd)
 	size_t len = 0;
 	ssize_t n;
 
+	memset(text, 0, sizeof text);
 	while (len < sizeof text - 1 &&
 	    (n = read(fd, text + len, sizeof text - 1 - len)) > 0)
 		len += (size_t)n;
-	text[len] = '\0';
 	return text;
 }
 
@@ -190,8 +190,16 @@ main(int argc, char *argv[])
 	ok(waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGTERM,
 	    "... until they are told to end");
 	imgp_warm_close(&w);
+	w.seconds = 1;
+	imgp_warm_open(&w, "/proc/self/exe", "serve");
+	kill(waiting(&w), SIGKILL);
+	kill(w.pid, SIGSTOP);
+	ok(waiting(&w) == -1, "one that does not answer is an error");
+	ok(waiting(&w) == 0, "... and killed: the next starts otherwise");
+	imgp_warm_close(&w);
 	imgp_warm_open(&w, "/proc/self/exe", "serve");
 	pid = waiting(&w);
+	kill(w.pid, SIGSTOP);
 	imgp_warm_close(&w);
 	ok(w.fd == -1 && pid > 0 && kill(pid, 0) == 0,
 	    "it is closed, and its copies go on");
