@@ -12,7 +12,7 @@
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/write.h"
-#include "libimgpipe/record/api.h"
+#include "libimgpipe/record/api_priv.h"
 #include "libimgpipe/record/db.h"
 #include "libimgpipe/record/token.h"
 
@@ -312,127 +312,6 @@ out:
 	return req;
 }
 
-/* --- what it asks for ----------------------------------------------------- */
-
-static int
-has(const struct imgp_json *req, const char *name)
-{
-	return !imgp_json_is_null(imgp_json_get(req, name));
-}
-
-static int
-has_any(const struct imgp_json *req, const char *const *names)
-{
-	for (; *names != NULL; names++)
-		if (has(req, *names))
-			return 1;
-	return 0;
-}
-
-/* The row that ${req} names: 1, 0 for none, -1 when it names two. */
-static int
-names_row(const struct imgp_json *req, struct imgp_err *e)
-{
-	static const char ours[] = "edc_pipeline_file_id";
-	static const char pages[] = "edc_pipieline_file_id";
-	int64_t m, n;
-
-	if (!has(req, ours) || !has(req, pages))
-		return has(req, ours) || has(req, pages);
-	if (imgp_json_int(imgp_json_get(req, ours), &m) == 0 &&
-	    imgp_json_int(imgp_json_get(req, pages), &n) == 0 && m == n)
-		return 1;
-	return imgp_fail(e, IMGP_E_API_REQUEST,
-	    "the row is named in two spellings that differ");
-}
-
-/* "In Progress", "in_progress", … */
-static int
-is_status(const char *s, const char *words)
-{
-	for (; *s != '\0' && *words != '\0'; s++, words++)
-		if ((*s == '_' ? ' ' : *s | 32) != (*words | 32))
-			return 0;
-	return *s == *words;
-}
-
-static int
-update_op(const struct imgp_json *req, enum imgp_ledger_op *op,
-    struct imgp_err *e)
-{
-	static const char *const stored[] = { "file_name", "file_path",
-	    "source_etag", "bytes", "sha256", "etag", "version_id",
-	    "destination", NULL };
-	const struct imgp_json *status = imgp_json_get(req, "status");
-	const char *s = imgp_json_str(status);
-
-	if (!imgp_json_is_null(status) && s == NULL)
-		return imgp_fail(e, IMGP_E_API_REQUEST,
-		    "status is not a string");
-	if (s != NULL && is_status(s, "in progress"))
-		*op = IMGP_LEDGER_SCANS;
-	else if (s != NULL && !is_status(s, "started"))
-		*op = IMGP_LEDGER_FINISH;
-	else if (s != NULL || has_any(req, stored))
-		*op = IMGP_LEDGER_START;
-	else
-		*op = imgp_json_bool(imgp_json_get(req, "release")) == 1 ?
-		    IMGP_LEDGER_RELEASE : IMGP_LEDGER_RENEW;
-	return 0;
-}
-
-static enum imgp_ledger_op
-notice_op(const struct imgp_json *req)
-{
-	static const char *const done[] = { "told", "logged", NULL };
-
-	return has_any(req, done) ? IMGP_LEDGER_NOTICE_DONE :
-	    IMGP_LEDGER_NOTICE_LIST;
-}
-
-int
-imgp_api_op(const char *path, const struct imgp_json *req,
-    enum imgp_ledger_op *op, struct imgp_err *e)
-{
-	static const char *const upload[] = { "subject_event_crf_file_id",
-	    "pipeline_code", NULL };
-	const struct imgp_json *release = imgp_json_get(req, "release");
-	const char *status = imgp_json_str(imgp_json_get(req, "status"));
-	int row;
-
-	if (strcmp(path, IMGP_API_NOTICE) == 0) {
-		*op = notice_op(req);
-		return 0;
-	}
-	if ((row = names_row(req, e)) == -1)
-		return -1;
-	if (!imgp_json_is_null(release) && imgp_json_bool(release) == -1)
-		return imgp_fail(e, IMGP_E_API_REQUEST,
-		    "release is neither true nor false");
-	if (strcmp(path, IMGP_API_SCANS) == 0) {
-		*op = IMGP_LEDGER_SCANS;
-		return row ? 0 : imgp_fail(e, IMGP_E_API_REQUEST,
-		    "edc_pipeline_file_id is missing");
-	}
-	if (row)
-		return update_op(req, op, e);
-	if (status != NULL && is_status(status, "failed") &&
-	    has(req, "subject_event_crf_file_id") && has(req, "errors")) {
-		*op = IMGP_LEDGER_LOOKUP_FAILED;
-		return 0;
-	}
-	if (has(req, "status") &&
-	    (status == NULL || !is_status(status, "started")))
-		return imgp_fail(e, IMGP_E_API_REQUEST,
-		    "an update needs edc_pipeline_file_id");
-	if (has(req, "run") && !has_any(req, upload))
-		*op = imgp_json_bool(release) == 1 ? IMGP_LEDGER_RELEASE :
-		    IMGP_LEDGER_RENEW;
-	else
-		*op = IMGP_LEDGER_START;
-	return 0;
-}
-
 /* A request of a token that names its pipelines is about one of them. */
 static int
 check_pipeline(const struct caller *c, enum imgp_ledger_op op,
@@ -459,7 +338,7 @@ check_pipeline(const struct caller *c, enum imgp_ledger_op op,
 	imgp_json_set(req, "pipelines", codes);
 	good = good || op == IMGP_LEDGER_NOTICE_LIST ||
 	    op == IMGP_LEDGER_NOTICE_DONE ||
-	    (code == NULL && names_row(req, NULL) == 0 &&
+	    (code == NULL && imgp_api_names_row(req, NULL) == 0 &&
 	    (op == IMGP_LEDGER_RENEW || op == IMGP_LEDGER_RELEASE));
 	return good ? 0 : refuse(a, 403, NULL, IMGP_E_API_DENIED,
 	    "the bearer token is for other pipelines");
@@ -484,140 +363,12 @@ open_ledger(struct imgp_err *e)
 	return l;
 }
 
-/* --- clients of the page --------------------------------------------------- */
-
-/* A number that came as text is one. */
-static void
-make_int(struct imgp_json *o, const char *name)
-{
-	const char *s = imgp_json_str(imgp_json_get(o, name));
-	long long n;
-
-	if (s != NULL && imgp_parse_int(s, 0, INT64_MAX, &n) == 0)
-		imgp_json_set_int(o, name, n);
-}
-
-/* ${list} with the numbers of its entries as numbers, and those of ${inner} in each of
- * them; NULL when it is no array. */
-static struct imgp_json *
-with_ints(const struct imgp_json *list, const char *inner)
-{
-	static const char *const numbers[] = { "series_number",
-	    "number_of_instance", "number_of_instances", NULL };
-	struct imgp_json *out, *o, *within;
-	const struct imgp_json *i;
-	size_t k;
-
-	if (!imgp_json_is_array(list))
-		return NULL;
-	out = imgp_json_new_array();
-	for (i = imgp_json_first(list); i != NULL; i = imgp_json_next(i)) {
-		o = imgp_json_copy(i);
-		for (k = 0; imgp_json_is_object(o) && numbers[k] != NULL; k++)
-			make_int(o, numbers[k]);
-		if (inner != NULL && imgp_json_is_object(o) && (within =
-		    with_ints(imgp_json_get(o, inner), NULL)) != NULL)
-			imgp_json_set(o, inner, within);
-		imgp_json_append(out, o);
-	}
-	return out;
-}
-
-/* The page's request in our words. */
-static int
-take_page(const char *path, struct imgp_json *req, enum imgp_ledger_op *op,
-    struct imgp_err *e)
-{
-	static const char *const numbers[] = { "subject_event_crf_file_id",
-	    "edc_pipeline_file_id", "edc_pipieline_file_id", NULL };
-	struct imgp_json *scans;
-	size_t i;
-	int row;
-
-	for (i = 0; numbers[i] != NULL; i++)
-		make_int(req, numbers[i]);
-	if ((scans = with_ints(imgp_json_get(req, "scans"), "series")) != NULL)
-		imgp_json_set(req, "scans", scans);
-	if ((row = names_row(req, e)) == -1)
-		return -1;
-	if (strcmp(path, IMGP_API_NOTICE) == 0)
-		return imgp_fail(e, IMGP_E_API_DENIED,
-		    "the bearer token is for the page's calls alone");
-	*op = IMGP_LEDGER_PAGE_FILE;
-	if (strcmp(path, IMGP_API_SCANS) != 0)
-		return 0;
-	*op = IMGP_LEDGER_PAGE_SCANS;
-	return row ? 0 : imgp_fail(e, IMGP_E_API_REQUEST,
-	    "edc_pipeline_file_id is missing");
-}
-
-/* A page client's request, in two steps: the row first, then what changes it. */
-struct page_request {
-	const struct imgp_json	*req;
-	imgp_api_namer		*namer;
-	char			*path, *name;	/* for a row without */
-};
-
-/* The second step: the request itself, with the row's id and a name. */
-static struct imgp_json *
-then_change(void *arg, const struct imgp_json *data, struct imgp_err *e)
-{
-	struct page_request *p = arg;
-	const struct imgp_json *row = imgp_json_get(data, "edc_pipeline_file");
-	const struct imgp_json *upload = imgp_json_get(data, "upload");
-	const char *status = imgp_json_str(imgp_json_get(p->req, "status"));
-	struct imgp_json *second;
-
-	if (upload != NULL && p->name == NULL &&
-	    p->namer(upload, row, &p->path, &p->name, e) == -1)
-		return NULL;
-	if (status == NULL && !has(p->req, "file_name"))
-		return NULL;
-	second = imgp_json_copy(p->req);
-	imgp_json_remove(second, "first");
-	imgp_json_remove(second, "edc_pipieline_file_id");
-	imgp_json_set(second, "edc_pipeline_file_id",
-	    imgp_json_copy(imgp_json_get(row, "id")));
-	if (p->name != NULL && !is_status(status == NULL ? "" : status,
-	    "started") && !has(p->req, "file_name"))
-		imgp_json_set_str(second, "file_name", p->name);
-	if (p->name != NULL && !has(p->req, "file_path"))
-		imgp_json_set_str(second, "file_path", p->path);
-	return second;
-}
-
-/* What is asked for first: the row of the request, open for it. */
-static struct imgp_json *
-first_step(const struct imgp_json *req)
-{
-	struct imgp_json *first = imgp_json_copy(req);
-
-	imgp_json_set_bool(first, "first", 1);
-	return first;
-}
-
-/* The name that a row without one will get is shown; what it is made of is not. */
-static void
-finish_page(struct imgp_json *data, const struct page_request *p)
-{
-	struct imgp_json *row = imgp_json_copy(imgp_json_get(data,
-	    "edc_pipeline_file"));
-
-	if (imgp_json_is_object(row) && p->name != NULL &&
-	    !has(row, "file_name")) {
-		imgp_json_set_str(row, "file_name", p->name);
-		imgp_json_set_str(row, "file_path", p->path);
-	}
-	imgp_json_set(data, "edc_pipeline_file", row);
-	imgp_json_remove(data, "upload");
-}
-
 /* Ask the ledger; its data, or NULL with the answer set to why not. */
 static struct imgp_json *
 perform(const struct caller *c, const char *path, struct imgp_json *req,
     imgp_api_namer *namer, struct imgp_api_answer *a)
 {
-	struct page_request page = { .req = req, .namer = namer };
+	struct imgp_api_page page = { .req = req, .namer = namer };
 	struct imgp_json *first = NULL;
 	struct imgp_ledger_call call;
 	struct imgp_ledger *l = NULL;
@@ -625,25 +376,25 @@ perform(const struct caller *c, const char *path, struct imgp_json *req,
 
 	memset(&call, 0, sizeof call);
 	call.request = req;
-	rc = c->page ? take_page(path, req, &call.op, &a->err) :
+	rc = c->page ? imgp_api_page_take(path, req, &call.op, &a->err) :
 	    imgp_api_op(path, req, &call.op, &a->err);
 	if (rc == 0 && check_pipeline(c, call.op, req, a) == -1)
 		return NULL;
 	if (rc == 0 && call.op == IMGP_LEDGER_PAGE_FILE) {
-		call.request = first = first_step(req);
-		call.then = then_change;
+		call.request = first = imgp_api_page_first(req);
+		call.then = imgp_api_page_change;
 		call.arg = &page;
 	}
 	if (a->err.code == NULL && (l = open_ledger(&a->err)) != NULL) {
 		/* The page's "in progress" says nothing of scans. */
-		if (call.op == IMGP_LEDGER_SCANS && !has(req, "scans"))
+		if (call.op == IMGP_LEDGER_SCANS && !imgp_api_has(req, "scans"))
 			imgp_json_set(req, "scans", imgp_json_new_array());
 		imgp_ledger_run(l, &call, 1);
 		a->err = call.err;
 		imgp_ledger_close(l);
 	}
 	if (call.data != NULL && call.op == IMGP_LEDGER_PAGE_FILE)
-		finish_page(call.data, &page);
+		imgp_api_page_finish(call.data, &page);
 	imgp_json_free(first);
 	free(page.path);
 	free(page.name);
