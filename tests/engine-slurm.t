@@ -27,7 +27,7 @@ cp out lines
 check '... are delivered, each once, and all agrees (I1-I7)'
 is "$(hosts one)" "$all_nodes" '... by every node'
 is "$(queue)" 0 '... and the queue is empty'
-is "$(find one/err one/runs -type f | wc -l)" 0 '... and nobody said anything'
+is "$(find one/err one/runs -type f -print -exec cat {} +)" '' '... and nobody said anything'
 is "$(IMGP_SBATCH='-p nowhere' imgp-run --engine slurm --run two 90001 2>&1 |
     grep -c 'invalid partition')" 1 'IMGP_SBATCH has words for sbatch'
 
@@ -94,7 +94,11 @@ is "$(queue)" 0 '... and the queue is empty'
 is_all || done_testing
 
 # --- whatever dies -----------------------------------------------------------------------
-took=12
+# How long such a run takes here.
+given 24
+begun=$(date +%s%N)
+exits 0 '24 uploads' imgp-run --engine slurm --run calm -j 8 --per-shard 3 --shard-jobs 2 --from ids
+took=$(awk -v b="$begun" -v e="$(date +%s%N)" 'BEGIN { print (e - b) / 1e9 }')
 for i in $(seq "${KILLS:-3}"); do
 	node=n$((RANDOM % nodes + 1))
 	disaster slurm "node$i" "slurm kill-node $node"

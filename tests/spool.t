@@ -155,6 +155,30 @@ check-invariants --inputs both --finished finished --mails 0 >faults
 ok $? '... with everything delivered (I1-I7)' || diag <faults
 is "$(ls -A spool)" .lock '... and nothing left'
 
+# A run that ends removes its lock, then its directory; another one that begins between
+# the two would have to give its jobs back first.
+if command -v strace >/dev/null; then
+	mkfifo hold
+	psql -X -q -At -d "$OWNER" <hold >/dev/null &
+	exec 8>hold
+	strace -f -qq -o trace -e trace=unlinkat -e inject=unlinkat:delay_exit=500000 \
+	    imgp-run -q </dev/null 2>err 8>&- &
+	first=$!
+	until ls spool/2*/lock >/dev/null 2>&1; do sleep 0.02; done
+	while ls spool/2*/lock >/dev/null 2>&1; do sleep 0.02; done
+	echo "begin; lock table pipeline.edcpipelinefile;" >&8
+	imgp-run -q </dev/null 2>err2 8>&- &
+	second=$!
+	wait $first
+	is "$(cat err)" '' 'a run clears up while another begins'
+	exec 8>&-
+	wait $second
+	is "$? $(cat err2)" '0 ' '... which does not do so, too'
+	is "$(ls -A spool)" .lock '... and nothing is left'
+else
+	skip 'a run clears up while another begins' 'no strace'
+fi
+
 if is_long; then
 # What was to make room is gone: nobody waits for it.
 uploads 3200 30 source/subjecteventcrffile/301/5112/mri_zip/v1.zip
