@@ -83,12 +83,17 @@ def run(command, cwd=None):
 
 
 def alone():
-    """Go on in a network namespace with nothing but a loopback, where root."""
+    """Go on in a network namespace with nothing but a loopback, where root.
+
+    It has a second address: with 127.0.0.1 alone, getaddrinfo(3) finds no host for
+    those that ask with AI_ADDRCONFIG, as Slurm does.
+    """
     if os.geteuid() != 0 or 'BENCH_ALONE' in os.environ:
         return
     os.environ['BENCH_ALONE'] = '1'
     os.execvp('unshare', ['unshare', '-n', 'sh', '-c',
-                          'ip link set lo up && exec "$0" "$@"'] + sys.argv)
+                          'ip link set lo up && ip address add 127.0.0.2/8 dev lo && '
+                          'exec "$0" "$@"'] + sys.argv)
 
 
 def s3_settings(where, endpoint):
