@@ -10,7 +10,10 @@
  */
 #include <curl/curl.h>
 #include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libimgpipe/base/exit.h"
 #include "libimgpipe/base/sha256.h"
@@ -31,6 +34,30 @@ static const struct imgp_warm_program programs[] = {
 	{ NULL, NULL }
 };
 
+#if defined __SANITIZE_ADDRESS__
+#define SANITIZED		/* looks for leaks at exit(3) */
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
+/*
+ * exit(3) would have each library take down what it set up.  In a copy that is a write
+ * to pages that it shares with all others so far: a third of all page faults of a small
+ * run.
+ */
+static _Noreturn void
+leave(int status)
+{
+#ifdef SANITIZED
+	exit(status);
+#else
+	fflush(NULL);
+	_exit(status);
+#endif
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -47,7 +74,7 @@ main(int argc, char *argv[])
 	case 0:
 		return IMGP_EX_OK;
 	case 1:
-		return call.program->main(call.argc, call.argv);
+		leave(call.program->main(call.argc, call.argv));
 	default:
 		errx(IMGP_EX_USAGE, "only imgp-run starts this: %s", e.msg);
 	}
