@@ -11,11 +11,14 @@
 #define TRAILER		IMGP_GZIP_TRAILER
 #define HEADER		((size_t)128 << 10)	/* more than most headers have */
 #define OUT		((size_t)128 << 10)
+#define MARKS		((size_t)32 << 10)	/* bytes of marks read at once */
 
 struct work {
 	struct imgp_regzip *g;
 	struct imgp_deflate_fd from;	/* the first stream */
-	uint64_t	 marks;		/* bytes of them that were read */
+	uint64_t	 marks;		/* bytes of them that were read, */
+	size_t		 left;		/* and not yet taken: the last of buf */
+	unsigned char	 buf[MARKS];
 	/* The new stream as it is decoded. */
 	struct inflate_state isal;
 	uint64_t	 size;
@@ -111,18 +114,40 @@ write_undo(void *arg, const void *p, size_t len, struct imgp_err *e)
 	return imgp_spill_write(w->g->undo, p, len, e);
 }
 
+/* The next ${len} bytes of marks. */
 static int
-next_mark(void *arg, struct imgp_respell_mark *m, struct imgp_err *e)
+take_marks(struct work *w, void *to, size_t len, struct imgp_err *e)
+{
+	const struct imgp_spill *s = w->g->marks;
+	unsigned char *p = to;
+	size_t n;
+
+	for (; len > 0; p += n, len -= n, w->left -= n) {
+		if (w->left == 0) {
+			n = s->n - w->marks < MARKS ?
+			    (size_t)(s->n - w->marks) : MARKS;
+			if (imgp_spill_read(s, w->marks, w->buf + MARKS - n, n,
+			    e) == -1)
+				return -1;
+			w->left = n;
+			w->marks += n;
+		}
+		n = w->left < len ? w->left : len;
+		memcpy(p, w->buf + MARKS - w->left, n);
+	}
+	return 0;
+}
+
+static int
+next_mark(void *arg, struct imgp_respell_mark *m, imgp_respell_copy *list,
+    struct imgp_err *e)
 {
 	struct work *w = arg;
-	const struct imgp_spill *s = w->g->marks;
 
-	if (w->marks == s->n)
+	if (w->marks == w->g->marks->n && w->left == 0)
 		return 0;
-	if (imgp_spill_read(s, w->marks, m, sizeof *m, e) == -1)
-		return -1;
-	w->marks += sizeof *m;
-	return 1;
+	return take_marks(w, m, sizeof *m, e) == -1 ||
+	    take_marks(w, list, m->copies * sizeof *list, e) == -1 ? -1 : 1;
 }
 
 static int
@@ -181,6 +206,7 @@ struct unpacking {
 	struct work	 w;
 	struct imgp_regzip g;
 	imgp_deflate_write *write;
+	imgp_regzip_quiet *quiet;
 	void		*arg;
 	struct imgp_spill *marks;
 };
@@ -204,11 +230,22 @@ write_content(void *arg, const void *p, size_t len, struct imgp_err *e)
 }
 
 static int
-note_mark(void *arg, const struct imgp_respell_mark *m, struct imgp_err *e)
+note_mark(void *arg, const struct imgp_respell_mark *m,
+    const imgp_respell_copy *list, struct imgp_err *e)
 {
 	struct unpacking *u = arg;
 
-	return imgp_spill_write(u->marks, m, sizeof *m, e);
+	return imgp_spill_write(u->marks, m, sizeof *m, e) == -1 ||
+	    imgp_spill_write(u->marks, list, m->copies * sizeof *list, e) ==
+	    -1 ? -1 : 0;
+}
+
+static void
+where_quiet(void *arg, const void *p, size_t len, uint64_t *from, uint64_t *to)
+{
+	struct unpacking *u = arg;
+
+	u->quiet(u->arg, p, len, from, to);
 }
 
 static int
@@ -251,7 +288,7 @@ static int
 unpack(struct unpacking *u, struct imgp_deflate *d, struct imgp_err *e)
 {
 	struct imgp_respell_trace t = { read_packed, 0, more_packed,
-	    write_content, note_mark, u };
+	    write_content, note_mark, u->quiet == NULL ? NULL : where_quiet, u };
 	size_t n;
 	int rc;
 
@@ -269,8 +306,9 @@ unpack(struct unpacking *u, struct imgp_deflate *d, struct imgp_err *e)
 }
 
 int
-imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write, void *arg,
-    struct imgp_spill *marks, struct imgp_err *e)
+imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write,
+    imgp_regzip_quiet *quiet, void *arg, struct imgp_spill *marks,
+    struct imgp_err *e)
 {
 	struct unpacking *u = imgp_alloc(sizeof *u);
 	struct imgp_deflate *d = imgp_deflate_new();
@@ -280,6 +318,7 @@ imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write, void *arg,
 	u->g.fd = fd;
 	u->g.size = size;
 	u->write = write;
+	u->quiet = quiet;
 	u->arg = arg;
 	u->marks = marks;
 	rc = unpack(u, d, e);
@@ -298,7 +337,8 @@ write_file(struct work *w, struct imgp_deflate *d, struct imgp_err *e)
 	struct imgp_regzip *g = w->g;
 	struct imgp_respell r = { read_stream, 0, more, next_edit, inserted,
 	    write_stream, g->undo == NULL ? NULL : write_undo,
-	    g->marks == NULL ? NULL : next_mark, read_content, w };
+	    g->marks == NULL ? NULL : next_mark, read_content, g->contentsize,
+	    w };
 	unsigned char t[TRAILER];
 	size_t n;
 	int rc;

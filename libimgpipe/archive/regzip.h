@@ -21,19 +21,26 @@ struct imgp_regzip_end {
 	uint64_t	 zeros;		/* bytes behind it */
 };
 
+/* As in struct imgp_respell_trace. */
+typedef void imgp_regzip_quiet(void *arg, const void *p, size_t len,
+	    uint64_t *from, uint64_t *to);
+
 /*
  * Unpack the file ${fd} of ${size} bytes to ${write}, and note in ${marks}, which is
- * empty before, the marks of respell.h, which make a change quick.  Returns 0; 1 when it
+ * empty before, the marks of respell.h, which make a change quick, all the more if
+ * ${quiet} guesses well where it will be.  Returns 0; 1 when it
  * cannot be unpacked so (unpack it by gunzip.h, which finds any fault); -1 with the
  * error of ${write}, of reading or of noting.
  */
 int	imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write,
-	    void *arg, struct imgp_spill *marks, struct imgp_err *e);
+	    imgp_regzip_quiet *quiet, void *arg, struct imgp_spill *marks,
+	    struct imgp_err *e);
 
 struct imgp_regzip {
 	int		 fd;		/* the old file, unpacked without error before */
 	uint64_t	 size;		/* its size */
-	int		 content;	/* a file with its content */
+	int		 content;	/* a file with its content, */
+	uint64_t	 contentsize;	/* of so many bytes */
 	const struct imgp_spill *marks;	/* of imgp_regzip_unpack(), or NULL */
 	struct imgp_edits *edits;	/* of the content */
 	uint64_t	 newsize;	/* of the new content */

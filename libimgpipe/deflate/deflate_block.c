@@ -24,6 +24,8 @@ note_or_go(struct imgp_deflate *d, struct reach *to)
 	int rc = imgp_respell_note(d);
 
 	*to = (struct reach){ d->pass->due, NOWHERE, d->origin, 0, 0 };
+	if (d->log != NULL && to->low < d->pass->here.floor)
+		to->low = d->pass->here.floor;
 	return rc;
 }
 
@@ -63,12 +65,9 @@ set_out(struct imgp_deflate *d, struct reach *to)
 		to->low = NOWHERE;
 	else
 		imgp_deflate_close_gap(d, bitpos(d));
-	if (d->pass != NULL && !d->alien) {
-		if ((rc = imgp_respell_jump(d)) != 0)
-			return rc;
-		if (to->low < d->origin)
-			to->low = d->origin;
-	}
+	if (d->pass != NULL && !d->alien &&
+	    (rc = imgp_respell_jump(d)) != 0)
+		return rc == 2 ? set_out(d, to) : rc;
 	if (d->idx < d->n)
 		to->soft = to->hard = d->ed[d->idx].at;
 	else if (p < d->mark)
@@ -79,6 +78,8 @@ set_out(struct imgp_deflate *d, struct reach *to)
 		to->low = NOWHERE;
 		return imgp_deflate_try_cut(d);
 	}
+	if (d->pass != NULL)
+		to->soft = min64(to->soft, imgp_respell_ahead(d, p));
 	return 0;
 }
 
@@ -88,9 +89,12 @@ put_alien(struct imgp_deflate *d, uint64_t p, uint64_t from, enum stop stop)
 {
 	uint64_t had = bits_in(&d->mid);
 	uint64_t to = stop == MORE ? bitpos(d) : d->tok.start;
+	size_t n;
 
-	imgp_deflate_put_literals(d, d->win + (p - d->winoff),
-	    (size_t)(content(d) - p));
+	for (; p < content(d); p += n) {
+		n = (size_t)min64(content(d) - p, PASS_TEXT / 2);
+		imgp_deflate_put_literals(d, imgp_deflate_text(d, p, n), n);
+	}
 	d->excess += (int64_t)(bits_in(&d->mid) - had) - (int64_t)(to - from);
 }
 

@@ -147,6 +147,7 @@ struct prover;				/* of deflate_prove.c */
 /* --- a pass through a whole stream (respell.c) --- */
 #define PASS_EDITS	4096		/* that can matter at once */
 #define PASS_INSERT	4096		/* bytes inserted at once */
+#define PASS_TEXT	8192		/* of content read at once */
 #define PASS_AHEAD	(STORED_MAX + 1024U)	/* content from where we are,
 					   of which the edits must be known */
 
@@ -155,9 +156,14 @@ struct pass {
 	const struct imgp_respell_trace *trace;
 	uint64_t	 due;		/* content of the next mark to be noted */
 	uint64_t	 written;	/* content that has been written */
+	uint64_t	 shown;		/* content that the caller has seen */
+	struct imgp_respell_mark here;	/* the last one, where: */
+	int		 has_here;
 	struct imgp_respell_mark mark;	/* the next one, where: */
 	int		 has_mark;
 	int		 no_mark;	/* there is none left */
+	imgp_respell_copy herelist[IMGP_RESPELL_COPIES];
+	imgp_respell_copy list[IMGP_RESPELL_COPIES];
 	uint32_t	 stored, finals;	/* blocks so far */
 	struct imgp_deflate_src src;
 	struct imgp_deflate_edit ed[PASS_EDITS];	/* ins is not set */
@@ -166,7 +172,23 @@ struct pass {
 	int		 all;		/* the last edit is among them */
 	int		 failed;	/* a callback has, and filled in d->e */
 	unsigned char	 buf[PASS_INSERT + 8];
+	uint64_t	 textoff;	/* text[] has textlen bytes of content */
+	size_t		 textlen;
+	unsigned char	 text[PASS_TEXT];
 };
+
+/*
+ * A listed copy, lowest bits first: content and source bits since the mark; length,
+ * distance, and bits of its words.
+ */
+#define C_MAKE(at, bit, len, dist, bits) \
+	((uint64_t)(at) | (uint64_t)(bit) << 13 | (uint64_t)(len) << 30 | \
+	    (uint64_t)(dist) << 39 | (uint64_t)(bits) << 55)
+#define C_AT(c)		((c) & 0x1fff)
+#define C_BIT(c)	((c) >> 13 & 0x1ffff)
+#define C_LEN(c)	((unsigned)((c) >> 30 & 0x1ff))
+#define C_DIST(c)	((unsigned)((c) >> 39 & 0xffff))
+#define C_BITS(c)	((c) >> 55)
 
 struct imgp_deflate {
 	/* the call */
@@ -192,6 +214,8 @@ struct imgp_deflate {
 	/* content */
 	uint64_t	 winoff;	/* of win[0] in the content */
 	uint64_t	 origin;	/* content in front is no source of copies */
+	imgp_respell_copy *log;		/* NULL; or a copy below floor goes there,
+					 * and is executed */
 	unsigned char	*op;		/* where the next byte goes */
 	uint64_t	 crcpos;	/* both CRCs go up to here */
 	uint64_t	 crcskip;
@@ -392,7 +416,9 @@ int	imgp_deflate_mend_phase(struct imgp_deflate *d);
 /* The stream ends here. */
 int	imgp_deflate_finish(struct imgp_deflate *d);
 
-/* --- respell.c --------------------------------------------------- */
+/* --- respell.c ----------------------------------------------------------- */
+
+int	imgp_respell_failed(struct imgp_deflate *d);	/* a callback has: -1 */
 
 /* Know the edits up to PASS_AHEAD behind where we are; forget the oldest. */
 int	imgp_respell_next_edits(struct imgp_deflate *d);
@@ -406,15 +432,35 @@ int	imgp_respell_drain_undo(struct imgp_deflate *d);
  */
 size_t	imgp_respell_inserted(struct imgp_deflate *d, size_t i, size_t from,
 	    const unsigned char **p);
-/* We are between two words, behind the last edit: over those that no edit
- * reaches. */
-int	imgp_respell_jump(struct imgp_deflate *d);
-/* While decoding, between two words: note a mark where one is due. */
-int	imgp_respell_note(struct imgp_deflate *d);
-/* While decoding: write what content there is. */
-int	imgp_respell_write(struct imgp_deflate *d);
+int	imgp_respell_write_mid(struct imgp_deflate *d);
+/* in[] is to hold ${need} bytes at ${at} of the source, or those that there are;
+ * where it does not, ${want} are read. */
+int	imgp_respell_load(struct imgp_deflate *d, uint64_t at, size_t need,
+	    size_t want);
+/* Go on at source bit ${bit}; at least what a header needs is there. */
+int	imgp_respell_seek(struct imgp_deflate *d, uint64_t bit, size_t want);
 /* The final block has ended: go on with the stream that follows, or end. */
 int	imgp_respell_ended(struct imgp_deflate *d);
+
+/* --- respell_marks.c ----------------------------------------------------- */
+
+/* We are between two words, behind the last edit: over those that no edit
+ * reaches, and those that a list says.  2: we are elsewhere now. */
+int	imgp_respell_jump(struct imgp_deflate *d);
+/* The ${len} bytes of content at ${p}, at most PASS_TEXT / 2; where a callback failed,
+ * any others, and mid is full. */
+const unsigned char *imgp_respell_text(struct imgp_deflate *d, uint64_t p,
+	    size_t len);
+/* The content offset of the next mark behind ${p}, or NOWHERE. */
+uint64_t imgp_respell_ahead(const struct imgp_deflate *d, uint64_t p);
+/* While decoding, between two words: note a mark where one is due. */
+int	imgp_respell_note(struct imgp_deflate *d);
+/* While decoding: show what content there is; 0: nobody looks. */
+int	imgp_respell_show(struct imgp_deflate *d, uint64_t *from, uint64_t *to);
+/* While decoding: write it. */
+int	imgp_respell_write(struct imgp_deflate *d);
+/* While decoding: the stream has ended; on with the one that follows, or end. */
+int	imgp_respell_decoded(struct imgp_deflate *d);
 
 /* --- deflate_read.c ------------------------------------------------------ */
 
@@ -446,7 +492,7 @@ enum stop {
 
 /*
  * Decode words of the block until content offset ${soft}; stop at a copy that
- * goes past ${hard} or whose source begins before ${floor}.
+ * goes past ${hard} or, without a log, whose source begins before ${floor}.
  */
 enum stop imgp_deflate_decode(struct imgp_deflate *d, uint64_t soft,
 	    uint64_t hard, uint64_t floor);
@@ -472,10 +518,15 @@ int	imgp_deflate_is_costly(const struct imgp_deflate *d);
 /* Literals in the code we are in, which has words for them. */
 void	imgp_deflate_put_literals(struct imgp_deflate *d,
 	    const unsigned char *s, size_t len);
+/* The ${len} bytes of content at ${p}, at most PASS_TEXT / 2; they have been decoded. */
+const unsigned char *imgp_deflate_text(struct imgp_deflate *d, uint64_t p,
+	    size_t len);
 /* Write what the edits at content offset ${p} insert; we are in a gap. */
 void	imgp_deflate_insert_at(struct imgp_deflate *d, uint64_t p);
 /* Execute the copy ${tok}, and write it in other words where it must be. */
 int	imgp_deflate_do_copy(struct imgp_deflate *d);
+/* The same where it has been executed, and made the content from ${p} on. */
+int	imgp_deflate_did_copy(struct imgp_deflate *d, uint64_t p);
 
 /* By how much content moved that lies behind ${i} edits. */
 static inline int64_t

@@ -106,15 +106,32 @@ int
 imgp_deflate_slide(struct imgp_deflate *d)
 {
 	size_t at = (size_t)(d->op - d->win) - DIST_MAX;
+	uint64_t from, to;
 
 	if (d->pass == NULL)
 		imgp_deflate_crc_to(d, content(d));
-	else if (d->pass->trace != NULL && imgp_respell_write(d) == -1)
-		return -1;
+	else if (d->pass->trace != NULL) {
+		(void)imgp_respell_show(d, &from, &to);
+		if (imgp_respell_write(d) == -1)
+			return -1;
+	}
 	memmove(d->win, d->win + at, DIST_MAX);
 	d->winoff += at;
 	d->op = d->win + DIST_MAX;
 	return 0;
+}
+
+/* A copy at ${op} whose ${bits} bits end ${left} bits in front of ${ip}. */
+static inline imgp_respell_copy
+listed(const struct imgp_deflate *d, const unsigned char *op,
+    const unsigned char *ip, unsigned left, unsigned bits, unsigned len,
+    unsigned dist)
+{
+	const struct imgp_respell_mark *m = &d->pass->here;
+	uint64_t at = d->winoff + (uint64_t)(op - d->win);
+	uint64_t end = (d->inoff + (uint64_t)(ip - d->in)) * 8 - left;
+
+	return C_MAKE(at - m->at, end - bits - m->bit, len, dist, bits);
 }
 
 /*
@@ -134,6 +151,7 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 	    (floor <= d->winoff ? 0 : min64(floor - d->winoff, sizeof(d->win)));
 	uint64_t bits = d->bits;
 	unsigned n = d->nbits, had, len, dist;
+	imgp_respell_copy *log = d->log;
 	enum stop stop = MORE;
 	uint32_t e;
 
@@ -206,7 +224,11 @@ decode(struct imgp_deflate *d, uint64_t soft, uint64_t hard, uint64_t floor)
 		if ((uintptr_t)op - dist < from || end > hardp) {
 			stop = dist > d->winoff + (uint64_t)(op - win) -
 			    d->origin ? BAD_DIST : COPY;
-			goto token;
+			if (stop == BAD_DIST || log == NULL)
+				goto token;
+			stop = MORE;
+			*log++ = listed(d, op, ip, n & 63, (had - n) & 63, len,
+			    dist);
 		}
 		copy(op, len, dist);
 		op = end;
@@ -224,6 +246,7 @@ out:
 	d->op = op;
 	d->bits = bits;
 	d->nbits = n;
+	d->log = log;
 	return stop;
 #undef FILL
 #undef TAKE

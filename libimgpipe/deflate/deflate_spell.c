@@ -130,6 +130,13 @@ literal_bits(const struct code *c, const unsigned char *s, size_t len)
 	return sum;
 }
 
+const unsigned char *
+imgp_deflate_text(struct imgp_deflate *d, uint64_t p, size_t len)
+{
+	return d->pass != NULL && d->pass->io->mark != NULL ?
+	    imgp_respell_text(d, p, len) : d->win + (p - d->winoff);
+}
+
 void
 imgp_deflate_put_literals(struct imgp_deflate *d, const unsigned char *s,
     size_t len)
@@ -165,20 +172,34 @@ longest(const struct code *c, unsigned len)
 	return 0;
 }
 
+/* What a copy makes: bytes at ${s}, or, where that is NULL, the content at ${p}. */
+struct made {
+	const unsigned char *s;
+	uint64_t	 p;
+};
+
+static const unsigned char *
+bytes_of(struct imgp_deflate *d, const struct made *m, unsigned at, unsigned len)
+{
+	return m->s != NULL ? m->s + at : imgp_deflate_text(d, m->p + at, len);
+}
+
 /*
- * Spell ${len} bytes ${s} as copies from ${dist} back, in the block's own
+ * Spell the ${len} bytes ${m} as copies from ${dist} back, in the block's own
  * words; 0 when some are missing.  With ${dry} nothing is written.
  */
 static int
-spell_copies(struct imgp_deflate *d, const unsigned char *s, unsigned len,
+spell_copies(struct imgp_deflate *d, const struct made *m, unsigned len,
     unsigned dist, int dry)
 {
-	unsigned k;
+	const unsigned char *s;
+	unsigned i, k;
 
-	for (; len > 0; len -= k, s += k) {
-		k = longest(d->code, len);
+	for (i = 0; i < len; i += k) {
+		k = longest(d->code, len - i);
 		if (k == 0) {
 			k = 1;
+			s = bytes_of(d, m, i, 1);
 			if (d->code->llen[*s] == 0)
 				return 0;
 			if (!dry)
@@ -189,24 +210,29 @@ spell_copies(struct imgp_deflate *d, const unsigned char *s, unsigned len,
 	return 1;
 }
 
-/* Spell ${len} (1..258) bytes ${s} that are also found ${dist} back. */
+/* Spell the ${len} (1..258) bytes ${m} that are also found ${dist} back. */
 static void
-spell_copy(struct imgp_deflate *d, const unsigned char *s, unsigned len,
+spell_copy(struct imgp_deflate *d, const struct made *m, unsigned len,
     uint64_t dist)
 {
+	const unsigned char *s;
+
 	if (len < LEN_MIN || dist > DIST_MAX) {
-		spell_literals(d, s, len);
+		spell_literals(d, bytes_of(d, m, 0, len), len);
 		return;
 	}
 	if (!d->alien) {
 		if (imgp_deflate_dist_bits(d->code, (unsigned)dist) != 0) {
-			if (spell_copies(d, s, len, (unsigned)dist, 1)) {
-				spell_copies(d, s, len, (unsigned)dist, 0);
+			if (spell_copies(d, m, len, (unsigned)dist, 1)) {
+				spell_copies(d, m, len, (unsigned)dist, 0);
 				return;
 			}
-		} else if (literal_bits(d->code, s, len) <= detour(d)) {
-			imgp_deflate_put_literals(d, s, len);
-			return;
+		} else {
+			s = bytes_of(d, m, 0, len);
+			if (literal_bits(d->code, s, len) <= detour(d)) {
+				imgp_deflate_put_literals(d, s, len);
+				return;
+			}
 		}
 		enter_alien(d);
 	}
@@ -257,7 +283,7 @@ spell_inserted(struct imgp_deflate *d, const unsigned char *s, size_t len)
 		len -= k;
 		for (n = run > 0 ? run - 1 : 0; n > 0; n -= k) {
 			k = n < LEN_MAX ? n : LEN_MAX;
-			spell_copy(d, s, (unsigned)k, 1);
+			spell_copy(d, &(struct made){ s, 0 }, (unsigned)k, 1);
 			s += k;
 			len -= k;
 		}
@@ -308,8 +334,6 @@ respell_copy(struct imgp_deflate *d, uint64_t p)
 	size_t k;
 
 	while (p < end) {
-		const unsigned char *s = d->win + (p - d->winoff);
-
 		imgp_deflate_insert_at(d, p);
 		if (p < d->skip) {
 			p = min64(d->skip, end);
@@ -324,11 +348,13 @@ respell_copy(struct imgp_deflate *d, uint64_t p)
 			/* deleted, with what follows it up to the end there */
 			lim = min64(lim, d->ed[k - 1].at + d->ed[k - 1].del +
 			    d->tok.dist);
-			spell_literals(d, s, lim - p);
+			spell_literals(d, imgp_deflate_text(d, p, lim - p),
+			    lim - p);
 		} else {
 			if (k < d->idx)
 				lim = min64(lim, d->ed[k].at + d->tok.dist);
-			spell_copy(d, s, (unsigned)(lim - p), d->tok.dist +
+			spell_copy(d, &(struct made){ NULL, p },
+			    (unsigned)(lim - p), d->tok.dist +
 			    (uint64_t)(moved(d, d->idx) - moved(d, k)));
 		}
 		p = lim;
@@ -350,12 +376,10 @@ is_unmoved(const struct imgp_deflate *d, uint64_t p)
 }
 
 int
-imgp_deflate_do_copy(struct imgp_deflate *d)
+imgp_deflate_did_copy(struct imgp_deflate *d, uint64_t p)
 {
-	uint64_t p = content(d);
 	int rc;
 
-	d->op = copy(d->op, d->tok.len, d->tok.dist);
 	if (!d->alien && !d->gap && is_unmoved(d, p))
 		return 0;
 	if ((rc = imgp_deflate_open_gap(d, d->tok.start)) != 0)
@@ -364,4 +388,13 @@ imgp_deflate_do_copy(struct imgp_deflate *d)
 	if (!d->alien && content(d) >= d->skip)
 		imgp_deflate_close_gap(d, d->tok.end);
 	return 0;
+}
+
+int
+imgp_deflate_do_copy(struct imgp_deflate *d)
+{
+	uint64_t p = content(d);
+
+	d->op = copy(d->op, d->tok.len, d->tok.dist);
+	return imgp_deflate_did_copy(d, p);
 }

@@ -14,13 +14,12 @@
 #include "libimgpipe/deflate/deflate_priv.h"
 
 #define FLUSH	((size_t)64 << 10)	/* of mid */
-#define SEEK_IN	16384			/* bytes read at a mark */
-#define MARKS	8192			/* bytes of content between two marks */
+#define NEED	(IN_HEADER + 16)	/* bytes that are read at a place */
 #define GAP	((uint64_t)4096 * 8)	/* bits of the source; with what is read
 					 * at once less than OLD_MAX */
 
-static int
-has_failed(struct imgp_deflate *d)
+int
+imgp_respell_failed(struct imgp_deflate *d)
 {
 	d->pass->failed = 1;
 	d->mid.full = 1;
@@ -60,7 +59,7 @@ add_edit(struct imgp_deflate *d, const struct imgp_respell_edit *x)
 	if (x->at < end || x->at > INT64_MAX / 4 || x->del > INT64_MAX / 4 ||
 	    x->inslen > INT64_MAX / 4) {
 		imgp_fail(d->e, IMGP_E_INTERNAL, "deflate: edits out of order");
-		return has_failed(d);
+		return imgp_respell_failed(d);
 	}
 	if (x->del == 0 && x->inslen == 0)
 		return 0;
@@ -86,7 +85,7 @@ imgp_respell_next_edits(struct imgp_deflate *d)
 		if (d->n == PASS_EDITS)
 			return imgp_deflate_decline(d, "too many edits");
 		if ((rc = s->io->edit(s->io->arg, &x, d->e)) == -1)
-			return has_failed(d);
+			return imgp_respell_failed(d);
 		if (rc == 0)
 			s->all = 1;
 		else if (add_edit(d, &x) == -1)
@@ -107,7 +106,7 @@ imgp_respell_inserted(struct imgp_deflate *d, size_t i, size_t from,
 	if ((d->mid.pos > FLUSH && imgp_respell_drain(d) != 0) ||
 	    s->io->inserted(s->io->arg, s->ins[i] + from, s->buf, n,
 	    d->e) == -1) {
-		has_failed(d);
+		imgp_respell_failed(d);
 		return 0;
 	}
 	*p = s->buf;
@@ -126,7 +125,7 @@ imgp_respell_drain_undo(struct imgp_deflate *d)
 	if (io->undo == NULL || n == 0)
 		return 0;
 	return io->undo(io->arg, d->undobuf + UNDO_HEAD, n, d->e) == -1 ?
-	    has_failed(d) : 0;
+	    imgp_respell_failed(d) : 0;
 }
 
 /* End the gap at the last source bit that went to old, and begin another. */
@@ -141,8 +140,8 @@ split_gap(struct imgp_deflate *d)
 	return 0;
 }
 
-static int
-write_mid(struct imgp_deflate *d)
+int
+imgp_respell_write_mid(struct imgp_deflate *d)
 {
 	const struct imgp_respell *io = d->pass->io;
 	size_t n = d->mid.pos;
@@ -150,7 +149,7 @@ write_mid(struct imgp_deflate *d)
 	d->flushed += n;
 	d->mid.pos = 0;
 	return n > 0 && io->write(io->arg, d->midbuf, n, d->e) == -1 ?
-	    has_failed(d) : 0;
+	    imgp_respell_failed(d) : 0;
 }
 
 int
@@ -163,206 +162,41 @@ imgp_respell_drain(struct imgp_deflate *d)
 	if (bits_in(&d->old) > GAP && (d->gap || d->from == d->gapdone) &&
 	    (rc = split_gap(d)) != 0)
 		return rc;
-	return d->mid.pos > FLUSH ? write_mid(d) : 0;
+	return d->mid.pos > FLUSH ? imgp_respell_write_mid(d) : 0;
 }
 
-/* --- from mark to mark ---------------------------------------------------- */
+/* --- reading elsewhere ---------------------------------------------------- */
 
-/* Go on at source bit ${bit}; at least ${want} bytes are to be there. */
-static int
-seek(struct imgp_deflate *d, uint64_t bit, size_t want)
+int
+imgp_respell_load(struct imgp_deflate *d, uint64_t at, size_t need, size_t want)
 {
-	const uint64_t at = bit >> 3, left = d->src->len - at;
+	const uint64_t left = d->src->len - at;
 	size_t n = (size_t)min64(left, want);
 
-	if (at < d->inoff || at + n > d->inoff + d->inlen) {
-		d->inoff = at;
-		d->inlen = n;
-		if (d->src->read(d->src->arg, at, d->in, n, d->e) == -1)
-			return has_failed(d);
-		d->eof = n == left;
-		if (d->eof)
-			memset(d->in + n, 0, IN_PAD);
-		d->iplim = d->in + n + (d->eof ? IN_PAD : 0) - 16;
-	}
-	d->ip = d->in + (at - d->inoff);
+	if (at >= d->inoff && at + min64(left, need) <= d->inoff + d->inlen)
+		return 0;
+	d->inoff = at;
+	d->inlen = n;
+	if (d->src->read(d->src->arg, at, d->in, n, d->e) == -1)
+		return imgp_respell_failed(d);
+	d->eof = n == left;
+	if (d->eof)
+		memset(d->in + n, 0, IN_PAD);
+	d->iplim = d->in + n + (d->eof ? IN_PAD : 0) - 16;
+	return 0;
+}
+
+int
+imgp_respell_seek(struct imgp_deflate *d, uint64_t bit, size_t want)
+{
+	if (imgp_respell_load(d, bit >> 3, NEED, want) == -1)
+		return -1;
+	d->ip = d->in + ((bit >> 3) - d->inoff);
 	d->bits = 0;
 	d->nbits = 0;
 	if (bit & 7)
 		take(d, bit & 7);
 	return 0;
-}
-
-/* Source bits up to ${to}, which need not be in in[], are copied. */
-static int
-copy_to(struct imgp_deflate *d, uint64_t to)
-{
-	const struct imgp_respell *io = d->pass->io;
-	struct pass *s = d->pass;
-	uint64_t at, end;
-	size_t n;
-
-	while (d->from < to) {
-		at = d->from >> 3;
-		n = (size_t)min64(((to + 7) >> 3) - at, PASS_INSERT);
-		if (io->read(io->arg, at, s->buf, n, d->e) == -1)
-			return has_failed(d);
-		end = min64(to, (at + n) * 8);
-		imgp_deflate_put_run(&d->mid, s->buf, (unsigned)(d->from & 7),
-		    end - d->from);
-		d->from = end;
-		if (d->mid.pos > FLUSH && write_mid(d) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* The window at content offset ${at}, which a copy can reach. */
-static int
-load_window(struct imgp_deflate *d, uint64_t at)
-{
-	const struct imgp_respell *io = d->pass->io;
-	size_t n = (size_t)min64(at, DIST_MAX);
-
-	d->winoff = at - n;
-	d->op = d->win + n;
-	return n > 0 && io->content(io->arg, at - n, d->win, n, d->e) == -1 ?
-	    has_failed(d) : 0;
-}
-
-/* The codes of the block that ${m} is in. */
-static int
-load_codes(struct imgp_deflate *d, const struct imgp_respell_mark *m)
-{
-	int rc;
-
-	d->hdr = m->header;
-	d->type = m->type;
-	if (m->type == 1) {
-		imgp_deflate_fixed_codes(d);
-		return 0;
-	}
-	d->code = &d->dynamic;
-	if (d->known == d->hdr)
-		return 0;
-	if ((rc = seek(d, m->header, IN_HEADER + 16)) != 0)
-		return rc;
-	take(d, 3);
-	return imgp_deflate_read_codes(d);
-}
-
-static int
-next_mark(struct imgp_deflate *d)
-{
-	struct pass *s = d->pass;
-	int rc;
-
-	if (s->has_mark || s->no_mark)
-		return 0;
-	if ((rc = s->io->mark(s->io->arg, &s->mark, d->e)) == -1)
-		return has_failed(d);
-	s->has_mark = rc == 1;
-	s->no_mark = rc == 0;
-	return 0;
-}
-
-/*
- * May the words up to the next mark be copied unseen?  Not where another block
- * has its last bit to be cleared, nor over a stored block, whose bytes have a
- * place in a byte, unless all bits keep theirs.
- */
-static int
-is_within_reach(const struct imgp_deflate *d, uint64_t upto)
-{
-	const struct pass *s = d->pass;
-
-	return s->has_mark && s->mark.at <= upto &&
-	    s->mark.finals == s->finals && (s->mark.stored == s->stored ||
-	    ((d->from - d->mid.n) & 7) == 0);
-}
-
-int
-imgp_respell_jump(struct imgp_deflate *d)
-{
-	const uint64_t p = content(d);
-	const uint64_t upto = d->idx < d->n ? d->ed[d->idx].at : NOWHERE;
-	struct pass *s = d->pass;
-	struct imgp_respell_mark to = { .at = p };
-	int rc;
-
-	if (s->io->mark == NULL || (d->skip > 0 && p < d->skip + DIST_MAX))
-		return 0;
-	settle(d, bitpos(d));
-	for (;;) {
-		if (next_mark(d) == -1)
-			return -1;
-		if (s->has_mark && s->mark.at > p && !is_within_reach(d, upto))
-			break;
-		if (!s->has_mark)
-			break;
-		if (s->mark.at > p)
-			to = s->mark;
-		s->has_mark = 0;
-	}
-	if (to.at == p)
-		return 0;
-	if (to.bit < d->from || to.bit > s->io->len * 8)
-		return imgp_deflate_damaged(d, "a mark is out of place");
-	s->stored = to.stored;
-	if (copy_to(d, to.bit) == -1 || load_window(d, to.at) == -1)
-		return -1;
-	if ((rc = load_codes(d, &to)) != 0)
-		return rc;
-	return seek(d, to.bit, SEEK_IN);
-}
-
-/* --- decoding alone ------------------------------------------------------- */
-
-int
-imgp_respell_note(struct imgp_deflate *d)
-{
-	struct pass *s = d->pass;
-	const uint64_t p = content(d);
-	const struct imgp_respell_mark m = { p, bitpos(d), d->hdr, d->type,
-	    s->stored, s->finals };
-
-	if (p < s->due)
-		return 0;
-	s->due = p + MARKS;
-	return s->trace->mark(s->trace->arg, &m, d->e) == -1 ? has_failed(d) : 0;
-}
-
-int
-imgp_respell_write(struct imgp_deflate *d)
-{
-	struct pass *s = d->pass;
-	const uint64_t from = s->written;
-
-	s->written = content(d);
-	return s->written > from && s->trace->write(s->trace->arg, d->win +
-	    (from - d->winoff), (size_t)(s->written - from), d->e) == -1 ?
-	    has_failed(d) : 0;
-}
-
-static int
-decoded(struct imgp_deflate *d)
-{
-	const struct imgp_respell_trace *t = d->pass->trace;
-	uint64_t next;
-	int rc;
-
-	if (imgp_respell_write(d) == -1)
-		return -1;
-	rc = t->more(t->arg, (bitpos(d) + 7) >> 3, &next, d->e);
-	if (rc == -1)
-		return has_failed(d);
-	d->done = rc == 0;
-	d->last = 0;
-	d->origin = content(d);
-	d->pass->finals++;
-	if (rc == 1 && next >= t->len)
-		return imgp_deflate_damaged(d, "the stream is cut short");
-	return rc == 0 ? 0 : seek(d, next * 8, IN_SIZE);
 }
 
 /* --- where a stream ends -------------------------------------------------- */
@@ -381,7 +215,7 @@ pass_over(struct imgp_deflate *d, uint64_t to)
 		at = d->from >> 3;
 		n = (size_t)min64(to - at, sizeof(buf) - 8);
 		if (io->read(io->arg, at, buf, n, d->e) == -1)
-			return has_failed(d);
+			return imgp_respell_failed(d);
 		imgp_deflate_put_run(&d->old, buf, (unsigned)(d->from & 7),
 		    (at + n) * 8 - d->from);
 		d->from = (at + n) * 8;
@@ -404,7 +238,7 @@ go_on(struct imgp_deflate *d, uint64_t at)
 	d->origin = content(d);
 	d->last = 0;
 	d->pass->finals++;
-	return seek(d, at * 8, IN_SIZE);
+	return imgp_respell_seek(d, at * 8, IN_SIZE);
 }
 
 static int
@@ -429,7 +263,7 @@ end_pass(struct imgp_deflate *d, uint64_t end)
 	if (d->mid.full || imgp_deflate_undo_gap(d) == -1)
 		return imgp_deflate_give_up(d, "too much was changed");
 	d->done = 1;
-	return write_mid(d);
+	return imgp_respell_write_mid(d);
 }
 
 int
@@ -442,12 +276,12 @@ imgp_respell_ended(struct imgp_deflate *d)
 	if (is_past_end(d))
 		return imgp_deflate_damaged(d, "the stream is cut short");
 	if (d->pass->trace != NULL)
-		return decoded(d);
+		return imgp_respell_decoded(d);
 	if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)
 		return rc;
 	end = (bitpos(d) + 7) >> 3;
 	if ((rc = io->more(io->arg, end, &next, d->e)) == -1)
-		return has_failed(d);
+		return imgp_respell_failed(d);
 	if (rc == 0)
 		return end_pass(d, end);
 	if (next < end || next >= io->len)
@@ -474,6 +308,7 @@ run(struct imgp_deflate *d, struct pass *s, imgp_deflate_read *read, void *arg,
 		rc = imgp_deflate_go(d);
 	}
 	d->pass = NULL;
+	d->log = NULL;
 	d->src = NULL;
 	d->ed = d->few;
 	d->delta = d->fewdelta;

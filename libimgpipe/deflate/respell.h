@@ -41,7 +41,17 @@ struct imgp_respell_mark {
 	uint32_t	 stored;	/* stored blocks in front of it */
 	uint32_t	 finals;	/* final ones up to its own, and streams that
 					 * have ended */
+	/*
+	 * Behind it, up to the next mark, all copies are listed whose source begins
+	 * in front of content offset ${floor}; UINT64_MAX: none is.
+	 */
+	uint64_t	 floor;
+	uint32_t	 copies;	/* so many */
 };
+
+/* A copy of such a list, whose form is the library's own. */
+typedef uint64_t imgp_respell_copy;
+#define IMGP_RESPELL_COPIES	1536u	/* there are fewer in a list */
 
 /* Called when a stream has ended; ${off} is the first byte behind it.  Returns 1 when
  * another stream begins at ${*next}, which is not below ${off}; 0 when that was the
@@ -50,7 +60,7 @@ typedef int imgp_respell_more(void *arg, uint64_t off, uint64_t *next,
 	    struct imgp_err *e);
 
 /*
- * Decode streams, and note marks in them, about one every 8 KiB of content.  Each
+ * Decode streams, and note marks in them, about one every 4 KiB of content.  Each
  * callback returns 0, or -1 with ${e} filled in.
  */
 struct imgp_respell_trace {
@@ -59,7 +69,14 @@ struct imgp_respell_trace {
 	imgp_respell_more *more;	/* all in front of it has been written */
 	imgp_deflate_write *write;	/* takes the content */
 	int		(*mark)(void *arg, const struct imgp_respell_mark *m,
-			    struct imgp_err *e);
+			    const imgp_respell_copy *list, struct imgp_err *e);
+	/*
+	 * Guess, from the ${len} bytes of content at ${p} and those that were shown
+	 * before, where edits will be: none from offset ${*from} to ${*to}.  Copies
+	 * are listed there.  A wrong guess costs time alone.  NULL: no lists.
+	 */
+	void		(*quiet)(void *arg, const void *p, size_t len,
+			    uint64_t *from, uint64_t *to);
 	void		*arg;
 };
 /* Returns as imgp_respell_stream(). */
@@ -79,13 +96,16 @@ struct imgp_respell {
 	imgp_deflate_write *write;	/* takes the new stream */
 	imgp_deflate_write *undo;	/* takes the undo record; NULL: none wanted */
 	/*
-	 * If imgp_respell_decode() was run before: ${mark} gets the next mark (1, or
-	 * 0 when none is left), and ${content} reads the decoded content.  Code
-	 * words that no edit reaches are then copied undecoded.  NULL: decode all.
+	 * If imgp_respell_decode() was run before: ${mark} gets the next mark and
+	 * its list, which has room for IMGP_RESPELL_COPIES (1, or 0 when none is
+	 * left), and ${content} reads the decoded content.  Code words that no edit
+	 * reaches, and those between listed copies, are then copied undecoded.
+	 * NULL: decode all.
 	 */
 	int		(*mark)(void *arg, struct imgp_respell_mark *m,
-			    struct imgp_err *e);
+			    imgp_respell_copy *list, struct imgp_err *e);
 	imgp_deflate_read *content;
+	uint64_t	 size;		/* of the content, for that */
 	void		*arg;		/* of all of them */
 };
 

@@ -316,10 +316,59 @@ run(struct job *j, int look, struct imgp_err *e)
 
 /* --- gzip ------------------------------------------------------------------------ */
 
+/* Members are followed to know where they will be changed: a guess, for speed. */
 struct unpacked {
 	struct job	*j;
 	struct imgp_out	 out;
+	uint64_t	 seen;		/* so many bytes */
+	uint64_t	 next;		/* the next header; NOWHERE: none is seen */
+	unsigned char	 header[IMGP_TAR_BLOCK];
+	uint64_t	 from, to;	/* no change between these */
 };
+
+#define NOWHERE	UINT64_MAX
+#define HEAD	3072			/* most stamps are in so many bytes */
+
+/* The header at u->next has passed by. */
+static void
+follow(struct unpacked *u)
+{
+	uint64_t size, data = u->next + IMGP_TAR_BLOCK;
+
+	u->from = data + HEAD;
+	u->to = u->next = NOWHERE;
+	if (!imgp_tar_is_header(u->header) ||
+	    imgp_tar_get_size(u->header, &size) == -1 || size > INT64_MAX / 2)
+		return;
+	u->to = data + size;
+	u->next = u->to + (IMGP_TAR_BLOCK - size % IMGP_TAR_BLOCK) %
+	    IMGP_TAR_BLOCK;
+}
+
+static void
+quiet(void *arg, const void *p, size_t len, uint64_t *quiet_from,
+    uint64_t *quiet_to)
+{
+	struct unpacked *u = arg;
+	const uint64_t at = u->seen;
+	const unsigned char *b = p;
+	uint64_t from, to;
+
+	while (u->next < at + len) {
+		from = u->next < at ? at : u->next;
+		to = u->next + IMGP_TAR_BLOCK;
+		if (to > at + len)
+			to = at + len;
+		memcpy(u->header + (from - u->next), b + (from - at),
+		    (size_t)(to - from));
+		if (to < u->next + IMGP_TAR_BLOCK)
+			break;
+		follow(u);
+	}
+	u->seen = at + len;
+	*quiet_from = u->from;
+	*quiet_to = u->to;
+}
 
 static int
 put_unpacked(void *arg, const void *p, size_t len, struct imgp_err *e)
@@ -369,7 +418,7 @@ unpack_once(struct job *j, struct imgp_err *e)
 	imgp_out_init(&u.out, fd);
 	j->old_crc = 0;
 	rc = j->has_marks ? imgp_regzip_unpack(j->u->fd, j->u->size,
-	    put_unpacked, &u, &j->marks, e) : unpack_by_reader(j, &u, e);
+	    put_unpacked, quiet, &u, &j->marks, e) : unpack_by_reader(j, &u, e);
 	if (rc == 0)
 		rc = imgp_out_flush(&u.out, e);
 	j->size = u.out.n;
@@ -464,6 +513,7 @@ change(struct job *j, struct imgp_err *e)
 	g.fd = j->u->fd;
 	g.size = j->u->size;
 	g.content = j->fd;
+	g.contentsize = j->size;
 	g.marks = j->has_marks ? &j->marks : NULL;
 	g.edits = j->edits;
 	g.newsize = j->n;

@@ -192,12 +192,14 @@ struct sink {
 
 struct job {
 	struct sink	 new, undo;
-	size_t		 edit, stream, mark, undone;
+	size_t		 edit, stream, mark, list, undone;
 };
 
 static unsigned char new[4 * MAX], undo[4 * MAX], old[4 * MAX];
-static struct imgp_respell_mark mark[MAX / 4096];
+static struct imgp_respell_mark mark[MAX / 256];
 static size_t marks;
+static imgp_respell_copy listed[MAX];
+static size_t lists;
 
 static int
 put(struct sink *s, const void *p, size_t len)
@@ -267,17 +269,22 @@ write_undo(void *arg, const void *p, size_t len, struct imgp_err *e)
 }
 
 static int
-note(void *arg, const struct imgp_respell_mark *m, struct imgp_err *e)
+note(void *arg, const struct imgp_respell_mark *m,
+    const imgp_respell_copy *list, struct imgp_err *e)
 {
 	(void)arg;
 	(void)e;
 	must(marks < sizeof mark / sizeof *mark);
+	must(m->copies < IMGP_RESPELL_COPIES && m->copies < MAX - lists);
 	mark[marks++] = *m;
+	memcpy(listed + lists, list, m->copies * sizeof *list);
+	lists += m->copies;
 	return 0;
 }
 
 static int
-next_mark(void *arg, struct imgp_respell_mark *m, struct imgp_err *e)
+next_mark(void *arg, struct imgp_respell_mark *m, imgp_respell_copy *list,
+    struct imgp_err *e)
 {
 	struct job *j = arg;
 
@@ -285,7 +292,31 @@ next_mark(void *arg, struct imgp_respell_mark *m, struct imgp_err *e)
 	if (j->mark == marks)
 		return 0;
 	*m = mark[j->mark++];
+	memcpy(list, listed + j->list, m->copies * sizeof *list);
+	j->list += m->copies;
 	return 1;
+}
+
+/* Where edits will be is not known yet. */
+static uint64_t shown, quiet_from, quiet_to;
+static uint32_t guess;
+
+static void
+quiet(void *arg, const void *p, size_t len, uint64_t *begin, uint64_t *to)
+{
+	(void)arg;
+	if (end[0] != (size_t)-1)	/* it is sound */
+		must(len <= textlen - shown && memcmp(p, text + shown, len) == 0);
+	shown += len;
+	if (shown >= quiet_to) {
+		guess = guess * 1664525 + 1013904223;
+		quiet_from = guess % 3 == 0 ? shown + 512 + (guess >> 8) % 4096 :
+		    shown - shown % (1 + guess % 9000);
+		quiet_to = guess % 7 == 0 ? UINT64_MAX :
+		    quiet_from + (guess >> 6) % 12000;
+	}
+	*begin = quiet_from;
+	*to = quiet_to;
 }
 
 static int
@@ -400,10 +431,10 @@ static void
 change(struct imgp_deflate *d, int marked)
 {
 	struct job j = { { new, 0, sizeof new }, { undo, 0, sizeof undo }, 0, 0,
-	    0, 0 };
+	    0, 0, 0 };
 	struct imgp_respell r = { read_coded, codedlen, more, next_edit,
 	    inserted, write_new, write_undo, marked ? next_mark : NULL,
-	    read_text, &j };
+	    read_text, textlen, &j };
 	struct imgp_err e = { 0 };
 
 	must(imgp_respell_stream(d, &r, &e) == 0);
@@ -416,9 +447,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct imgp_deflate *d;
 	static unsigned char out[2 * MAX];
-	struct job j = { { out, 0, sizeof out }, { undo, 0, 0 }, 0, 0, 0, 0 };
+	struct job j = { { out, 0, sizeof out }, { undo, 0, 0 }, 0, 0, 0, 0, 0 };
 	struct imgp_respell_trace t = { read_coded, 0, more, write_new, note,
-	    &j };
+	    quiet, &j };
 	struct imgp_err e = { 0 };
 	int sound = 1, rc;
 
@@ -437,7 +468,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (sound == -1)
 		return 0;
-	marks = 0;
+	marks = lists = 0;
+	shown = quiet_from = quiet_to = 0;
+	guess = state;
+	if (guess % 8 == 0)
+		t.quiet = NULL;
 	t.len = codedlen;
 	if (!sound)
 		end[0] = (size_t)-1;
