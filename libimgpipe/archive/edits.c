@@ -188,6 +188,19 @@ imgp_edits_next(void *list, struct imgp_respell_edit *x, struct imgp_err *e)
 	return 1;
 }
 
+/* See to it that buf has the old byte at ${off}, and what follows it. */
+static int
+read_old(struct imgp_edits *l, uint64_t off, size_t want, struct imgp_err *e)
+{
+	const uint64_t left = l->size - off;
+
+	if (off >= l->bufoff && off < l->bufoff + l->buflen)
+		return 0;
+	l->bufoff = off;
+	l->buflen = left < want ? (size_t)left : want;
+	return imgp_pread(l->fd, l->buf, l->buflen, off, e);
+}
+
 /* ${len} old bytes from ${off} on. */
 static int
 write_old(struct imgp_edits *l, uint64_t off, uint64_t len,
@@ -197,13 +210,8 @@ write_old(struct imgp_edits *l, uint64_t off, uint64_t len,
 	size_t n;
 
 	for (; len > 0; off += n, len -= n) {
-		if (off < l->bufoff || off >= l->bufoff + l->buflen) {
-			left = l->size - off;
-			l->bufoff = off;
-			l->buflen = left < BUFFER ? (size_t)left : BUFFER;
-			if (imgp_pread(l->fd, l->buf, l->buflen, off, e) == -1)
-				return -1;
-		}
+		if (read_old(l, off, BUFFER, e) == -1)
+			return -1;
 		left = l->bufoff + l->buflen - off;
 		n = (size_t)(len < left ? len : left);
 		if (write(arg, l->buf + (off - l->bufoff), n, e) == -1)
@@ -245,4 +253,85 @@ imgp_edits_apply(struct imgp_edits *l, imgp_deflate_write *write, void *arg,
 		pos = x.at + x.del;
 	}
 	return rc == -1 ? -1 : write_old(l, pos, l->size - pos, write, arg, e);
+}
+
+/* --- the CRC ------------------------------------------------------------------ */
+
+/* ${crc} is that of the ${at} old bytes in front. */
+struct prefix {
+	uint64_t	 at;
+	uint32_t	 crc;
+};
+
+/* ${p} becomes that of the first ${to} bytes, from what it is or from the sum that is
+ * nearer. */
+static int
+prefix(struct imgp_edits *l, const struct imgp_spill *sums, struct prefix *p,
+    uint64_t to, struct imgp_err *e)
+{
+	const uint64_t i = to / IMGP_EDITS_STEP;
+	uint64_t n;
+
+	if (to > l->size)
+		return imgp_fail(e, IMGP_E_INTERNAL, "edits: out of order");
+	if (p->at < i * IMGP_EDITS_STEP) {
+		p->at = i * IMGP_EDITS_STEP;
+		if (imgp_spill_read(sums, (i - 1) * sizeof p->crc, &p->crc,
+		    sizeof p->crc, e) == -1)
+			return -1;
+	}
+	for (; p->at < to; p->at += n) {
+		if (read_old(l, p->at, (size_t)2 * IMGP_EDITS_STEP, e) == -1)
+			return -1;
+		n = l->bufoff + l->buflen - p->at;
+		if (n > to - p->at)
+			n = to - p->at;
+		p->crc = imgp_crc32(p->crc, l->buf + (p->at - l->bufoff),
+		    (size_t)n);
+	}
+	return 0;
+}
+
+static int
+add_crc(void *arg, const void *p, size_t len, struct imgp_err *e)
+{
+	uint32_t *crc = arg;
+
+	(void)e;
+	*crc = imgp_crc32(*crc, p, len);
+	return 0;
+}
+
+int
+imgp_edits_crc(struct imgp_edits *l, const struct imgp_spill *sums,
+    uint32_t *crc, uint64_t *size, struct imgp_err *e)
+{
+	struct imgp_respell_edit x;
+	struct prefix p = { 0, 0 };
+	uint64_t pos = 0;
+	uint32_t before = 0;
+	int rc;
+
+	imgp_edits_rewind(l);
+	l->buflen = 0;
+	*crc = 0;
+	*size = l->size;
+	do {
+		if ((rc = imgp_edits_next(l, &x, e)) == -1)
+			return -1;
+		if (rc == 0)
+			x = (struct imgp_respell_edit){ .at = l->size };
+		if (prefix(l, sums, &p, x.at, e) == -1)
+			return -1;
+		if (x.at > pos)
+			*crc = imgp_crc32_rehead(p.crc, before, *crc,
+			    x.at - pos);
+		pos = x.at + x.del;
+		*size += x.inslen - x.del;
+		if (write_new(l, &x, add_crc, crc, e) == -1 ||
+		    prefix(l, sums, &p, pos, e) == -1)
+			return -1;
+		before = p.crc;
+	} while (rc == 1);
+	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libimgpipe/archive/encode.h"
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/deflate/respell.h"
 
@@ -42,6 +43,14 @@ int	imgp_edits_next(void *l, struct imgp_respell_edit *x,
 	    struct imgp_err *e);
 int	imgp_edits_inserted(void *l, uint64_t ins, void *buf, size_t len,
 	    struct imgp_err *e);
+/*
+ * The CRC-32 and the size of the new file.  ${sums} has the CRC-32 of the first
+ * IMGP_EDITS_STEP bytes of the old file, of the first two times as many, and so on: a
+ * uint32_t each.  What lies between two edits is not read.
+ */
+int	imgp_edits_crc(struct imgp_edits *l, const struct imgp_spill *sums,
+	    uint32_t *crc, uint64_t *size, struct imgp_err *e);
+#define IMGP_EDITS_STEP	4096u
 /* Write the whole new file.  Returns 0, or -1 with the error of ${write} or of reading. */
 int	imgp_edits_apply(struct imgp_edits *l, imgp_deflate_write *write,
 	    void *arg, struct imgp_err *e);

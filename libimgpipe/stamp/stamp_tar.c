@@ -33,7 +33,8 @@ struct job {
 	int		 has_marks;
 	struct imgp_edits *edits;	/* within gzip: what to change; else NULL */
 	struct imgp_encode *gzip;	/* where all of it is encoded */
-	uint32_t	 old_crc;	/* of what came out of gzip */
+	uint32_t	 old_crc;	/* of what came out of gzip, */
+	struct imgp_spill sums;		/* and on the way, as edits.h asks for */
 	uint32_t	 crc;		/* of what goes into gzip, */
 	uint64_t	 n;		/* and how much */
 	unsigned char	*buf;
@@ -370,6 +371,26 @@ quiet(void *arg, const void *p, size_t len, uint64_t *quiet_from,
 	*quiet_to = u->to;
 }
 
+/* ${len} bytes that lie at ${at}. */
+static int
+add_sums(struct job *j, uint64_t at, const unsigned char *p, size_t len,
+    struct imgp_err *e)
+{
+	size_t n;
+
+	for (; len > 0; at += n, p += n, len -= n) {
+		n = IMGP_EDITS_STEP - (size_t)(at % IMGP_EDITS_STEP);
+		if (n > len)
+			n = len;
+		j->old_crc = imgp_crc32(j->old_crc, p, n);
+		if ((at + n) % IMGP_EDITS_STEP == 0 &&
+		    imgp_spill_write(&j->sums, &j->old_crc, sizeof j->old_crc,
+		    e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 put_unpacked(void *arg, const void *p, size_t len, struct imgp_err *e)
 {
@@ -381,7 +402,8 @@ put_unpacked(void *arg, const void *p, size_t len, struct imgp_err *e)
 	    n / lim->ratio > u->j->u->size))
 		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
 		    "it unpacks to too much");
-	u->j->old_crc = imgp_crc32(u->j->old_crc, p, len);
+	if (add_sums(u->j, u->out.n, p, len, e) == -1)
+		return -1;
 	return imgp_out_write(&u->out, p, len, e);
 }
 
@@ -417,10 +439,12 @@ unpack_once(struct job *j, struct imgp_err *e)
 	j->fd = fd;
 	imgp_out_init(&u.out, fd);
 	j->old_crc = 0;
+	imgp_spill_clear(&j->sums);
 	rc = j->has_marks ? imgp_regzip_unpack(j->u->fd, j->u->size,
 	    put_unpacked, quiet, &u, &j->marks, e) : unpack_by_reader(j, &u, e);
-	if (rc == 0)
-		rc = imgp_out_flush(&u.out, e);
+	if (rc == 0 && (imgp_out_flush(&u.out, e) == -1 ||
+	    imgp_spill_done(&j->sums, e) == -1))
+		rc = -1;
 	j->size = u.out.n;
 	imgp_out_release(&u.out);
 	return rc;
@@ -439,7 +463,7 @@ unpack(struct job *j, struct imgp_err *e)
 	return rc;
 }
 
-/* What goes into gzip passes by: counted, and encoded where that is wanted. */
+/* What goes into gzip: counted and encoded. */
 static int
 put_within(void *arg, const void *p, size_t len, struct imgp_err *e)
 {
@@ -447,7 +471,7 @@ put_within(void *arg, const void *p, size_t len, struct imgp_err *e)
 
 	j->crc = imgp_crc32(j->crc, p, len);
 	j->n += len;
-	return j->gzip == NULL ? 0 : imgp_encode_feed(j->gzip, p, len, e);
+	return imgp_encode_feed(j->gzip, p, len, e);
 }
 
 /* All of it is encoded again, behind the old header: its time and name stay. */
@@ -505,7 +529,7 @@ change(struct job *j, struct imgp_err *e)
 	int fd, rc;
 
 	memset(&g, 0, sizeof g);
-	if (imgp_edits_apply(j->edits, put_within, j, e) == -1 ||
+	if (imgp_edits_crc(j->edits, &j->sums, &j->crc, &j->n, e) == -1 ||
 	    (fd = imgp_tmpfile(s->opts->tmpdir, e)) == -1)
 		return -1;
 	imgp_spill_init(&undo, s->opts->tmpdir);
@@ -656,6 +680,7 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	}
 	j.mark = imgp_mark_new(&s->oo);
 	imgp_spill_init(&j.marks, s->opts->tmpdir);
+	imgp_spill_init(&j.sums, s->opts->tmpdir);
 	if (u->kind != IMGP_INTAKE_TAR && unpack(&j, &why) == -1)
 		rc = imgp_stamp_untouched(s, &why, e);
 	else if (u->kind == IMGP_INTAKE_GZ)
@@ -665,6 +690,7 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
 	if (j.fd != u->fd && j.fd != -1)
 		close(j.fd);
 	imgp_spill_release(&j.marks);
+	imgp_spill_release(&j.sums);
 	imgp_edits_free(j.edits);
 	imgp_encode_free(j.gzip);
 	imgp_mark_free(j.mark);
