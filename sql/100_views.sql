@@ -77,6 +77,19 @@ from pipeline.lookupfailure l
 left join pipeline.error_code c on c.code = l.error_code
 where coalesce(c.owner, 'upload') = 'upload';
 
+-- What no run would start now, and imgp-lookup --pending leaves out: all of a paused
+-- pipeline (as pipeline.is_paused() has it), and the rows that a run has.
+create or replace view pipeline.paused as
+select p.code as pipeline_code
+from pipeline.edcpipeline p
+where p.paused and (p.paused_until is null or p.paused_until > clock_timestamp());
+
+create or replace view pipeline.busy as
+select p.code as pipeline_code, f.subjecteventcrffile_id
+from pipeline.edcpipelinefile f
+join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+where f.status <> 'Completed' and f.lease_until > clock_timestamp();
+
 -- What imgp-lookup --pending takes from: all of pipeline.pending, with how often
 -- each failed by a fault of its own (null: the last failure was not its own, or
 -- there was none) and when it last did.  Where opened is true it

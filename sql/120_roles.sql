@@ -38,7 +38,8 @@ grant execute on function pipeline.pipeline_list(jsonb),
 grant execute on function pipeline.prune_files(jsonb),
     pipeline.prune_letters(jsonb) to imgp_prune;
 grant select on pipeline.upload, pipeline.pending, pipeline.due,
-    pipeline.failed, pipeline.registered to imgp_lookup;
+    pipeline.paused, pipeline.busy, pipeline.failed, pipeline.registered
+    to imgp_lookup;
 grant execute on function pipeline.is_swept(bigint),
     pipeline.is_partial(bigint), pipeline.due_now(boolean, bigint) to imgp_lookup;
 grant execute on function pipeline.sweep_make(jsonb) to imgp_lookup,

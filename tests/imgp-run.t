@@ -138,7 +138,9 @@ is "$(jq -r '.skip' out | sort | uniq -c | tr -s ' ' | xargs)" \
 	'9 IMGP-SKIP-DONE 1 IMGP-SKIP-NO-PIPELINE 1 IMGP-SKIP-WAIVED' \
 	'says why it does nothing'
 if is_long; then
-exits 75 'what is paused is for another time' imgp-run --pending
+exits 0 'what is paused is for another time' imgp-run -q --pending
+is "$(cat out err)" '' '... without a word'
+exits 75 'unless all is to be taken' imgp-run --pending --now
 is "$(jq -rc '[.subject_event_crf_file_id, .skip]' out)" \
 	'[1211,"IMGP-SKIP-PAUSED"]' '--pending finds nothing else (M6)'
 exits 0 '-q says nothing' imgp-run -q 1201

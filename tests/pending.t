@@ -33,6 +33,19 @@ fails IMGP-CONFIG true 1205
 is "$(pending)" '1203 1204 ' \
     'what failed by ours or a service is taken at once, its own later'
 is "$(pending --now)" '1202 1203 1204 1205 ' '--now takes all'
+# What no run would start now: each for its own reason.
+imgp-lookup 1203 2>/dev/null | imgp-record start >busy
+is "$(pending)" '1204 ' 'what a run has in hand is left out'
+is "$(pending --now)" '1202 1203 1204 1205 ' '... but with --now'
+sql "update pipeline.edcpipelinefile set lease_until = now() where lease_until is not null"
+is "$(pending)" '1203 1204 ' '... and when it has lost it'
+imgp-record -q release --uncounted --run "$IMGP_RUN"
+sql "update pipeline.edcpipeline set paused = true, paused_until = now() + interval '1 h'
+    where code = 'image'"
+is "$(pending)" '' 'nothing of a paused pipeline is taken'
+is "$(pending --now)" '1202 1203 1204 1205 ' '... but with --now'
+sql "update pipeline.edcpipeline set paused_until = now() where code = 'image'"
+is "$(pending)" '1203 1204 ' '... and when the pause is over'
 is "$(IMGP_BACKOFF=0 pending)" '1202 1203 1204 1205 ' 'so does no backoff'
 earlier '10 min'
 is "$(pending)" '1202 1203 1204 1205 ' 'after ten minutes they come again'

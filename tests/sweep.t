@@ -34,7 +34,7 @@ sql "insert into edc.subjecteventcrffile select i, 5101, 21, 1, 'v' || i, '.zip'
     from generate_series(10001, 10000 + $N) i where i not in (50000, 60000, 100000)"
 delivered 'u.id > 10000'
 sql 'vacuum analyze'
-sample='1201 1202 1203 1204 1205 1206 1207 1208 1209 1211 '
+sample='1201 1202 1203 1204 1205 1206 1207 1208 1209 '
 is "$(pending)" "$sample" 'what is pending among 100,000'
 is "$(sql 'select count(*), bool_and(whole) from pipeline.sweep')" '1|t' \
     'one full difference was made and noted'
@@ -89,11 +89,15 @@ sql "insert into pipeline.edcpipelinewaiver (edcpipeline_id, subjecteventcrffile
 is "$(pending | grep -c '^1201 ')" 0 'one that is waived'
 sql 'delete from pipeline.edcpipelinewaiver where subjecteventcrffile_id = 1201'
 is "$(pending | grep -c '^1201 ')" 1 'is back when the waiver is'
-claim() { imgp-lookup "$1" | IMGP_RUN=20260102T030405Z-0000000$2 imgp-record start >started; }
+claim() (
+	export IMGP_RUN=20260102T030405Z-0000000$2
+	imgp-lookup "$1" | imgp-record start >started
+)
 claim 1202 1
-is "$(pending | grep -c ' 1202 ')" 1 'one that a run has begun'
+is "$(pending | grep -c ' 1202 ') $(pending --now | grep -c ' 1202 ')" '0 1' \
+    'one that a run has in hand waits'
 imgp-record release --run 20260102T030405Z-00000001
-is "$(pending | grep -c ' 1202 ')" 1 'or left'
+is "$(pending | grep -c ' 1202 ')" 1 'until it has left it'
 error() { printf '[{"stage":"fetch","error_code":"%s","class":"x","error":"why","fatal":true,"retryable":%s}]' "$@"; }
 fails() { claim "$1" "$2"; jq -c --argjson e "$(error "$3" "$4")" '.errors = $e' started | imgp-record finish >finished 2>/dev/null; }
 fails 1203 2 IMGP-STORE-NOT-FOUND true

@@ -3,8 +3,6 @@
 # units are right as systemd sees them, and close to what they need.
 . "$(dirname "$0")/lib/lib.sh"
 world
-# What is paused would make each run end with 75.
-sql "update pipeline.edcpipeline set ddfiles = '{}' where code = 'audio'"
 make -s -C "$ROOT" B="$BUILD" PREFIX=/usr/local DESTDIR="$WORK/inst" install \
 	>out 2>&1 </dev/null
 ok $? 'make install' || diag <out
@@ -50,6 +48,8 @@ rm -rf mail/new mail/cur
 exits 0 'the digest service' start imgpipe-digest.service
 cat mail/new/* >letters
 like letters '^To: labs@example.org' '... mails the labs'
+# What is paused is not delivered.
+sql "update pipeline.edcpipeline set ddfiles = '{}' where code = 'audio'"
 exits 0 'the verify service, where all holds' start imgpipe-verify.service
 gone=$(find images -type f ! -path '*/manifests/*' | head -1)
 rm "$gone"
@@ -90,6 +90,10 @@ for f in "$units"/imgpipe-*.service; do
 	grep -q '^OnFailure=imgpipe-failed@%n.service' "$f" || echo "$f"
 done >silent
 is "$(cat silent)" '' 'no service fails unseen'
+for f in "$units"/*.service; do
+	! grep -q '^StandardOutput=' "$f" || grep -q '^StandardError=journal' "$f" || echo "$f"
+done >dumb
+is "$(cat dumb)" '' 'and none without words: what it says goes to the journal'
 for f in "$units"/*.timer; do
 	grep -q '^Persistent=true' "$f" && [ -e "${f%.timer}.service" ] || echo "$f"
 done >forgetful

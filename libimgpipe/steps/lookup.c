@@ -47,11 +47,15 @@ struct imgp_lookup {
 };
 
 /* $3 is an array of seconds: the ith is what the ith failure costs, the last what
- * all after it do. */
+ * all after it do.  Without it, nothing is left out. */
 static const char pending[] =
     "select d.subject_event_crf_file_id, d.pipeline_code"
     " from pipeline.due_now($2::boolean, $4::bigint) d"
     " where ($1::text is null or d.pipeline_code = $1::text)"
+    " and ($3::jsonb is null or"
+    "  d.pipeline_code not in (select p.pipeline_code from pipeline.paused p)"
+    "  and (d.pipeline_code, d.subject_event_crf_file_id) not in ("
+    "   select b.pipeline_code, b.subjecteventcrffile_id from pipeline.busy b))"
     " and (d.failures is null or $3::jsonb is null or"
     "  d.ts + make_interval(secs => ($3::jsonb ->> (least(d.failures,"
     "  jsonb_array_length($3::jsonb)) - 1)::integer)::float8)"
