@@ -36,6 +36,7 @@ value() {		# value UNIT NAME: what the last NAME= in it says
 start() {
 	inside env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$WORK" UNIT="$1" \
 	    CREDENTIALS_DIRECTORY="$WORK/credentials" \
+	    ${MONITOR_INVOCATION_ID+"MONITOR_INVOCATION_ID=$MONITOR_INVOCATION_ID"} \
 	    sh -c "exec $(value "${2-$1}" ExecStart)"
 }
 
@@ -73,6 +74,11 @@ cat mail/new/* >letters
 like letters '^To: admins@example.org' '... mails the admins'
 like letters '^Subject: .*imgpipe-verify.service failed' '... what failed'
 like letters "${gone##*/}|missing" '... and what it said'
+rm -rf mail/new mail/cur
+MONITOR_INVOCATION_ID=0123ab exits 0 'where systemd says which time it was' \
+    start imgpipe-verify.service 'imgpipe-failed@.service'
+is "$(cat asked)" '-q --no-pager -o cat -n 60 _SYSTEMD_INVOCATION_ID=0123ab + INVOCATION_ID=0123ab' \
+    '... that one is asked for'
 printf '' >said
 rm -rf mail/new mail/cur
 exits 0 'one without words' start imgpipe-digest.service 'imgpipe-failed@.service'

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/completion.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/err.h"
@@ -48,6 +50,7 @@ static const struct {
 	{ { OPT_COMPLETION, "completion", "bash|zsh|fish",
 	    "print what the shell completes, and exit" }, 0 },
 };
+#define SAID_MS		60000		/* the same words are not said again */
 #define N_SHARED	(sizeof shared / sizeof *shared)
 
 static const struct imgp_opt none = { 0, NULL, NULL, NULL };
@@ -302,8 +305,21 @@ imgp_usage(const struct imgp_tool *t, const char *fmt, ...)
 void
 imgp_complain(const struct imgp_err *e)
 {
-	fprintf(stderr, "%s: %s: %s\n", imgp_progname,
-	    e->code == NULL ? IMGP_E_INTERNAL : e->code, e->msg);
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct imgp_err last;
+	static int64_t said;
+	const char *code = e->code == NULL ? IMGP_E_INTERNAL : e->code;
+	int64_t now = imgp_clock_ms();
+
+	pthread_mutex_lock(&lock);
+	if (last.code == NULL || now - said >= SAID_MS ||
+	    strcmp(last.code, code) != 0 || strcmp(last.msg, e->msg) != 0) {
+		fprintf(stderr, "%s: %s: %s\n", imgp_progname, code, e->msg);
+		last = *e;
+		last.code = code;
+		said = now;
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 void
