@@ -161,9 +161,9 @@ has() {			# has ROLE: all that the role may do in the schema
 	    'USAGE, SELECT, UPDATE') end
 	    order by 1" | tr '\n' ' '
 }
-is "$(has imgp_lookup)" "due select due_now() failed select is_partial() is_swept() pending\
- select registered select sweep_make() upload select version() " \
-    'imgp_lookup reads five views, and what a difference spares it, and that is all'
+is "$(has imgp_lookup)" "busy select due select due_now() failed select is_partial() is_swept()\
+ paused select pending select registered select sweep_make() upload select version() " \
+    'imgp_lookup reads seven views, and what a difference spares it, and that is all'
 is "$(has imgp_record)" "file_finish() file_release() file_renew() file_scans()\
  file_start() lookup_failed() notice_done() notice_list() page_file() page_scans()\
  sweep_make() version() " \

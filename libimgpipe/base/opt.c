@@ -50,7 +50,7 @@ static const struct {
 	{ { OPT_COMPLETION, "completion", "bash|zsh|fish",
 	    "print what the shell completes, and exit" }, 0 },
 };
-#define SAID_MS		60000		/* the same words are not said again */
+#define SAID_MS		60000		/* what the database is said to be, once */
 #define N_SHARED	(sizeof shared / sizeof *shared)
 
 static const struct imgp_opt none = { 0, NULL, NULL, NULL };
@@ -312,8 +312,9 @@ imgp_complain(const struct imgp_err *e)
 	int64_t now = imgp_clock_ms();
 
 	pthread_mutex_lock(&lock);
-	if (last.code == NULL || now - said >= SAID_MS ||
-	    strcmp(last.code, code) != 0 || strcmp(last.msg, e->msg) != 0) {
+	if (strncmp(code, "IMGP-DB-", 8) != 0 || last.code == NULL ||
+	    now - said >= SAID_MS || strcmp(last.code, code) != 0 ||
+	    strcmp(last.msg, e->msg) != 0) {
 		fprintf(stderr, "%s: %s: %s\n", imgp_progname, code, e->msg);
 		last = *e;
 		last.code = code;

@@ -65,8 +65,8 @@ int	imgp_opt(const struct imgp_tool *tool, int argc, char *argv[]);
 void	imgp_usage(const struct imgp_tool *tool, const char *fmt, ...)
 	    __attribute__((__format__(printf, 2, 3), __noreturn__));
 
-/* "imgp-stamp: CODE: message" on standard error; what was the last to be said, and that
- * within a minute, is not said again. */
+/* "imgp-stamp: CODE: message" on standard error; the same of the database (IMGP-DB-...),
+ * which many steps meet, is not said again within a minute. */
 struct imgp_err;
 void	imgp_complain(const struct imgp_err *e);
 /* imgp_complain(), then exit: with 2 if a setting, a login or a right is wrong, with 75
