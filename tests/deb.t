@@ -69,6 +69,63 @@ is "$(within runuser -u postgres -- psql -X -At -d edc -c "select count(*) > 5
 grep -rl '^To: labs@example.org' "$root/var/lib/imgpipe/mail" >letters
 [ -s letters ]
 ok $? 'and the digest is mailed'
+
+# The units do their work under a systemd that runs: it is booted in a name space.
+booted() { nsenter -t "$init" -a -- env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    LC_ALL=C "$@"; }
+unit() { echo "$(booted systemctl show -P Result "$1") $(booted systemctl show -P ExecMainStatus "$1")"; }
+if command -v systemd-nspawn >/dev/null; then
+	within apt-get -q -y install systemd-sysv dbus >out 2>&1 || diag <out
+	within crontab -r -u imgpipe
+	within service postgresql stop >out 2>&1
+	umount "$root/proc"
+	systemd-nspawn -q -D "$root" -M "imgp-$$" --register=no --keep-unit --boot \
+	    >boot 2>&1 </dev/null &
+	container=$!
+	at_end "kill $container 2>/dev/null"
+	until init=$(pgrep -P $container) && state=$(booted systemctl is-system-running \
+	    --wait 2>/dev/null) || [ "${state-}" = degraded ]; do
+		kill -0 $container 2>/dev/null || break
+		sleep 0.2
+	done
+	is "${state-}" running 'the machine is booted' || tail -5 boot | diag
+	booted systemctl enable --now imgpipe-pending.timer imgpipe-digest.timer \
+	    imgpipe-verify.timer >out 2>&1
+	ok $? 'its timers are enabled' || diag <out
+	edc() { booted runuser -u postgres -- psql -X -At -d edc -c "$1"; }
+	edc 'update edc.subjecteventcrffile set revisionnumber = 2 where id = 1201' >out
+	booted systemctl start imgpipe-pending.service 2>out
+	is "$(unit imgpipe-pending.service)" 'success 0' 'the service of what waits' ||
+		booted journalctl --no-pager -n 20 | diag
+	is "$(edc "select status from pipeline.edcpipelinefile
+	    where revision_number = 2 and subjecteventcrffile_id = 1201")" \
+	    Completed '... delivers it'
+	# A secret that is no file of the service's own: a credential.
+	sed -i 's/^database/# &/' "$root/etc/imgpipe/imgpipe.conf"
+	mkdir -p "$root/etc/credstore"
+	(umask 077; echo dbname=edc >"$root/etc/credstore/imgpipe.database")
+	booted systemctl start imgpipe-digest.service 2>out
+	is "$(unit imgpipe-digest.service)" 'success 0' 'the digest has its database from a credential'
+	# What fails is told, with its words of this time.
+	rm -f "$root"/var/lib/imgpipe/mail/new/*
+	printf 'wait = 1s\ndb_wait = 1s\n' >>"$root/etc/imgpipe/imgpipe.conf"
+	booted systemctl stop 'postgresql@*'
+	booted systemctl start imgpipe-pending.service 2>out
+	is "$(unit imgpipe-pending.service)" 'exit-code 75' 'without its database it fails'
+	for ((i = 0; i < 300; i++)); do
+		grep -lr '^Subject: imgpipe-pending.service failed' \
+		    "$root/var/lib/imgpipe/mail/new" >letter 2>/dev/null && break
+		sleep 0.2
+	done
+	xargs cat <letter >letters
+	like letters 'IMGP-DB-UNAVAILABLE' '... and its last words are mailed'
+	booted systemctl poweroff
+	wait $container
+	rm "$root/etc/credstore/imgpipe.database"	# made by hand
+	mount -t proc proc "$root/proc"
+else
+	skip 'under a running systemd' 'no systemd-nspawn here'
+fi
 if command -v systemctl >/dev/null; then
 	systemctl --root="$root" enable imgpipe-pending.timer imgpipe-digest.timer \
 	    imgpipe-verify.timer >out 2>&1
@@ -80,7 +137,7 @@ within sh -c 'dpkg --verify imgpipe imgpipe-doc | grep -v " c /etc"' >out
 [ ! -s out ]
 ok $? 'nothing that the packages brought was changed' || diag <out
 
-within crontab -r -u imgpipe
+within crontab -r -u imgpipe 2>/dev/null
 within apt-get -q -y purge imgpipe imgpipe-doc >out 2>&1
 ok $? 'they are purged' || diag <out
 before >left
