@@ -314,5 +314,6 @@ fi
 sed -i 's/host=[^ ]*/host=\/nowhere/' pg.env
 . ./pg.env
 exits 75 'a record that is away is status 75' imgp-notify <finished
+is "$(grep -c IMGP-DB-UNAVAILABLE err)" 1 '... said once, by whatever needs it'
 like "$log" 'The record could not be asked' 'and the log says so'
 done_testing

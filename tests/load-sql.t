@@ -132,6 +132,9 @@ exits 2 'imgp-record stops where nothing was loaded' env \
     IMGP_DATABASE="$(echo "$IMGP_DATABASE" | sed 's/imgpipe/empty/')" \
     imgp-record start </dev/null
 like err 'IMGP-DB-SCHEMA: ' 'and says so'
+exits 2 'imgp-digest, too' env IMGP_LABS=labs@example.org IMGP_MAIL="file://$WORK/mail" \
+    IMGP_DATABASE="$(echo "$IMGP_DATABASE" | sed 's/imgpipe/empty/')" imgp-digest
+is "$(grep -c IMGP-DB-SCHEMA err)" 1 '... which says it once'
 
 # A migration that fails leaves everything as it was.
 echo 'select 1/0;' >"later/sql/$(printf %03d $((later + 1)))_bad.sql"
