@@ -80,8 +80,18 @@ fi
 
 is_long || done_testing	# a sample ends here
 # --- stopped, and gone on with ------------------------------------------------------
-# in_pass: wait until the stages of ${run} are there.
-in_pass() { until pgrep -P "$run" -x imgp-stamp >/dev/null; do :; done; }
+# in_pass: wait until the stages of ${run} are there.  A copy of imgp-stages has its
+# stage's name a moment after it has started: stages are there when eight are named.
+named() {
+	ps -o args= --ppid "$run" | sed 's,^[^ ]*/,,; s/ *$//' |
+	    grep -cxE 'imgp-(notify|record (start|scans|finish)|s3cp .*|lookup)'
+}
+in_pass() {
+	local end=$((SECONDS + 60))
+	until pgrep -P "$run" -x imgp-stamp >/dev/null && [ "$(named)" = 8 ]; do
+		[ $SECONDS -lt $end ] || return
+	done
+}
 # In a group of its own in this session: SIGTSTP does nothing in an orphaned one.
 mkfifo feed
 set -m
@@ -122,8 +132,7 @@ setsid "$BUILD/bin/imgp-run" <feed >lines 2>err &
 run=$!
 exec 7>feed
 in_pass
-is "$(ps -o args= --ppid "$run" | sed 's,^[^ ]*/,,; s/ *$//' | grep -cxE 'imgp-(notify|record (start|scans|finish)|s3cp .*|lookup)')" \
-    8 'each stage is there under its own name'
+is "$(named)" 8 'each stage is there under its own name'
 kill -KILL "$(pgrep -P "$run" -x imgp-stages)"
 uploads 2001 1 source/subjecteventcrffile/301/5112/mri_zip/v1.zip
 echo 2001 >&7

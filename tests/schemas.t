@@ -126,7 +126,7 @@ fi
 if is_long; then
 for bad in '{"v":"1"}' '{"errors":[{"stage":"fetch"}]}' '{"sha256":{"source":"ABC"}}' \
     '{"source":"/etc"}' '[]'; do
-	echo "$bad" | $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/job.schema.json" | head -1
+	echo "$bad" | $PYTHON "$ROOT/tests/lib/schema.py" "$schemas/job.schema.json" | sed -n 1p
 done | cut -d: -f1 >found
 holds found 'what is wrong with a job line is found' <<'EOT'
 v
