@@ -194,6 +194,7 @@ main(int argc, char *argv[])
 		.stage = "lookup", .accept = imgp_lookup_accept,
 		.expand = expand,
 		.step = imgp_lookup_step, .idle = imgp_lookup_idle,
+		.rest = imgp_lookup_rest,
 		.ask = imgp_lookup_ask,
 		/* All jobs come to the step, so that they leave in order. */
 		.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED |

@@ -32,6 +32,12 @@ idle(struct imgp_filter *f, void *arg, int eof)
 	return !eof && imgp_notify_work(arg) ? 0 : -1;
 }
 
+static int
+rest(void *arg, int64_t ms)
+{
+	return imgp_notify_rest(arg, ms);
+}
+
 static void
 show(const char *text)
 {
@@ -43,6 +49,7 @@ static const struct imgp_filter_ops ops = {
 	.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED,
 	.step = step,
 	.idle = idle,
+	.rest = rest,
 };
 static const struct imgp_opt opts[] = { { 0, NULL, NULL, NULL } };
 static const char *const synopsis[] = { "[-nq] <jobs", NULL };

@@ -87,7 +87,7 @@ main(int argc, char *argv[])
 {
 	struct imgp_record r = { .verb = NULL };
 	struct imgp_filter_ops ops = { .step = imgp_record_step,
-	    .idle = imgp_record_idle };
+	    .idle = imgp_record_idle, .rest = imgp_record_rest };
 	struct imgp_err e = { NULL, "" };
 	const char *run;
 	int rc;

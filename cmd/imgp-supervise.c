@@ -28,6 +28,7 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/processors.h"
 #include "libimgpipe/base/program.h"
+#include "libimgpipe/base/seats.h"
 #include "libimgpipe/base/text.h"
 #include "libimgpipe/base/warm.h"
 #include "libimgpipe/base/write.h"
@@ -433,6 +434,7 @@ settle(struct imgp_supervise *s)
 {
 	const char *run = getenv("IMGP_RUN");
 	struct imgp_err e;
+	char *seats;
 
 	if (imgp_conf_load(&e) == -1)
 		imgp_die(&e);
@@ -457,9 +459,14 @@ settle(struct imgp_supervise *s)
 	    setenv("LD_BIND_NOW", "1", 0) == -1)
 		imgp_oom();
 	/* All that is started from here on holds the run's lock. */
-	if (!imgp_common.dry_run &&
-	    imgp_spool_open(s->spool, s->run, &e) == -1)
+	unsetenv(IMGP_SEATS);
+	if (imgp_common.dry_run)
+		return;
+	seats = imgp_asprintf("%s/%s/seats", s->spool, s->run);
+	if (imgp_spool_open(s->spool, s->run, &e) == -1 ||
+	    imgp_seats_make(seats, &e) == -1)
 		imgp_die(&e);
+	free(seats);
 }
 
 /* Nonzero when something is in S3.  (Where it is not, and libcurl is needed for

@@ -28,6 +28,7 @@ const struct imgp_conf_row imgp_conf_rows[] = {
 	SECRET("ledger", IMGP_SECRETS_RECORD),
 	SECRET("api_token", IMGP_SECRETS_RECORD | IMGP_CONF_LINES),
 	{ "db_wait", "60s", "time 0 31622400", 0 },
+	{ "db_connections", "4", "number 1 1024", 0 },
 	{ "db_timeout", "60s", "time 1 86400", 0 },
 	{ "api_auth", "token", "of token certificate loopback", 0 },
 	{ "api_tls", "required", "of required elsewhere", 0 },

@@ -1,6 +1,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "libimgpipe/job/isolate.h"
 
 #define CHUNK	65536
+#define REST_MS	250
 
 struct imgp_filter {
 	const struct imgp_filter_ops *ops;
@@ -40,6 +42,7 @@ struct imgp_filter {
 	int		 too_long;	/* dropping the rest of such a line */
 	int		 expanding;	/* within ops->expand */
 	int		 ended;		/* ops->expand knows of the end */
+	int64_t		 idle_since;	/* 0: it is not */
 
 	struct imgp_breaker breaker;
 	int		 stopped;	/* by it */
@@ -63,11 +66,37 @@ output_broken(struct imgp_filter *f)
 	imgp_print_failed();
 }
 
+/* Wait until a page can be written without waiting, or the step holds nothing. */
+static void
+await_reader(struct imgp_filter *f)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	int64_t since = 0;
+	int n;
+
+	while ((n = poll(&p, 1, since == 0 ? 0 : REST_MS)) == 0 ||
+	    (n == -1 && errno == EINTR)) {
+		if (since == 0)
+			since = imgp_clock_ms();
+		if (!f->ops->rest(f->arg, imgp_clock_ms() - since))
+			return;
+	}
+}
+
 static void
 write_line(struct imgp_filter *f, const char *s, size_t len)
 {
-	if (imgp_write_all(STDOUT_FILENO, s, len) == -1)
-		output_broken(f);
+	size_t n;
+
+	for (; len > 0; s += n, len -= n) {
+		n = len;
+		if (f->ops->rest != NULL) {
+			n = len < PIPE_BUF ? len : PIPE_BUF;
+			await_reader(f);
+		}
+		if (imgp_write_all(STDOUT_FILENO, s, n) == -1)
+			output_broken(f);
+	}
 }
 
 static void
@@ -302,6 +331,7 @@ take(struct imgp_filter *f, const char *s, size_t len, int too_long)
 	int rc;
 
 	f->line += !f->expanding;
+	f->idle_since = 0;
 	if (!too_long && expand(f, s, len))
 		return;
 	if ((o->flags & IMGP_BLANK_IS_NONE) && f->operands == NULL &&
@@ -446,6 +476,13 @@ await(struct imgp_filter *f, int want_input, int64_t wait)
 	if (f->ops->wake_fd > 0) {
 		p[n].fd = f->ops->wake_fd;
 		p[n++].events = POLLIN;
+	}
+	if (f->ops->rest != NULL) {
+		if (f->idle_since == 0)
+			f->idle_since = imgp_clock_ms();
+		if (f->ops->rest(f->arg, imgp_clock_ms() - f->idle_since) &&
+		    (wait == -1 || wait > REST_MS))
+			wait = REST_MS;
 	}
 	first = n;
 	if (f->isolate != NULL)

@@ -121,6 +121,12 @@ struct imgp_filter_ops {
 	 * only.  NULL: no job is ever held.
 	 */
 	int64_t		(*idle)(struct imgp_filter *f, void *arg, int eof);
+	/*
+	 * Called while the loop has nothing to do, or its reader takes nothing, since
+	 * ${ms}: lets go of what other processes may want.  Returns nonzero when it is
+	 * to be called again, a quarter of a second later.  NULL: nothing is held.
+	 */
+	int		(*rest)(void *arg, int64_t ms);
 	/* For steps that hold jobs: when this descriptor becomes readable, idle is
 	 * called, and makes it unreadable again.  0: none. */
 	int		 wake_fd;

@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libpq-fe.h>
 
@@ -11,10 +13,16 @@
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/opt.h"
 #include "libimgpipe/base/parse.h"
+#include "libimgpipe/base/seats.h"
 #include "libimgpipe/record/db.h"
+
+#define IDLE_MS	30000		/* so long an idle connection of a run is kept */
+#define END_MS	1000		/* so long its end is awaited */
 
 struct imgp_db {
 	PGconn		*conn;		/* NULL: to be made */
+	int		 seat;		/* in a run: the connection's; -1: none */
+	int		 seats;		/* of the run */
 	char		*conninfo;
 	unsigned int	 flags;
 	char		 timeout[24];	/* of a statement, in the server: ms */
@@ -27,6 +35,13 @@ struct imgp_db {
 struct imgp_rows {
 	PGresult	*res;
 };
+
+/* Nonzero when it is one of those that a run shares. */
+static int
+has_seat(const struct imgp_db *db)
+{
+	return db->seat != -1 && db->seat != IMGP_SEATS_MOST;
+}
 
 /* --- what failed ---------------------------------------------------------- */
 
@@ -346,11 +361,31 @@ keywords(const struct imgp_db *db, const char **key, const char **val)
 	return n;
 }
 
+/* The server's end of a connection is its process's: only then is the seat free. */
+static void
+await_end(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char s[256];
+
+	while (poll(&p, 1, END_MS) > 0 && read(fd, s, sizeof s) > 0)
+		;
+	close(fd);
+}
+
 static void
 drop(struct imgp_db *db)
 {
+	int fd = -1;
+
+	if (has_seat(db) && db->conn != NULL && PQsocket(db->conn) != -1)
+		fd = fcntl(PQsocket(db->conn), F_DUPFD_CLOEXEC, 0);
 	PQfinish(db->conn);
 	db->conn = NULL;
+	if (fd != -1)
+		await_end(fd);
+	imgp_seat_leave(db->seat);
+	db->seat = -1;
 }
 
 /* Wait until the next result is there, sending what waits to be sent. */
@@ -392,6 +427,8 @@ connect_once(struct imgp_db *db, struct imgp_err *e)
 {
 	const char *key[16], *val[16];
 
+	if (db->seat == -1 && (db->seat = imgp_seat_take(db->seats, e)) == -1)
+		return -1;
 	keywords(db, key, val);
 	db->conn = PQconnectdbParams(key, val, 1);
 	if (db->conn == NULL)
@@ -436,6 +473,8 @@ imgp_db_open(const char *conninfo, unsigned int flags, int patience,
 	db->silence_ms = (int)timeout * 1500;
 	db->conninfo = imgp_strdup(conninfo == NULL ? "" : conninfo);
 	db->flags = flags;
+	db->seat = -1;
+	db->seats = (int)strtol(imgp_conf(NULL, "db_connections"), NULL, 10);
 	while (connect_once(db, &why) == -1) {
 		if (strcmp(why.code, IMGP_E_DB_UNAVAILABLE) != 0 ||
 		    imgp_clock_ms() + pause > end) {
@@ -454,7 +493,7 @@ imgp_db_close(struct imgp_db *db)
 {
 	if (db == NULL)
 		return;
-	PQfinish(db->conn);
+	drop(db);
 	free(db->conninfo);
 	free(db);
 }
@@ -629,6 +668,7 @@ imgp_db_batch(struct imgp_db *db, unsigned int bounds,
 			imgp_rows_free(got[i]);
 	free(all);
 	free(got);
+	imgp_db_idle(db, 0);
 	return rc;
 }
 
@@ -663,6 +703,17 @@ imgp_db_rest(struct imgp_db *db)
 {
 	if (db != NULL && !in_transaction(db))
 		drop(db);
+}
+
+int
+imgp_db_idle(struct imgp_db *db, int64_t ms)
+{
+	if (db == NULL || !has_seat(db) || in_transaction(db))
+		return 0;
+	if (ms < IDLE_MS && !imgp_seats_wanted(db->seats))
+		return 1;
+	drop(db);
+	return 0;
 }
 
 size_t

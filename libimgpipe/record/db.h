@@ -75,6 +75,13 @@ void	imgp_db_rollback(struct imgp_db *db);
 /* Close the connection until the next call, which connects again.  Not within a
  * transaction; NULL is fine. */
 void	imgp_db_rest(struct imgp_db *db);
+/*
+ * The connections of a run's processes are as many as the setting "db_connections" says;
+ * who needs one waits for it.  Nothing was asked here for ${ms}: do as imgp_db_rest() if
+ * another process waits, or after half a minute.  Returns nonzero when it is to be called
+ * again, a quarter of a second later.  Each transaction ends with it.
+ */
+int	imgp_db_idle(struct imgp_db *db, int64_t ms);
 
 /*
  * 0 when the schema "pipeline" is loaded in the version that this program was

@@ -386,6 +386,12 @@ imgp_ledger_patience(struct imgp_ledger *l, int seconds)
 	l->patience_ms = (int64_t)seconds * 1000;
 }
 
+int
+imgp_ledger_idle(struct imgp_ledger *l, int64_t ms)
+{
+	return l == NULL ? 0 : imgp_db_idle(l->db, ms);
+}
+
 void
 imgp_ledger_close(struct imgp_ledger *l)
 {

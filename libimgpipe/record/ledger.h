@@ -12,6 +12,7 @@
 #define IMGPIPE_LEDGER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/base/json.h"
@@ -75,6 +76,8 @@ struct imgp_ledger *imgp_ledger_open(const char *where, struct imgp_err *e);
 int	imgp_ledger_is_new(const struct imgp_ledger *l);
 /* Try for at most ${seconds} instead of the setting "db_wait". */
 void	imgp_ledger_patience(struct imgp_ledger *l, int seconds);
+/* As imgp_db_idle(); by HTTP there is nothing to let go of.  NULL is fine. */
+int	imgp_ledger_idle(struct imgp_ledger *l, int64_t ms);
 void	imgp_ledger_close(struct imgp_ledger *l);	/* NULL is fine */
 
 /*

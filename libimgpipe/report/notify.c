@@ -146,6 +146,12 @@ imgp_notify_work(struct imgp_notify *n)
 	return imgp_errorlogs_work(n->errorlogs);
 }
 
+int
+imgp_notify_rest(struct imgp_notify *n, int64_t ms)
+{
+	return imgp_post_idle(n->post, ms);
+}
+
 /* --- the end ------------------------------------------------------------- */
 
 /* Tell the record that the run came to its end. */

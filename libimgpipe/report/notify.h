@@ -13,6 +13,8 @@
 #ifndef IMGPIPE_NOTIFY_H
 #define IMGPIPE_NOTIFY_H
 
+#include <stdint.h>
+
 #include "libimgpipe/base/err.h"
 #include "libimgpipe/job/job.h"
 #include "libimgpipe/report/trouble.h"
@@ -38,6 +40,8 @@ void	imgp_notify_see(struct imgp_notify *n, struct imgp_job *job);
 
 /* Write one error log of those that wait: nonzero while there are more. */
 int	imgp_notify_work(struct imgp_notify *n);
+/* Nothing was written for ${ms}: imgp_db_idle() with the record's connection. */
+int	imgp_notify_rest(struct imgp_notify *n, int64_t ms);
 
 /*
  * The run is over: write the logs, send the mails, then report what earlier runs did not

@@ -209,6 +209,12 @@ record(struct imgp_post *p, struct imgp_err *e)
 	return p->db;
 }
 
+int
+imgp_post_idle(struct imgp_post *p, int64_t ms)
+{
+	return imgp_db_idle(p->db, ms);
+}
+
 /* All statements are constants. */
 static const char *
 statement(const char *function)

@@ -99,6 +99,8 @@ int	imgp_post_flush(struct imgp_post *p,
 	    void (*complain)(const struct imgp_err *));
 /* Nonzero when the settings name a record. */
 int	imgp_post_has_record(const struct imgp_post *p);
+/* imgp_db_idle() with the record's connection, where there is one. */
+int	imgp_post_idle(struct imgp_post *p, int64_t ms);
 /*
  * Ask the record by select pipeline.${function}(${request}), and free ${request}.  Returns
  * 0 with the answer's data in ${*data}, which the caller frees; or -1 with ${e}.

@@ -416,6 +416,14 @@ imgp_lookup_idle(struct imgp_filter *f, void *arg, int eof)
 }
 
 int
+imgp_lookup_rest(void *arg, int64_t ms)
+{
+	struct imgp_lookup *l = arg;
+
+	return imgp_db_idle(l->db, ms);
+}
+
+int
 imgp_lookup_key(const char *source, const char *s, const char **key,
     struct imgp_err *e)
 {
@@ -501,7 +509,10 @@ sweep(struct imgp_lookup *l, const char *every)
 		return;
 	holds = strcmp(imgp_rows_get(r, 0, 0), "t") == 0;
 	imgp_rows_free(r);
-	if (holds || l->o.sweep_every == 0 || (db = imgp_db_open(
+	if (holds || l->o.sweep_every == 0)
+		return;
+	imgp_db_rest(l->db);	/* a run may have no second one for us */
+	if ((db = imgp_db_open(
 	    l->o.database == NULL ? l->o.replica : l->o.database, 0, 0,
 	    &e)) == NULL)
 		return;

@@ -66,6 +66,7 @@ int	imgp_lookup_key(const char *source, const char *s, const char **key,
 int	imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *lookup,
 	    struct imgp_err *e);
 int64_t	imgp_lookup_idle(struct imgp_filter *f, void *lookup, int eof);
+int	imgp_lookup_rest(void *lookup, int64_t ms);
 
 /*
  * Job lines for all uploads, of the options' pipeline or of all, that are to be delivered

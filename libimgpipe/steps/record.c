@@ -520,6 +520,14 @@ imgp_record_idle(struct imgp_filter *f, void *arg, int eof)
 }
 
 int
+imgp_record_rest(void *arg, int64_t ms)
+{
+	struct imgp_record *r = arg;
+
+	return imgp_ledger_idle(r->ledger, ms);
+}
+
+int
 imgp_record_run(struct imgp_record *r, const char *run, struct imgp_err *e)
 {
 	struct imgp_ledger_call c;

@@ -42,6 +42,7 @@ struct imgp_record {
 int	imgp_record_step(struct imgp_filter *f, struct imgp_job *job, void *record,
 	    struct imgp_err *e);
 int64_t	imgp_record_idle(struct imgp_filter *f, void *record, int eof);
+int	imgp_record_rest(void *record, int64_t ms);
 
 /* An imgp_filter_ops.ask for start: test the ledger by renewing the leases of the job's
  * run. */
