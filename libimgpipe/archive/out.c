@@ -9,7 +9,9 @@
 #include "libimgpipe/base/worker.h"
 #include "libimgpipe/base/write.h"
 
-#define BUFFER		((size_t)32 << 10)	/* more costs a small upload page faults */
+#define SMALL		((size_t)32 << 10)	/* more costs a small upload page faults, */
+#define LARGE		((size_t)128 << 10)	/* and less a large one system calls */
+#define GROWS		((uint64_t)512 << 10)
 #define WRITE_BACK	((uint64_t)8 << 20)
 #define SMALL_COPY	((uint64_t)64 << 10)	/* below it the buffer is faster */
 #define LONG_COPY	((uint64_t)8 << 20)
@@ -23,7 +25,8 @@ imgp_out_init(struct imgp_out *o, int fd)
 {
 	memset(o, 0, sizeof *o);
 	o->fd = fd;
-	o->buf = imgp_alloc_bytes(BUFFER);
+	o->buf = imgp_alloc_bytes(SMALL);
+	o->room = SMALL;
 }
 
 void
@@ -66,6 +69,16 @@ write_back(struct imgp_out *o)
 	o->behind += n;
 }
 
+/* The output is a large one: what is read ahead goes with the empty buffer. */
+static void
+grow(struct imgp_out *o)
+{
+	free(o->buf);
+	o->buf = imgp_alloc_bytes(LARGE);
+	o->room = LARGE;
+	o->nahead = 0;
+}
+
 int
 imgp_out_flush(struct imgp_out *o, struct imgp_err *e)
 {
@@ -75,6 +88,8 @@ imgp_out_flush(struct imgp_out *o, struct imgp_err *e)
 		return -1;
 	o->len = 0;
 	write_back(o);
+	if (o->room == SMALL && o->n >= GROWS)
+		grow(o);
 	return 0;
 }
 
@@ -82,10 +97,10 @@ int
 imgp_out_write(struct imgp_out *o, const void *p, size_t len,
     struct imgp_err *e)
 {
-	if (len > BUFFER - o->len && imgp_out_flush(o, e) == -1)
+	if (len > o->room - o->len && imgp_out_flush(o, e) == -1)
 		return -1;
 	o->n += len;
-	if (len >= BUFFER)
+	if (len >= o->room)
 		return write_all(o, p, len, e);
 	if (len > 0)
 		o->nahead = 0;
@@ -236,12 +251,12 @@ imgp_out_copy(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
 			if (rc == 1)
 				continue;
 		}
-		if (o->len == BUFFER && imgp_out_flush(o, e) == -1)
+		if (o->len == o->room && imgp_out_flush(o, e) == -1)
 			return -1;
-		n = BUFFER - o->len;
+		n = o->room - o->len;
 		if (n > len)
 			n = (size_t)len;
-		if (read_ahead(o, fd, o->buf + o->len, n, BUFFER - o->len, off,
+		if (read_ahead(o, fd, o->buf + o->len, n, o->room - o->len, off,
 		    e) == -1)
 			return -1;
 		o->len += n;

@@ -13,8 +13,8 @@
 struct imgp_out {
 	int		 fd;
 	uint64_t	 n;		/* bytes taken so far */
-	unsigned char	*buf;		/* not yet written: len bytes */
-	size_t		 len;
+	unsigned char	*buf;		/* not yet written: len bytes of room */
+	size_t		 len, room;
 	int		 no_cfr;	/* copy_file_range does not work here */
 	int		 durable;	/* set by a caller that will fsync(2): starts
 					 * writing to disk early */
