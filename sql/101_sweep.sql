@@ -97,12 +97,10 @@ create or replace function pipeline.print_of(upload bigint, code text,
 	    hashint8extended(upload, coalesce(revision, -1)));
 $$;
 
--- The blocks of pipeline.upload, and those of the record.  The settings let the server
--- share the work among its workers, whose answers are few.
+-- The blocks of pipeline.upload, and those of the record.
 create or replace function pipeline.upload_blocks()
 returns table (block bigint, uploads bigint, print numeric, top bigint)
-language plpgsql stable set jit = off set parallel_setup_cost = 0
-set parallel_tuple_cost = 0.001 as $$
+language plpgsql stable set jit = off as $$
 begin
 	return query select u.subject_event_crf_file_id >> 10, count(*),
 	    sum(pipeline.print_of(u.subject_event_crf_file_id, u.pipeline_code,
@@ -112,8 +110,7 @@ begin
 end $$;
 create or replace function pipeline.record_blocks()
 returns table (block bigint, uploads bigint, print numeric)
-language plpgsql stable set jit = off set parallel_setup_cost = 0
-set parallel_tuple_cost = 0.001 as $$
+language plpgsql stable set jit = off as $$
 begin
 	return query select f.subjecteventcrffile_id >> 10, count(*),
 	    sum(pipeline.print_of(f.subjecteventcrffile_id, p.code,

@@ -270,4 +270,11 @@ is "$(($(sweeps) - n)) $(sql 'select pipeline.is_swept(72000), pipeline.is_parti
 is "$(imgp-status --json | jq -c '[.swept, ([.states[] | select(.state == "delivered") | .files] | add)]')" \
     "[null,$(sql "select count(*) from pipeline.edcpipelinefile where status = 'Completed'
 	and not has_error and not has_warning")]" 'and imgp-status counts all of them'
+# Where one address is both, one session does it all.
+aged '20 hours'
+before=$(sweeps)
+sql 'alter role lookup connection limit 1'
+IMGP_DATABASE=$IMGP_REPLICA pending >/dev/null
+is "$(sweeps)" $((before + 1)) 'a full difference takes no second connection'
+sql 'alter role lookup connection limit -1'
 done_testing

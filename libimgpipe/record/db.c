@@ -642,12 +642,12 @@ imgp_db_batch(struct imgp_db *db, unsigned int bounds,
 	struct imgp_db_stmt *all = imgp_alloc((n + 3) * sizeof *all);
 	struct imgp_rows **got = imgp_alloc((n + 3) * sizeof *got);
 	size_t i, first = 0, m = 0;
-	int rc = -1;
+	int rc = -1, reads;
 
 	if (bounds & IMGP_DB_BEGIN) {
-		all[m++] = (struct imgp_db_stmt){ db->flags &
-		    IMGP_DB_READ_ONLY ? "begin read only" : "begin read write",
-		    NULL, 0 };
+		reads = db->flags & IMGP_DB_READ_ONLY && !(bounds & IMGP_DB_WRITE);
+		all[m++] = (struct imgp_db_stmt){ reads ? "begin read only" :
+		    "begin read write", NULL, 0 };
 		all[m++] = (struct imgp_db_stmt){ settings, limits, 2 };
 		first = m;
 	}

@@ -62,6 +62,8 @@ void	imgp_rows_free(struct imgp_rows *r);
  */
 #define IMGP_DB_BEGIN		1u
 #define IMGP_DB_COMMIT		2u
+#define IMGP_DB_WRITE		4u	/* with BEGIN: this one may write, in spite of
+					 * IMGP_DB_READ_ONLY */
 struct imgp_db_stmt {
 	const char		*sql;
 	const char *const	*params;

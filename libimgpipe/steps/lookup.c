@@ -491,34 +491,56 @@ imgp_lookup_step(struct imgp_filter *f, struct imgp_job *job, void *arg,
 	return IMGP_STEP_HELD;
 }
 
+/* Nonzero when what is asked and what may be written have the same address. */
+static int
+is_one(const struct imgp_lookup *l)
+{
+	return l->o.database == NULL || (l->o.replica != NULL &&
+	    strcmp(l->o.database, l->o.replica) == 0);
+}
+
+/* Have a full difference made: by the connection that there is, where that may write,
+ * for a new session has all to plan anew. */
+static void
+make_sweep(struct imgp_lookup *l, const char *every, int here)
+{
+	const struct imgp_db_stmt make = { "select pipeline.sweep_make("
+	    "jsonb_build_object('every', $1::bigint))", &every, 1 };
+	struct imgp_rows *r = NULL;
+	struct imgp_db *db = NULL;
+	struct imgp_err e;
+
+	if (!here) {
+		imgp_db_rest(l->db);	/* a run may have no second one for us */
+		if ((db = imgp_db_open(l->o.database == NULL ? l->o.replica :
+		    l->o.database, 0, 0, &e)) == NULL)
+			return;
+	}
+	if (imgp_db_batch(here ? l->db : db, IMGP_DB_BEGIN | IMGP_DB_COMMIT |
+	    IMGP_DB_WRITE, &make, 1, &r, &e) == 0)
+		imgp_rows_free(r);
+	imgp_db_close(db);
+}
+
 /*
- * Have a full difference made where none holds, by a connection that may write:
- * then what is done need not be read.  Where that fails the query reads it; nothing
- * is missed.
+ * Have one made where none holds: then what is done need not be read.  Where that
+ * fails the query reads it; nothing is missed.
  */
 static void
 sweep(struct imgp_lookup *l, const char *every)
 {
 	struct imgp_rows *r;
 	struct imgp_err e;
-	struct imgp_db *db;
-	int holds;
+	int holds, here;
 
-	if ((r = imgp_db_query(l->db, "select pipeline.is_swept($1::bigint)", 1,
-	    &every, &e)) == NULL)
+	if ((r = imgp_db_query(l->db, "select pipeline.is_swept($1::bigint),"
+	    " not pg_is_in_recovery()", 1, &every, &e)) == NULL)
 		return;
 	holds = strcmp(imgp_rows_get(r, 0, 0), "t") == 0;
+	here = is_one(l) && strcmp(imgp_rows_get(r, 0, 1), "t") == 0;
 	imgp_rows_free(r);
-	if (holds || l->o.sweep_every == 0)
-		return;
-	imgp_db_rest(l->db);	/* a run may have no second one for us */
-	if ((db = imgp_db_open(
-	    l->o.database == NULL ? l->o.replica : l->o.database, 0, 0,
-	    &e)) == NULL)
-		return;
-	imgp_rows_free(imgp_db_query(db, "select pipeline.sweep_make("
-	    "jsonb_build_object('every', $1::bigint))", 1, &every, &e));
-	imgp_db_close(db);
+	if (!holds && l->o.sweep_every != 0)
+		make_sweep(l, every, here);
 }
 
 static struct imgp_rows *
