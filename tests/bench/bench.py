@@ -45,14 +45,14 @@ def scratch():
         prefix='imgp-bench.', dir=os.environ.get('BENCH_DIR'))
 
 
-def corpus(where, name):
+def corpus(where, name, level='-6'):
     """Make the corpus's files below where/name/dcm, and its zip."""
     maker = os.path.join(BUILD, 'bench', 'corpus')
     top = os.path.join(where, name)
     os.makedirs(os.path.join(top, 'dcm'))
     subprocess.run([maker, os.path.join(top, 'dcm')] +
                    [str(n) for n in CORPORA[name]], check=True)
-    subprocess.run(['zip', '-6', '-q', '-r', '../in.zip', '.'],
+    subprocess.run(['zip', level, '-q', '-r', '../in.zip', '.'],
                    cwd=os.path.join(top, 'dcm'), check=True)
     return top
 
