@@ -331,6 +331,7 @@ fuzz-%: tests/fuzz/%.c all
 	  $(call libs,$(shell sed -n 's,^/\* PKGS: \(.*\) \*/,\1,p' $<))
 	mkdir -p $B/fuzz/corpus-$*
 	$(if $(filter $*,$(FUZZED)),PATH="$B/bin:$$PATH" tests/fuzz/seeds $* $B/fuzz/corpus-$*)
+	ASAN_OPTIONS=quarantine_size_mb=16 \
 	$B/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 \
 	  -malloc_limit_mb=4096 -print_final_stats=1 \
 	  $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix=$B/fuzz/ $B/fuzz/corpus-$*

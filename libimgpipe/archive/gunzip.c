@@ -9,6 +9,7 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/worker.h"
 
+#define IN		((size_t)64 << 10)
 #define RESERVED	0xe0	/* flags; RFC 1952: must be zero */
 
 struct imgp_gunzip {
@@ -18,7 +19,7 @@ struct imgp_gunzip {
 	int		 eof;		/* of the file */
 	int		 begun;		/* the first member has */
 	struct inflate_state isal;
-	unsigned char	 in[(size_t)128 << 10];
+	unsigned char	*in;		/* IN bytes */
 };
 
 struct imgp_gunzip *
@@ -27,6 +28,7 @@ imgp_gunzip_new(int fd)
 	struct imgp_gunzip *g = imgp_alloc(sizeof *g);
 
 	g->fd = fd;
+	g->in = imgp_alloc_bytes(IN);
 	isal_inflate_init(&g->isal);
 	g->isal.next_in = g->in;
 	g->isal.crc_flag = ISAL_GZIP;
@@ -36,6 +38,9 @@ imgp_gunzip_new(int fd)
 void
 imgp_gunzip_free(struct imgp_gunzip *g)
 {
+	if (g == NULL)
+		return;
+	free(g->in);
 	free(g);
 }
 
@@ -61,7 +66,7 @@ fill(struct imgp_gunzip *g, struct imgp_err *e)
 	memmove(g->in, g->isal.next_in, g->isal.avail_in);
 	do
 		n = pread(g->fd, g->in + g->isal.avail_in,
-		    sizeof g->in - g->isal.avail_in, (off_t)g->pos);
+		    IN - g->isal.avail_in, (off_t)g->pos);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return imgp_fail_errno(e, IMGP_E_STORE_IO, "read");

@@ -7,6 +7,9 @@
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/ini.h"
 
+#define ROOM	((size_t)4096)		/* at first; IMGP_INI_MAX is a power of two
+					 * times as much */
+
 struct reader {
 	unsigned int	 flags;
 	imgp_ini_setting *fn;
@@ -101,19 +104,35 @@ take_line(struct reader *r, char *line, struct imgp_err *e)
 	return rc;
 }
 
+/* Twice the room for a text that fills it; nothing of it stays in the old one. */
+static char *
+double_room(char *s, size_t len)
+{
+	char *new = imgp_alloc(2 * len + 1);
+
+	memcpy(new, s, len);
+	explicit_bzero(s, len);
+	free(s);
+	return new;
+}
+
 /* All of ${path}: ${*len} bytes and a NUL, the caller's to free. */
 static char *
 read_all(const char *path, size_t *len, struct imgp_err *e)
 {
-	char *s = imgp_alloc(IMGP_INI_MAX + 1);
+	size_t room = ROOM;
+	char *s = imgp_alloc(room + 1);
 	ssize_t n = 0;
 	int fd;
 
 	*len = 0;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) != -1)
 		while (*len < IMGP_INI_MAX &&
-		    (n = read(fd, s + *len, IMGP_INI_MAX - *len)) > 0)
-			*len += (size_t)n;
+		    (n = read(fd, s + *len, room - *len)) > 0)
+			if ((*len += (size_t)n) == room && room < IMGP_INI_MAX) {
+				s = double_room(s, room);
+				room *= 2;
+			}
 	if (fd == -1 || n == -1)
 		imgp_fail_errno(e, IMGP_E_CONFIG, "%s", path);
 	else if (*len == IMGP_INI_MAX)

@@ -383,6 +383,7 @@ imgp_deflate_free(struct imgp_deflate *d)
 	if (d == NULL)
 		return;
 	imgp_deflate_prover_free(d->prover);
+	free(d->room);
 	free(d);
 }
 

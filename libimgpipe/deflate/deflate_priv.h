@@ -162,18 +162,20 @@ struct pass {
 	struct imgp_respell_mark mark;	/* the next one, where: */
 	int		 has_mark;
 	int		 no_mark;	/* there is none left */
-	imgp_respell_copy herelist[IMGP_RESPELL_COPIES];
-	imgp_respell_copy list[IMGP_RESPELL_COPIES];
 	uint32_t	 stored, finals;	/* blocks so far */
 	struct imgp_deflate_src src;
-	struct imgp_deflate_edit ed[PASS_EDITS];	/* ins is not set */
-	int64_t		 delta[PASS_EDITS + 1];
-	uint64_t	 ins[PASS_EDITS];	/* where io->inserted has it */
 	int		 all;		/* the last edit is among them */
 	int		 failed;	/* a callback has, and filled in d->e */
-	unsigned char	 buf[PASS_INSERT + 8];
 	uint64_t	 textoff;	/* text[] has textlen bytes of content */
 	size_t		 textlen;
+
+	/* From here on not zeroed for a pass. */
+	int64_t		 delta[PASS_EDITS + 1];	/* but for the first */
+	imgp_respell_copy herelist[IMGP_RESPELL_COPIES];
+	imgp_respell_copy list[IMGP_RESPELL_COPIES];
+	struct imgp_deflate_edit ed[PASS_EDITS];	/* ins is not set */
+	uint64_t	 ins[PASS_EDITS];	/* where io->inserted has it */
+	unsigned char	 buf[PASS_INSERT + 8];
 	unsigned char	 text[PASS_TEXT];
 };
 
@@ -195,6 +197,7 @@ struct imgp_deflate {
 	const struct imgp_deflate_src *src;
 	struct imgp_err	*e;
 	struct pass	*pass;		/* NULL: a plan */
+	struct pass	*room;		/* for it: NULL before the first */
 	struct imgp_deflate_edit *ed;	/* few, or the pass's */
 	size_t		 n;		/* edits that do something */
 	int64_t		*delta;		/* behind edit i - 1 */

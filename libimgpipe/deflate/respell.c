@@ -15,6 +15,8 @@
 
 #define FLUSH	((size_t)64 << 10)	/* of mid */
 #define NEED	(IN_HEADER + 16)	/* bytes that are read at a place */
+#define BACK	((size_t)32 << 10)	/* of the new stream, on the way back */
+#define FORGET	256			/* edits; divides PASS_EDITS */
 #define GAP	((uint64_t)4096 * 8)	/* bits of the source; with what is read
 					 * at once less than OLD_MAX */
 
@@ -80,7 +82,7 @@ imgp_respell_next_edits(struct imgp_deflate *d)
 	int rc;
 
 	while (!s->all && (d->idx == d->n || s->ed[d->n - 1].at <= upto)) {
-		if (d->n == PASS_EDITS)
+		if (d->n % FORGET == 0)
 			forget(d);
 		if (d->n == PASS_EDITS)
 			return imgp_deflate_decline(d, "too many edits");
@@ -315,30 +317,35 @@ run(struct imgp_deflate *d, struct pass *s, imgp_deflate_read *read, void *arg,
 	return rc;
 }
 
+/* In the memory of the last one, if there was one. */
+static struct pass *
+new_pass(struct imgp_deflate *d)
+{
+	if (d->room == NULL)
+		d->room = imgp_alloc(sizeof(*d->room));
+	memset(d->room, 0, offsetof(struct pass, delta));
+	d->room->delta[0] = 0;
+	return d->room;
+}
+
 int
 imgp_respell_stream(struct imgp_deflate *d, const struct imgp_respell *r,
     struct imgp_err *e)
 {
-	struct pass *s = imgp_alloc(sizeof(*s));
-	int rc;
+	struct pass *s = new_pass(d);
 
 	s->io = r;
-	rc = run(d, s, r->read, r->arg, r->len, e);
-	free(s);
-	return rc;
+	return run(d, s, r->read, r->arg, r->len, e);
 }
 
 int
 imgp_respell_decode(struct imgp_deflate *d, const struct imgp_respell_trace *t,
     struct imgp_err *e)
 {
-	struct pass *s = imgp_alloc(sizeof(*s));
-	int rc;
+	struct pass *s = new_pass(d);
 
 	s->trace = t;
-	rc = run(d, s, t->read, t->arg, t->len, e);
-	free(s);
-	return rc;
+	return run(d, s, t->read, t->arg, t->len, e);
 }
 
 /* --- the way back --------------------------------------------------------- */
@@ -351,8 +358,8 @@ struct back {
 	size_t		 inlen;
 	size_t		 reclen, recpos;
 	struct bitw	 out;
-	unsigned char	 in[IO_SIZE + 8], rec[4096 + 8];
-	unsigned char	 outbuf[2 * IO_SIZE + 8];
+	unsigned char	 in[BACK + 8], rec[4096 + 8];
+	unsigned char	 outbuf[2 * BACK + 8];
 };
 
 static int
@@ -418,7 +425,7 @@ copy_new(struct back *b, uint64_t n)
 		at = b->pos >> 3;
 		if (at < b->inoff || at >= b->inoff + b->inlen) {
 			b->inoff = at;
-			b->inlen = (size_t)min64(b->io->len - at, IO_SIZE);
+			b->inlen = (size_t)min64(b->io->len - at, BACK);
 			if (b->io->read(b->io->arg, at, b->in, b->inlen,
 			    b->e) == -1)
 				return -1;
@@ -427,7 +434,7 @@ copy_new(struct back *b, uint64_t n)
 		imgp_deflate_put_run(&b->out, b->in + (at - b->inoff),
 		    (unsigned)(b->pos & 7), end - b->pos);
 		b->pos = end;
-		if (b->out.pos > IO_SIZE / 2 && write_out(b) == -1)
+		if (b->out.pos > BACK / 2 && write_out(b) == -1)
 			return -1;
 	}
 	return 0;
@@ -445,7 +452,7 @@ take_old(struct back *b, uint64_t n)
 			return c == -1 ? -1 : no_fit(b);
 		k = n < 8 ? (unsigned)n : 8;
 		put(&b->out, (unsigned)c & ((1U << k) - 1), k);
-		if (b->out.pos > IO_SIZE && write_out(b) == -1)
+		if (b->out.pos > BACK && write_out(b) == -1)
 			return -1;
 	}
 	return 0;
@@ -477,12 +484,13 @@ go_back(struct back *b)
 int
 imgp_respell_undo(const struct imgp_respell_back *io, struct imgp_err *e)
 {
-	struct back *b = imgp_alloc(sizeof(*b));
+	struct back *b = imgp_alloc_bytes(sizeof(*b));
 	int rc;
 
+	memset(b, 0, offsetof(struct back, in));
 	b->io = io;
 	b->e = e;
-	b->out = (struct bitw){ .buf = b->outbuf, .max = 2 * IO_SIZE };
+	b->out = (struct bitw){ .buf = b->outbuf, .max = 2 * BACK };
 	rc = io->len > UINT64_MAX / 16 ? no_fit(b) : go_back(b);
 	free(b);
 	return rc;
