@@ -48,7 +48,7 @@ gzip -6 <few.tar >few.tgz
 gzip -9 "a name"
 mv 'a name.gz' named.tgz
 "$PY" - <<'EOT2' || exit 1
-import gzip, io, tarfile, zlib
+import gzip, io, random, tarfile, zlib
 raw = open("all.tar", "rb").read()
 for name, form in (("gnu", tarfile.GNU_FORMAT), ("pax", tarfile.PAX_FORMAT)):
     with tarfile.open("python-%s.tgz" % name, "w:gz", format=form) as t:
@@ -67,7 +67,10 @@ for i in range(0, len(raw), 9000):
     out += z.flush(zlib.Z_SYNC_FLUSH if i % 2 else zlib.Z_FULL_FLUSH)
 open("flushed.tgz", "wb").write(out + z.flush())
 # A second member whose header is longer than we read at once.
-few = open("few.tar", "rb").read()
+noise = tarfile.TarInfo("noise")
+noise.size = 512 * 800
+few = noise.tobuf() + random.Random(2).randbytes(noise.size) + \
+    open("few.tar", "rb").read()
 half = len(few) // 2
 second = gzip.compress(few[half:])
 open("encoded.tgz", "wb").write(gzip.compress(few[:half]) + second[:3] + b"\x08"
@@ -119,6 +122,20 @@ imgp-stamp --unstamp --provenance prov -o back new 2>err &&
 	gzip -dc back | cmp -s - plain
 ok $? 'and the same content comes back' || diag <err
 like err 'compressed anew' 'as it says'
+
+# What was begun there is taken back from standard output, or never went to it.
+echo first >whole
+imgp-stamp --scans ids -o - encoded.tgz >>whole 2>/dev/null &&
+	{ echo first; cat new; } | cmp -s - whole
+ok $? 'behind what a file held before'
+imgp-stamp --scans ids -o - encoded.tgz 2>/dev/null | cmp -s - new
+ok $? 'in a pipe'
+imgp-dcmscan few.tgz 2>/dev/null | jq -c "$ids" >ids
+imgp-stamp --scans ids -o new few.tgz 2>/dev/null
+cat new new >whole
+imgp-stamp --scans ids -o - few.tgz 2>/dev/null 1<>whole &&
+	cat new new | cmp -s - whole
+ok $? 'over the beginning of a file: the rest of it stays'
 
 gzip -dc gzip-6.tgz | gzip -n >again.tgz
 imgp-dcmscan again.tgz 2>/dev/null | jq -c "$ids" >ids

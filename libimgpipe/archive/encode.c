@@ -164,6 +164,7 @@ imgp_spill_init(struct imgp_spill *s, int dir)
 	s->n = 0;
 	imgp_buf_init(&s->mem);
 	s->dir = dir;
+	s->most = IMGP_SPILL_MEM;
 	s->fd = -1;
 }
 
@@ -277,13 +278,13 @@ imgp_spill_write(void *spill, const void *p, size_t len, struct imgp_err *e)
 	struct imgp_spill *s = spill;
 
 	s->n += len;
-	if (s->mem.len + len > IMGP_SPILL_MEM) {
+	if (s->mem.len + len > s->most) {
 		if (s->fd == -1 && (s->fd = imgp_tmpfile(s->dir, e)) == -1)
 			return -1;
 		if (write_fd(s->fd, s->mem.s, s->mem.len, e) == -1)
 			return -1;
 		imgp_buf_clear(&s->mem);
-		if (len > IMGP_SPILL_MEM / 2)
+		if (len > s->most / 2)
 			return write_fd(s->fd, p, len, e);
 	}
 	imgp_buf_add(&s->mem, p, len);

@@ -43,11 +43,13 @@ void	imgp_gzip_trailer(unsigned char trailer[IMGP_GZIP_TRAILER],
 	    uint32_t crc, uint64_t size);
 
 /*
- * Bytes kept in memory up to IMGP_SPILL_MEM, then in an unnamed file in the open
- * directory ${dir}.
+ * Bytes kept in memory up to ${most}, then in an unnamed file in the open directory
+ * ${dir}.  imgp_spill_init() sets ${most} to IMGP_SPILL_MEM; a caller that will write and
+ * read in order sets less, for a file costs less than fresh memory then.
  */
 struct imgp_spill {
 	int		 dir;
+	size_t		 most;
 	struct imgp_buf	 mem;
 	int		 fd;		/* -1: all is in mem */
 	uint64_t	 n;		/* bytes kept */

@@ -110,6 +110,40 @@ imgp_out_write(struct imgp_out *o, const void *p, size_t len,
 }
 
 int
+imgp_out_hold(struct imgp_out *o, struct imgp_err *e)
+{
+	off_t at, end;
+
+	if (imgp_out_flush(o, e) == -1)
+		return -1;
+	if ((at = lseek(o->fd, 0, SEEK_CUR)) == -1 ||
+	    (end = lseek(o->fd, 0, SEEK_END)) == -1)
+		return 0;
+	if (end != at) {
+		(void)lseek(o->fd, at, SEEK_SET);
+		return 0;
+	}
+	if (ftruncate(o->fd, at) == -1)
+		return 0;		/* a device */
+	o->held = (uint64_t)at;
+	o->held_n = o->n;
+	return 1;
+}
+
+int
+imgp_out_take_back(struct imgp_out *o, struct imgp_err *e)
+{
+	o->len = o->nahead = 0;
+	if (ftruncate(o->fd, (off_t)o->held) == -1 ||
+	    lseek(o->fd, (off_t)o->held, SEEK_SET) == -1)
+		return imgp_fail_write(e, "taking back");
+	o->n = o->held_n;
+	if (o->behind > o->n)
+		o->behind = o->n;
+	return 0;
+}
+
+int
 imgp_file_size(int fd, uint64_t *size, struct imgp_err *e)
 {
 	off_t n = lseek(fd, 0, SEEK_END);

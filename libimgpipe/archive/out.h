@@ -19,6 +19,7 @@ struct imgp_out {
 	int		 durable;	/* set by a caller that will fsync(2): starts
 					 * writing to disk early */
 	uint64_t	 behind;	/* bytes whose write to disk was started */
+	uint64_t	 held, held_n;	/* the file's size and n at imgp_out_hold() */
 	/* Read-ahead of the last copy: nahead bytes of ahead_fd at ahead_off. */
 	const unsigned char *ahead;
 	size_t		 nahead;
@@ -44,6 +45,14 @@ int	imgp_out_copy(struct imgp_out *o, int fd, uint64_t off, uint64_t len,
 int	imgp_out_pread(struct imgp_out *o, int fd, void *buf, size_t len,
 	    uint64_t off, struct imgp_err *e);
 int	imgp_out_flush(struct imgp_out *o, struct imgp_err *e);
+
+/*
+ * Can what comes from here on be taken back?  Returns 1 when the output is a regular file
+ * and this its end; 0 when not; -1 with ${e}, as what was buffered is written first.
+ */
+int	imgp_out_hold(struct imgp_out *o, struct imgp_err *e);
+/* Take back what came since imgp_out_hold() returned 1.  Returns 0, or -1 with ${e}. */
+int	imgp_out_take_back(struct imgp_out *o, struct imgp_err *e);
 
 /* After a write to ${what} failed: fill ${e} from errno and return -1. */
 int	imgp_fail_write(struct imgp_err *e, const char *what);

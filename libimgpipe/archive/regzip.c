@@ -306,12 +306,11 @@ unpack(struct unpacking *u, struct imgp_deflate *d, struct imgp_err *e)
 }
 
 int
-imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write,
-    imgp_regzip_quiet *quiet, void *arg, struct imgp_spill *marks,
-    struct imgp_err *e)
+imgp_regzip_unpack(struct imgp_deflate *d, int fd, uint64_t size,
+    imgp_deflate_write *write, imgp_regzip_quiet *quiet, void *arg,
+    struct imgp_spill *marks, struct imgp_err *e)
 {
 	struct unpacking *u = imgp_alloc(sizeof *u);
-	struct imgp_deflate *d = imgp_deflate_new();
 	int rc;
 
 	u->w.g = &u->g;
@@ -324,7 +323,6 @@ imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write,
 	rc = unpack(u, d, e);
 	if (rc == 0)
 		rc = imgp_spill_done(marks, e);
-	imgp_deflate_free(d);
 	free(u);
 	return rc;
 }
@@ -369,15 +367,14 @@ write_file(struct work *w, struct imgp_deflate *d, struct imgp_err *e)
 }
 
 int
-imgp_regzip_write(struct imgp_regzip *g, struct imgp_err *e)
+imgp_regzip_write(struct imgp_deflate *d, struct imgp_regzip *g,
+    struct imgp_err *e)
 {
 	struct work *w = imgp_alloc(sizeof *w);
-	struct imgp_deflate *d = imgp_deflate_new();
 	int rc;
 
 	w->g = g;
 	rc = write_file(w, d, e);
-	imgp_deflate_free(d);
 	free(w);
 	return rc;
 }

@@ -28,13 +28,13 @@ typedef void imgp_regzip_quiet(void *arg, const void *p, size_t len,
 /*
  * Unpack the file ${fd} of ${size} bytes to ${write}, and note in ${marks}, which is
  * empty before, the marks of respell.h, which make a change quick, all the more if
- * ${quiet} guesses well where it will be.  Returns 0; 1 when it
+ * ${quiet} guesses well where it will be.  ${d} is working memory.  Returns 0; 1 when it
  * cannot be unpacked so (unpack it by gunzip.h, which finds any fault); -1 with the
  * error of ${write}, of reading or of noting.
  */
-int	imgp_regzip_unpack(int fd, uint64_t size, imgp_deflate_write *write,
-	    imgp_regzip_quiet *quiet, void *arg, struct imgp_spill *marks,
-	    struct imgp_err *e);
+int	imgp_regzip_unpack(struct imgp_deflate *d, int fd, uint64_t size,
+	    imgp_deflate_write *write, imgp_regzip_quiet *quiet, void *arg,
+	    struct imgp_spill *marks, struct imgp_err *e);
 
 struct imgp_regzip {
 	int		 fd;		/* the old file, unpacked without error before */
@@ -52,12 +52,13 @@ struct imgp_regzip {
 };
 
 /*
- * Write the new file.  ISA-L decodes it as it is written, to compare it with ${newsize}
+ * Write the new file; ${d} is working memory.  ISA-L decodes it as it is written, to compare it with ${newsize}
  * and ${newcrc}.  Returns 0; 1 when this file cannot be changed so, as ${e} says; -1 with
  * IMGP_E_STAMP_CHECK when the comparison fails, or with the error of ${write}, of reading
  * or of the edits.  Discard the output unless it returns 0.
  */
-int	imgp_regzip_write(struct imgp_regzip *g, struct imgp_err *e);
+int	imgp_regzip_write(struct imgp_deflate *d, struct imgp_regzip *g,
+	    struct imgp_err *e);
 
 /* Read the next bytes of an undo record: how many, 0 at its end, or -1 with ${e}. */
 typedef long imgp_regzip_undo_read(void *arg, void *buf, size_t len,

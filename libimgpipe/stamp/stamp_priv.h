@@ -1,5 +1,5 @@
 /*
- * What stamp.c and stamp_tar.c share.
+ * What stamp.c, stamp_tar.c and stamp_gzip.c share.
  */
 #ifndef IMGPIPE_STAMP_PRIV_H
 #define IMGPIPE_STAMP_PRIV_H

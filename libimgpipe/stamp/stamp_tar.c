@@ -1,24 +1,18 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "libimgpipe/archive/edits.h"
-#include "libimgpipe/archive/encode.h"
-#include "libimgpipe/archive/gunzip.h"
-#include "libimgpipe/archive/regzip.h"
 #include "libimgpipe/archive/tar.h"
 #include "libimgpipe/archive/tar_file.h"
 #include "libimgpipe/base/buf.h"
 #include "libimgpipe/stamp/mark_priv.h"
+#include "libimgpipe/stamp/stamp_gzip.h"
 #include "libimgpipe/stamp/stamp_priv.h"
 
 /*
  * A TAR is stamped from a file that can be read at any place; what is within gzip,
- * a TAR or one object, is first unpacked into an unnamed file.  A TAR is written
- * with new bytes in between.  Within gzip what would be written becomes a list of
- * edits, by which the compressed stream is changed (archive/regzip.h); where that
- * is impossible, and for the way back from what was, all of it is encoded again, by
- * the fast encoder and under the old header.
+ * a TAR or one object, is first unpacked.  A TAR is written with new bytes in between.
+ * Within gzip what would be written becomes a list of edits.
  */
 
 #define BUFFER	((size_t)128 << 10)
@@ -29,14 +23,8 @@ struct job {
 	int		 fd;		/* the plain TAR */
 	uint64_t	 size;
 	uint64_t	 pos;		/* of it: written up to there */
-	struct imgp_spill marks;	/* of the gzip that was unpacked, if: */
-	int		 has_marks;
+	struct imgp_stamp_gzip *gzip;	/* around it, or NULL */
 	struct imgp_edits *edits;	/* within gzip: what to change; else NULL */
-	struct imgp_encode *gzip;	/* where all of it is encoded */
-	uint32_t	 old_crc;	/* of what came out of gzip, */
-	struct imgp_spill sums;		/* and on the way, as edits.h asks for */
-	uint32_t	 crc;		/* of what goes into gzip, */
-	uint64_t	 n;		/* and how much */
 	unsigned char	*buf;
 	struct imgp_mark *mark;
 };
@@ -220,12 +208,6 @@ new_header(struct job *j, const struct imgp_tar_member *m, uint64_t size,
 	return set_size(block, size, e);
 }
 
-static int
-write_out(void *arg, const void *p, size_t len, struct imgp_err *e)
-{
-	return imgp_out_write(arg, p, len, e);
-}
-
 /* The stamped object's bytes. */
 static int
 write_pieces(struct job *j, struct imgp_err *e)
@@ -315,304 +297,6 @@ run(struct job *j, int look, struct imgp_err *e)
 	return rc;
 }
 
-/* --- gzip ------------------------------------------------------------------------ */
-
-/* Members are followed to know where they will be changed: a guess, for speed. */
-struct unpacked {
-	struct job	*j;
-	struct imgp_out	 out;
-	uint64_t	 seen;		/* so many bytes */
-	uint64_t	 next;		/* the next header; NOWHERE: none is seen */
-	unsigned char	 header[IMGP_TAR_BLOCK];
-	uint64_t	 from, to;	/* no change between these */
-};
-
-#define NOWHERE	UINT64_MAX
-#define HEAD	3072			/* most stamps are in so many bytes */
-
-/* The header at u->next has passed by. */
-static void
-follow(struct unpacked *u)
-{
-	uint64_t size, data = u->next + IMGP_TAR_BLOCK;
-
-	u->from = data + HEAD;
-	u->to = u->next = NOWHERE;
-	if (!imgp_tar_is_header(u->header) ||
-	    imgp_tar_get_size(u->header, &size) == -1 || size > INT64_MAX / 2)
-		return;
-	u->to = data + size;
-	u->next = u->to + (IMGP_TAR_BLOCK - size % IMGP_TAR_BLOCK) %
-	    IMGP_TAR_BLOCK;
-}
-
-static void
-quiet(void *arg, const void *p, size_t len, uint64_t *quiet_from,
-    uint64_t *quiet_to)
-{
-	struct unpacked *u = arg;
-	const uint64_t at = u->seen;
-	const unsigned char *b = p;
-	uint64_t from, to;
-
-	while (u->next < at + len) {
-		from = u->next < at ? at : u->next;
-		to = u->next + IMGP_TAR_BLOCK;
-		if (to > at + len)
-			to = at + len;
-		memcpy(u->header + (from - u->next), b + (from - at),
-		    (size_t)(to - from));
-		if (to < u->next + IMGP_TAR_BLOCK)
-			break;
-		follow(u);
-	}
-	u->seen = at + len;
-	*quiet_from = u->from;
-	*quiet_to = u->to;
-}
-
-/* ${len} bytes that lie at ${at}. */
-static int
-add_sums(struct job *j, uint64_t at, const unsigned char *p, size_t len,
-    struct imgp_err *e)
-{
-	size_t n;
-
-	for (; len > 0; at += n, p += n, len -= n) {
-		n = IMGP_EDITS_STEP - (size_t)(at % IMGP_EDITS_STEP);
-		if (n > len)
-			n = len;
-		j->old_crc = imgp_crc32(j->old_crc, p, n);
-		if ((at + n) % IMGP_EDITS_STEP == 0 &&
-		    imgp_spill_write(&j->sums, &j->old_crc, sizeof j->old_crc,
-		    e) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-put_unpacked(void *arg, const void *p, size_t len, struct imgp_err *e)
-{
-	struct unpacked *u = arg;
-	const struct imgp_zip_limits *lim = &u->j->s->opts->lim->zip;
-	uint64_t n = u->out.n + len;
-
-	if (n > lim->bytes || (n > lim->ratio_from &&
-	    n / lim->ratio > u->j->u->size))
-		return imgp_fail(e, IMGP_E_ARCHIVE_LIMIT,
-		    "it unpacks to too much");
-	if (add_sums(u->j, u->out.n, p, len, e) == -1)
-		return -1;
-	return imgp_out_write(&u->out, p, len, e);
-}
-
-/* By the reader that says what is wrong. */
-static int
-unpack_by_reader(struct job *j, struct unpacked *u, struct imgp_err *e)
-{
-	struct imgp_tar_file *f = imgp_tar_file_new(j->u->fd, j->u->size, 1,
-	    &j->s->opts->lim->zip);
-	long n;
-
-	while ((n = imgp_tar_file_read(f, j->buf, BUFFER, e)) > 0)
-		if (put_unpacked(u, j->buf, (size_t)n, e) == -1) {
-			n = -1;
-			break;
-		}
-	imgp_tar_file_free(f);
-	return n == 0 ? 0 : -1;
-}
-
-/* Unpack the upload into an unnamed file: 0, 1 when our own reader declines, or -1
- * and ${e}. */
-static int
-unpack_once(struct job *j, struct imgp_err *e)
-{
-	struct unpacked u = { .j = j };
-	int fd = imgp_tmpfile(j->s->opts->tmpdir, e), rc;
-
-	if (fd == -1)
-		return -1;
-	if (j->fd != j->u->fd)
-		close(j->fd);
-	j->fd = fd;
-	imgp_out_init(&u.out, fd);
-	j->old_crc = 0;
-	imgp_spill_clear(&j->sums);
-	rc = j->has_marks ? imgp_regzip_unpack(j->u->fd, j->u->size,
-	    put_unpacked, quiet, &u, &j->marks, e) : unpack_by_reader(j, &u, e);
-	if (rc == 0 && (imgp_out_flush(&u.out, e) == -1 ||
-	    imgp_spill_done(&j->sums, e) == -1))
-		rc = -1;
-	j->size = u.out.n;
-	imgp_out_release(&u.out);
-	return rc;
-}
-
-static int
-unpack(struct job *j, struct imgp_err *e)
-{
-	int rc;
-
-	j->has_marks = j->s->opts->undo == NULL;
-	if ((rc = unpack_once(j, e)) == 1) {
-		j->has_marks = 0;
-		rc = unpack_once(j, e);
-	}
-	return rc;
-}
-
-/* What goes into gzip: counted and encoded. */
-static int
-put_within(void *arg, const void *p, size_t len, struct imgp_err *e)
-{
-	struct job *j = arg;
-
-	j->crc = imgp_crc32(j->crc, p, len);
-	j->n += len;
-	return imgp_encode_feed(j->gzip, p, len, e);
-}
-
-/* All of it is encoded again, behind the old header: its time and name stay. */
-static int
-encode(struct job *j, struct imgp_err *e)
-{
-	const struct imgp_intake *u = j->u;
-	size_t n = u->size < BUFFER ? (size_t)u->size : BUFFER;
-	unsigned char t[IMGP_GZIP_TRAILER];
-
-	if (imgp_pread(u->fd, j->buf, n, 0, e) == -1)
-		return -1;
-	n = imgp_gunzip_header(j->buf, n);
-	if (imgp_out_write(j->s->out, j->buf, n, e) == -1)
-		return -1;
-	j->gzip = imgp_encode_new(0, write_out, j->s->out);
-	j->crc = 0;
-	j->n = 0;
-	if (imgp_edits_apply(j->edits, put_within, j, e) == -1 ||
-	    imgp_encode_end(j->gzip, e) == -1)
-		return -1;
-	imgp_gzip_trailer(t, j->crc, j->n);
-	return imgp_out_write(j->s->out, t, sizeof t, e);
-}
-
-/* The way back from what was changed: to the provenance, in pieces. */
-static int
-note_record(struct job *j, const struct imgp_spill *undo, struct imgp_err *e)
-{
-	uint64_t off;
-	size_t n;
-
-	for (off = 0; off < undo->n; off += n) {
-		n = undo->n - off < IMGP_PROV_STREAM ?
-		    (size_t)(undo->n - off) : IMGP_PROV_STREAM;
-		if (imgp_spill_read(undo, off, j->buf, n, e) == -1 ||
-		    imgp_prov_put_stream(j->s->opts->note, j->buf, n,
-		    e) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/*
- * Change the stream: 0; 1 where it must be encoded.  It is kept beside until it is
- * complete and has been proved.
- */
-static int
-change(struct job *j, struct imgp_err *e)
-{
-	struct imgp_stamp *s = j->s;
-	struct imgp_spill undo;
-	struct imgp_regzip g;
-	struct imgp_out out;
-	int fd, rc;
-
-	memset(&g, 0, sizeof g);
-	if (imgp_edits_crc(j->edits, &j->sums, &j->crc, &j->n, e) == -1 ||
-	    (fd = imgp_tmpfile(s->opts->tmpdir, e)) == -1)
-		return -1;
-	imgp_spill_init(&undo, s->opts->tmpdir);
-	imgp_out_init(&out, fd);
-	g.fd = j->u->fd;
-	g.size = j->u->size;
-	g.content = j->fd;
-	g.contentsize = j->size;
-	g.marks = j->has_marks ? &j->marks : NULL;
-	g.edits = j->edits;
-	g.newsize = j->n;
-	g.newcrc = j->crc;
-	g.write = write_out;
-	g.arg = &out;
-	g.undo = s->opts->note == NULL ? NULL : &undo;
-	rc = imgp_regzip_write(&g, e);
-	if (rc == 0 && (imgp_out_flush(&out, e) == -1 ||
-	    imgp_spill_done(&undo, e) == -1 ||
-	    imgp_out_copy(s->out, fd, 0, out.n, e) == -1 ||
-	    (g.undo != NULL && note_record(j, &undo, e) == -1)))
-		rc = -1;
-	s->r->gzip_changed = rc == 0;
-	s->r->gzip_end = g.end;
-	imgp_out_release(&out);
-	imgp_spill_release(&undo);
-	close(fd);
-	return rc;
-}
-
-/* Write what the edits make of the old gzip. */
-static int
-end_gzip(struct job *j, struct imgp_err *e)
-{
-	struct imgp_stamp *s = j->s;
-	int rc = 1;
-
-	if (imgp_edits_end(j->edits, e) == -1)
-		return -1;
-	if (s->opts->undo == NULL)
-		rc = change(j, e);
-	if (rc == 1)
-		rc = encode(j, e);
-	s->r->inner_encoded = s->encoded;
-	s->encoded = 1;
-	s->r->has_crc = 1;
-	s->r->old_crc = j->old_crc;
-	s->r->new_crc = j->crc;
-	return rc;
-}
-
-static long
-read_record(void *arg, void *buf, size_t len, struct imgp_err *e)
-{
-	struct job *j = arg;
-
-	return imgp_prov_read_stream(j->s->opts->undo, buf, len, e);
-}
-
-static int
-put_back(void *arg, const void *p, size_t len, struct imgp_err *e)
-{
-	struct job *j = arg;
-
-	return imgp_out_write(j->s->out, p, len, e);
-}
-
-/* The way back, where the stream was changed: what was done to the objects in it
- * needs no look. */
-static int
-change_back(struct job *j, struct imgp_err *e)
-{
-	struct imgp_prov *p = j->s->opts->undo;
-	const struct imgp_prov_record *r;
-	int rc;
-
-	while ((rc = imgp_prov_peek(p, &r, e)) == 1) {
-		j->s->r->stamped++;
-		imgp_prov_next(p);
-	}
-	return rc == -1 ? -1 : imgp_regzip_undo(j->u->fd, j->u->size,
-	    read_record, &imgp_prov_sum(p)->gzip_end, put_back, j, e);
-}
-
 /* --- all of it --------------------------------------------------------------------- */
 
 static int
@@ -624,16 +308,13 @@ stamp_plain(struct job *j, const struct imgp_intake *u, struct imgp_err *e)
 	/* Check all of it before anything is written. */
 	if (run(j, 1, &why) == -1)
 		return imgp_stamp_untouched(j->s, &why, e);
-	if (u->kind == IMGP_INTAKE_TGZ)
-		j->edits = imgp_edits_new(j->fd, j->size,
-		    j->s->opts->tmpdir);
 	if ((rc = run(j, 0, e)) != 0)
 		return rc;
 	if (j->s->r->stamped == 0)
 		return imgp_out_copy(j->s->out, u->fd, 0, u->size, e);
 	if (copy_up_to(j, j->size, e) == -1)
 		return -1;
-	return j->edits == NULL ? 0 : end_gzip(j, e);
+	return j->gzip == NULL ? 0 : imgp_stamp_gzip_write(j->gzip, e);
 }
 
 /* What came out of gzip is one object. */
@@ -651,11 +332,25 @@ stamp_alone(struct job *j, struct imgp_err *e)
 		return rc;
 	if (j->mark->outcome != IMGP_MARK_STAMPED)
 		return imgp_out_copy(j->s->out, j->u->fd, 0, j->u->size, e);
-	j->edits = imgp_edits_new(j->fd, j->size, j->s->opts->tmpdir);
 	if (write_pieces(j, e) == -1 ||
 	    imgp_stamp_note(j->s, j->mark, 0, e) == -1)
 		return -1;
-	return end_gzip(j, e);
+	return imgp_stamp_gzip_write(j->gzip, e);
+}
+
+/* Unpack what is within gzip: 0, or as imgp_stamp_untouched(). */
+static int
+open_gzip(struct job *j, struct imgp_err *e)
+{
+	struct imgp_err why;
+
+	j->gzip = imgp_stamp_gzip_unpack(j->s, j->u, &why);
+	if (j->gzip == NULL)
+		return imgp_stamp_untouched(j->s, &why, e);
+	j->fd = j->gzip->fd;
+	j->size = j->gzip->size;
+	j->edits = j->gzip->edits;
+	return 0;
 }
 
 int
@@ -663,36 +358,24 @@ imgp_stamp_tar(struct imgp_stamp *s, const struct imgp_intake *u,
     struct imgp_err *e)
 {
 	struct job j;
-	struct imgp_err why;
-	int rc;
+	int rc = 0;
 
+	if (s->opts->undo != NULL && u->kind != IMGP_INTAKE_TAR &&
+	    imgp_prov_sum(s->opts->undo)->gzip_changed)
+		return imgp_stamp_gzip_undo(s, u, e);
 	memset(&j, 0, sizeof j);
 	j.s = s;
 	j.u = u;
 	j.fd = u->fd;
 	j.size = u->size;
 	j.buf = imgp_alloc_bytes(BUFFER);
-	if (s->opts->undo != NULL && u->kind != IMGP_INTAKE_TAR &&
-	    imgp_prov_sum(s->opts->undo)->gzip_changed) {
-		rc = change_back(&j, e);
-		free(j.buf);
-		return rc;
-	}
 	j.mark = imgp_mark_new(&s->oo);
-	imgp_spill_init(&j.marks, s->opts->tmpdir);
-	imgp_spill_init(&j.sums, s->opts->tmpdir);
-	if (u->kind != IMGP_INTAKE_TAR && unpack(&j, &why) == -1)
-		rc = imgp_stamp_untouched(s, &why, e);
-	else if (u->kind == IMGP_INTAKE_GZ)
-		rc = stamp_alone(&j, e);
-	else
-		rc = stamp_plain(&j, u, e);
-	if (j.fd != u->fd && j.fd != -1)
-		close(j.fd);
-	imgp_spill_release(&j.marks);
-	imgp_spill_release(&j.sums);
-	imgp_edits_free(j.edits);
-	imgp_encode_free(j.gzip);
+	if (u->kind != IMGP_INTAKE_TAR)
+		rc = open_gzip(&j, e);
+	if (rc == 0)
+		rc = u->kind == IMGP_INTAKE_GZ ? stamp_alone(&j, e) :
+		    stamp_plain(&j, u, e);
+	imgp_stamp_gzip_free(j.gzip);
 	imgp_mark_free(j.mark);
 	free(j.buf);
 	return rc;
