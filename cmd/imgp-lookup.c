@@ -240,8 +240,10 @@ main(int argc, char *argv[])
 	else if (optind < argc)
 		rc = imgp_filter_operands(&ops, l, imgp_common.jobs,
 		    argv + optind, (size_t)(argc - optind));
-	else
+	else {
 		rc = imgp_filter_run(&ops, l, imgp_common.jobs);
+		imgp_lookup_rest(l, INT64_MAX);
+	}
 	imgp_lookup_free(l);
 	free(run);
 	free(codes);

@@ -116,6 +116,10 @@ main(int argc, char *argv[])
 		/* All jobs come to the step, so that they leave in order. */
 		ops.flags = IMGP_SEES_FAILED | IMGP_SEES_SKIPPED;
 		rc = imgp_filter_run(&ops, &r, imgp_common.jobs);
+		/* The run does not wait for these two: theirs may be taken at once. */
+		if (imgp_record_op(r.verb) == IMGP_LEDGER_START ||
+		    imgp_record_op(r.verb) == IMGP_LEDGER_SCANS)
+			imgp_ledger_idle(r.ledger, INT64_MAX);
 		if (r.misconfigured)
 			rc = imgp_exit_worse(rc, IMGP_EX_USAGE);
 	}

@@ -1,17 +1,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "libimgpipe/base/buf.h"
+#include "libimgpipe/base/clock.h"
 #include "libimgpipe/base/seats.h"
 
-#define LOOK_MS	20		/* so often who waits looks for a free seat */
+#define LOOK_MS		20	/* so often who waits looks for a free seat */
+#define OVER_MS		200	/* after which what was not over when it was left is */
 
 /*
  * Byte 0 is locked by the one process that looks for a seat, the others wait for it; byte
- * 1 + n by who holds seat n.  A process that closed another descriptor of the file would
+ * 1 + n by who holds seat n.  The file holds, for each seat, when it was left without
+ * being over, or 0.  A process that closed another descriptor of the file would
  * lose its locks: it is opened here alone, and once.
  */
 static int fd = -1;
@@ -52,6 +56,22 @@ imgp_seats_make(const char *path, struct imgp_err *e)
 	return 0;
 }
 
+static off_t
+place(int seat)
+{
+	return (off_t)sizeof(int64_t) * seat;
+}
+
+/* Nonzero when what the seat was used for may not be over. */
+static int
+is_fresh(int seat)
+{
+	int64_t left = 0, now = imgp_clock_ms();
+
+	return pread(fd, &left, sizeof left, place(seat)) == sizeof left &&
+	    left > now - OVER_MS && left <= now;
+}
+
 /* The first free seat; -1: none. */
 static int
 find(int most)
@@ -60,6 +80,10 @@ find(int most)
 
 	for (i = 0; i < most; i++)
 		if (!held[i] && lock(F_SETLK, F_WRLCK, 1 + i) == 0) {
+			if (is_fresh(i)) {
+				(void)lock(F_SETLK, F_UNLCK, 1 + i);
+				continue;
+			}
 			held[i] = 1;
 			return i;
 		}
@@ -85,10 +109,13 @@ imgp_seat_take(int most, struct imgp_err *e)
 }
 
 void
-imgp_seat_leave(int seat)
+imgp_seat_leave(int seat, int over)
 {
+	int64_t now = over ? 0 : imgp_clock_ms();
+
 	if (seat < 0 || seat >= IMGP_SEATS_MOST)
 		return;
+	(void)!pwrite(fd, &now, sizeof now, place(seat));
 	held[seat] = 0;
 	(void)lock(F_SETLK, F_UNLCK, 1 + seat);
 }

@@ -22,7 +22,10 @@ int	imgp_seats_make(const char *path, struct imgp_err *e);
 /* Take one of ${most} seats, 1 to IMGP_SEATS_MOST, and wait until one is free.  Returns
  * its number, for imgp_seat_leave(), or -1 with ${e}. */
 int	imgp_seat_take(int most, struct imgp_err *e);
-void	imgp_seat_leave(int seat);
+/* With ${over} nonzero the seat may be taken at once.  Else whoever takes it does so a
+ * fifth of a second later, and takes another where there is one: its last use may still
+ * come to its end elsewhere. */
+void	imgp_seat_leave(int seat, int over);
 /* Nonzero when another process waits for one of ${most} seats and none is free. */
 int	imgp_seats_wanted(int most);
 

@@ -384,7 +384,7 @@ drop(struct imgp_db *db)
 	db->conn = NULL;
 	if (fd != -1)
 		await_end(fd);
-	imgp_seat_leave(db->seat);
+	imgp_seat_leave(db->seat, 1);
 	db->seat = -1;
 }
 
@@ -493,7 +493,8 @@ imgp_db_close(struct imgp_db *db)
 {
 	if (db == NULL)
 		return;
-	drop(db);
+	PQfinish(db->conn);
+	imgp_seat_leave(db->seat, 0);
 	free(db->conninfo);
 	free(db);
 }

@@ -38,7 +38,9 @@ struct imgp_rows;
  */
 struct imgp_db *imgp_db_open(const char *conninfo, unsigned int flags,
 	    int patience, struct imgp_err *e);
-void	imgp_db_close(struct imgp_db *db);	/* NULL is fine */
+/* NULL is fine.  In a run, the server's end is not awaited: the next in need takes another
+ * connection's place, or waits for a fifth of a second. */
+void	imgp_db_close(struct imgp_db *db);
 
 /*
  * Run ${sql} with ${n} text parameters (NULL: null) as a transaction of its own,
