@@ -52,10 +52,10 @@ struct imgp_regzip {
 };
 
 /*
- * Write the new file; ${d} is working memory.  ISA-L decodes it as it is written, to compare it with ${newsize}
- * and ${newcrc}.  Returns 0; 1 when this file cannot be changed so, as ${e} says; -1 with
- * IMGP_E_STAMP_CHECK when the comparison fails, or with the error of ${write}, of reading
- * or of the edits.  Discard the output unless it returns 0.
+ * Write the new file; ${d} is working memory.  ISA-L decodes it as it is written, to
+ * compare it with ${newsize} and ${newcrc}.  Returns 0; 1 when this file cannot be changed
+ * so, as ${e} says; -1 with IMGP_E_STAMP_CHECK when the comparison fails, or with the error
+ * of ${write}, of reading or of the edits.  Discard the output unless it returns 0.
  */
 int	imgp_regzip_write(struct imgp_deflate *d, struct imgp_regzip *g,
 	    struct imgp_err *e);

@@ -15,6 +15,7 @@
 #include "libimgpipe/base/parse.h"
 #include "libimgpipe/base/seats.h"
 #include "libimgpipe/record/db.h"
+#include "libimgpipe/record/db_fault_priv.h"
 
 #define IDLE_MS	30000		/* so long an idle connection of a run is kept */
 #define END_MS	1000		/* so long its end is awaited */
@@ -45,92 +46,6 @@ has_seat(const struct imgp_db *db)
 
 /* --- what failed ---------------------------------------------------------- */
 
-/* SQLSTATEs by their beginning; the first that fits counts. */
-static const struct {
-	const char	*state;
-	const char	*code;
-} states[] = {
-	{ "08", IMGP_E_DB_UNAVAILABLE },	/* connection */
-	{ "57P", IMGP_E_DB_UNAVAILABLE },	/* shutdown, starting up */
-	{ "57014", IMGP_E_DB_UNAVAILABLE },	/* statement_timeout */
-	{ "55P03", IMGP_E_DB_UNAVAILABLE },	/* lock_timeout */
-	{ "53", IMGP_E_DB_UNAVAILABLE },	/* connections, disk, memory */
-	{ "40", IMGP_E_DB_UNAVAILABLE },	/* deadlock, recovery conflict */
-	{ "25006", IMGP_E_DB_UNAVAILABLE },	/* a standby: failing over */
-	{ "0A000", IMGP_E_DB_UNAVAILABLE },	/* "begin read write" there */
-	{ "25P0", IMGP_E_DB_UNAVAILABLE },	/* transaction gone */
-	{ "58", IMGP_E_DB_UNAVAILABLE },	/* the server's I/O */
-	{ "28", IMGP_E_DB_DENIED },
-	{ "42501", IMGP_E_DB_DENIED },
-	{ "3D000", IMGP_E_DB_SCHEMA },		/* database */
-	{ "3F000", IMGP_E_DB_SCHEMA },		/* schema */
-	{ "42P01", IMGP_E_DB_SCHEMA },		/* table or view */
-	{ "42703", IMGP_E_DB_SCHEMA },		/* column */
-	{ "42883", IMGP_E_DB_SCHEMA },		/* function */
-	{ "22", IMGP_E_DB_REQUEST },
-	{ "23", IMGP_E_DB_REQUEST },
-};
-
-/* Where the text alone tells: refused logins come without an SQLSTATE, and a
- * pooler's refusals with that of a broken connection. */
-static const struct {
-	const char	*text;
-	const char	*code;
-} refusals[] = {
-	{ "transaction blocks not allowed", IMGP_E_CONFIG },
-	{ "authentication failed", IMGP_E_DB_DENIED },
-	{ "no password supplied", IMGP_E_DB_DENIED },
-	{ "no pg_hba.conf entry", IMGP_E_DB_DENIED },
-	{ "is not permitted to log in", IMGP_E_DB_DENIED },
-	{ "permission denied for database", IMGP_E_DB_DENIED },
-	{ "certificate verify failed", IMGP_E_DB_DENIED },
-	{ "does not match host name", IMGP_E_DB_DENIED },
-	{ "root certificate file", IMGP_E_CONFIG },
-	{ "does not support SSL", IMGP_E_DB_DENIED },
-	{ "definition of service", IMGP_E_CONFIG },
-	{ "service file", IMGP_E_CONFIG },
-	{ "role \"", IMGP_E_DB_DENIED },
-	{ "database \"", IMGP_E_DB_SCHEMA },
-};
-
-/* libpq's text, without its last newline and in one line. */
-static void
-one_line(char *s)
-{
-	size_t n = strlen(s);
-
-	while (n > 0 && s[n - 1] == '\n')
-		s[--n] = '\0';
-	for (; *s != '\0'; s++)
-		if (*s == '\n' || *s == '\t')
-			*s = ' ';
-}
-
-/* The code of a refusal that reads ${text}; NULL when it is none. */
-static const char *
-refusal(const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof refusals / sizeof *refusals; i++)
-		if (strstr(text, refusals[i].text) != NULL)
-			return refusals[i].code;
-	return NULL;
-}
-
-/* Fail by words that came without an SQLSTATE. */
-static int
-fail_words(struct imgp_err *e, const char *text)
-{
-	const char *code = refusal(text);
-	char *msg = imgp_strdup(text);
-
-	one_line(msg);
-	imgp_fail(e, code == NULL ? IMGP_E_DB_UNAVAILABLE : code, "%s", msg);
-	free(msg);
-	return -1;
-}
-
 /* Keep the words with which a server or pooler ends the connection. */
 static void
 note_words(struct imgp_db *db, const PGresult *res)
@@ -155,33 +70,19 @@ fail_lost(struct imgp_db *db, struct imgp_err *e)
 		note_words(db, res);
 		PQclear(res);
 	}
-	return fail_words(e, db->last_words[0] != '\0' ? db->last_words :
-	    "the connection was lost");
+	return imgp_db_fail_words(db->last_words[0] != '\0' ? db->last_words :
+	    "the connection was lost", e);
 }
 
 static int
 fail_result(struct imgp_db *db, const PGresult *res, struct imgp_err *e)
 {
 	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-	const char *code = IMGP_E_DB_QUERY;
-	size_t i;
 
 	if (state == NULL)		/* libpq's own: the connection broke */
 		return fail_lost(db, e);
-	for (i = 0; i < sizeof states / sizeof *states; i++)
-		if (strncmp(state, states[i].state,
-		    strlen(states[i].state)) == 0) {
-			code = states[i].code;
-			break;
-		}
-	if (strncmp(state, "22", 2) == 0)	/* its text quotes the value */
-		text = "a value is not usable";
-	else if (strncmp(state, "08", 2) == 0 && text != NULL &&
-	    refusal(text) != NULL)
-		code = refusal(text);
-	return imgp_fail(e, code, "%s (SQLSTATE %s)",
-	    text == NULL ? "no message" : text, state);
+	return imgp_db_fail_state(state, PQresultErrorField(res,
+	    PG_DIAG_MESSAGE_PRIMARY), e);
 }
 
 /* --- connecting ----------------------------------------------------------- */
@@ -434,7 +335,7 @@ connect_once(struct imgp_db *db, struct imgp_err *e)
 	if (db->conn == NULL)
 		imgp_oom();
 	if (PQstatus(db->conn) != CONNECTION_OK) {
-		fail_words(e, PQerrorMessage(db->conn));
+		imgp_db_fail_words(PQerrorMessage(db->conn), e);
 		drop(db);
 		return -1;
 	}
