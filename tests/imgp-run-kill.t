@@ -22,8 +22,8 @@ start() {
 	rm -f feed lines
 	mkfifo feed
 	: >lines
-	# A background command of this shell would ignore INT.
-	env --default-signal=INT setsid "${driver:-$BUILD/bin/imgp-run}" <feed >lines 2>err &
+	# A background command of this shell would ignore INT, under nohup(1) HUP, too.
+	env --default-signal=INT,HUP setsid "${driver:-$BUILD/bin/imgp-run}" <feed >lines 2>err &
 	run=$!
 	exec 7>feed
 	echo $missing >&7
