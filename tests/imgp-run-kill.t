@@ -184,24 +184,34 @@ id=$((id + 1))
 # --- the whole run is killed, at any moment (R2) ------------------------------------------
 kills=${KILLS:-${LONG:+5}}
 kills=${kills:-1}
-last=$((4000 + 4 * kills - 1))
-uploads 4000 $((4 * kills)) "$small"
-: >ids
-for ((i = 0; i < kills; i++)); do
+uploads 4000 $((12 * kills + 4)) "$small"
+# Half of them are to be killed before their end and half to end, so that none of what
+# they do is out of reach: by that the time within which they are killed is found.
+seq 4000 4003 >ids
+ms=$(date +%s%3N)
+exits 0 'a run of four' imgp-run -q --from ids
+ms=$(($(date +%s%3N) - ms)) cut=0
+for ((i = 1; cut < kills && i <= 3 * kills; i++)); do
 	seq $((4000 + 4 * i)) $((4003 + 4 * i)) >>ids
 	setsid "$BUILD/bin/imgp-run" -q --from ids >lines 2>err &
 	run=$!
-	# A random moment of a run that takes half a second or so.
-	sleep "0.$(printf '%02d' $((RANDOM % 60)))"
+	sleep "$(awk -v r=$RANDOM -v ms=$ms 'BEGIN { print r / 32768 * ms / 1000 }')"
 	kill -KILL -- -$run 2>/dev/null
-	wait $run 2>/dev/null
-done
-exits 0 "after $kills runs were killed with all their processes" \
+	if wait $run; [ $? -eq 137 ]; then
+		ms=$((ms * 5 / 4)) cut=$((cut + 1))
+	else
+		ms=$((ms * 4 / 5))
+	fi
+done 2>/dev/null
+last=$((3999 + 4 * i))
+[ -z "${KILLS-}" ] || echo "$cut of $((i - 1)) runs were killed before their end, and" \
+    "$(delivered 4004 $last) of $((4 * i - 4)) files delivered by them" | diag
+exits 0 "after $cut runs were killed with all their processes" \
 	imgp-run --from ids
 cp out lines
 check-invariants --inputs ids --finished lines >faults
 ok $? 'one more makes all right: no loss, no double (I1-I7, R2)' || diag <faults
-is "$(delivered 4000 $last)" $((4 * kills)) 'every id is delivered'
+is "$(delivered 4000 $last)" $((4 * i)) 'every id is delivered'
 is "$(find images -name '*_5101_1_*' | wc -l)" \
 	"$(sql "select count(*) from pipeline.edcpipelinefile f
 	where file_name like '%\_5101\_1\_%' and status = 'Completed'")" \
@@ -214,14 +224,14 @@ cmp -s before after
 ok $? 'changes nothing (I8)' || diff before after | head -5 | diag
 
 # The driver alone is killed: its stages end by themselves (R2).
-uploads 4900 1 "$small"
+uploads 9000 1 "$small"
 start
 kill -KILL $run
-finish 4900
+finish 9000
 timeout 60 flock "$WORK"/spool/2*/lock true
 ok $? 'the driver is killed: the last process of the run lets the lock go (R2)'
-exits 0 'and the next run' imgp-run -q 4900
-is "$(delivered 4900 4900)" 1 'makes it right'
+exits 0 'and the next run' imgp-run -q 9000
+is "$(delivered 9000 9000)" 1 'makes it right'
 check-invariants >faults
 ok $? 'wholly (I1-I7)' || diag <faults
 fi
