@@ -136,18 +136,27 @@ sweep(struct imgp_post *p, long long every)
 	imgp_json_free(data);
 }
 
-static void
-board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
+/* A request for status() and what goes with it, by the last such count. */
+static struct imgp_json *
+request(struct imgp_post *p, int anew)
 {
-	struct imgp_json *req = imgp_status_request(), *data = NULL;
+	struct imgp_json *req = imgp_status_request();
 	struct imgp_err e;
 	long long every;
 
 	if (imgp_conf_duration(NULL, "sweep_every", &every, &e) == -1)
 		imgp_die(&e);
-	if (every > 0)
+	if (every > 0 && anew)
 		sweep(p, every);
 	imgp_json_set_int(req, "every", every);
+	return req;
+}
+
+static void
+board(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
+{
+	struct imgp_json *req = request(p, 1), *data = NULL;
+
 	imgp_json_set_int(req, "limit", w->json ? 1000 : 20);
 	ask(p, "status", req, &data);
 	imgp_status_leave_out(data);
@@ -204,12 +213,12 @@ static void
 page(struct imgp_post *p, const struct wish *w, struct imgp_buf *b)
 {
 	struct imgp_json *board = NULL, *files = NULL, *days = NULL;
-	struct imgp_json *req = imgp_status_request();
+	struct imgp_json *req = request(p, 1);
 	struct imgp_status_page s = { .title = imgp_conf(NULL, "mail_title") };
 
 	imgp_json_set_int(req, "limit", PAGE_FILES);
 	ask(p, "status_page", req, &files);
-	req = imgp_status_request();
+	req = request(p, 0);
 	imgp_json_set_int(req, "limit", 100);
 	ask(p, "status", req, &board);
 	imgp_status_leave_out(board);

@@ -162,24 +162,30 @@ declare
 	codes jsonb := nullif(req -> 'pipelines', 'null');
 	days jsonb;
 begin
+	-- All days are of one reading of what ended in them.
 	select jsonb_agg(jsonb_build_object('day', to_char(d.day, 'YYYY-MM-DD'),
-	    'delivered', c.delivered, 'with_error', c.with_error,
-	    'failed', c.failed) order by d.day) into days
+	    'delivered', coalesce(c.delivered, 0),
+	    'with_error', coalesce(c.with_error, 0),
+	    'failed', coalesce(c.failed, 0)) order by d.day) into days
 	from (select last - i as day from generate_series(0, n - 1) i) d
-	cross join lateral (
-		select count(*) filter (where o.status = 'Completed'
+	left join (
+		select o.day, count(*) filter (where o.status = 'Completed'
 		        and not o.has_error) as delivered,
 		    count(*) filter (where o.status = 'Completed'
 		        and o.has_error) as with_error,
 		    count(*) filter (where o.status = 'Failed') as failed
-		from (select distinct on (q.edcpipelinefile_id) q.status, q.has_error
+		from (select distinct on (e.day, q.edcpipelinefile_id) e.day,
+			    q.status, q.has_error
 			from pipeline.outcome q
+			cross join lateral (select
+			    (q.ts at time zone 'UTC')::date as day) e
 			join pipeline.edcpipelinefile f on f.id = q.edcpipelinefile_id
 			join pipeline.edcpipeline p on p.id = f.edcpipeline_id
 			where (codes is null or codes ? p.code)
-			and q.ts >= d.day::timestamp at time zone 'UTC'
-			and q.ts < (d.day + 1)::timestamp at time zone 'UTC'
-			order by q.edcpipelinefile_id, q.id desc) o) c;
+			and q.ts >= (last - n + 1)::timestamp at time zone 'UTC'
+			and q.ts < (last + 1)::timestamp at time zone 'UTC'
+			order by e.day, q.edcpipelinefile_id, q.id desc) o
+		group by o.day) c on c.day = d.day;
 	return pipeline.answer(jsonb_build_object('days', days));
 end $$;
 

@@ -346,70 +346,113 @@ language sql stable as $$
 		where c.edcpipelinefile_id = file) d;
 $$;
 
--- {"limit", "backoff"}: data.groups, how many uploads of each participant, event and
--- pipeline are in which state; data.files, the newest ${limit} uploads, those that are
--- not delivered first, as standing_json() has them, with "participant_code",
--- "event_code", "since", "error" and "warnings" (of the last attempt) and the counts of
--- what they hold: "scans", "instances" and the first hundred "atri_uids", by blanks;
--- data.more, how many others there are.  Participant and event are what the last
--- attempt knew, else what the EDC says.
+-- {"limit", "backoff", "every"} (as status() has them): data.groups, how many uploads of
+-- each participant, event and pipeline are in which state; data.files, the newest
+-- ${limit} uploads, those that are not delivered first, as standing_json() has them, with
+-- "participant_code", "event_code", "since", "error" and "warnings" (of the last attempt)
+-- and the counts of what they hold: "scans", "instances" and the first hundred
+-- "atri_uids", by blanks; data.more, how many others there are.  Participant and event
+-- are what the last attempt knew, else what the EDC says.
 create or replace function pipeline.do_status_page(req jsonb) returns jsonb
-language plpgsql stable as $$
+language plpgsql stable set plan_cache_mode = force_custom_plan as $$
 declare
 	most bigint := coalesce(pipeline.want_int(req, 'limit'), 2000);
 	waits jsonb := nullif(req -> 'backoff', 'null');
+	ended bigint[];		-- the rows that were Completed last
+	ids bigint[];		-- their uploads, and what is not Completed
 	groups jsonb;
 	files jsonb;
 	n bigint;
 begin
-	with uploads as (
+	-- Most are delivered: those are counted, and only the newest need more.
+	select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(
+	    f.subjecteventcrffile_id), '{}') into ended, ids
+	from (select c.* from pipeline.edcpipeline p
+		cross join unnest(array['delivered', 'with warnings',
+		    'with errors']) state
+		cross join lateral pipeline.completed_of(p.id, state, false,
+		    most) c
+		order by c.ts_finish desc, c.subjecteventcrffile_id desc
+		limit most) f;
+	ids := ids || array(select u.subject_event_crf_file_id
+	    from pipeline.unclaimed_now(pipeline.swept(coalesce(
+	        pipeline.want_int(req, 'every'), 0))) u
+	    union select b.subjecteventcrffile_id
+	    from pipeline.backlog b where b.edcpipeline_id = 0
+	    union select f.subjecteventcrffile_id
+	    from pipeline.edcpipelinefile f where f.status <> 'Completed');
+	if cardinality(ids) > pipeline.ids_most() then
+		ids := null;
+	end if;
+	with uploads as materialized (
 		select distinct on (subject_event_crf_file_id, pipeline_code,
 		    revision_number) subject_event_crf_file_id as id,
 		    pipeline_code, revision_number, participant_code, event_code
 		from pipeline.upload
 		order by subject_event_crf_file_id, pipeline_code,
 		    revision_number),
-	ends as (
+	ends as materialized (
 		select distinct on (edcpipelinefile_id) edcpipelinefile_id as id,
-		    participant_code, event_code, error, warnings
+		    participant_code, event_code, outcome.id as outcome
 		from pipeline.outcome order by edcpipelinefile_id, outcome.id desc),
 	named as materialized (
-		select s, due, pipeline.state_in(s, due) as state,
-		    coalesce(s.ts_finish, s.ts_create, s.ts) as at,
+		select x.s, due, pipeline.state_in(x.s, due) as state,
+		    coalesce((x.s).ts_finish, (x.s).ts_create, (x.s).ts) as at,
 		    coalesce(o.participant_code, u.participant_code) as participant,
-		    coalesce(o.event_code, u.event_code) as event, o.error, o.warnings
-		from pipeline.standing s
-		cross join lateral pipeline.due_at(s.failures, s.ts, waits) due
-		left join ends o on o.id = s.edcpipelinefile_id
-		left join uploads u on u.id = s.subject_event_crf_file_id
-		    and u.revision_number = s.revision_number
-		    and u.pipeline_code is not distinct from s.pipeline_code),
+		    coalesce(o.event_code, u.event_code) as event, o.outcome
+		from (select row(y.*)::pipeline.standing as s
+			from pipeline.standing_of(ids) y
+			where y.status is distinct from 'Completed'
+			or y.edcpipelinefile_id = any (ended)) x
+		cross join lateral pipeline.due_at((x.s).failures, (x.s).ts,
+		    waits) due
+		left join ends o on o.id = (x.s).edcpipelinefile_id
+		left join uploads u on u.id = (x.s).subject_event_crf_file_id
+		    and u.revision_number = (x.s).revision_number
+		    and u.pipeline_code is not distinct from (x.s).pipeline_code),
+	counted as (
+		select participant, event, (s).pipeline_code as code, state,
+		    count(*) as files
+		from named where (s).status is distinct from 'Completed'
+		group by 1, 2, 3, 4
+		union all
+		select coalesce(o.participant_code, u.participant_code),
+		    coalesce(o.event_code, u.event_code), p.code,
+		    case when f.has_error then 'with errors'
+		        when f.has_warning then 'with warnings'
+		        else 'delivered' end, count(*)
+		from pipeline.edcpipelinefile f
+		join pipeline.edcpipeline p on p.id = f.edcpipeline_id
+		left join ends o on o.id = f.id
+		left join uploads u on u.id = f.subjecteventcrffile_id
+		    and u.revision_number = f.revision_number
+		    and u.pipeline_code = p.code
+		where f.status = 'Completed' group by 1, 2, 3, 4),
 	ranked as (
-		select *, row_number() over (order by
+		select * from named order by
 		    (s).status is not distinct from 'Completed',
-		    at desc nulls last, (s).subject_event_crf_file_id desc) as rank
-		from named)
+		    at desc nulls last, (s).subject_event_crf_file_id desc
+		limit most)
 	select (select coalesce(jsonb_agg(jsonb_build_object(
 	    'participant_code', g.participant, 'event_code', g.event,
 	    'pipeline_code', g.code, 'state', g.state, 'files', g.files)
 	    order by g.participant collate "C" nulls last, g.event collate "C"
 	    nulls last, g.code collate "C" nulls last, g.state), '[]')
-	    from (select participant, event, (s).pipeline_code as code, state,
-		count(*) as files from named group by 1, 2, 3, 4) g),
+	    from counted g),
 	    (select coalesce(jsonb_agg(pipeline.standing_json(r.s, r.state, r.due)
 	    || jsonb_build_object('participant_code', r.participant,
 	        'event_code', r.event, 'since', pipeline.utc(r.at),
-	        'error', r.error, 'warnings', coalesce(r.warnings, '[]'))
+	        'error', o.error, 'warnings', coalesce(o.warnings, '[]'))
 	    || pipeline.scans_in_short(
 	        (r.s).edcpipelinefile_id)
 	    order by r.participant collate "C" nulls last, r.event collate "C"
 	    nulls last, (r.s).subject_event_crf_file_id, (r.s).revision_number,
 	    (r.s).pipeline_code collate "C"), '[]')
-	    from ranked r where r.rank <= most),
-	    (select count(*) from ranked r where r.rank > most)
+	    from ranked r left join pipeline.outcome o on o.id = r.outcome),
+	    (select sum(g.files) from counted g) - (select count(*) from ranked)
 	into groups, files, n;
 	return pipeline.answer(jsonb_build_object('now', pipeline.utc(now()),
-	    'groups', groups, 'files', files, 'more', n));
+	    'groups', groups, 'files', files, 'more', coalesce(n, 0)));
 end $$;
 
 -- A row as status_row() has it, with what holds it up.  Only one that is not

@@ -76,6 +76,34 @@ tr ' ' '\n' <keys | grep -vx 'error\|warnings\|since\|scans\|instances\|atri_uid
     grep -vxFf shown >beyond
 is "$(cat beyond) $(grep -c . shown | sed 's/^[1-9].*/some/')" ' some' 'the record hands over no member that --json does not have, but for names and scans'
 
+# However much of the record is read for it, it says the same.
+whole() { sql "select pipeline.status_page('{\"limit\": $1, \"every\": 72000}') -> 'data'" |
+    jq -cS 'del(.now)'; }
+few() { sql "create or replace function pipeline.$1() returns $2
+    language sql immutable as 'select $3::$2'"; }
+whole 2000 >all
+whole 3 >three
+is "$(jq -c '[.more, (.files | length), ([.groups[].files] | add)]' three)" '[9,3,12]' \
+    'the newest three one by one, the others counted'
+few ids_most integer 0
+whole 2000 >seen
+cmp -s seen all
+ok $? 'all uploads are read' || diff all seen | diag
+few ids_most integer 50000
+few many_uploads bigint 1
+is "$(sql "select pipeline.sweep_make('{\"every\": 72000}') -> 'data'
+    union all select to_jsonb(pipeline.swept(72000) is not null)" | tr '\n' ' ')" \
+    '{"swept": true} true ' 'a full difference is used'
+whole 2000 >seen
+cmp -s seen all
+ok $? 'what is done is not' || diff all seen | diag
+whole 3 | cmp -s - three
+ok $? 'nor for the newest three'
+imgp-status --html >seen
+like seen '<p>All uploads were compared with the record: 2' 'the page says when all was'
+unlike page.html 'were compared with the record' 'unless it was just now'
+few many_uploads bigint 50000
+
 exits 0 'into a file' imgp-status --html -o site.html
 is "$(faults site.html) $(stat -c %a site.html)" ' 644' '... that a web server can read'
 cp site.html before.html

@@ -179,7 +179,7 @@ tiles(const struct imgp_status_page *p, struct imgp_buf *out)
 	imgp_buf_puts(out, "</ul>\n");
 }
 
-/* The last run, the last digest, mail that waits. */
+/* The last run, digest and full difference, mail that waits. */
 static void
 news(const struct imgp_json *board, struct imgp_buf *out)
 {
@@ -204,6 +204,9 @@ news(const struct imgp_json *board, struct imgp_buf *out)
 		imgp_buf_printf(out, ", number %lld</p>\n",
 		    (long long)num(digest, "digest_id"));
 	}
+	if (str(board, "swept", s)[0] != '\0')
+		imgp_page_element(out, "<p>All uploads were compared with the "
+		    "record: ", s, "</p>\n");
 	if (num(mail, "waiting") + num(mail, "refused") > 0)
 		imgp_buf_printf(out, "<p><b>Mail: %lld waiting, %lld refused "
 		    "in the last week</b></p>\n", (long long)num(mail,
