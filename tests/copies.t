@@ -7,7 +7,8 @@ dicom_samples
 "$PY" -W ignore - "$samples/CT_small.dcm" "$samples/JPEG2000.dcm" <<'EOF'
 import bare, copy, io, pydicom, sys, tarfile, zipfile
 from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian,
+                         JPEGLSLossless)
 
 plain, packed = (pydicom.dcmread(f) for f in sys.argv[1:])
 
@@ -23,6 +24,9 @@ def made(ds, pixels=None, syntax=None, **kw):
     out = io.BytesIO()
     ds.save_as(out)
     return out.getvalue()
+
+bald = copy.deepcopy(plain)
+del bald.PixelData
 
 def flipped(data, at):
     data = bytearray(data)
@@ -44,8 +48,10 @@ cases = {
     "same.no-pixels": [made(plain, PixelData=None, StudyDescription=s)
                        for s in ("a", "b")],
     "same.other-uid": [made(plain), made(plain, first, SOPInstanceUID="1.2.3")],
+    "same.syntax": [made(plain), made(plain, None, ImplicitVRLittleEndian)],
     # What is the same image when it is decoded is not known.
-    "same.syntax": [made(plain), made(plain, first, ImplicitVRLittleEndian)],
+    "same.encoded": [made(packed, fragment),
+                     made(packed, another, JPEGLSLossless)],
     "same.deflated": [made(plain, p, DeflatedExplicitVRLittleEndian)
                       for p in (None, first)],
     "other.first 2 1": [made(plain), made(plain, first)],
@@ -55,8 +61,11 @@ cases = {
                        made(plain, last, ImageComments=long.decode())],
     "other.fragments 2 1": [made(packed, fragment), made(packed, another)],
     "other.series 2 1": [made(plain), made(plain, first, SeriesInstanceUID="1.2.3")],
-    "other.implicit 3 2": [made(plain)] + [made(plain, p, ImplicitVRLittleEndian)
+    "other.syntax 2 1": [made(plain), made(plain, first, ImplicitVRLittleEndian)],
+    "other.implicit 3 1": [made(plain)] + [made(plain, p, ImplicitVRLittleEndian)
                                          for p in (None, first)],
+    "none.first 1 3": [made(bald), made(bald, Rows=7), made(plain)],
+    "none.last 2 1": [made(plain), made(bald)],
     "other.two 2 1": [made(plain), made(plain, first), made(plain, last), made(plain)],
 }
 for name, files in cases.items():
@@ -81,14 +90,15 @@ open("same.damaged.zip", "wb").write(data)
 EOF
 
 # A sample has some of them.
-is_long || for f in same.* other.*; do
+is_long || for f in same.* other.* none.*; do
 	case $f in
 	same.header.zip|same.behind-fragments.tgz|same.damaged.zip|other.last.2.1.zip) ;;
 	other.fragments.2.1.tar|other.two.2.1.tgz) ;;
+	other.syntax.2.1.zip|none.first.1.3.tar) ;;
 	*)	rm -- "$f" ;;
 	esac
 done
-for f in same.* other.*; do
+for f in same.* other.* none.*; do
 	imgp-dcmscan "$f" >out 2>err
 	is $? 0 "$f is read"
 	jq -r '.warnings // [] | map(.error_code + ": " + .error)[]' out >got
@@ -96,8 +106,10 @@ for f in same.* other.*; do
 	same.*)	is "$(cat got)" '' '... and nothing is said of it' ;;
 	*)	IFS=. read -r _ _ n of _ <<<"$f"
 		more=
-		[[ $f != other.two.* ]] || more='; 1 more'
-		is "$(cat got)" "IMGP-DICOM-COPY: member $n: its SOP Instance UID is that of member $of, and its pixels are others$more" '... and the copy is named' ;;
+		[[ $f != *.two.* && $f != none.first.* ]] || more='; 1 more'
+		what='its pixels are others'
+		[[ $f != none.* ]] || what='it has no pixels'
+		is "$(cat got)" "IMGP-DICOM-COPY: member $n: its SOP Instance UID is that of member $of, and $what$more" '... and the copy is named' ;;
 	esac
 	is "$(jq -c .errors out)" null '... nothing is wrong'
 	is "$(jq '[.scans[].series[].number_of_instances] | add' out)" \

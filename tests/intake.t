@@ -66,12 +66,16 @@ for name, more in ("docx", docx), ("inner", inner):
 put("tar.0.only", tarred(("last", inner)))
 put("bare.1.implicit", data(1, True, b"\0" * 600 + inner))
 put("bare.1.explicit", data(1, False, inner))
-put("method.gz", gzip.compress(inner, 0))
+put("nested.zip.gz", gzip.compress(inner, 0))
+put("nested.gz.gz", gzip.compress(gzip.compress(data(1, False, b""))))
+crc = gzip.compress(data(1, False, b""))
+put("damaged.gz", crc[:3] + b"\2" + crc[4:10] + b"\0\0" + crc[10:])
 put("method.7z", b"7z\xbc\xaf\x27\x1c\0\4" + bytes(24) + inner)
 put("method.rar", b"Rar!\x1a\7\0" + inner)
 put("none.pdf", b"%PDF-1.4\n" + inner)
 put("none.jpeg", b"\xff\xd8\xff\xe0" + inner + b"\xff\xd9")
 put("none.nifti", struct.pack("<i", 348) + bytes(340) + b"n+1\0" + inner)
+put("none.nifti2", struct.pack("<i", 540) + b"n+2\0\r\n\x1a\n" + inner)
 put("none.cpio", b"070701" + b"0" * 104 + inner)
 put("none.ar", b"!<arch>\n" + b" " * 60 + inner)
 for name, stub in (("mz", b"MZ\x90\0" + bytes(600)), ("sh", b"#!/bin/sh\nexit\n"),
@@ -125,7 +129,7 @@ EOT
 is_long || for f in tar.* zip.* bare.* method.* none.* unsafe.*; do
 	case $f in
 	tar.3.inner.gz|tar.3.docx|zip.3.mz|zip.2.x_._IM0002.8|bare.1.implicit) ;;
-	method.gz|none.pdf|unsafe.cut|unsafe.locator1) ;;
+	method.7z|none.pdf|none.nifti2|unsafe.cut|unsafe.locator1) ;;
 	*)	rm -- "$f" ;;
 	esac
 done
@@ -167,8 +171,10 @@ for f in tar.3.*; do
 done
 
 # What is not read stays as it is.
-for f in method.* none.* unsafe.*; do
+for f in method.* nested.* damaged.* none.* unsafe.*; do
 	case $f in
+	nested.*) code=IMGP-ARCHIVE-NESTED ;;
+	damaged.*) code=IMGP-ARCHIVE-DAMAGED ;;
 	method.*) code=IMGP-ARCHIVE-METHOD ;;
 	none.*) code=IMGP-DICOM-NONE ;;
 	unsafe.*) code=IMGP-ARCHIVE-UNSAFE ;;
@@ -180,8 +186,13 @@ for f in method.* none.* unsafe.*; do
 	ok $? "$f: delivered untouched, $code" || diag <err
 done
 
-# What that system adds, and what is there in a folder's name.
 listing() { jq -cS '.listing' line; }
+for f in none.nifti*; do
+	scan $f
+	is "$(listing)" '{"nifti":1}' "$f is named"
+done
+
+# What that system adds, and what is there in a folder's name.
 scan mac.zip
 is "$(listing)" '{"dicom":1,"macos":7}' 'ZIP: AppleDouble and the like are macos'
 scan mac.tar

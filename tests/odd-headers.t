@@ -76,6 +76,9 @@ for f in told.*; do
 	*uid-empty) like err 'Series Instance UID is empty' '... nor is an empty one' ;;
 	*shift*) like err '"DICM" stands at byte [0-9]+ instead of 128' \
 			'... and where it is' ;;
+	*dicm-twice) like err '"DICM" stands a second time' '... and where it is' ;;
+	*mixed-*) like err 'explicit and implicit VRs are mixed in \(0008,0016\)' \
+			'... it is not cut short' ;;
 	*ZZ-*)	like err 'a VR that does not exist in \(0009,1001\), at byte [0-9]+ of' \
 			'... the element is named' ;;
 	esac
@@ -110,12 +113,17 @@ for f in group.*; do
 	imgp-stamp --unstamp --provenance prov -o back new && cmp -s "$f" back
 	ok $? '... and comes back (F4)'
 done
+for f in length.*; do
+	exits 1 "$f is not stamped" imgp-stamp --id 5.5 -o new "$f"
+	like err 'IMGP-DICOM-INVALID: \(0012,0000\) has [028] bytes in place of 4' \
+		'... and the element is named'
+done
 for f in foreign.* value.*; do
 	exits 1 "$f is not stamped" imgp-stamp --id 5.5 -o new "$f"
 	case $f in
 	foreign.*) like err 'IMGP-STAMP-FOREIGN: it carries (99\.9|78\.1), ' \
 		'... for it has the id of another' ;;
-	value.*) like err 'IMGP-STAMP-VALUE: ' '... for it has another value' ;;
+	value.*) like err 'IMGP-STAMP-VALUE: \(0012,0071\) holds another value' '... for it has another value' ;;
 	esac
 done
 for f in order.*; do

@@ -60,13 +60,13 @@ exits 0 'an id that is a sequence is an instance all the same' \
 	imgp-dcmscan id.sequence
 is "$(jq -r '.scans[].series[].number_of_instances' out)" 1 '... to be counted'
 exits 1 '... and not to be stamped' imgp-stamp --replace --id 77.1 -o new id.sequence
-like err 'IMGP-DICOM-INVALID: the element has no length' '... for its reason'
+like err 'IMGP-DICOM-INVALID: \(0012,0071\) has no length' '... for its reason'
 exits 0 'blanks before the id are no part of it' \
 	imgp-stamp --id 77.1 -o new id.blank
 
 # No value of another element is told, though it looks like an id.
 exits 1 'a Patient ID like an id' imgp-stamp --tag '0010,0020 LO' --id 77.1 -o new patient
-like err 'IMGP-STAMP-VALUE: the element holds another value' '... is not told'
+like err 'IMGP-STAMP-VALUE: \([0-9A-F,]*\) holds another value' '... is not told'
 unlike err 850312 '... at all'
 exits 0 'with --replace' imgp-stamp -v --replace --tag '0010,0020 LO' --id 77.1 -o new patient
 unlike err 850312 '... neither'

@@ -93,8 +93,8 @@ put("archive-damaged.gz-reserved", gzip.compress(bytes(good[:half])) +
 put("archive-method.reserved.gz", z[:3] + b"\x80" + z[4:])
 put("archive-limit.gz-ratio", gzip.compress(bytes(one(size=0)[:512]) + bytes(70 << 20)))
 put("dicom-none.nii.gz", gzip.compress(b"\0" * 344 + b"n+1\0" + b"\0" * 2000))
-put("archive-method.zip.gz", gzip.compress(b"PK\3\4" + bytes(100)))
-put("archive-method.gz.gz", gzip.compress(gzip.compress(ct)))
+put("archive-nested.zip.gz", gzip.compress(b"PK\3\4" + bytes(100)))
+put("archive-nested.gz.gz", gzip.compress(gzip.compress(ct)))
 put("broken.cut", gzip.compress(ct)[:-300])
 put("broken.behind", gzip.compress(ct) + b"junk")
 EOT

@@ -173,7 +173,7 @@ imgp_deflate_finish(struct imgp_deflate *d)
 	imgp_deflate_crc_to(d, p);
 	if (p != d->src->size || d->crc != d->src->crc)
 		return imgp_deflate_damaged(d,
-		    "the content is not what its CRC says");
+		    "the content is not what its CRC and size say");
 	unread(d);
 	d->cut_in_words = 0;
 	if ((rc = imgp_deflate_open_gap(d, bitpos(d))) != 0)

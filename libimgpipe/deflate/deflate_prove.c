@@ -158,7 +158,7 @@ static int
 damaged_source(struct imgp_err *e)
 {
 	return imgp_fail(e, IMGP_E_ARCHIVE_DAMAGED,
-	    "deflate: the content is not what its CRC says");
+	    "deflate: the content is not what its CRC and size say");
 }
 
 int

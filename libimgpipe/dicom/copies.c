@@ -13,6 +13,7 @@ struct copy {
 	size_t	 member, uid;
 	uint32_t syntax;		/* CRC-32 of its UID */
 	int	 is_known;
+	int	 has_none;		/* no pixels */
 	uint64_t sum;			/* CRC-64 of its pixels */
 };
 
@@ -97,7 +98,7 @@ imgp_copies_pass(struct imgp_copies *c, imgp_copies_same *is_same, const void *a
 static struct copy *
 find(const struct imgp_copies *c, size_t member)
 {
-	struct copy key = { 0, 0, 0, 0, 0 };
+	struct copy key = { .member = 0 };
 
 	key.member = member;
 	return bsearch(&key, c->copy, c->n, sizeof key, by_member);
@@ -122,14 +123,28 @@ add_pixels(uint64_t sum, const struct imgp_dicom *d, const unsigned char *p,
 	    crc64_ecma_refl(sum, p + from, to - from);
 }
 
+/* The syntax of ${d}, one for both in which pixels are the same bytes. */
+static const char *
+coding(const struct imgp_dicom *d)
+{
+	if (strcmp(d->syntax, "1.2.840.10008.1.2.1") == 0 ||
+	    (d->syntax[0] == '\0' && !d->big))
+		return "1.2.840.10008.1.2";
+	return d->syntax;
+}
+
 static void
 note(struct copy *t, const struct imgp_dicom *d, uint64_t sum)
 {
-	if (d->state != IMGP_DICOM_HEAD || d->deflated || d->pixels == 0 ||
-	    d->tail_lost)
+	const char *s = coding(d);
+
+	if (d->state != IMGP_DICOM_HEAD || d->deflated || d->tail_lost)
 		return;
-	t->syntax = (uint32_t)crc32(0, (const unsigned char *)d->syntax,
-	    (uInt)strlen(d->syntax));
+	if (d->pixels == 0) {
+		t->has_none = 1;
+		return;
+	}
+	t->syntax = (uint32_t)crc32(0, (const unsigned char *)s, (uInt)strlen(s));
 	t->is_known = 1;
 	t->sum = sum;
 }
@@ -152,6 +167,8 @@ imgp_copies_read(struct imgp_copies *c, size_t member,
 		if (d->pixels != 0 && d->pixels_end <= at)
 			break;
 	}
+	if (n == 0)
+		imgp_dicom_end(d);
 	if (n != -1)
 		note(find(c, member), d, sum);
 	imgp_dicom_release(d);
@@ -160,16 +177,36 @@ imgp_copies_read(struct imgp_copies *c, size_t member,
 	return n != -1 ? 0 : strcmp(e->code, IMGP_E_ARCHIVE_DAMAGED) == 0 ? 1 : -1;
 }
 
+/* The first with pixels among those from ${i} on that have one UID, or NULL. */
+static const struct copy *
+with_pixels(const struct imgp_copies *c, size_t i)
+{
+	size_t uid = c->copy[i].uid;
+
+	for (; i < c->n && c->copy[i].uid == uid; i++)
+		if (c->copy[i].is_known)
+			return &c->copy[i];
+	return NULL;
+}
+
 void
 imgp_copies_tell(struct imgp_copies *c, struct imgp_faults *warnings)
 {
-	const struct copy *first = NULL, *t;
+	const struct copy *first = NULL, *some = NULL, *t;
 	struct imgp_err e;
 	size_t i;
 
 	qsort(c->copy, c->n, sizeof *c->copy, by_uid);
 	for (i = 0; i < c->n; i++) {
 		t = &c->copy[i];
+		if (i == 0 || t->uid != t[-1].uid)
+			some = with_pixels(c, i);
+		if (t->has_none && some != NULL) {
+			imgp_fail(&e, IMGP_E_DICOM_COPY,
+			    "its SOP Instance UID is that of member %zu, and it"
+			    " has no pixels", some->member);
+			imgp_faults_add(warnings, t->member, &e);
+		}
 		if (!t->is_known)
 			continue;
 		if (first == NULL || first->uid != t->uid ||

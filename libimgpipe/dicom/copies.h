@@ -44,8 +44,9 @@ int	imgp_copies_read(struct imgp_copies *c, size_t member,
 	    struct imgp_err *e);
 /*
  * Add IMGP-DICOM-COPY to ${warnings} for each member whose pixels differ from those of
- * the first member with the same UID and transfer syntax.  Pixels within a deflated data
- * set are not compared.
+ * the first member with the same UID and transfer syntax, and for each that has none
+ * where another has.  The two native little endian syntaxes are one here.  Pixels within
+ * a deflated data set are not compared.
  */
 void	imgp_copies_tell(struct imgp_copies *c, struct imgp_faults *warnings);
 

@@ -277,6 +277,13 @@ look(struct imgp_dicom *d, struct imgp_dicom_frame *f)
 	}
 }
 
+static void
+mixed(struct imgp_dicom *d)
+{
+	imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID,
+	    "explicit and implicit VRs are mixed");
+}
+
 /*
  * A header in hold whose VR is none of PS3.5, among explicit ones.  Readers
  * agree where it is no two capitals ("??", "--", blanks, NULs): 16 bits of
@@ -293,8 +300,7 @@ no_vr(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag)
 	if (len != 0 || (h[4] == 0 && h[5] == 0))
 		element(d, f, tag, h + 4, len);
 	else if (d->mismatch && d->nframe == 0)
-		imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID,
-		    "explicit and implicit VRs are mixed");
+		mixed(d);
 	else if (h[4] < ' ' || h[5] < ' ')
 		element(d, f, tag, NULL, get32(h + 4, f->big));
 	else if (!is_letters(h + 4))
@@ -326,6 +332,12 @@ header(struct imgp_dicom *d)
 		return;
 	}
 	if (f->implicit) {
+		/* No length of a head's element is one of these. */
+		if (d->mismatch && d->nframe == 0 && is_vr(h + 4) &&
+		    d->state == IMGP_DICOM_MORE) {
+			mixed(d);
+			return;
+		}
 		/* An implicit sequence of defined length is known by its
 		 * first item only: so look at four more bytes. */
 		if (d->nhold == 8 && get32(h + 4, 0) >= 8 &&
@@ -627,6 +639,18 @@ imgp_dicom_skip(struct imgp_dicom *d, uint64_t n)
 	d->pos += n;
 }
 
+/* What is in hold begins another element: it is more than padding or a line's end. */
+static int
+is_begun(const struct imgp_dicom *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->nhold; i++)
+		if (d->hold[i] != '\0' && memchr(" \r\n\x1a", d->hold[i], 4) == NULL)
+			return 1;
+	return 0;
+}
+
 static void
 finish(struct imgp_dicom *d)
 {
@@ -634,7 +658,7 @@ finish(struct imgp_dicom *d)
 		start(d);
 	if (d->state == IMGP_DICOM_HEAD)
 		d->cut = !d->tail_lost && (d->skip > 0 || d->nframe > 0 ||
-		    (d->deflated && d->phase != -1));
+		    is_begun(d) || (d->deflated && d->phase != -1));
 	if (d->state != IMGP_DICOM_MORE)
 		return;
 	if (d->skip != 0 || d->nhold != 0 || d->nframe != 0 ||

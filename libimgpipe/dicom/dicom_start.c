@@ -36,6 +36,12 @@ imgp_dicom_begin_data(struct imgp_dicom *d, const unsigned char *h)
 
 	d->phase = IN_DATA;
 	d->data = d->pos;
+	if (h != NULL && memcmp(h, "DICM", 4) == 0) {
+		d->at = 0;
+		imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID,
+		    "\"DICM\" stands a second time");
+		return;
+	}
 	/* DCMTK goes by where the meta information says that it ends. */
 	add_to_shape(d, d->meta_end == ENDLESS ? 1 : d->meta_end - d->data);
 	add_to_shape(d, d->preamble != 0);
@@ -151,8 +157,8 @@ is_meta(const unsigned char *h)
 	return tag >> 16 == 0x0002 && (is_vr(h + 4) ||
 	    (tag == IMGP_TAG(2, 0) && len == 4) ||
 	    (tag == IMGP_TAG(2, 1) && len == 2) ||
-	    ((tag == IMGP_TAG(2, 2) || tag == IMGP_TAG(2, 3) ||
-	    tag == IMGP_TAG(2, 0x10)) && len > 0 && len <= IMGP_UID_MAX));
+	    (tag >= IMGP_TAG(2, 2) && tag <= IMGP_TAG(2, 0x102) &&
+	    len <= IMGP_UID_MAX));
 }
 
 /*

@@ -25,32 +25,45 @@ is_dicom(const unsigned char *p, size_t n, int all)
 	return is;
 }
 
+/* An archive that is not read, for what is in ${why} already, or for its format. */
+static void
+not_read(struct imgp_intake *u)
+{
+	u->kind = IMGP_INTAKE_ARCHIVE;
+	if (u->why.code == NULL)
+		imgp_fail(&u->why, IMGP_E_ARCHIVE_METHOD,
+		    "an archive of a format that is not supported");
+}
+
 /* What is within gzip: an object, TAR, or something that no upload should be. */
 static int
 look_into_gzip(int fd, struct imgp_intake *u, struct imgp_err *e)
 {
 	struct imgp_gunzip *g = imgp_gunzip_new(fd);
 	unsigned char p[IMGP_KIND_FIRST];
-	struct imgp_err why;
 	size_t have = 0;
 	long n = 0;
 
 	while (have < sizeof p && (n = imgp_gunzip_read(g, p + have,
-	    sizeof p - have, &why)) > 0)
+	    sizeof p - have, &u->why)) > 0)
 		have += (size_t)n;
 	imgp_gunzip_free(g);
 	if (have < sizeof p && n == -1 &&
-	    strcmp(why.code, IMGP_E_STORE_IO) == 0) {
-		*e = why;
+	    strcmp(u->why.code, IMGP_E_STORE_IO) == 0) {
+		*e = u->why;
 		return -1;
 	}
 	if (have >= IMGP_TAR_BLOCK && imgp_tar_is_header(p))
 		u->kind = IMGP_INTAKE_TGZ;
 	else if (have > 0 && is_dicom(p, have, n == 0))
 		u->kind = IMGP_INTAKE_GZ;
-	else if (have == 0 || strcmp(imgp_kind(p, have), "archive") == 0)
-		u->kind = IMGP_INTAKE_ARCHIVE;
-	else {
+	else if (have == 0 && n == -1)
+		not_read(u);
+	else if (strcmp(imgp_kind(p, have), "archive") == 0) {
+		imgp_fail(&u->why, IMGP_E_ARCHIVE_NESTED,
+		    "an archive within gzip");
+		not_read(u);
+	} else {
 		u->kind = IMGP_INTAKE_OTHER;
 		u->what = imgp_kind(p, have);
 	}
@@ -94,7 +107,8 @@ imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 	 * any other file it is a part of that file. */
 	if (!imgp_kind_is_known(p, n) && (zip = imgp_zip_probe(fd, e)) == -1)
 		return -1;
-	u->kind = zip ? IMGP_INTAKE_ZIP : strcmp(u->what, "archive") == 0 ?
-	    IMGP_INTAKE_ARCHIVE : IMGP_INTAKE_OTHER;
+	u->kind = zip ? IMGP_INTAKE_ZIP : IMGP_INTAKE_OTHER;
+	if (!zip && strcmp(u->what, "archive") == 0)
+		not_read(u);
 	return 0;
 }

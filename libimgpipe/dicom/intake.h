@@ -30,6 +30,7 @@ struct imgp_intake {
 	int		 fd;		/* the caller's */
 	uint64_t	 size;
 	const char	*what;		/* its kind in a listing, as imgp_kind(); static */
+	struct imgp_err	 why;		/* IMGP_INTAKE_ARCHIVE: it is not read for this */
 };
 
 /*

@@ -30,6 +30,8 @@ static const struct magic {
 	{ 0, 8, "\0\0\0\1" "Bud1", "macos" },	/* .DS_Store */
 	{ 344, 4, "n+1\0", "nifti" },
 	{ 344, 4, "ni1\0", "nifti" },
+	{ 4, 4, "n+2\0", "nifti" },
+	{ 4, 4, "ni2\0", "nifti" },
 	/* Not told by name: no bytes that a ZIP may stand behind. */
 	{ 0, 5, "07070", NULL },			/* cpio */
 	{ 0, 2, "\xc7\x71", NULL },
@@ -45,8 +47,6 @@ static const struct magic {
 	{ 0, 8, "\x89HDF\r\n\x1a\n", NULL },
 	{ 0, 4, "CDF\1", NULL },			/* MINC */
 	{ 0, 7, "NRRD000", NULL },
-	{ 4, 4, "n+2\0", NULL },
-	{ 4, 4, "ni2\0", NULL },
 };
 
 static int

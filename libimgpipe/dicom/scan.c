@@ -400,9 +400,7 @@ scan_upload(int fd, const struct imgp_limits *lim, struct imgp_checks *checks,
 		rc = scan_gzip(&s, &u, e);
 		break;
 	case IMGP_INTAKE_ARCHIVE:
-		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,
-		    "an archive of a format that is not supported");
-		imgp_faults_add(&r->faults, 0, &why);
+		imgp_faults_add(&r->faults, 0, &u.why);
 		count(&s, u.what);
 		if (checks != NULL)
 			imgp_checks_cut(checks);

@@ -341,12 +341,14 @@ static int
 judge_value(struct imgp_mark *o)
 {
 	const struct imgp_mark_work *w = o->work;
+	const struct imgp_dicom_elem *id = &w->dicom.elem[IMGP_DICOM_ID];
 	char text[IMGP_DICOM_VALUE + 1], foreign[IMGP_UID_MAX + 1];
 	int n, atri;
 
-	if (w->dicom.elem[IMGP_DICOM_ID].len == UINT32_MAX) {
+	if (id->len == UINT32_MAX) {
 		imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
-		    "the element has no length");
+		    "(%04X,%04X) has no length", id->tag >> 16,
+		    id->tag & 0xffff);
 		return imgp_mark_decline(o);
 	}
 	n = imgp_dicom_text(&w->dicom, IMGP_DICOM_ID, text, sizeof text);
@@ -356,7 +358,7 @@ judge_value(struct imgp_mark *o)
 		return 1;
 	/* Never show a value of other elements, such as Patient ID. */
 	atri = n > 0 && find_foreign(text, w->id, foreign) &&
-	    (w->dicom.elem[IMGP_DICOM_ID].tag == IMGP_TAG(0x12, 0x71) ||
+	    (id->tag == IMGP_TAG(0x12, 0x71) ||
 	    w->opts->want.creator != NULL);
 	if (w->opts->replace) {
 		if (atri)
@@ -369,7 +371,8 @@ judge_value(struct imgp_mark *o)
 		    "it carries %s, and its series is %s", foreign, w->id);
 	} else
 		imgp_fail(&o->err, IMGP_E_STAMP_VALUE,
-		    "the element holds another value");
+		    "(%04X,%04X) holds another value", id->tag >> 16,
+		    id->tag & 0xffff);
 	return imgp_mark_decline(o);
 }
 
@@ -400,7 +403,8 @@ raise_group(struct imgp_mark *o)
 		return 0;
 	if (g->len != 4) {
 		imgp_fail(&o->err, IMGP_E_DICOM_INVALID,
-		    "a group length is not 4 bytes long");
+		    "(%04X,0000) has %lu bytes in place of 4", g->tag >> 16,
+		    (unsigned long)g->len);
 		return imgp_mark_decline(o);
 	}
 	n = (uint32_t)(end->end - g->end);

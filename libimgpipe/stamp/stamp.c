@@ -496,9 +496,7 @@ stamp_any(struct imgp_stamp *s, int fd, struct imgp_err *e)
 	case IMGP_INTAKE_GZ:
 		return imgp_stamp_tar(s, &u, e);
 	case IMGP_INTAKE_ARCHIVE:
-		imgp_fail(&why, IMGP_E_ARCHIVE_METHOD,
-		    "an archive of a format that is not supported");
-		return imgp_stamp_untouched(s, &why, e);
+		return imgp_stamp_untouched(s, &u.why, e);
 	case IMGP_INTAKE_OTHER:
 		break;
 	}

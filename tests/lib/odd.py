@@ -11,6 +11,7 @@ The name's first word says what is right (tests/odd-headers.t):
     dir.*    a DICOMDIR
     number.* a Series Number
     group.G.N.* group G has a length element, which must say N once it is stamped
+    length.* (0012,0000) of another length than its four bytes
     foreign.* another's id is among the values of (0012,0071)
     value.*  another value is
     order.*  (0012,0071) out of order, where readers do not look
@@ -76,6 +77,12 @@ def meta_information():
             for length in 0, None:
                 put("read.meta-%s-%d%d" % (name, preamble, length is None),
                     full_meta(syntax, CLASS, None, length, preamble) + body)
+    later = el(2, 0x12, None, b"1.2.3\0") + el(2, 0x13, None, b"ACME")
+    for name, first in ("class", later[14:]), ("later", later):
+        put("read.meta-from-" + name, first + el(2, 0x10, None, IMPLICIT) + bare(None))
+    put("told.dicm-twice", full_meta() + full_meta()[128:] + bare())
+    put("told.mixed-meta", full_meta() + full_meta(vr=None, preamble=False) + bare())
+    put("told.mixed-command", full_meta() + el(0, 2, None, CLASS) + bare())
     put("read.meta-short", full_meta(IMPLICIT, CLASS, None, -10) + bare(None))
     put("read.length-short", full_meta(length=-18) + bare())
     put("read.length-long", full_meta(length=18) + bare())
@@ -160,6 +167,9 @@ def group_12():
         el(0x4001, 0x10, b"LO", b"OTHER ") + el(0x4001, 0x1010, b"LO", b"xy") +
         el(0x7FE0, 0x10, b"OB", b"1234")))
     put("group.4001.24.last", obj(b"", tail=el(0x4001, 0, b"UL", bytes(4))))
+    for name, vr, value in (("short", b"US", bytes(2)), ("none", b"UL", b""),
+                            ("long", b"UL", bytes(8))):
+        put("length." + name, obj(el(0x12, 0, vr, value) + center))
     for name, value in (("one", b"99.9"), ("two", b"99.9\\78.1"), ("second", b"x\\78.1"),
                         ("mine-first", b"5.5\\78.1"), ("spaced", b"abc\\ 78.1 "),
                         ("far", b"a" * 64 + b"\\78.1")):
@@ -209,6 +219,15 @@ def ends():
     put("end.cut-fragments", obj(b"", jpeg, tail=fragments))
     put("end.cut-fragment", obj(b"", jpeg, tail=fragments)[:-100])
     put("end.cut-delimiter", obj(b"", jpeg, tail=fragments + SEQ_END)[:-4])
+    begun = el(0x28, 0x10, b"US", b"\1\0")
+    for n in 3, 4, 7:
+        put("end.cut-header-%d" % n, obj(b"", tail=begun + el(
+            0x28, 0x11, b"US", b"\1\0")[:n]))
+        put("end.cut-header-deflated-%d" % n, obj(b"", DEFLATED, tail=begun + el(
+            0x28, 0x11, b"US", b"\1\0")[:n]))
+    put("end.cut-header-long", obj(b"", tail=begun + pixels()[:11]))
+    put("end.sound-zeros", obj(b"", tail=pixels()) + bytes(5))
+    put("end.sound-line", obj(b"", tail=pixels()) + b"\r\n")
     put("end.cut-padding", obj(b"", tail=pixels() + el(
         0xFFFC, 0xFFFC, b"OB", b"\0" * 9, 100)))
     put("end.signed", obj(b"", tail=pixels() + signature))
