@@ -107,36 +107,39 @@ rm -rf spool/$r1 spool/$r2 temp/*
 
 imgp-s3cp source local <one >fetched
 exits 0 'outside of a run' imgp-s3cp source local <two
-is "$(find spool -name '.room-*')" '' '... there is no budget'
+is "$(find spool -name '.rooms')" '' '... there is no budget'
 rm -rf spool/$r1 spool/$r2 temp/*
 
-# What is announced is added up once: a look costs no more when there is much.
+# What is reserved is in one file: a look costs no more when there is much.
 begin $r1
 for i in 1 2 3 4 5 6 7 8; do job $r1 $i; done >todo
 if strace -o /dev/null true 2>/dev/null; then
 	exec 9>spool/$r1/lock
 	flock 9
-	IMGP_SPOOL_JOBS=9 strace -f -e trace=newfstatat,getdents64 -o trace imgp-s3cp -j 1 source local \
+	IMGP_SPOOL_JOBS=9 strace -f -e trace=openat,ftruncate -o trace imgp-s3cp -j 1 source local \
 	    <todo >fetched 2>err
 	exec 9>&-
 	is "$(copies)" 8 'eight uploads are fetched'
-	n=$(grep -c '"\.room-' trace)
-	ok $((n > 8)) "... and each look asks for its own room alone: $n"
+	n=$(grep -c '"\.rooms"' trace)
+	is "$n" 8 '... and each look opens one file'
+	ok "$(grep -c ftruncate trace)" '... which is not written anew'
 else
 	IMGP_SPOOL_JOBS=9 imgp-s3cp -j 1 source local <todo >fetched 2>err
 	skip 'the cost of a look' 'no strace'
 fi
-size() { stat -c %s spool/$r1/.room-* | awk '{ n += $1 } END { print n, NR }'; }
-sum() { od -An -td8 spool/$r1/.rooms | xargs; }
-is "$(sum)" "$(size)" 'the sum is that of what is announced'
-# A process died while it changed: the files count.
-: >spool/$r1/.rooms
+# What is reserved: for which rows, in the order of their places.
+rooms() { od -An -v -w16 -td8 spool/$r1/.rooms | awk 'NF == 2 && $1 { printf "%s%s", s, $1; s = " " }'; }
+is "$(rooms)" '1 2 3 4 5 6 7 8' 'each has its place'
 head -n 3 fetched | imgp-s3cp local temp >moved
-is "$(sum)" "$(size)" 'a sum that was cut short is added up anew'
-printf 'x' >spool/$r1/.rooms
+is "$(rooms)" '4 5 6 7 8' '... until its copy is moved on'
+# A process died before all of a place was written.
+printf 'x' >>spool/$r1/.rooms
 IMGP_SPOOL_JOBS=6 timeout 20 imgp-s3cp source local < <(job $r1 1) >fetched 2>err
-is $? 0 'five are announced, and there is room for a sixth'
-is "$(sum)" "$(size)" '... which is added'
+is $? 0 'five are reserved, and there is room for a sixth'
+is "$(rooms)" '1 4 5 6 7 8' '... in a place that was free'
+IMGP_SPOOL_JOBS=6 timeout 20 imgp-s3cp source local < <(job $r1 5) >fetched 2>err
+is $? 0 'one that is fetched again'
+is "$(rooms)" '1 4 5 6 7 8' '... keeps its place'
 rm -rf spool/$r1 temp/*
 
 # --- whole runs -------------------------------------------------------------------

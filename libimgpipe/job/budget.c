@@ -12,17 +12,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libimgpipe/base/buf.h"
 #include "libimgpipe/base/conf.h"
 #include "libimgpipe/base/stop.h"
 #include "libimgpipe/job/budget.h"
 #include "libimgpipe/job/run_id.h"
 
-#define ROOM		".room-"
-#define TAKEN		".rooms"	/* of a run: the sum of its files ${ROOM}ID */
+#define ROOMS		".rooms"	/* of a run: its reservations */
 #define SOON_MS		5	/* until the next look for room, */
 #define LATE_MS		80	/* and in the end */
 
-/* What is announced; as the file ${TAKEN} has it, too. */
+/* What is reserved for the row ${id}; 0: for none. */
+struct room {
+	int64_t	id;
+	int64_t	bytes;
+};
+/* The reservations of a run; a place in the array is one in the file. */
+struct rooms {
+	struct room *r;
+	size_t	n;
+};
 struct taken {
 	int64_t	bytes;
 	int64_t	jobs;
@@ -67,12 +76,6 @@ list(int dir)
 	return dp;
 }
 
-static int
-is_room(const struct dirent *d)
-{
-	return strncmp(d->d_name, ROOM, strlen(ROOM)) == 0;
-}
-
 /* For as long as it is open: no other process looks, or makes a run. */
 static int
 lock_spool(int dir)
@@ -102,121 +105,79 @@ is_alive(int dir)
 	return alive;
 }
 
-/* The file ${name} of the run's directory ${dir} is announced; 0 when it is not. */
 static int
-size_of(int dir, const char *name, int64_t *bytes)
+open_rooms(int dir, int flags)
 {
-	struct stat sb;
-
-	if (fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
-	*bytes = sb.st_size;
-	return 1;
-}
-
-static void
-add(struct taken *t, int64_t bytes, int64_t jobs)
-{
-	t->jobs += jobs;
-	if (__builtin_add_overflow(t->bytes, bytes, &t->bytes))
-		t->bytes = INT64_MAX;
-}
-
-/* Add up the files in the run's directory ${dir}. */
-static void
-count(int dir, struct taken *t)
-{
-	DIR *dp = list(dir);
-	const struct dirent *d;
-	int64_t bytes;
-
-	if (dp == NULL)
-		return;
-	while ((d = readdir(dp)) != NULL)
-		if (is_room(d) && size_of(dir, d->d_name, &bytes))
-			add(t, bytes, 1);
-	closedir(dp);
-}
-
-static int
-open_sum(int dir, int flags)
-{
-	return openat(dir, TAKEN, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+	return openat(dir, ROOMS, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
 	    0600);
 }
 
-/*
- * What is announced in the run's directory ${dir}.  Its sum is empty while files
- * are made or removed, so that nothing but the files counts when a process dies
- * there; whoever comes next adds them up.
- */
-static struct taken
-sum_of(int dir)
+/* All that is in the file ${fd}; -1: it cannot be opened, and nothing is. */
+static struct rooms
+read_rooms(int fd)
 {
-	struct taken t = { 0, 0 }, sum;
-	int fd = open_sum(dir, O_RDONLY);
-	ssize_t n = fd == -1 ? -1 : pread(fd, &sum, sizeof sum, 0);
+	struct rooms all = { NULL, 0 };
+	struct stat sb;
+	ssize_t n;
 
-	if (fd != -1)
-		close(fd);
-	if (n == (ssize_t)sizeof sum && sum.jobs >= 0 && sum.bytes >= 0)
-		return sum;
-	count(dir, &t);
-	return t;
+	if (fd == -1 || fstat(fd, &sb) == -1 || sb.st_size <= 0)
+		return all;
+	all.r = imgp_alloc((size_t)sb.st_size + sizeof *all.r);
+	while ((n = pread(fd, all.r, (size_t)sb.st_size, 0)) == -1 && errno == EINTR)
+		;
+	all.n = n == -1 ? 0 : (size_t)n / sizeof *all.r;
+	return all;
 }
 
-/* The file of a sum of ${dir}, which begins to change; -1: it has none now. */
-static int
-open_change(int dir)
-{
-	int fd = open_sum(dir, O_RDWR | O_CREAT);
-
-	if (fd != -1 && ftruncate(fd, 0) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	if (fd == -1)
-		(void)unlinkat(dir, TAKEN, 0);
-	return fd;
-}
-
-/* It has changed to ${t}.  What is not written whole is not read. */
 static void
-close_change(int fd, const struct taken *t)
+add(struct taken *t, const struct rooms *rooms)
 {
-	if (fd == -1)
-		return;
-	if (t->bytes != INT64_MAX)
-		(void)!pwrite(fd, t, sizeof *t, 0);
-	close(fd);
+	size_t i;
+
+	for (i = 0; i < rooms->n; i++) {
+		if (rooms->r[i].id == 0)
+			continue;
+		t->jobs++;
+		if (__builtin_add_overflow(t->bytes, rooms->r[i].bytes, &t->bytes))
+			t->bytes = INT64_MAX;
+	}
 }
 
-/* All that is announced in the spool; ${*own} is the sum of the run ${run}. */
-static struct taken
-add_up(int spool, const char *run, struct taken *own)
+/* The place of ${id}; all.n: it has none. */
+static size_t
+find(const struct rooms *all, int64_t id)
 {
-	struct taken all = { 0, 0 }, t;
+	size_t i;
+
+	for (i = 0; i < all->n && all->r[i].id != id; i++)
+		;
+	return i;
+}
+
+/* What others than the run ${run} have reserved in the spool. */
+static void
+add_others(int spool, const char *run, struct taken *t)
+{
 	const struct dirent *d;
+	struct rooms rooms;
 	DIR *dp = list(spool);
-	int dir, mine;
+	int dir, fd;
 
 	if (dp == NULL)
-		return all;
+		return;
 	while ((d = readdir(dp)) != NULL) {
-		if (!imgp_run_id_is(d->d_name) ||
+		if (!imgp_run_id_is(d->d_name) || strcmp(d->d_name, run) == 0 ||
 		    (dir = enter(spool, d->d_name)) == -1)
 			continue;
-		mine = strcmp(d->d_name, run) == 0;
-		if (mine || is_alive(dir)) {
-			t = sum_of(dir);
-			add(&all, t.bytes, t.jobs);
-			if (mine)
-				*own = t;
+		if (is_alive(dir) && (fd = open_rooms(dir, O_RDONLY)) != -1) {
+			rooms = read_rooms(fd);
+			add(t, &rooms);
+			free(rooms.r);
+			close(fd);
 		}
 		close(dir);
 	}
 	closedir(dp);
-	return all;
 }
 
 static int
@@ -226,24 +187,36 @@ fits(const struct imgp_budget *b, const struct taken *t, int64_t bytes)
 	    bytes <= b->bytes - t->bytes);
 }
 
-/* Make the file ${name} of ${bytes} in the run's directory ${dir}, whose sum is
- * ${t} without it. */
+/* At once, so that a process that dies leaves the one or the other; that it cannot be
+ * written shows when the work copy cannot. */
 static void
-announce(int dir, const char *name, int64_t bytes, struct taken *t)
+write_room(int fd, size_t i, int64_t id, int64_t bytes)
 {
-	int sum = open_change(dir);
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY |
-	    O_CLOEXEC, 0600);
-	struct stat sb;
+	const struct room r = { id, bytes };
 
-	if (fd != -1) {
-		while (ftruncate(fd, bytes) == -1 && errno == EINTR)
-			;
-		if (fstat(fd, &sb) == 0)
-			add(t, sb.st_size, 1);
-		close(fd);
-	}
-	close_change(sum, t);
+	while (pwrite(fd, &r, sizeof r, (off_t)(i * sizeof r)) == -1 &&
+	    errno == EINTR)
+		;
+}
+
+/* Reserve ${bytes} for ${id} in the file ${fd} of ${run} if there is room. */
+static int
+take(const struct imgp_budget *b, int spool, int fd, const char *run, int64_t id,
+    int64_t bytes)
+{
+	struct rooms own = read_rooms(fd);
+	struct taken all = { 0, 0 };
+	size_t i = find(&own, id);
+	int room;
+
+	if (i < own.n)
+		own.r[i].id = 0;	/* is replaced */
+	add(&all, &own);
+	add_others(spool, run, &all);
+	if ((room = fits(b, &all, bytes)) != 0 && fd != -1)
+		write_room(fd, i < own.n ? i : find(&own, 0), id, bytes);
+	free(own.r);
+	return room;
 }
 
 /* The directory of ${run} within the spool's, ${*spool}; -1 where no run made it, and
@@ -265,34 +238,21 @@ open_run(const char *path, const char *run, int *spool)
 	return *spool = -1;
 }
 
-static void
-name_of(char name[64], int64_t id)
-{
-	snprintf(name, 64, ROOM "%lld", (long long)id);
-}
-
 int
 imgp_budget_take(const struct imgp_budget *b, const char *spool,
     const char *run, int64_t id, int64_t bytes)
 {
-	struct taken all, own = { 0, 0 };
-	int dir, top, lock, room = 1;
-	int64_t before;
-	char name[64];
+	int dir, top, lock, fd, room = 1;
 
-	name_of(name, id);
 	if (__builtin_mul_overflow(bytes, 2, &bytes))
 		bytes = INT64_MAX;
 	if ((dir = open_run(spool, run, &top)) == -1)
 		return 1;
 	if ((lock = lock_spool(top)) != -1) {
-		all = add_up(top, run, &own);
-		if (size_of(dir, name, &before)) {
-			add(&all, -before, -1);
-			add(&own, -before, -1);
-		}
-		if ((room = fits(b, &all, bytes)) != 0)
-			announce(dir, name, bytes, &own);
+		fd = open_rooms(dir, O_RDWR | O_CREAT);
+		room = take(b, top, fd, run, id, bytes);
+		if (fd != -1)
+			close(fd);
 		close(lock);
 	}
 	close(dir);
@@ -327,21 +287,19 @@ imgp_budget_wait(const struct imgp_budget *b, const char *spool,
 void
 imgp_budget_give(const char *spool, const char *run, int64_t id)
 {
-	int top, dir = open_run(spool, run, &top), lock, sum;
-	struct taken own;
-	int64_t bytes;
-	char name[64];
+	int top, dir = open_run(spool, run, &top), lock, fd;
+	struct rooms own;
+	size_t i;
 
 	if (dir == -1)
 		return;
-	name_of(name, id);
 	lock = lock_spool(top);
-	if (size_of(dir, name, &bytes)) {
-		own = sum_of(dir);
-		sum = open_change(dir);
-		if (unlinkat(dir, name, 0) == 0)
-			add(&own, -bytes, -1);
-		close_change(sum, &own);
+	if ((fd = open_rooms(dir, O_RDWR)) != -1) {
+		own = read_rooms(fd);
+		if ((i = find(&own, id)) < own.n)
+			write_room(fd, i, 0, 0);
+		free(own.r);
+		close(fd);
 	}
 	if (lock != -1)
 		close(lock);
@@ -353,19 +311,11 @@ void
 imgp_budget_clear(const char *spool, const char *run)
 {
 	int top, dir = open_run(spool, run, &top), lock;
-	const struct dirent *d;
-	DIR *dp;
 
 	if (dir == -1)
 		return;
 	lock = lock_spool(top);
-	(void)unlinkat(dir, TAKEN, 0);
-	if ((dp = list(dir)) != NULL) {
-		while ((d = readdir(dp)) != NULL)
-			if (is_room(d))
-				(void)unlinkat(dir, d->d_name, 0);
-		closedir(dp);
-	}
+	(void)unlinkat(dir, ROOMS, 0);
 	if (lock != -1)
 		close(lock);
 	close(dir);

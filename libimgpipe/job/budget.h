@@ -2,14 +2,13 @@
  * The spool's budget: how many work copies, of how many bytes, all runs that share a
  * spool may have at once.
  *
- * Space for a work copy is reserved before a byte of it is written, by a sparse file
- * .room-ID in the directory of its run.  Its length is twice the upload's, as the upload
- * and its stamped copy exist together for a while.  A process that reserves holds the
- * spool's lock and adds up all reservations: of each run the sum in its file .rooms (two
- * int64_t in this machine's byte order, bytes and number) or, if that is incomplete, the
- * files themselves.  Those of a dead run (spool.h) do not count.  A stage outside a run,
- * whose directory has no lock, has no budget, since nothing may be there to free its
- * work copies.
+ * Space for a work copy is reserved before a byte of it is written: twice the upload's
+ * length, as the upload and its stamped copy exist together for a while.  A run's
+ * reservations are in the file .rooms of its directory: pairs of int64_t in this
+ * machine's byte order, the row's id and the bytes; id 0 is a free place.  A process that
+ * reserves holds the spool's lock and adds up those of all runs.  Those of a dead run
+ * (spool.h) do not count.  A stage outside a run, whose directory has no lock, has no
+ * budget, since nothing may be there to free its work copies.
  */
 #ifndef IMGPIPE_BUDGET_H
 #define IMGPIPE_BUDGET_H
