@@ -75,6 +75,13 @@ half = len(few) // 2
 second = gzip.compress(few[half:])
 open("encoded.tgz", "wb").write(gzip.compress(few[:half]) + second[:3] + b"\x08"
     + second[4:10] + b"n" * 200000 + b"\0" + second[10:])
+# The same behind megabytes that are stored, and shorter when they are compressed anew.
+blank = tarfile.TarInfo("blank")
+blank.size = 512 * 8000
+few = blank.tobuf() + bytes(blank.size) + open("few.tar", "rb").read()
+second = gzip.compress(few[-70000:])
+open("shorter.tgz", "wb").write(gzip.compress(few[:-70000], 0) + second[:3] + b"\x08"
+    + second[4:10] + b"n" * 200000 + b"\0" + second[10:])
 # A pax header that holds the size.
 with tarfile.open("sizes.tgz", "w:gz", format=tarfile.PAX_FORMAT) as t:
     for name in ("CT_small.dcm", "MR_small.dcm"):
@@ -123,7 +130,21 @@ imgp-stamp --unstamp --provenance prov -o back new 2>err &&
 ok $? 'and the same content comes back' || diag <err
 like err 'compressed anew' 'as it says'
 
+# What was begun is longer than what comes in its place: nothing of it stays.
+gzip -dc shorter.tgz >plain
+imgp-dcmscan shorter.tgz 2>/dev/null | jq -c "$ids" >ids
+imgp-stamp --scans ids -o plain.new plain 2>err
+imgp-stamp --scans ids -o new shorter.tgz 2>err && [ "$(wc -c <new)" -lt 1000000 ] &&
+	gzip -t new && gzip -dc new | cmp -s - plain.new
+ok $? 'a longer beginning is taken back' || diag <err
+echo first >whole
+imgp-stamp --scans ids -o - shorter.tgz >>whole 2>/dev/null &&
+	{ echo first; cat new; } | cmp -s - whole
+ok $? '... behind what a file held before, too'
+
 # What was begun there is taken back from standard output, or never went to it.
+imgp-dcmscan encoded.tgz 2>/dev/null | jq -c "$ids" >ids
+imgp-stamp --scans ids -o new encoded.tgz 2>err
 echo first >whole
 imgp-stamp --scans ids -o - encoded.tgz >>whole 2>/dev/null &&
 	{ echo first; cat new; } | cmp -s - whole
