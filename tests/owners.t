@@ -182,7 +182,8 @@ faults
 exits 75 'an upload that fails on its way' env IMGP_DESTINATION="file://$WORK/nowhere" \
     imgp-run 2011
 is "$(rows)" 'Failed IMGP-PLACE-MISSING' '... for want of its destination'
-echo more >>source/subjecteventcrffile/301/5101/mri_zip/u2011.zip
+# By a line's end, which no reader takes for a cut element.
+echo >>source/subjecteventcrffile/301/5101/mri_zip/u2011.zip
 exits 1 'then its bytes change' imgp-run 2011
 is "$(rows)" 'Failed for good IMGP-SOURCE-CHANGED' '... which is final'
 exits 1 '... and stays so' imgp-run 2011
