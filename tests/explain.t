@@ -7,7 +7,7 @@
 exits 0 'a code is explained, without any setting' imgp-run --explain-error IMGP-DICOM-CUT
 holds out 'as the dictionary says' <<'EOT'
 IMGP-DICOM-CUT
-  means        an image is cut short: its pixels end before their length says
+  means        an image is cut short: its pixels or its last element end too early
   do           ask the site to send the file again
   fault        the upload's
   then         in scan, stamp and extra delivered with has_error, unless it is required; else failed for good

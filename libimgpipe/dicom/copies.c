@@ -98,9 +98,8 @@ imgp_copies_pass(struct imgp_copies *c, imgp_copies_same *is_same, const void *a
 static struct copy *
 find(const struct imgp_copies *c, size_t member)
 {
-	struct copy key = { .member = 0 };
+	struct copy key = { .member = member };
 
-	key.member = member;
 	return bsearch(&key, c->copy, c->n, sizeof key, by_member);
 }
 
