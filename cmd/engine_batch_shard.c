@@ -322,7 +322,7 @@ work_shard(struct container *c, const char *shard, const char *inputs,
 {
 	char *argv[] = { c->program, imgp_strdup("--run"), c->path,
 	    imgp_strdup("--shard"), imgp_strdup(shard), NULL };
-	struct imgp_child child = { argv, -1, STDERR_FILENO, -1, 1 };
+	struct imgp_child child = { argv, -1, STDERR_FILENO, -1, 1, 0 };
 	char *in = imgp_asprintf("in/%s", shard);
 	pid_t pid = -1;
 	int rc = imgp_rundir_write(&c->dir, in, inputs, len, e);

@@ -134,7 +134,7 @@ release(const char *run)
 	char *path = tool_path("imgp-record"), *name = imgp_strdup(run);
 	char *argv[] = { path, imgp_strdup("-q"), imgp_strdup("release"),
 	    imgp_strdup("--run"), name, NULL };
-	struct imgp_child c = { argv, -1, STDERR_FILENO, -1, 0 };
+	struct imgp_child c = { argv, -1, STDERR_FILENO, -1, 0, 0 };
 	struct imgp_err e;
 	int status = -1, i;
 	pid_t pid;
@@ -391,7 +391,7 @@ report(struct sharded *s, unsigned long first)
 	char *path = tool_path("imgp-notify"), *run = imgp_run_id_new();
 	char *argv[] = { path, imgp_common.quiet ? imgp_strdup("-q") : NULL,
 	    NULL };
-	struct imgp_child c = { argv, -1, -1, -1, 0 };
+	struct imgp_child c = { argv, -1, -1, -1, 0, 0 };
 	int fd[2] = { -1, -1 }, status = 0;
 	struct imgp_err e = { NULL, "" };
 	pid_t pid = -1;

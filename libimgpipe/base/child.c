@@ -60,7 +60,8 @@ imgp_child_become(const struct imgp_child *c, pid_t parent)
 static void
 become(const struct imgp_child *c, int fd, pid_t parent)
 {
-	if (imgp_child_become(c, parent) != -1)
+	if (imgp_child_become(c, parent) != -1 && (!c->binds ||
+	    setenv("LD_BIND_NOW", "1", 1) == 0))
 		execv(c->argv[0], c->argv);
 	(void)!write(fd, &errno, sizeof errno);
 	_exit(127);

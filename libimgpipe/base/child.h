@@ -13,6 +13,9 @@ struct imgp_child {
 	int	 ready;		/* the pipe for imgp_ready(); -1: none */
 	int	 ends;		/* nonzero: SIGTERM ends it, and it gets one
 				 * when this process ends first */
+	int	 binds;		/* nonzero: all its symbols are bound before it runs
+				 * (LD_BIND_NOW, ld.so(8)), not by each process that it
+				 * forks anew */
 };
 
 /*

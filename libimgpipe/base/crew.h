@@ -43,8 +43,8 @@ int	imgp_crew_add(struct imgp_crew *c, char **argv);
  * Start the programs, the first reading ${in} and the last writing ${out}; both
  * descriptors are closed here.  With ${hold} the first is not started yet:
  * imgp_crew_let_in() or imgp_crew_keep_out() decides.  Programs whose names begin with
- * "imgp-", other than scripts, get ${ready} (-1: none) for imgp_ready(), and ${warm}
- * is asked for them before they are executed.
+ * "imgp-", other than scripts, get ${ready} (-1: none) for imgp_ready(), bind their
+ * symbols at once (child.h), and ${warm} is asked for them before they are executed.
  * If a program cannot be executed, ${say} gets the reason and the program counts as
  * ended with 127.  If a pipe or a process cannot be made, no program in front of it
  * starts either, and they all count as ended with 75.

@@ -38,7 +38,7 @@ imgp_warm_open(struct imgp_warm *w, const char *path, const char *load)
 {
 	char room[TITLE + 1];
 	char *argv[] = { imgp_strdup(path), imgp_strdup(load), room, NULL };
-	struct imgp_child c = { argv, -1, -1, -1, 0 };
+	struct imgp_child c = { argv, -1, -1, -1, 0, 1 };
 	struct timeval patience = { w->seconds, 0 };
 	struct imgp_err e;
 	int fd[2];
@@ -211,7 +211,7 @@ static int
 become(const struct request *r, pid_t parent, struct imgp_err *e)
 {
 	struct imgp_child c = { r->words, r->fds[0], r->fds[1],
-	    r->nfds > 2 ? r->fds[2] : -1, r->h.ends };
+	    r->nfds > 2 ? r->fds[2] : -1, r->h.ends, 0 };
 
 	if (imgp_child_become(&c, parent) == -1)
 		return imgp_fail_errno(e, IMGP_E_INTERNAL, "%s", r->words[0]);

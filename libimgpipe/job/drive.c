@@ -138,7 +138,7 @@ start_engine(struct drive *d)
 	char jobs[16], list[32];
 	char *argv[] = { imgp_strdup(d->o->engine), d->o->dir->path, jobs,
 	    imgp_strdup(d->o->worker), NULL };
-	struct imgp_child c = { argv, -1, STDERR_FILENO, -1, 1 };
+	struct imgp_child c = { argv, -1, STDERR_FILENO, -1, 1, 0 };
 
 	snprintf(jobs, sizeof jobs, "%d", d->o->jobs);
 	snprintf(list, sizeof list, "in/%lu", d->try);

@@ -112,7 +112,7 @@ start(struct worker *w, struct imgp_err *e)
 {
 	static const char *const fixed[] = { "-q", "--no-notify", "--progress",
 	    "never", "--wait", "0" };
-	struct imgp_child c = { NULL, w->in, w->out, -1, 1 };
+	struct imgp_child c = { NULL, w->in, w->out, -1, 1, 0 };
 	size_t n = 0, i, nfixed = sizeof fixed / sizeof *fixed;
 	char **argv;
 

@@ -93,7 +93,7 @@ a_copy(const struct imgp_warm *w)
 {
 	char *argv[] = { (char []){ "/nowhere/imgp-tell-test" }, (char []){ "word" }, NULL };
 	int in[2], out[2], ready[2], status = 0;
-	struct imgp_child c = { argv, -1, -1, -1, 1 };
+	struct imgp_child c = { argv, -1, -1, -1, 1, 0 };
 	struct imgp_err e;
 	pid_t pid, said = 0;
 
@@ -124,7 +124,7 @@ waiting(const struct imgp_warm *w)
 {
 	char *argv[] = { (char []){ "/nowhere/imgp-wait" }, (char []){ "for" },
 	    (char []){ "ever" }, NULL };
-	struct imgp_child c = { argv, STDIN_FILENO, STDOUT_FILENO, -1, 1 };
+	struct imgp_child c = { argv, STDIN_FILENO, STDOUT_FILENO, -1, 1, 0 };
 	struct imgp_err e;
 
 	return imgp_warm_child(w, &c, &e);
@@ -135,7 +135,7 @@ refusals(const struct imgp_warm *w)
 {
 	char *argv[] = { (char []){ "/bin/true" }, NULL, NULL };
 	char *many[300];
-	struct imgp_child c = { argv, STDIN_FILENO, STDOUT_FILENO, -1, 0 };
+	struct imgp_child c = { argv, STDIN_FILENO, STDOUT_FILENO, -1, 0, 0 };
 	struct imgp_err e;
 	size_t i;
 
