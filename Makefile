@@ -262,7 +262,8 @@ check-s3: all $(FIXTURES) $(CTESTS)
 # upload, a copy and a copy in parts; about half an hour.
 check-s3-kill: all
 	LONG=1 S3_REQUIRED=1 KILLS=$${KILLS:-100} BUILD=$(abspath $B) prove -v tests/s3-kill.t
-# Each process of a run killed, and thirty whole runs at random moments; minutes.
+# Each process of a run killed, and thirty whole runs at random moments; minutes.  With
+# SERVER=rgw on Ceph's gateway, with EACH=16 so many uploads at once.
 check-kill: all $(FIXTURES)
 	LONG=1 KILLS=$${KILLS:-30} BUILD=$(abspath $B) prove -v tests/imgp-run-kill.t
 # A hundred runs of --pending that fail, and a hundred runs by libpq and by HTTP

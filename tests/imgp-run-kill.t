@@ -1,11 +1,68 @@
 #!/bin/bash
 # Kills and signals: whatever dies, the next run or this one makes it right.  With
 # KILLS (make check-kill: 30) each process of a run is killed, and so many whole
-# runs; with LONG six of the processes and five runs; else a sample.
+# runs; with LONG six of the processes and five runs; else a sample.  With SERVER=rgw
+# source, temp and destination are buckets of that server (scripts/s3-server), and the
+# directories of the same names hold what is in them.  EACH: so many uploads has each
+# run that is killed, and so many at once (4, and as many at once as it likes).
 . "$(dirname "$0")/lib/lib.sh"
 world
 small=source/subjecteventcrffile/301/5112/mri_zip/v1.zip
-check-invariants() { "$ROOT/tests/check-invariants" "$@"; }
+oracle=$ROOT/tests/check-invariants
+if [ -z "${SERVER-}" ]; then
+	given() { uploads "$@"; }
+	check-invariants() { "$oracle" "$@"; }
+else
+	"$ROOT/scripts/s3-server" start "$WORK/server" "$SERVER" >server.env \
+		2>server.err || no_server "no $SERVER: $(tail -1 server.err)"
+	at_end "'$ROOT/scripts/s3-server' stop '$WORK/server'"
+	unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN
+	# shellcheck source=/dev/null
+	. ./server.env
+	s3() { /usr/bin/python3 "$ROOT/tests/lib/s3-ask.py" "$@"; }
+	for b in source temp images; do s3 PUT "imgp-$b"; done
+	export HOME=$WORK IMGP_SOURCE=s3://imgp-source IMGP_TEMP=s3://imgp-temp \
+		IMGP_DESTINATION=s3://imgp-images
+	given() {
+		uploads "$@"
+		imgp-s3cp -qr -j 8 "file://$WORK/source/" s3://imgp-source/ 2>err ||
+			{ cat err; exit 1; }
+	}
+	given 2999 1 "$small"
+	# objects BUCKET: key, time and ETag of each, one a line.
+	objects() {
+		local behind='' page
+		while page=$(s3 GET "imgp-$1?list-type=2&start-after=$behind" |
+		    grep -o '<Contents>.*' | sed 's/<Contents>/\n&/g' |
+		    sed -n 's,.*<Key>\([^<]*\).*<LastModified>\([^<]*\).*<ETag>\([^<]*\).*,\1 \2 \3,p')
+		    [ -n "$page" ]; do
+			printf '%s\n' "$page"
+			behind=$(printf '%s\n' "$page" | tail -1 | sed 's/ .*//; s,/,%2F,g')
+		done
+	}
+	look() {
+		local b rc=0
+		for b in temp images; do
+			rm -rf "$b"
+			mkdir "$b"
+			objects $b >$b.objects
+			[ ! -s $b.objects ] ||
+				imgp-s3cp -qr -j 8 "s3://imgp-$b/" "file://$WORK/$b/" 2>&1 || rc=1
+			! s3 GET "imgp-$b?uploads=" | grep '<UploadId>' || rc=1
+		done
+		return $rc
+	}
+	check-invariants() {
+		local rc=0
+		look || rc=1
+		if [ "${1-}" = --dump ]; then
+			find temp images -exec touch -d @0 {} +
+			cat temp.objects images.objects
+		fi
+		IMGP_SOURCE=file://$WORK/source IMGP_TEMP=file://$WORK/temp \
+			IMGP_DESTINATION=file://$WORK/images "$oracle" "$@" && return $rc
+	}
+fi
 delivered() {		# delivered FIRST LAST
 	sql "select count(*) from pipeline.edcpipelinefile where status =
 	    'Completed' and not has_error
@@ -53,7 +110,7 @@ until_sql() {
 
 # --- a stage is killed -----------------------------------------------------------
 id=3000
-uploads 3000 50 "$small"
+given 3000 50 "$small"
 stages=(imgp-stamp)
 ! is_long || stages+=(imgp-lookup 'imgp-record start' 'imgp-s3cp .*temp destination' 'tee -p -a'
     imgp-tally)
@@ -184,16 +241,18 @@ id=$((id + 1))
 # --- the whole run is killed, at any moment (R2) ------------------------------------------
 kills=${KILLS:-${LONG:+5}}
 kills=${kills:-1}
-uploads 4000 $((12 * kills + 4)) "$small"
+each=${EACH:-4}
+at_once=(${EACH:+-j "$EACH"})
+given 4000 $((each * (3 * kills + 1))) "$small"
 # Half of them are to be killed before their end and half to end, so that none of what
 # they do is out of reach: by that the time within which they are killed is found.
-seq 4000 4003 >ids
+seq 4000 $((3999 + each)) >ids
 ms=$(date +%s%3N)
-exits 0 'a run of four' imgp-run -q --from ids
+exits 0 "a run of $each" imgp-run -q "${at_once[@]}" --from ids
 ms=$(($(date +%s%3N) - ms)) cut=0
 for ((i = 1; cut < kills && i <= 3 * kills; i++)); do
-	seq $((4000 + 4 * i)) $((4003 + 4 * i)) >>ids
-	setsid "$BUILD/bin/imgp-run" -q --from ids >lines 2>err &
+	seq $((4000 + each * i)) $((3999 + each * (i + 1))) >>ids
+	setsid "$BUILD/bin/imgp-run" -q "${at_once[@]}" --from ids >lines 2>err &
 	run=$!
 	sleep "$(awk -v r=$RANDOM -v ms=$ms 'BEGIN { print r / 32768 * ms / 1000 }')"
 	kill -KILL -- -$run 2>/dev/null
@@ -203,15 +262,15 @@ for ((i = 1; cut < kills && i <= 3 * kills; i++)); do
 		ms=$((ms * 4 / 5))
 	fi
 done 2>/dev/null
-last=$((3999 + 4 * i))
+last=$((3999 + each * i))
 [ -z "${KILLS-}" ] || echo "$cut of $((i - 1)) runs were killed before their end, and" \
-    "$(delivered 4004 $last) of $((4 * i - 4)) files delivered by them" | diag
+    "$(delivered $((4000 + each)) $last) of $((each * (i - 1))) files delivered by them" | diag
 exits 0 "after $cut runs were killed with all their processes" \
 	imgp-run --from ids
 cp out lines
 check-invariants --inputs ids --finished lines >faults
 ok $? 'one more makes all right: no loss, no double (I1-I7, R2)' || diag <faults
-is "$(delivered 4000 $last)" $((4 * i)) 'every id is delivered'
+is "$(delivered 4000 $last)" $((each * i)) 'every id is delivered'
 is "$(find images -name '*_5101_1_*' | wc -l)" \
 	"$(sql "select count(*) from pipeline.edcpipelinefile f
 	where file_name like '%\_5101\_1\_%' and status = 'Completed'")" \
@@ -224,14 +283,14 @@ cmp -s before after
 ok $? 'changes nothing (I8)' || diff before after | head -5 | diag
 
 # The driver alone is killed: its stages end by themselves (R2).
-uploads 9000 1 "$small"
+given 90000 1 "$small"
 start
 kill -KILL $run
-finish 9000
+finish 90000
 timeout 60 flock "$WORK"/spool/2*/lock true
 ok $? 'the driver is killed: the last process of the run lets the lock go (R2)'
-exits 0 'and the next run' imgp-run -q 9000
-is "$(delivered 9000 9000)" 1 'makes it right'
+exits 0 'and the next run' imgp-run -q 90000
+is "$(delivered 90000 90000)" 1 'makes it right'
 check-invariants >faults
 ok $? 'wholly (I1-I7)' || diag <faults
 fi
