@@ -86,20 +86,36 @@ language sql stable as $$
 $$;
 
 -- How many uploads of each pipeline are to be delivered and have no row: no run has
--- taken them.
-create or replace function pipeline.untaken() returns jsonb
-language sql stable as $$
-	select coalesce(jsonb_agg(jsonb_build_object('pipeline_code', c.code,
-	    'files', c.files, 'paused', c.paused) order by c.code), '[]')
+-- taken them.  All uploads are compared only where no difference (101_sweep.sql) of the
+-- last ${every} seconds holds, or there are few; of what showed up since under an old id
+-- nothing is known otherwise.
+drop function if exists pipeline.untaken();
+create or replace function pipeline.untaken(every bigint) returns jsonb
+language plpgsql stable set plan_cache_mode = force_custom_plan as $$
+declare
+	s pipeline.sweep := pipeline.swept(every);
+	ids bigint[];		-- null: all
+begin
+	if s.id is not null then
+		ids := array(select distinct n.subject_event_crf_file_id
+		    from pipeline.unclaimed_now(s) n
+		    where n.edcpipeline_id is not null);
+		if cardinality(ids) > pipeline.ids_most() then
+			ids := null;
+		end if;
+	end if;
+	return (select coalesce(jsonb_agg(jsonb_build_object('pipeline_code',
+	    c.code, 'files', c.files, 'paused', c.paused) order by c.code), '[]')
 	from (select p.code, pipeline.is_paused(p) as paused, count(*) as files
 		from pipeline.pending u
 		join pipeline.edcpipeline p on p.code = u.pipeline_code
-		where not exists (select from pipeline.edcpipelinefile f
+		where (ids is null or u.subject_event_crf_file_id = any (ids))
+		and not exists (select from pipeline.edcpipelinefile f
 		    where f.edcpipeline_id = p.id
 		    and f.subjecteventcrffile_id = u.subject_event_crf_file_id
 		    and f.revision_number = u.revision_number)
-		group by 1, 2) c;
-$$;
+		group by 1, 2) c);
+end $$;
 
 -- What a digest may tell of; the pipeline of a look-up may be unknown.
 create or replace view pipeline.digestible as
@@ -112,22 +128,35 @@ union all
 select n.id, true, n.pipeline_code, n.digest_id
 from pipeline.notice n where n.edcpipelinefile_id is null;
 
--- What is in no digest yet, except of the pipelines in "without".
-create or replace function pipeline.undigested(req jsonb)
-returns setof pipeline.digestible language sql stable as $$
-	select d.* from pipeline.digestible d where d.digest_id is null
+-- What of it is in no digest yet, except of the pipelines in "without": ${barred} are
+-- their ids.  The ends are read by an index, in the order of their ids.
+drop function if exists pipeline.undigested(jsonb);
+create or replace function pipeline.undigested_ends(barred bigint[])
+returns table (id bigint) language sql stable as $$
+	select o.id from pipeline.outcome o
+	where o.digest_id is null and not o.redelivered and not o.unseen
+	and (barred = '{}' or not exists (select from pipeline.edcpipelinefile f
+	    where f.id = o.edcpipelinefile_id
+	    and f.edcpipeline_id = any (barred)));
+$$;
+create or replace function pipeline.undigested_lookups(req jsonb)
+returns table (id bigint) language sql stable as $$
+	select d.id from pipeline.digestible d where d.is_lookup
+	and d.digest_id is null
 	and (req -> 'without' ? d.pipeline_code) is not true;
 $$;
 
--- {"without"} (codes of pipelines whose news wait; null: none): the digest that is
--- to be sent, data as digest_json() with "digest_id".
+-- {"without" (codes of pipelines whose news wait; null: none), "every" (as untaken() has
+-- it)}: the digest that is to be sent, data as digest_json() with "digest_id".
 -- Opening freezes it: until it is sent, every call answers the same (M73).
 -- data.another is true where there is more than one digest holds, or where this one
 -- was left by a digest that died: then open the next at once.
 create or replace function pipeline.do_digest_open(req jsonb) returns jsonb
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_custom_plan as $$
 declare
 	d pipeline.digest;
+	barred bigint[] := array(select p.id from pipeline.edcpipeline p
+	    where req -> 'without' ? p.code);
 	ids bigint[];
 	lookups bigint[];
 	full_one boolean;
@@ -152,30 +181,31 @@ begin
 		with mine as (
 			update pipeline.outcome o set digest_id = d.id
 			where o.id in (select u.id
-			    from pipeline.undigested(req) u
-			    where not u.is_lookup
+			    from pipeline.undigested_ends(barred) u
 			    order by u.id limit pipeline.digest_most())
 			returning o.id)
 		select coalesce(array_agg(id), '{}') into ids from mine;
 		with mine as (
 			update pipeline.notice o set digest_id = d.id
 			where o.id in (select u.id
-			    from pipeline.undigested(req) u where u.is_lookup
+			    from pipeline.undigested_lookups(req) u
 			    order by u.id limit pipeline.digest_most())
 			returning o.id)
 		select coalesce(array_agg(id), '{}') into lookups from mine;
 		update pipeline.digest g set content =
 		    pipeline.digest_json(ids, lookups, d.since, d.until) ||
 		    jsonb_build_object('still', pipeline.notice_still(),
-		    'waiting', pipeline.untaken())
+		    'waiting', pipeline.untaken(coalesce(
+		    pipeline.want_int(req, 'every'), 0)))
 		where g.id = d.id returning * into d;
 	end if;
 	full_one := pipeline.digest_most() <= greatest(
 	    (select count(*) from pipeline.outcome o where o.digest_id = d.id),
 	    (select count(*) from pipeline.notice n where n.digest_id = d.id));
 	return pipeline.answer(d.content || jsonb_build_object('digest_id', d.id,
-	    'another', (full_one or resumed) and
-	        exists (select from pipeline.undigested(req))));
+	    'another', (full_one or resumed) and ((select min(u.id)
+	            from pipeline.undigested_ends(barred) u) is not null or
+	        exists (select from pipeline.undigested_lookups(req)))));
 end $$;
 
 -- {"digest_id"}: it went out.
@@ -196,12 +226,13 @@ begin
 	    'ts_sent', pipeline.utc(d.ts_sent)));
 end $$;
 
--- {"since", "until", "after"} (ISO 8601, until null: now): what a digest of that time
--- would say; since null: what is in no digest that was sent; after: the part behind
--- data.last of the answer before.  Changes nothing.
+-- {"since", "until", "after", "every"} (ISO 8601, until null: now; as untaken() has it):
+-- what a digest of that time would say; since null: what is in no digest that was sent;
+-- after: the part behind data.last of the answer before.  Changes nothing.
 create or replace function pipeline.do_digest_preview(req jsonb) returns jsonb
-language plpgsql stable as $$
+language plpgsql stable set plan_cache_mode = force_custom_plan as $$
 declare
+	unsent bigint := (select d.id from pipeline.digest d where d.ts_sent is null);
 	t_since timestamptz;
 	t_until timestamptz;
 	ids bigint[];
@@ -211,19 +242,27 @@ begin
 	t_since := pipeline.want_text(req, 'since')::timestamptz;
 	t_until := coalesce(pipeline.want_text(req, 'until')::timestamptz,
 	    clock_timestamp());
-	select coalesce(array_agg(o.id), '{}') into ids
-	from pipeline.outcome o
-	left join pipeline.digest d on d.id = o.digest_id
-	where not o.redelivered and not o.unseen and o.ts <= t_until and
-	    o.id > coalesce(behind, 0) and
-	    (o.ts > t_since or (t_since is null and d.ts_sent is null));
+	if t_since is null then
+		select coalesce(array_agg(o.id), '{}') into ids
+		from pipeline.outcome o
+		where not o.redelivered and not o.unseen and o.ts <= t_until
+		and o.id > coalesce(behind, 0)
+		and (o.digest_id is null or o.digest_id = unsent);
+	else
+		select coalesce(array_agg(o.id), '{}') into ids
+		from pipeline.outcome o
+		where not o.redelivered and not o.unseen
+		and o.id > coalesce(behind, 0)
+		and o.ts > t_since and o.ts <= t_until;
+	end if;
 	select coalesce(array_agg(n.id), '{}') into lookups
 	from pipeline.notice n
 	left join pipeline.digest d on d.id = n.digest_id
 	where n.edcpipelinefile_id is null and n.ts <= t_until and
 	    behind is null and (n.ts > t_since or (t_since is null and d.ts_sent is null));
 	return pipeline.answer(jsonb_build_object('still',
-	    pipeline.notice_still(), 'waiting', pipeline.untaken()) ||
+	    pipeline.notice_still(), 'waiting', pipeline.untaken(coalesce(
+	    pipeline.want_int(req, 'every'), 0))) ||
 	    jsonb_strip_nulls(jsonb_build_object('after', behind)) ||
 	    pipeline.digest_json(ids, lookups,
 	    coalesce(t_since,

@@ -62,6 +62,27 @@ is "$(grep -q "$large" plan && echo whole)" whole 'without a difference it is: t
 plans "select count(*) from pipeline.due_now(true, 72000)" >plan
 is "$(grep -c "$large" plan)" 0 'nor with --again'
 
+# A digest takes its part of what is new by an index, and reads nothing that was told.
+whole() { plans "$1" >plan; grep -c "$large" plan; }
+for without in '' ', "without": ["audio"]'; do
+	plans "begin; select pipeline.digest_open('{\"every\": 72000$without}'); rollback" >plan
+	is "$(grep -c 'using outcome_undigested on outcome' plan)" 2 \
+	    "a first digest, of 100,000${without:+, without a pipeline}: by an index, and whether there are more"
+done
+apart -c "with d as (
+    insert into pipeline.digest (until, ts_sent) values (now(), now()) returning id)
+    update pipeline.outcome set digest_id = d.id from d where outcome.lease <> 10500"
+apart -c 'vacuum analyze pipeline.outcome'
+for ask in digest_open digest_preview; do
+	is "$(whole "begin; select pipeline.$ask('{\"every\": 72000}'); rollback")" 0 "$ask, one new of 100,000: no table is read whole"
+done
+is "$(whole "begin; select pipeline.digest_preview('{\"every\": 72000, \"since\": \"$(date -u -d '+1 hour' +%FT%TZ)\"}'); rollback")" 0 \
+    'digest_preview of a time without news'
+is "$(whole "begin; select pipeline.digest_days('{\"until\": \"2019-01-18T22:00Z\"}'); rollback")" 0 \
+    'nor does the chart of other days'
+is "$(apart -c "select pipeline.untaken(72000) = pipeline.untaken(0)")" t \
+    'what no run has taken is counted as by a full difference'
+
 # What shows up is found: at once, or by the next difference.
 upload 200001
 is "$(pending)" "${sample}200001 " 'a new upload is there at once'

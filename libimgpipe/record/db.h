@@ -18,7 +18,7 @@
 
 #include "libimgpipe/base/err.h"
 
-#define IMGP_DB_SCHEMA		12	/* version of sql/ that the tools speak */
+#define IMGP_DB_SCHEMA		13	/* version of sql/ that the tools speak */
 
 #define IMGP_DB_READ_ONLY	1u	/* transactions are read only */
 

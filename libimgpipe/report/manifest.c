@@ -207,7 +207,7 @@ write_sums(struct imgp_post *p, const char *pipeline, struct imgp_err *e)
 
 int
 imgp_manifest_write(struct imgp_post *p, const struct imgp_json *content,
-    void (*complain)(const struct imgp_err *))
+    int all, void (*complain)(const struct imgp_err *))
 {
 	const struct imgp_json *i;
 	struct imgp_err e;
@@ -219,7 +219,7 @@ imgp_manifest_write(struct imgp_post *p, const struct imgp_json *content,
 		    imgp_conf_is_left_out(imgp_json_str(i)) || strcmp(imgp_conf(
 		    imgp_json_str(i), "manifest"), "yes") != 0)
 			continue;
-		if (write_sums(p, imgp_json_str(i), &e) == -1 ||
+		if ((all && write_sums(p, imgp_json_str(i), &e) == -1) ||
 		    imgp_manifest_list(content, imgp_json_str(i), &e) == -1) {
 			complain(&e);
 			status = IMGP_EX_TEMPFAIL;

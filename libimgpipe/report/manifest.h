@@ -31,12 +31,13 @@ int	imgp_manifest_list(const struct imgp_json *content,
 	    const char *pipeline, struct imgp_err *e);
 
 /*
- * Write the lists of every pipeline in the digest ${content} whose settings ask for it.
+ * Write the lists of every pipeline in the digest ${content} whose settings ask for it:
+ * of what is new, and with ${all} the sums of all that is delivered.
  * ${complain} is called for each that cannot be written; the others are written all the
  * same.  Returns the exit status, 0 when all is well.  It can be repeated for a digest.
  */
 int	imgp_manifest_write(struct imgp_post *p,
-	    const struct imgp_json *content,
+	    const struct imgp_json *content, int all,
 	    void (*complain)(const struct imgp_err *));
 
 /*

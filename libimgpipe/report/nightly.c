@@ -323,11 +323,34 @@ ping(imgp_complaint *complain)
 		complain(&e);
 }
 
-/* What is asked for: the news of the pipelines that are not left out. */
-static struct imgp_json *
-without(void)
+/* A request for a digest, the caller's, that counts what no run has taken by the last
+ * full difference.  With ${make} that is made first where it is due; where it cannot be,
+ * the digest compares all uploads. */
+static int
+by_difference(struct imgp_post *p, int make, struct imgp_json **req,
+    struct imgp_err *e)
 {
-	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_json *data = NULL;
+	struct imgp_err ignored;
+	long long every;
+
+	if (imgp_conf_duration(NULL, "sweep_every", &every, e) == -1)
+		return -1;
+	if (every > 0 && make) {
+		*req = imgp_json_new_object();
+		imgp_json_set_int(*req, "every", every);
+		(void)imgp_post_ask(p, "sweep_make", *req, &data, &ignored);
+		imgp_json_free(data);
+	}
+	*req = imgp_json_new_object();
+	imgp_json_set_int(*req, "every", every);
+	return 0;
+}
+
+/* Ask for the news of the pipelines that are not left out. */
+static void
+leave_out(struct imgp_json *req)
+{
 	struct imgp_json *codes = imgp_json_new_array();
 	const char *code;
 	size_t i;
@@ -336,20 +359,23 @@ without(void)
 		if (imgp_conf_is_left_out(code))
 			imgp_json_append_str(codes, code);
 	imgp_json_set(req, "without", codes);
-	return req;
 }
 
-/* One digest, from opening it to marking it sent; ${*another} when the next one is
- * to be opened at once. */
+/* One digest, from opening it to marking it sent, the ${first} of a round or a later
+ * one; ${*another} when the next one is to be opened at once. */
 static int
-one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
-    int *status, struct imgp_err *e)
+one_digest(struct imgp_post *p, int first, imgp_complaint *complain,
+    int *another, int *status, struct imgp_err *e)
 {
 	struct material m = { NULL, NULL };
+	struct imgp_json *req;
 	int64_t id;
 	int rc = -1;
 
-	if (imgp_post_ask(p, "digest_open", without(), &m.content, e) == -1 ||
+	if (by_difference(p, first, &req, e) == -1)
+		return -1;
+	leave_out(req);
+	if (imgp_post_ask(p, "digest_open", req, &m.content, e) == -1 ||
 	    ask_post(p, &m.post, e) == -1)
 		goto out;
 	if (imgp_json_int(imgp_json_get(m.content, "digest_id"), &id) == -1) {
@@ -357,8 +383,9 @@ one_digest(struct imgp_post *p, imgp_complaint *complain, int *another,
 		goto out;
 	}
 	*another = imgp_json_bool(imgp_json_get(m.content, "another")) == 1;
+	/* The sums are of all that is delivered: once a round will do. */
 	*status = imgp_exit_worse(*status, imgp_manifest_write(p, m.content,
-	    complain));
+	    !*another, complain));
 	/* Those that a killed run did not write. */
 	*status = imgp_exit_worse(*status, imgp_manifest_beside(
 	    imgp_json_get(m.content, "files"), complain));
@@ -378,15 +405,15 @@ imgp_nightly_send(struct imgp_post *p, imgp_complaint *complain,
 	struct imgp_trouble t = { complain, IMGP_EX_OK };
 	struct imgp_logs *logs = imgp_logs_new(&t);
 	struct imgp_errorlogs *errors = imgp_errorlogs_new(logs, p, &t);
-	int another = 1, status;
+	int another = 1, first = 1, status;
 
 	/* First the failures that killed runs did not report. */
 	imgp_notices_left(p, NULL, errors, &t);
 	imgp_errorlogs_free(errors);
 	imgp_logs_free(logs);
 	status = t.status;
-	while (another)
-		if (one_digest(p, complain, &another, &status, e) == -1)
+	for (; another; first = 0)
+		if (one_digest(p, first, complain, &another, &status, e) == -1)
 			return -1;
 	status = imgp_exit_worse(status, imgp_post_flush(p, complain));
 	if (status == IMGP_EX_OK)
@@ -400,11 +427,13 @@ static int
 one_part(struct imgp_post *p, const char *since, char **until, int64_t *after,
     imgp_complaint *complain, int *status, struct imgp_err *e)
 {
-	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_json *req;
 	struct material m = { NULL, NULL };
 	int64_t more = 0;
 	int rc = -1;
 
+	if (by_difference(p, 0, &req, e) == -1)
+		return -1;
 	imgp_json_set_str(req, "since", since);
 	imgp_json_set_str(req, "until", *until);
 	if (*after != 0)
@@ -460,13 +489,15 @@ int
 imgp_nightly_preview(struct imgp_post *p, const char *since, const char *until,
     enum imgp_format as, struct imgp_buf *out, struct imgp_err *e)
 {
-	struct imgp_json *req = imgp_json_new_object();
+	struct imgp_json *req;
 	struct material m = { NULL, NULL };
 	struct imgp_digest d = { .title = imgp_conf(NULL, "mail_title"),
 	    .admins = 1, .wants = is_shown };
 	struct imgp_json *days = NULL;
 	int rc = -1;
 
+	if (by_difference(p, 0, &req, e) == -1)
+		return -1;
 	imgp_json_set_str(req, "since", since);
 	imgp_json_set_str(req, "until", until);
 	if (imgp_post_ask(p, "digest_preview", req, &m.content, e) == -1 ||
