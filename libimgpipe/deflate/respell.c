@@ -405,13 +405,16 @@ next_number(struct back *b, uint64_t *v, int may)
 	return no_fit(b);
 }
 
+/* Write what is there, if it is more than ${most} bytes. */
 static int
-write_out(struct back *b)
+write_out(struct back *b, size_t most)
 {
 	size_t n = b->out.pos;
 
+	if (n <= most)
+		return 0;
 	b->out.pos = 0;
-	return n == 0 ? 0 : b->io->write(b->io->arg, b->outbuf, n, b->e);
+	return b->io->write(b->io->arg, b->outbuf, n, b->e);
 }
 
 /* ${n} bits of the new stream are the source's. */
@@ -434,7 +437,7 @@ copy_new(struct back *b, uint64_t n)
 		imgp_deflate_put_run(&b->out, b->in + (at - b->inoff),
 		    (unsigned)(b->pos & 7), end - b->pos);
 		b->pos = end;
-		if (b->out.pos > BACK / 2 && write_out(b) == -1)
+		if (write_out(b, BACK / 2) == -1)
 			return -1;
 	}
 	return 0;
@@ -452,7 +455,8 @@ take_old(struct back *b, uint64_t n)
 			return c == -1 ? -1 : no_fit(b);
 		k = n < 8 ? (unsigned)n : 8;
 		put(&b->out, (unsigned)c & ((1U << k) - 1), k);
-		if (b->out.pos > BACK && write_out(b) == -1)
+		/* Not later: copy_new() adds BACK at once. */
+		if (write_out(b, BACK / 2) == -1)
 			return -1;
 	}
 	return 0;
@@ -478,7 +482,7 @@ go_back(struct back *b)
 		return -1;
 	if (b->pos != bits || b->out.n != 0 || b->out.full)
 		return no_fit(b);
-	return write_out(b);
+	return write_out(b, 0);
 }
 
 int

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The module libimgpipe/deflate/respell: the program tests/c/respell.c.
+exec "${BUILD:-.build}/tests/respell"
