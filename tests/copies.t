@@ -37,6 +37,12 @@ size = len(plain.PixelData)
 first, last = flipped(plain.PixelData, 0), flipped(plain.PixelData, size - 1)
 fragment = encapsulate([b"\xff\xd8" + b"one " * 9000], has_bot=False)
 another = encapsulate([b"\xff\xd8" + b"one " * 8999 + b"two "], has_bot=False)
+def split(*frames):		# other fragments, and an offset table
+    return encapsulate(list(frames), fragments_per_frame=3, has_bot=True)
+
+one, two = b"\xff\xd8" + b"one " * 9000, b"\xff\xd8" + b"two " + b"one " * 8999
+end = b"\xfe\xff\xdd\xe0"	# here and there behind the first chunk's last byte
+short = 65536 - made(packed, fragment, ImageComments="").rindex(end)
 long = b"x" * 70000	# the pixels begin in another chunk
 cases = {
     "same.whole": [made(plain)] * 3,
@@ -45,6 +51,11 @@ cases = {
     "same.behind": [made(plain), made(plain, DataSetTrailingPadding=b"\0" * 10)],
     "same.behind-fragments": [made(packed, fragment),
         made(packed, fragment, DataSetTrailingPadding=b"\0" * 10)],
+    "same.split": [made(packed, fragment), made(packed, split(one)),
+                   made(packed, encapsulate([one], has_bot=True))],
+    "same.no-table": [made(packed, fragment), made(packed, fragment[8:])],
+    "same.chunks": [made(packed, fragment, ImageComments="x" * (short - n))
+                    for n in range(-2, 12, 2)],
     "same.no-pixels": [made(plain, PixelData=None, StudyDescription=s)
                        for s in ("a", "b")],
     "same.other-uid": [made(plain), made(plain, first, SOPInstanceUID="1.2.3")],
@@ -60,6 +71,9 @@ cases = {
     "other.header 3 1": [made(plain), made(plain, ImageComments=long.decode()),
                        made(plain, last, ImageComments=long.decode())],
     "other.fragments 2 1": [made(packed, fragment), made(packed, another)],
+    "other.split 2 1": [made(packed, fragment), made(packed, split(two))],
+    "other.no-table 2 1": [made(packed, fragment[8:]), made(packed, encapsulate(
+        [two], has_bot=False)[8:])],
     "other.series 2 1": [made(plain), made(plain, first, SeriesInstanceUID="1.2.3")],
     "other.syntax 2 1": [made(plain), made(plain, first, ImplicitVRLittleEndian)],
     "other.implicit 3 1": [made(plain)] + [made(plain, p, ImplicitVRLittleEndian)
@@ -93,7 +107,7 @@ EOF
 is_long || for f in same.* other.* none.*; do
 	case $f in
 	same.header.zip|same.behind-fragments.tgz|same.damaged.zip|other.last.2.1.zip) ;;
-	other.fragments.2.1.tar|other.two.2.1.tgz) ;;
+	same.split.tar|other.no-table.2.1.zip|other.fragments.2.1.tar|other.two.2.1.tgz) ;;
 	other.syntax.2.1.zip|none.first.1.3.tar) ;;
 	*)	rm -- "$f" ;;
 	esac

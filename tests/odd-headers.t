@@ -65,7 +65,7 @@ for f in seen.*; do
 done
 for f in told.*; do
 	exits 1 "$f is no instance" imgp-dcmscan "$f"
-	like err 'IMGP-DICOM-(INVALID|NO-UID): ' '... and this is said'
+	like err 'IMGP-DICOM-(INVALID|NO-UID|TRUNCATED): ' '... and this is said'
 	cp err scanned
 	exits 1 '... by imgp-stamp' imgp-stamp --id 77.1 -o new "$f"
 	is "$(sed 's/.*IMGP/IMGP/' err)" "$(sed 's/.*IMGP/IMGP/' scanned | head -1)" \
@@ -76,9 +76,11 @@ for f in told.*; do
 	*uid-empty) like err 'Series Instance UID is empty' '... nor is an empty one' ;;
 	*shift*) like err '"DICM" stands at byte [0-9]+ instead of 128' \
 			'... and where it is' ;;
-	*dicm-twice) like err '"DICM" stands a second time' '... and where it is' ;;
+	*dicm-twice|*preamble-twice*) like err '"DICM" stands a second time' '... and where it is' ;;
 	*mixed-*) like err 'explicit and implicit VRs are mixed in \(0008,0016\)' \
 			'... it is not cut short' ;;
+	*unbounded) like err 'has an element without a length in \(0002,0102\)' \
+			'... it is not too long' ;;
 	*ZZ-*)	like err 'a VR that does not exist in \(0009,1001\), at byte [0-9]+ of' \
 			'... the element is named' ;;
 	esac
@@ -98,9 +100,23 @@ number.1.0 1
 number.1.5 null "IMGP-DICOM-NUMBER"
 number.1e1 10
 number.3. 3
+number.AT null "IMGP-DICOM-NUMBER"
+number.FL null "IMGP-DICOM-NUMBER"
+number.LO 5
+number.OB null "IMGP-DICOM-NUMBER"
+number.SL -2
+number.SS -1
+number.UL 5
+number.UL-big null "IMGP-DICOM-NUMBER"
+number.UN 5
+number.US 5
+number.US-none null
+number.US-two null "IMGP-DICOM-NUMBER"
 number.big null "IMGP-DICOM-NUMBER"
 number.text null "IMGP-DICOM-NUMBER"
 EOT
+imgp-dcmscan number.FL >out 2>&1
+like out 'its Series Number has the VR FL and is not read' '... which names the VR'
 
 for f in group.*; do
 	tag=0012,0071

@@ -17,6 +17,18 @@ struct copy {
 	uint64_t sum;			/* CRC-64 of its pixels */
 };
 
+/* The sum of pixels that pass by. */
+struct sum {
+	uint64_t crc;
+	/* In fragments: */
+	unsigned char head[8];		/* of an item */
+	size_t	 nhead;
+	uint64_t left;			/* of its content */
+	uint64_t items;
+	int	 nfirst;		/* how many of the first four bytes of the */
+	unsigned char first;		/* first item were seen, and they, or'ed */
+};
+
 struct imgp_copies {
 	struct copy	*copy;		/* by member, until they are told */
 	size_t		 n;
@@ -109,17 +121,68 @@ imgp_copies_wants(const struct imgp_copies *c, size_t member)
 	return find(c, member) != NULL;
 }
 
-/* ${sum}, and what the ${n} bytes at ${p}, ${at} of them before, hold of the pixels. */
-static uint64_t
-add_pixels(uint64_t sum, const struct imgp_dicom *d, const unsigned char *p,
+static void
+add(struct sum *s, const unsigned char *p, uint64_t n)
+{
+	s->crc = crc64_ecma_refl(s->crc, p, n);
+}
+
+/*
+ * An item's header is complete.  A first item that is empty, or begins with the offset
+ * 0, was the offset table, which is none of the pixels.  Some writers have none: an
+ * image begins otherwise.
+ */
+static void
+begin_item(struct sum *s, int big)
+{
+	const unsigned char *h = s->head;
+
+	s->nhead = 0;
+	s->left = big ? (uint64_t)h[4] << 24 | h[5] << 16 | h[6] << 8 | h[7] :
+	    (uint64_t)h[7] << 24 | h[6] << 16 | h[5] << 8 | h[4];
+	if (++s->items == 2 && s->first == 0)
+		s->crc = 0;
+}
+
+/* Fragments: what the items hold, in however many of them it stands. */
+static void
+add_fragments(struct sum *s, const unsigned char *p, uint64_t n, int big)
+{
+	uint64_t k;
+
+	for (; n > 0; p += k, n -= k) {
+		k = 1;
+		if (s->left == 0) {
+			s->head[s->nhead++] = *p;
+			if (s->nhead == sizeof s->head)
+				begin_item(s, big);
+			continue;
+		}
+		if (s->items == 1 && s->nfirst < 4) {
+			s->first |= *p;
+			s->nfirst++;
+		} else
+			k = s->left < n ? s->left : n;
+		add(s, p, k);
+		s->left -= k;
+	}
+}
+
+/* What the ${n} bytes at ${p}, ${at} of them before, hold of the pixels. */
+static void
+add_pixels(struct sum *s, const struct imgp_dicom *d, const unsigned char *p,
     uint64_t at, uint64_t n)
 {
 	uint64_t from = d->pixels > at ? d->pixels - at : 0;
 	uint64_t to = d->pixels_end < at + n ?
 	    d->pixels_end > at ? d->pixels_end - at : 0 : n;
 
-	return d->pixels == 0 || from >= to ? sum :
-	    crc64_ecma_refl(sum, p + from, to - from);
+	if (d->pixels == 0 || from >= to)
+		return;
+	if (d->in_fragments)
+		add_fragments(s, p + from, to - from, d->big);
+	else
+		add(s, p + from, to - from);
 }
 
 /* The syntax of ${d}, one for both in which pixels are the same bytes. */
@@ -155,13 +218,14 @@ imgp_copies_read(struct imgp_copies *c, size_t member,
 {
 	struct imgp_dicom *d = imgp_alloc(sizeof *d);
 	unsigned char *buf = imgp_alloc(CHUNK);
-	uint64_t at = 0, sum = 0;
+	struct sum sum = { .crc = 0 };
+	uint64_t at = 0;
 	long n;
 
 	imgp_dicom_init(d, NULL, lim);
 	while ((n = next(arg, buf, CHUNK, e)) > 0) {
 		imgp_dicom_feed(d, buf, (size_t)n);
-		sum = add_pixels(sum, d, buf, at, (uint64_t)n);
+		add_pixels(&sum, d, buf, at, (uint64_t)n);
 		at += (uint64_t)n;
 		if (d->pixels != 0 && d->pixels_end <= at)
 			break;
@@ -169,7 +233,7 @@ imgp_copies_read(struct imgp_copies *c, size_t member,
 	if (n == 0)
 		imgp_dicom_end(d);
 	if (n != -1)
-		note(find(c, member), d, sum);
+		note(find(c, member), d, sum.crc);
 	imgp_dicom_release(d);
 	free(buf);
 	free(d);

@@ -45,8 +45,9 @@ int	imgp_copies_read(struct imgp_copies *c, size_t member,
 /*
  * Add IMGP-DICOM-COPY to ${warnings} for each member whose pixels differ from those of
  * the first member with the same UID and transfer syntax, and for each that has none
- * where another has.  The two native little endian syntaxes are one here.  Pixels within
- * a deflated data set are not compared.
+ * where another has.  The two native little endian syntaxes are one here; of fragments
+ * what they hold together is compared, without the offset table.  Pixels within a
+ * deflated data set are not compared.
  */
 void	imgp_copies_tell(struct imgp_copies *c, struct imgp_faults *warnings);
 

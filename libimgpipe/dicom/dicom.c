@@ -16,8 +16,11 @@
 /* Every signature names a MAC of this sequence, which stands before pixels. */
 #define TAG_MACS	IMGP_TAG(0x4ffe, 0x0001)
 #define TAG_PIXELS	IMGP_TAG(0x7fe0, 0x0010)
+#define TAG_NUMBER	IMGP_TAG(0x0020, 0x0011)
 /* Directory Record Sequence. */
 #define TAG_RECORDS	IMGP_TAG(0x0004, 0x1220)
+/* The bytes "DICM", where a second preamble of zeros was stepped through. */
+#define TAG_DICM	IMGP_TAG(0x4944, 0x4d43)
 #define ZSTEP		4096u	/* bytes of a deflated data set */
 
 const struct imgp_dicom_limits imgp_dicom_limits = {
@@ -214,12 +217,19 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 			d->disordered = d->n_disorder != 0;
 			d->prev = tag;
 			d->records |= tag == TAG_RECORDS;
+			if (tag == TAG_DICM && imgp_dicom_uids_seen(d) == 0) {
+				d->at = 0;
+				imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID, DICM_TWICE);
+				return;
+			}
 			if (tag > d->stop && !imgp_dicom_is_wanting(d, tag))
 				imgp_dicom_finish_head(d, d->pos);
 			else if (imgp_dicom_note(d, tag, len, value) == -1)
 				return;
 			else if (d->asides)
 				imgp_dicom_note_aside(d, tag, len, NULL);
+			if (tag == TAG_NUMBER && vr != NULL && is_vr(vr))
+				memcpy(d->number_vr, vr, 2);
 		} else if (imgp_dicom_is_of_head(d, tag))
 			d->late = tag;
 		if (tag == TAG_SIGNATURES || tag == TAG_MACS)
@@ -229,6 +239,7 @@ element(struct imgp_dicom *d, struct imgp_dicom_frame *f, uint32_t tag,
 		if (is_pixels(tag) && d->pixels == 0) {
 			d->pixels = value;
 			d->pixels_end = end;
+			d->in_fragments = pixels;
 		}
 	}
 	if (is_over(d))
@@ -264,6 +275,8 @@ look(struct imgp_dicom *d, struct imgp_dicom_frame *f)
 	const unsigned char *h = d->hold;
 	int implicit = f->implicit;
 
+	if (get_tag(h, 0) == 0 && get32(h + 4, 0) == 0)
+		return;		/* zeros are an element in either */
 	f->fresh = 0;
 	if (get_tag(h, f->big) >> 16 == 0xfffe)
 		return;
@@ -651,6 +664,14 @@ is_begun(const struct imgp_dicom *d)
 	return 0;
 }
 
+/* The data set ends within the header of an element, and what it is stands before. */
+static int
+is_known_so_far(const struct imgp_dicom *d)
+{
+	return d->skip == 0 && d->nframe == 0 && imgp_dicom_uids_seen(d) == 4 &&
+	    d->phase == (d->deflated ? -1 : IN_DATA);
+}
+
 static void
 finish(struct imgp_dicom *d)
 {
@@ -666,6 +687,9 @@ finish(struct imgp_dicom *d)
 		if (d->phase == IN_META && d->skip == 0 && d->nhold == 0) {
 			imgp_dicom_begin_data(d, NULL);	/* meta and nothing else */
 			imgp_dicom_finish_head(d, d->pos);
+		} else if (is_known_so_far(d)) {
+			imgp_dicom_finish_head(d, d->pos);
+			d->cut = is_begun(d);
 		} else {
 			imgp_dicom_give_up(d, IMGP_E_DICOM_TRUNCATED, "it ends");
 		}

@@ -131,6 +131,7 @@ struct imgp_dicom {
 						 * it is known to be DICOM */
 	char		 syntax[IMGP_UID_MAX + 1]; /* transfer syntax stated, or "" */
 	int		 preamble, meta;	/* nonzero: has it */
+	int		 meta_implicit;	/* the meta information is in implicit VR */
 	int		 implicit, big, deflated; /* the data set's real coding */
 	int		 mismatch;	/* its coding is not the stated one */
 	int		 nested_bad;	/* a nested data set exceeds its length */
@@ -145,6 +146,7 @@ struct imgp_dicom {
 	 * implicit VRs, with ${mismatch} and with ${nested_bad}.
 	 */
 	uint64_t	 shape;
+	char		 number_vr[2];	/* VR of the Series Number; NULs: none */
 	/* Further results, once the object was fed to its end. */
 	int		 is_signed;	/* (4FFE,0001) or (FFFA,FFFA) at top level */
 	int		 at_pixels;	/* a tag of group 7FE0 was seen */
@@ -152,6 +154,7 @@ struct imgp_dicom {
 					 * (7FE0,0010), or of (7FE0,0008) or
 					 * (7FE0,0009): 0 where none was seen;
 					 * UINT64_MAX while the end was not */
+	int		 in_fragments;	/* that value is one of undefined length */
 	uint32_t	 late;		/* the tag of an element of the head, or of
 					 * the stamp's private group, found behind
 					 * the head, a second or a first time; 0:
@@ -180,7 +183,7 @@ struct imgp_dicom {
 	struct imgp_dicom_elem *grab;
 	unsigned char	 hold[160];
 	size_t		 nhold, want, nfirst;
-	int		 phase, shapeless, meta_implicit;
+	int		 phase, shapeless;
 	int		 records;	/* (0004,1220) was seen */
 	unsigned int	 nframe;
 	struct imgp_dicom_frame frame[IMGP_DICOM_DEPTH + 1];
@@ -229,7 +232,8 @@ int	imgp_dicom_uid(const struct imgp_dicom *d, enum imgp_dicom_which w,
 	    char out[IMGP_UID_MAX + 1]);
 /*
  * Get the Series Number: 0 and ${*n}, a whole number in any spelling ("01", "1.0"); -1
- * when it is absent or empty; 1 when it is no whole number of 32 bits.
+ * when it is absent or empty; 1 when it is no whole number of 32 bits; 2 when its VR,
+ * ${number_vr}, is neither text nor an integer.
  */
 int	imgp_dicom_number(const struct imgp_dicom *d, int32_t *n);
 /* For IMGP_DICOM_NO_UID: write a phrase for people that says which of the four UIDs are

@@ -15,6 +15,24 @@ static const uint32_t aside[IMGP_DICOM_ELEMENTS - IMGP_DICOM_ASIDE] = {
 	IMGP_TAG(0x0010, 0x0010), IMGP_TAG(0x0010, 0x0020),
 };
 
+int
+imgp_dicom_uids_seen(const struct imgp_dicom *d)
+{
+	int i, n = 0;
+
+	for (i = IMGP_DICOM_SOP_CLASS; i <= IMGP_DICOM_SERIES; i++)
+		n += d->elem[i].present;
+	return n;
+}
+
+/* Nothing says yet that it is DICOM: no preamble, no meta information, and not two of
+ * the UIDs in their places. */
+static int
+is_guess(const struct imgp_dicom *d)
+{
+	return !d->preamble && !d->meta && imgp_dicom_uids_seen(d) < 2;
+}
+
 void
 imgp_dicom_give_up(struct imgp_dicom *d, const char *code, const char *what)
 {
@@ -24,7 +42,7 @@ imgp_dicom_give_up(struct imgp_dicom *d, const char *code, const char *what)
 	}
 	if (d->state != IMGP_DICOM_MORE)
 		return;		/* the first reason stands */
-	if (!d->preamble && !d->meta) {
+	if (is_guess(d)) {
 		d->state = IMGP_DICOM_NOT;
 		return;
 	}
@@ -152,17 +170,6 @@ choose_block(struct imgp_dicom *d, uint64_t at)
 
 /* --- the end of the head -------------------------------------------------- */
 
-/* How many of the four UIDs of an instance were seen, usable or not. */
-static int
-uids_seen(const struct imgp_dicom *d)
-{
-	int i, n = 0;
-
-	for (i = IMGP_DICOM_SOP_CLASS; i <= IMGP_DICOM_SERIES; i++)
-		n += d->elem[i].present;
-	return n;
-}
-
 /* A DICOMDIR is known by its SOP class, by its records only where no SOP class
  * is stated. */
 static int
@@ -200,8 +207,8 @@ imgp_dicom_finish_head(struct imgp_dicom *d, uint64_t at)
 		n += imgp_dicom_uid(d, (enum imgp_dicom_which)i, uid) == 0;
 	d->kind = is_directory(d) ? IMGP_DICOM_DIRECTORY :
 	    n == 4 ? IMGP_DICOM_INSTANCE : IMGP_DICOM_NO_UID;
-	if (!d->preamble && !d->meta && (n != 4 ||
-	    d->kind != IMGP_DICOM_INSTANCE)) {
+	if (is_guess(d) || (!d->preamble && !d->meta &&
+	    d->kind == IMGP_DICOM_DIRECTORY)) {
 		d->state = IMGP_DICOM_NOT;
 		return;
 	}
@@ -316,5 +323,5 @@ int
 imgp_dicom_is_wanting(const struct imgp_dicom *d, uint32_t tag)
 {
 	return tag >> 16 < 0x7fe0 && d->pos <= d->lim.head &&
-	    uids_seen(d) < 4 && !is_directory(d);
+	    imgp_dicom_uids_seen(d) < 4 && !is_directory(d);
 }

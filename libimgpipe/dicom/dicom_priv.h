@@ -107,6 +107,8 @@ consume(struct imgp_dicom *d)
 	d->want = 8;
 }
 
+#define DICM_TWICE	"\"DICM\" stands a second time"
+
 /* --- dicom_start.c -------------------------------------------------------- */
 
 /* The object's first bytes are kept until it is known to be DICOM. */
@@ -134,8 +136,8 @@ int	imgp_dicom_is_deflated(const char *ts);
 /* --- dicom_head.c --------------------------------------------------------- */
 
 /*
- * Stop here.  Without a preamble or meta information DICOM was only a guess; after
- * the head only the tail stays unread.
+ * Stop here.  Without a preamble, meta information or UIDs DICOM was only a guess;
+ * after the head only the tail stays unread.
  */
 void	imgp_dicom_give_up(struct imgp_dicom *d, const char *code,
 	    const char *what);
@@ -157,6 +159,10 @@ void	imgp_dicom_compare_creator(struct imgp_dicom *d,
 /* Is it one of those that say what an object is, or of the stamp's private
  * group?  (A group length is not.) */
 int	imgp_dicom_is_of_head(const struct imgp_dicom *d, uint32_t tag);
+/*
+ * How many of the four UIDs of an instance were seen, usable or not.
+ */
+int	imgp_dicom_uids_seen(const struct imgp_dicom *d);
 /*
  * Nonzero where an element of ${tag}, greater than all that is looked for, does
  * not end the head: a UID is still wanted and may stand behind it, out of order,

@@ -38,8 +38,7 @@ imgp_dicom_begin_data(struct imgp_dicom *d, const unsigned char *h)
 	d->data = d->pos;
 	if (h != NULL && memcmp(h, "DICM", 4) == 0) {
 		d->at = 0;
-		imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID,
-		    "\"DICM\" stands a second time");
+		imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID, DICM_TWICE);
 		return;
 	}
 	/* DCMTK goes by where the meta information says that it ends. */
@@ -99,7 +98,12 @@ imgp_dicom_meta_header(struct imgp_dicom *d)
 	d->pos += d->nhold;
 	d->nhold = 0;
 	d->want = 8;
-	if (len == UNDEFINED || d->pos > d->lim.head ||
+	if (len == UNDEFINED) {
+		imgp_dicom_give_up(d, IMGP_E_DICOM_INVALID,
+		    "the meta information has an element without a length");
+		return;
+	}
+	if (d->pos > d->lim.head ||
 	    len > d->lim.head - d->pos || ++d->n_elem > 10000) {
 		imgp_dicom_give_up(d, IMGP_E_DICOM_LIMIT,
 		    "the meta information is too long");
@@ -163,18 +167,16 @@ is_meta(const unsigned char *h)
 
 /*
  * Do the 8 bytes at ${h} look like a data set's first element?  In explicit VR
- * one of a low group; in implicit VR a short one of those that stand in front of
- * the SOP class, or in its group.
+ * one of a low group; in implicit VR a short one of those, or a sequence.
  */
 static int
 is_first(const unsigned char *h)
 {
-	uint32_t little = get16(h, 0), big = get16(h, 1);
+	uint32_t little = get16(h, 0), big = get16(h, 1), len = get32(h + 4, 0);
 
 	if (is_vr(h + 4))
 		return little <= 0xff || big <= 0xff;
-	return (little == 0x0000 || little == 0x0004 || little == 0x0008) &&
-	    get32(h + 4, 0) <= 0x1000;
+	return little <= 0xff && (len <= 0x1000 || len == UNDEFINED);
 }
 
 /*

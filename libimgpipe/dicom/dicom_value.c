@@ -70,14 +70,47 @@ imgp_dicom_uid(const struct imgp_dicom *d, enum imgp_dicom_which w,
 	return strchr(out, ' ') == NULL ? 0 : -1;
 }
 
+/* The Series Number has an integer VR of ${size} bytes. */
+static int
+integer(const struct imgp_dicom *d, uint32_t size, int32_t *n)
+{
+	const struct imgp_dicom_elem *el = &d->elem[IMGP_DICOM_NUMBER];
+	int is_signed = d->number_vr[0] == 'S';
+	uint32_t v;
+
+	if (el->len == 0)
+		return -1;
+	if (el->len != size || el->kept != size)
+		return 1;
+	v = size == 2 ? get16(el->value, d->big) : get32(el->value, d->big);
+	if (size == 4 && v > INT32_MAX && !is_signed)
+		return 1;
+	*n = size == 2 && is_signed ? (int16_t)v : (int32_t)v;
+	return 0;
+}
+
+/* Of a VR without text or with a kind of its own: AT, FL, FD, OB and so on. */
+static int
+is_other(const char *vr)
+{
+	return vr[0] == 'O' || vr[0] == 'F' || memcmp(vr, "AT", 2) == 0 ||
+	    memcmp(vr, "SV", 2) == 0 || memcmp(vr, "UV", 2) == 0;
+}
+
 int
 imgp_dicom_number(const struct imgp_dicom *d, int32_t *n)
 {
 	const struct imgp_dicom_elem *el = &d->elem[IMGP_DICOM_NUMBER];
+	const char *vr = d->number_vr;
 	char s[32], *end;
 	double v;
 	int len;
 
+	if (el->present && (vr[0] == 'U' || vr[0] == 'S') &&
+	    (vr[1] == 'S' || vr[1] == 'L'))
+		return integer(d, vr[1] == 'S' ? 2 : 4, n);
+	if (el->present && el->len != 0 && is_other(vr))
+		return 2;
 	if (!el->present || el->len == 0 ||
 	    (len = imgp_dicom_text(d, IMGP_DICOM_NUMBER, s, sizeof s)) == 0)
 		return -1;

@@ -72,9 +72,13 @@ count_instance(struct scan *s, size_t i, struct imgp_err *e)
 		    "a UID holds something other than digits and dots");
 		imgp_faults_add(&s->r->warnings, i, e);
 	}
-	if ((number = imgp_dicom_number(d, &n)) == 1) {
-		imgp_fail(e, IMGP_E_DICOM_NUMBER,
-		    "its Series Number is no whole number of 32 bits");
+	if ((number = imgp_dicom_number(d, &n)) > 0) {
+		if (number == 1)
+			imgp_fail(e, IMGP_E_DICOM_NUMBER,
+			    "its Series Number is no whole number of 32 bits");
+		else
+			imgp_fail(e, IMGP_E_DICOM_NUMBER, "its Series Number has"
+			    " the VR %.2s and is not read", d->number_vr);
 		imgp_faults_add(&s->r->warnings, i, e);
 	}
 	imgp_census_add(s->census, study, series, instance,

@@ -169,7 +169,8 @@ remember(struct imgp_mark_work *w, const struct imgp_dicom *d)
  * Ask DCMTK, the second reader.  Where it finds another id or none, the instance is
  * not stamped: DCMTK's users would not find the id.  It is not asked where it would
  * have to guess the syntax or to inflate, nor where the data set is coded otherwise
- * than stated: it cannot read those.
+ * than stated: it cannot read those.  The syntax that meta information in implicit VR
+ * states it finds by its dictionary, which it does not have here: it would guess.
  */
 static int
 ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
@@ -181,7 +182,8 @@ ask_referee(struct imgp_mark *o, const struct imgp_dicom *d)
 	int rc;
 
 	if (w->head.len < d->head || d->mismatch || d->deflated ||
-	    d->syntax[0] == '\0' || is_known(w, d))
+	    d->syntax[0] == '\0' || (d->meta_implicit && d->big) ||
+	    is_known(w, d))
 		return 0;
 	rc = imgp_dcm_value(w->head.s, w->head.len, tag, value, sizeof value);
 	if (rc == 1 && strcmp(value, w->id) == 0) {

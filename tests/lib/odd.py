@@ -24,6 +24,7 @@ from hostile import (DEFLATED, EXPLICIT, IMPLICIT, ITEM_END, SEQ_END, UNDEFINED,
                      el, item, meta, obj, put, uid)
 
 CLASS, INSTANCE = b"1.2.840.10008.5.1.4.1.1.7\0", b"1.2.3.4.5\0"
+BIG = b"1.2.840.10008.1.2.2\0"
 DICOMDIR = b"1.2.840.10008.1.3.10"
 CREATOR = el(9, 0x10, b"LO", b"ACME")
 
@@ -44,6 +45,13 @@ def full_meta(syntax=EXPLICIT, sop_class=CLASS, vr=b"UI", length=0, preamble=Tru
     if length is not None:
         body = el(2, 0, vr and b"UL", struct.pack("<I", len(body) + length)) + body
     return (b"\0" * 128 + b"DICM" if preamble else b"") + body
+
+
+def big_endian():
+    """A data set alone, in the big endian syntax."""
+    return b"".join(struct.pack(">HH2sH", *tag, vr, len(v)) + v for *tag, vr, v in (
+        (8, 0x16, b"UI", CLASS), (8, 0x18, b"UI", INSTANCE), (0x20, 0xD, b"UI", b"1.2.3\0"),
+        (0x20, 0xE, b"UI", b"1.2.4\0"), (0x20, 0x11, b"IS", b"7 ")))
 
 
 def packed(body):
@@ -77,6 +85,16 @@ def meta_information():
             for length in 0, None:
                 put("read.meta-%s-%d%d" % (name, preamble, length is None),
                     full_meta(syntax, CLASS, None, length, preamble) + body)
+    twice = full_meta() + full_meta()[:132]
+    put("told.preamble-twice", twice + full_meta()[132:] + bare())
+    put("told.preamble-twice-implicit", full_meta(IMPLICIT) * 2 + bare(None))
+    put("read.preamble-left", full_meta() + bytes(128) + bare())
+    put("told.meta-unbounded", full_meta() + el(2, 0x102, b"OB", item(b"ab") + SEQ_END,
+                                                UNDEFINED) + bare())
+    for preamble in True, False:
+        for length in 0, None:
+            put("read.meta-big-%d%d" % (preamble, length is None),
+                full_meta(BIG, CLASS, None, length, preamble) + big_endian())
     later = el(2, 0x12, None, b"1.2.3\0") + el(2, 0x13, None, b"ACME")
     for name, first in ("class", later[14:]), ("later", later):
         put("read.meta-from-" + name, first + el(2, 0x10, None, IMPLICIT) + bare(None))
@@ -149,9 +167,14 @@ def uids():
     put("read.uid-late", obj(el(0x20, 0x20, b"CS", b"X ")))
     put("read.uid-behind", obj(el(0x28, 0x10, b"US", b"\2\0")))
     for name, value in (("1.0", b"1.0 "), ("3.", b"3."), ("1e1", b"1e1 "),
-                        ("1.5", b"1.5 "), ("text", b"abc "), ("big", b"99999999999 ")):
+                        ("1.5", b"1.5 "), ("text", b"abc "), ("big", b"99999999999 "),
+                        ("LO", b"5 "), ("UN", b"5 "), ("US", b"\5\0"), ("SS", b"\xff\xff"),
+                        ("UL", b"\5\0\0\0"), ("SL", b"\xfe" + b"\xff" * 3),
+                        ("UL-big", b"\xff" * 4), ("US-two", b"\5\0\6\0"), ("US-none", b""),
+                        ("FL", b"\0\0\xa0\x40"), ("AT", b"\5\0\5\0"), ("OB", b"5 ")):
+        vr = name[:2].encode() if name[:2].isupper() else b"IS"
         put("number." + name, full_meta() + uid(8, 0x16) + uid(8, 0x18) +
-            uid(0x20, 0xD) + uid(0x20, 0xE) + el(0x20, 0x11, b"IS", value))
+            uid(0x20, 0xD) + uid(0x20, 0xE) + el(0x20, 0x11, vr, value))
 
 
 def group_12():
@@ -184,6 +207,34 @@ def group_12():
         at = plain.index(before)
         put("order." + name, plain[:at] + mine + plain[at:])
     put("order.behind", plain + mine)
+
+
+def alone():
+    """Data sets alone: what is wrong with them is said once UIDs were seen, and an
+    element of any low group may come first."""
+    for name, vr in ("", b"UI"), ("-implicit", None):
+        whole = bare(vr)
+        study = whole.index(struct.pack("<HH", 0x20, 0xD))
+        series = el(0x20, 0xE, vr, b"1.2.3.40")
+
+        def amid(extra):
+            return whole[:study] + extra + whole[study:]
+
+        put("told.alone-twice" + name, amid(el(8, 0x18, vr, b"1.2\0")))
+        put("told.alone-stray" + name, amid(SEQ_END))
+        put("told.alone-uid-long" + name, whole.replace(series, el(
+            0x20, 0xE, vr, b"1.2." + b"3" * 62)))
+        put("told.alone-uid-none" + name, whole.replace(series, b""))
+        put("told.alone-cut" + name, whole[:whole.index(series) + 12])
+        put("told.alone-value" + name, whole[:-1])
+        for group in 3, 0x10, 0x20, 0x28:
+            # GDCM takes the last two for something else in implicit VR.
+            put("%s.first-%x%s" % ("read" if vr or group < 0x20 else "two", group, name),
+                bare(vr, el(group, 0x10, vr and b"LO", b"AB")))
+    put("told.alone-ZZ-empty", bare(front=el(8, 5, b"CS", b"")).replace(
+        uid(0x20, 0xD), el(9, 0x1001, b"ZZ", b"") + uid(0x20, 0xD)))
+    put("two.first-sequence", bare(None, el(4, 0x1220, None, item(
+        el(4, 0x1430, None, b"CS")) + SEQ_END, UNDEFINED)))
 
 
 def shifted():
@@ -225,6 +276,14 @@ def ends():
             0x28, 0x11, b"US", b"\1\0")[:n]))
         put("end.cut-header-deflated-%d" % n, obj(b"", DEFLATED, tail=begun + el(
             0x28, 0x11, b"US", b"\1\0")[:n]))
+    for n in 1, 4, 7:		# the first behind what says which image it is
+        put("end.cut-first-%d" % n, obj(b"", tail=begun[:n]))
+        put("end.cut-first-implicit-%d" % n, obj(b"", IMPLICIT, None, begun[:n]))
+        put("end.cut-first-deflated-%d" % n, obj(b"", DEFLATED, tail=begun[:n]))
+        put("end.cut-first-alone-%d" % n, bare() + begun[:n])
+    put("end.cut-first-long", obj(b"", tail=pixels()[:11]))
+    put("end.sound-first-zeros", obj(b"") + bytes(5))
+    put("end.sound-first-line", obj(b"") + b"\r\n")
     put("end.cut-header-long", obj(b"", tail=begun + pixels()[:11]))
     put("end.sound-zeros", obj(b"", tail=pixels()) + bytes(5))
     put("end.sound-line", obj(b"", tail=pixels()) + b"\r\n")
@@ -244,6 +303,7 @@ if __name__ == "__main__":
     private_values()
     unknown_vrs()
     uids()
+    alone()
     shifted()
     group_12()
     ends()
