@@ -151,6 +151,8 @@ imgp-stamp --scans ids -o - encoded.tgz >>whole 2>/dev/null &&
 ok $? 'behind what a file held before'
 imgp-stamp --scans ids -o - encoded.tgz 2>/dev/null | cmp -s - new
 ok $? 'in a pipe'
+imgp-stamp --scans ids -o - encoded.tgz 2>err >/dev/null
+ok $? 'to a device, from which nothing can be taken back' || diag <err
 imgp-dcmscan few.tgz 2>/dev/null | jq -c "$ids" >ids
 imgp-stamp --scans ids -o new few.tgz 2>/dev/null
 cat new new >whole

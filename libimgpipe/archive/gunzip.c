@@ -11,6 +11,7 @@
 
 #define IN		((size_t)64 << 10)
 #define RESERVED	0xe0	/* flags; RFC 1952: must be zero */
+#define FOLLOWS		"what follows its data is neither gzip nor zeros"
 
 struct imgp_gunzip {
 	int		 fd;
@@ -86,7 +87,7 @@ pass_zeros(struct imgp_gunzip *g, struct imgp_err *e)
 		for (; g->isal.avail_in > 0; g->isal.next_in++,
 		    g->isal.avail_in--)
 			if (*g->isal.next_in != 0)
-				return (int)damaged(e, "something else follows");
+				return (int)damaged(e, FOLLOWS);
 		if (g->eof)
 			return 0;
 		if (fill(g, e) == -1)
@@ -128,7 +129,7 @@ next_member(struct imgp_gunzip *g, struct imgp_err *e)
 	if (in[0] == 0)
 		return pass_zeros(g, e);
 	if (n < 2 || in[0] != 0x1f || in[1] != 0x8b)
-		return (int)damaged(e, "something else follows");
+		return (int)damaged(e, FOLLOWS);
 	if (check_flags(g, e) == -1)
 		return -1;
 	isal_inflate_reset(&g->isal);

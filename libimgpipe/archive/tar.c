@@ -411,7 +411,7 @@ imgp_tar_next(struct imgp_tar *t, struct imgp_tar_member *m,
 		if ((rc = get(t, m->block, BLOCK, e)) == -1)
 			return -1;
 		if (rc == 0)
-			return damaged(t, "its end is missing", e);
+			return damaged(t, "the zeros that end it are missing, perhaps members, too,", e);
 		if (m->block[0] == '\0') {
 			static const unsigned char zero[IMGP_TAR_BLOCK];
 
