@@ -63,6 +63,7 @@ for name, more in ("docx", docx), ("inner", inner):
         put("tar.3.%s%s" % (name, ".v7" if v7 else ""), t)
         put("tar.3.%s%s.gz" % (name, ".v7" if v7 else ""),
             gzip.compress(t, 0))
+put("tar.3.element", tarred(("(", dicom(0)), *three[1:], ("last", docx)))
 put("tar.0.only", tarred(("last", inner)))
 put("bare.1.implicit", data(1, True, b"\0" * 600 + inner))
 put("bare.1.explicit", data(1, False, inner))
@@ -70,6 +71,7 @@ put("nested.zip.gz", gzip.compress(inner, 0))
 put("nested.gz.gz", gzip.compress(gzip.compress(data(1, False, b""))))
 crc = gzip.compress(data(1, False, b""))
 put("damaged.gz", crc[:3] + b"\2" + crc[4:10] + b"\0\0" + crc[10:])
+put("method.comment.gz", crc[:3] + b"\x10" + crc[4:10] + b"c" * 2000 + b"\0" + crc[10:])
 put("method.7z", b"7z\xbc\xaf\x27\x1c\0\4" + bytes(24) + inner)
 put("method.rar", b"Rar!\x1a\7\0" + inner)
 put("none.pdf", b"%PDF-1.4\n" + inner)
@@ -129,7 +131,7 @@ EOT
 is_long || for f in tar.* zip.* bare.* method.* none.* unsafe.*; do
 	case $f in
 	tar.3.inner.gz|tar.3.docx|zip.3.mz|zip.2.x_._IM0002.8|bare.1.implicit) ;;
-	method.7z|none.pdf|none.nifti2|unsafe.cut|unsafe.locator1) ;;
+	tar.3.element|method.comment.gz|method.7z|none.pdf|none.nifti2|unsafe.cut|unsafe.locator1) ;;
 	*)	rm -- "$f" ;;
 	esac
 done
@@ -186,6 +188,8 @@ for f in method.* nested.* damaged.* none.* unsafe.*; do
 	ok $? "$f: delivered untouched, $code" || diag <err
 done
 
+like <(imgp-dcmscan method.comment.gz 2>&1) 'gzip with .* a header of more than 1024 bytes' \
+	'what keeps gzip from being read is said'
 listing() { jq -cS '.listing' line; }
 for f in none.nifti*; do
 	scan $f

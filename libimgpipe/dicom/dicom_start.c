@@ -167,7 +167,8 @@ is_meta(const unsigned char *h)
 
 /*
  * Do the 8 bytes at ${h} look like a data set's first element?  In explicit VR
- * one of a low group; in implicit VR a short one of those, or a sequence.
+ * one of a low group; in implicit VR a short one up to the images' group 0028, or a
+ * sequence.
  */
 static int
 is_first(const unsigned char *h)
@@ -176,7 +177,7 @@ is_first(const unsigned char *h)
 
 	if (is_vr(h + 4))
 		return little <= 0xff || big <= 0xff;
-	return little <= 0xff && (len <= 0x1000 || len == UNDEFINED);
+	return little <= 0x28 && (len <= 0x1000 || len == UNDEFINED);
 }
 
 /*

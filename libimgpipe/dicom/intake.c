@@ -103,6 +103,12 @@ imgp_intake_look(int fd, struct imgp_intake *u, struct imgp_err *e)
 	}
 	if (imgp_gunzip_header(p, n) != 0)
 		return look_into_gzip(fd, u, e);
+	if (n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0) {
+		imgp_fail(&u->why, IMGP_E_ARCHIVE_METHOD, "gzip with unknown flags,"
+		    " or with a header of more than %d bytes", IMGP_KIND_FIRST);
+		not_read(u);
+		return 0;
+	}
 	/* A ZIP may stand behind a program or bytes that say nothing; within
 	 * any other file it is a part of that file. */
 	if (!imgp_kind_is_known(p, n) && (zip = imgp_zip_probe(fd, e)) == -1)
