@@ -135,11 +135,11 @@ add(struct sum *s, const unsigned char *p, uint64_t n)
 static void
 begin_item(struct sum *s, int big)
 {
-	const unsigned char *h = s->head;
+	size_t i;
 
 	s->nhead = 0;
-	s->left = big ? (uint64_t)h[4] << 24 | h[5] << 16 | h[6] << 8 | h[7] :
-	    (uint64_t)h[7] << 24 | h[6] << 16 | h[5] << 8 | h[4];
+	for (i = 0; i < 4; i++)		/* the length */
+		s->left = s->left << 8 | s->head[big ? 4 + i : 7 - i];
 	if (++s->items == 2 && s->first == 0)
 		s->crc = 0;
 }
