@@ -65,7 +65,11 @@ for f in seen.*; do
 done
 for f in told.*; do
 	exits 1 "$f is no instance" imgp-dcmscan "$f"
-	like err 'IMGP-DICOM-(INVALID|NO-UID|TRUNCATED): ' '... and this is said'
+	case $f in
+	*alone-cut*|*alone-value*) code=TRUNCATED ;;
+	*)	code='(INVALID|NO-UID)' ;;
+	esac
+	like err "IMGP-DICOM-$code: " '... and this is said'
 	cp err scanned
 	exits 1 '... by imgp-stamp' imgp-stamp --id 77.1 -o new "$f"
 	is "$(sed 's/.*IMGP/IMGP/' err)" "$(sed 's/.*IMGP/IMGP/' scanned | head -1)" \
