@@ -17,7 +17,6 @@
 
 struct io {
 	unsigned char	 new[RUN + 8];
-	size_t		 newlen;
 	unsigned char	 record[2 * READ + 64];
 	size_t		 len, done;
 	unsigned char	 old[2 * READ + RUN + 8];
@@ -30,7 +29,7 @@ read_new(void *arg, uint64_t off, void *buf, size_t len, struct imgp_err *e)
 	struct io *io = arg;
 
 	(void)e;
-	if (off > io->newlen || len > io->newlen - off)
+	if (off > RUN || len > RUN - off)
 		abort();
 	memcpy(buf, io->new + off, len);
 	return 0;
@@ -86,7 +85,6 @@ goes_back(struct io *io, uint64_t keep, unsigned drop)
 	size_t i, bits = RUN * 8 - drop, at;
 
 	io->len = io->done = io->oldlen = 0;
-	io->newlen = RUN;
 	put_number(io, 0);
 	put_number(io, drop);
 	put_number(io, keep);
