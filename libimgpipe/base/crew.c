@@ -48,14 +48,12 @@ static void
 start_member(const struct imgp_crew *w, struct imgp_crew_member *m, int in, int out,
     int ready, void (*say)(const struct imgp_err *))
 {
-	struct imgp_child c = { m->argv, in, out, ready, w->ends,
-	    is_ours(m->argv[0]) };
+	const int ours = is_ours(m->argv[0]);
+	struct imgp_child c = { m->argv, in, out, ours ? ready : -1, w->ends, ours };
 	struct imgp_err e;
 	pid_t pid = 0;
 
-	if (!c.binds)
-		c.ready = -1;
-	else if (w->warm != NULL)
+	if (ours && w->warm != NULL)
 		pid = imgp_warm_child(w->warm, &c, &e);
 	if (pid == 0)
 		pid = imgp_child_start(&c, &e);
